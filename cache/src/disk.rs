@@ -1,0 +1,61 @@
+//! The few operations of a file system that a store needs.
+//!
+//! Everything above ([`crate::objects`]) is written once against this trait, so that crash and corruption tests on the
+//! RAM disk exercise the very protocol that runs on a real one.
+
+pub(crate) mod ram;
+pub(crate) mod real;
+
+use crate::blob::Blob;
+use std::io;
+use std::path::Path;
+
+/// Who may write a file after it got its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Nobody: artifacts.
+    ReadOnly,
+    /// Its owner: what is replaced or appended to.
+    Owner,
+}
+
+/// Identity and state of a file's content: as long as it stays the same, checked bytes need no second check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) length: u64,
+    pub(crate) inode: u64,
+    /// Modification and change time in nanoseconds, or a count of changes.
+    pub(crate) changed: (i128, i128),
+}
+
+/// A file system, real or in memory.
+pub(crate) trait Disk: Send + Sync {
+    /// The whole content.
+    fn read(&self, path: &Path) -> io::Result<(Blob, Stamp)>;
+    /// Length in bytes, without reading.
+    fn length(&self, path: &Path) -> io::Result<u64>;
+    /// Names in a folder, sorted.
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
+    /// A new file; fails when there is one, or no folder.
+    fn create(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>>;
+    /// A file that is written at its end, new or not.
+    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Moves a file, replacing what is there, in one step.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty folder.
+    fn remove_folder(&self, path: &Path) -> io::Result<()>;
+    /// Makes one folder; fails when there is one, or no parent.
+    fn make_folder(&self, path: &Path) -> io::Result<()>;
+    /// Makes the names in a folder survive a loss of power.
+    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+}
+
+/// An open file.
+pub(crate) trait DiskFile: Send {
+    /// Writes all bytes at the end.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Makes the content survive a loss of power.
+    fn sync(&mut self) -> io::Result<()>;
+}

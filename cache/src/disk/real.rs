@@ -1,0 +1,121 @@
+//! The operating system's file system.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "every error of this module gets its path in a StoreError; fs-err would say it twice"
+)]
+
+use super::{Access, Disk, DiskFile, Stamp};
+use crate::blob::Blob;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+pub(crate) struct RealDisk;
+
+impl Disk for RealDisk {
+    fn read(&self, path: &Path) -> io::Result<(Blob, Stamp)> {
+        let mut file = fs::File::open(path)?;
+        let stamp = stamp(&file.metadata()?);
+        Ok((Blob::from_file(&mut file, stamp.length)?, stamp))
+    }
+
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        let metadata = fs::metadata(path)?;
+        if metadata.is_file() { Ok(metadata.len()) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            // Names that are not UTF-8 are not ours.
+            names.extend(entry?.file_name().into_string());
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn create(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        restrict(&mut options, access);
+        Ok(Box::new(RealFile(options.open(path)?)))
+    }
+
+    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(RealFile(fs::OpenOptions::new().append(true).create(true).open(path)?)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir(path)
+    }
+
+    #[cfg(unix)]
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+        match fs::File::open(path).and_then(|folder| folder.sync_all()) {
+            // A folder that may be entered but not read, or a file system without such a thing as syncing a folder
+            // (network and user-space ones): the store is usable, its names are as durable as they can be.
+            Err(error) if matches!(error.kind(), PermissionDenied | InvalidInput | Unsupported) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Elsewhere a folder cannot be opened as a file; the file system orders names by itself.
+    #[cfg(not(unix))]
+    fn sync_folder(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct RealFile(fs::File);
+
+impl DiskFile for RealFile {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
+
+#[cfg(unix)]
+fn restrict(options: &mut fs::OpenOptions, access: Access) {
+    use std::os::unix::fs::OpenOptionsExt;
+    // The user's mask narrows these further. Without write permission an editor cannot damage an artifact by accident.
+    options.mode(match access {
+        Access::ReadOnly => 0o444,
+        Access::Owner => 0o644,
+    });
+}
+
+#[cfg(not(unix))]
+fn restrict(_options: &mut fs::OpenOptions, _access: Access) {}
+
+#[cfg(unix)]
+fn stamp(metadata: &fs::Metadata) -> Stamp {
+    use std::os::unix::fs::MetadataExt;
+    const NANOSECONDS: i128 = 1_000_000_000;
+    let modified = i128::from(metadata.mtime()) * NANOSECONDS + i128::from(metadata.mtime_nsec());
+    let changed = i128::from(metadata.ctime()) * NANOSECONDS + i128::from(metadata.ctime_nsec());
+    Stamp { length: metadata.len(), inode: metadata.ino(), changed: (modified, changed) }
+}
+
+#[cfg(not(unix))]
+fn stamp(metadata: &fs::Metadata) -> Stamp {
+    let since = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).ok();
+    let modified = metadata.modified().ok().and_then(since).map_or(0, |d| i128::try_from(d.as_nanos()).unwrap_or(0));
+    Stamp { length: metadata.len(), inode: 0, changed: (modified, 0) }
+}

@@ -1,0 +1,225 @@
+//! How a [`Record`] lies in a file, version 1.
+//!
+//! One JSON object on one line, members in the order of [`RecordFile`], maps sorted, closed by a self digest (see
+//! `seal.rs`). Unknown members are refused. A new or changed member needs a new [`VERSION`] and an old sample in
+//! `cache/tests/samples`. Numbers that JSON cannot say are the strings `"NaN"`, `"inf"` and `"-inf"`.
+
+use crate::digest::{Digest, Key};
+use crate::key::KeyPart;
+use crate::record::Record;
+use crate::seal;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Version of this format.
+pub(crate) const VERSION: u32 = 1;
+
+/// Why bytes are no record.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecordFormatError {
+    #[error("its digest does not match")]
+    Seal,
+    #[error("it is not a record of format {VERSION}")]
+    Content(#[source] serde_json::Error),
+    #[error("it has format {found}, this program reads format {VERSION}")]
+    Version { found: u32 },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordFile {
+    format: u32,
+    key: Key,
+    parts: Vec<PartFile>,
+    outputs: BTreeMap<String, Digest>,
+    metrics: BTreeMap<String, Float>,
+    seconds: Float,
+    log: Vec<String>,
+    program: String,
+    /// Present when reading; `seal` writes it.
+    #[serde(skip_serializing)]
+    #[expect(
+        dead_code,
+        reason = "checked on the bytes before parsing; named here because unknown members are refused"
+    )]
+    digest: Option<Digest>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartFile {
+    name: String,
+    value: Value,
+}
+
+/// The bytes of a record's file.
+pub(crate) fn to_bytes(record: &Record) -> Result<Vec<u8>, serde_json::Error> {
+    let part = |part: &KeyPart| PartFile { name: part.name.clone(), value: part.value.clone() };
+    let file = RecordFile {
+        format: VERSION,
+        key: record.key,
+        parts: record.parts.iter().map(part).collect(),
+        outputs: record.outputs.clone(),
+        metrics: record.metrics.iter().map(|(name, value)| (name.clone(), Float(*value))).collect(),
+        seconds: Float(record.seconds),
+        log: record.log.clone(),
+        program: record.program.clone(),
+        digest: None,
+    };
+    Ok(seal::seal(&serde_json::to_string(&file)?).into_bytes())
+}
+
+/// Reads a record's file.
+pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Record, RecordFormatError> {
+    if !seal::is_sealed(bytes) {
+        return Err(RecordFormatError::Seal);
+    }
+    check_version(bytes)?;
+    let file: RecordFile = serde_json::from_slice(bytes).map_err(RecordFormatError::Content)?;
+    Ok(Record {
+        key: file.key,
+        parts: file.parts.into_iter().map(|part| KeyPart { name: part.name, value: part.value }).collect(),
+        outputs: file.outputs,
+        metrics: file.metrics.into_iter().map(|(name, value)| (name, value.0)).collect(),
+        seconds: file.seconds.0,
+        log: file.log,
+        program: file.program,
+    })
+}
+
+/// Looks at the version alone, so that a newer format is called that and not "unknown member".
+fn check_version(bytes: &[u8]) -> Result<(), RecordFormatError> {
+    #[derive(Deserialize)]
+    struct Head {
+        format: u32,
+    }
+    // The usual case costs a comparison of a few bytes.
+    if bytes.starts_with(format!("{{\"format\":{VERSION},").as_bytes()) {
+        return Ok(());
+    }
+    let head: Head = serde_json::from_slice(bytes).map_err(RecordFormatError::Content)?;
+    Err(RecordFormatError::Version { found: head.format })
+}
+
+/// An f64 of which every value has a text.
+#[derive(Clone, Copy)]
+struct Float(f64);
+
+impl Serialize for Float {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_finite() { serializer.serialize_f64(self.0) } else { serializer.collect_str(&self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Float {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number;
+        impl Visitor<'_> for Number {
+            type Value = Float;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, \"NaN\", \"inf\" or \"-inf\"")
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Float, E> {
+                Ok(Float(value))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Float, E> {
+                match text {
+                    "NaN" => Ok(Float(f64::NAN)),
+                    "inf" => Ok(Float(f64::INFINITY)),
+                    "-inf" => Ok(Float(f64::NEG_INFINITY)),
+                    other => Err(E::invalid_value(de::Unexpected::Str(other), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn sample() -> Record {
+        Record {
+            key: Key::from_bytes([7; 32]),
+            parts: vec![
+                KeyPart::new("kind", json!("distill")),
+                KeyPart::new("with", json!({"lr": 0.1, "ipc": 10, "tag": "é\n"})),
+            ],
+            outputs: BTreeMap::from([("set".into(), Digest::of(b"set"))]),
+            metrics: BTreeMap::from([
+                ("accuracy".into(), 0.1 + 0.2),
+                ("none".into(), -0.0),
+                ("down".into(), f64::NEG_INFINITY),
+            ]),
+            seconds: 1.25,
+            log: vec!["one".into(), "two".into()],
+            program: "pddflow 0.1.0".into(),
+        }
+    }
+
+    #[test]
+    fn a_record_round_trips() {
+        let record = sample();
+        assert_eq!(from_bytes(&to_bytes(&record).unwrap()).unwrap(), record);
+        let mut odd = sample();
+        odd.metrics.insert("nan".into(), f64::NAN);
+        let back = from_bytes(&to_bytes(&odd).unwrap()).unwrap();
+        assert!(back.metrics["nan"].is_nan());
+        assert_eq!(back.metrics["none"].to_bits(), (-0.0_f64).to_bits());
+    }
+
+    #[test]
+    fn the_sample_of_version_1_is_still_read_and_written() {
+        let text = include_str!("../tests/samples/record-v1.json");
+        assert_eq!(from_bytes(text.as_bytes()).unwrap(), sample());
+        assert_eq!(String::from_utf8(to_bytes(&sample()).unwrap()).unwrap(), text);
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_truncation_is_noticed() {
+        let bytes = to_bytes(&sample()).unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(from_bytes(&damaged).is_err(), "bit {bit}");
+        }
+        for length in 0..bytes.len() {
+            assert!(from_bytes(&bytes[..length]).is_err(), "length {length}");
+        }
+    }
+
+    #[test]
+    fn another_version_and_unknown_members_are_refused_by_name() {
+        let newer = seal::seal(r#"{"format":2,"anything":[]}"#);
+        assert!(matches!(from_bytes(newer.as_bytes()), Err(RecordFormatError::Version { found: 2 })));
+        let open = String::from_utf8(to_bytes(&sample()).unwrap()).unwrap();
+        let body = open.split(",\"digest\"").next().unwrap();
+        let unknown = seal::seal(&format!("{body},\"extra\":1}}"));
+        let error = from_bytes(unknown.as_bytes()).unwrap_err();
+        assert!(
+            matches!(&error, RecordFormatError::Content(source) if source.to_string().contains("extra")),
+            "{error:?}"
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_a_reader_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            assert!(from_bytes(&bytes).is_err());
+            assert!(crate::checkpoint_format::payload(bytes.clone()).is_err());
+            assert!(crate::journal::read(&bytes).lines.is_empty());
+            assert_eq!(crate::names::Names::read(&bytes).key_of("a"), None);
+        }
+
+        #[test]
+        fn a_sealed_text_that_is_no_record_is_refused(text in "[ -~]{0,60}") {
+            let sealed = seal::seal(&format!("{{\"format\":1,{text}}}"));
+            assert!(matches!(from_bytes(sealed.as_bytes()), Err(RecordFormatError::Content(_))));
+        }
+    }
+}

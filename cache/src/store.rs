@@ -1,0 +1,100 @@
+//! The [`Store`] trait: what the rest of the program knows of a store.
+
+use crate::blob::Blob;
+use crate::digest::{Digest, Key};
+use crate::error::StoreError;
+use crate::journal::{Journal, JournalWriter};
+use crate::record::Record;
+
+/// Where artifacts, records, checkpoints and journals live.
+///
+/// Laws, for every implementation:
+/// - what was put and returned `Ok` survives the end of the process and a loss of power;
+/// - nothing partial is ever visible, whatever fails and whenever the process dies;
+/// - bytes are checked before they are handed out; damaged ones are set aside, never returned;
+/// - any number of threads and processes may use one store at once, without locks; putting the same twice is fine.
+pub trait Store: Send + Sync {
+    /// Stores an artifact under its digest.
+    ///
+    /// # Errors
+    /// The disk is full, the store is read-only, or the system refuses.
+    fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError>;
+
+    /// The bytes of an artifact, checked on their first read in this process.
+    ///
+    /// # Errors
+    /// Missing, damaged (then moved to quarantine), or unreadable.
+    fn get(&self, digest: &Digest) -> Result<Blob, StoreError>;
+
+    /// Whether an artifact is there. Cheap: its bytes are not read, so they may still prove damaged.
+    fn contains(&self, digest: &Digest) -> bool;
+
+    /// The record under a key. A damaged one is moved to quarantine and counts as absent, with a warning.
+    ///
+    /// # Errors
+    /// The file is there but cannot be read.
+    fn record(&self, key: &Key) -> Result<Option<Record>, StoreError>;
+
+    /// Stores a record under its key, replacing an earlier one. Its artifacts must have been put before.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    fn put_record(&self, record: &Record) -> Result<(), StoreError>;
+
+    /// The last checkpoint under a key. A damaged one is moved to quarantine and counts as absent, with a warning.
+    ///
+    /// # Errors
+    /// The file is there but cannot be read.
+    fn checkpoint(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Stores the state of unfinished work, replacing an earlier one.
+    ///
+    /// # Errors
+    /// As [`Store::put`]; the earlier checkpoint then stays.
+    fn put_checkpoint(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError>;
+
+    /// Forgets the checkpoint of finished work, if there is one.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    fn clear_checkpoint(&self, key: &Key) -> Result<(), StoreError>;
+
+    /// Begins the journal of a run. `run` is a new id of letters, digits, `.`, `_` and `-`.
+    ///
+    /// # Errors
+    /// The id is not allowed or was used before; as [`Store::put`].
+    fn journal(&self, run: &str) -> Result<Box<dyn JournalWriter>, StoreError>;
+
+    /// The journal of a run, or none if there is no such run.
+    ///
+    /// # Errors
+    /// The id is not allowed; the file is there but cannot be read.
+    fn read_journal(&self, run: &str) -> Result<Option<Journal>, StoreError>;
+
+    /// The ids of all runs that have a journal, sorted.
+    ///
+    /// # Errors
+    /// The folder is there but cannot be read.
+    fn runs(&self) -> Result<Vec<String>, StoreError>;
+
+    /// The key that a node of a pipeline had when it was last remembered. Advisory: see [`Store::remember`].
+    fn last_key_of(&self, pipeline: &str, node: &str) -> Option<Key>;
+
+    /// The record of [`Store::last_key_of`], if both are there.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    fn last_record_of(&self, pipeline: &str, node: &str) -> Result<Option<Record>, StoreError> {
+        self.last_key_of(pipeline, node).map_or(Ok(None), |key| self.record(&key))
+    }
+
+    /// Notes which keys nodes of a pipeline have now. Only serves to say why it is stale later; it enters no key, it is
+    /// not synced, and losing it loses no result.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    fn remember(&self, pipeline: &str, keys: &[(&str, Key)]) -> Result<(), StoreError>;
+
+    /// What went wrong without being an error (damaged records set aside), oldest first; each is given once.
+    fn take_warnings(&self) -> Vec<String>;
+}

@@ -1,0 +1,172 @@
+//! Laws that hold for every store, real or in memory.
+#![allow(clippy::unwrap_used, reason = "a failing test should panic")]
+
+mod common;
+
+use common::{bytes, key, record};
+use pddflow_cache::{Digest, FsStore, RamStore, Store, StoreErrorKind};
+use proptest::prelude::*;
+use std::sync::Barrier;
+
+/// Runs a check on a store of each kind.
+fn on_each(check: impl Fn(&dyn Store)) {
+    check(&RamStore::new());
+    let folder = tempfile::tempdir().unwrap();
+    check(&FsStore::open(&folder.path().join("a").join("store")).unwrap());
+}
+
+#[test]
+fn what_was_put_comes_back() {
+    on_each(|store| {
+        for length in [0, 1, 4_096, 16 * 1024 - 1, 16 * 1024, 100_000] {
+            let put = bytes(1, length);
+            let digest = store.put(&put).unwrap();
+            assert_eq!(digest, Digest::of(&put));
+            assert!(store.contains(&digest));
+            assert_eq!(&*store.get(&digest).unwrap(), &put[..]);
+            assert_eq!(store.put(&put).unwrap(), digest);
+        }
+        let other = Digest::of(b"never put");
+        assert!(!store.contains(&other));
+        let error = store.get(&other).unwrap_err();
+        assert_eq!(*error.kind(), StoreErrorKind::Missing);
+        assert_eq!(error.digest(), Some(&other));
+    });
+}
+
+#[test]
+fn records_and_checkpoints_are_replaced_and_cleared() {
+    on_each(|store| {
+        assert_eq!(store.record(&key("a")).unwrap(), None);
+        let mut first = record("a", Digest::of(b"1"));
+        store.put_record(&first).unwrap();
+        first.seconds = 7.0;
+        store.put_record(&first).unwrap();
+        assert_eq!(store.record(&key("a")).unwrap(), Some(first));
+        assert_eq!(store.record(&key("b")).unwrap(), None);
+
+        assert_eq!(store.checkpoint(&key("a")).unwrap(), None);
+        store.clear_checkpoint(&key("a")).unwrap();
+        store.put_checkpoint(&key("a"), b"one").unwrap();
+        store.put_checkpoint(&key("a"), b"two").unwrap();
+        assert_eq!(store.checkpoint(&key("a")).unwrap().unwrap(), b"two");
+        store.clear_checkpoint(&key("a")).unwrap();
+        assert_eq!(store.checkpoint(&key("a")).unwrap(), None);
+    });
+}
+
+#[test]
+fn a_journal_keeps_its_lines() {
+    on_each(|store| {
+        assert_eq!(store.runs().unwrap(), Vec::<String>::new());
+        assert_eq!(store.read_journal("r1").unwrap(), None);
+        let mut journal = store.journal("r1").unwrap();
+        journal.line(r#"{"event":"started"}"#).unwrap();
+        journal.flush().unwrap();
+        assert_eq!(store.read_journal("r1").unwrap().unwrap().lines.len(), 1);
+        for at in 0..2_000 {
+            journal.line(&format!("{{\"at\":{at},\"text\":\"é\"}}")).unwrap();
+        }
+        journal.sync().unwrap();
+        let read = store.read_journal("r1").unwrap().unwrap();
+        assert!(!read.broken);
+        assert_eq!(read.lines.len(), 2_001);
+        assert_eq!(read.lines[2_000], "{\"at\":1999,\"text\":\"é\"}");
+        assert_eq!(store.runs().unwrap(), ["r1"]);
+        assert!(store.journal("r1").is_err(), "an id is used once");
+        for name in ["", "..", "a/b", ".hidden", "a b", &"x".repeat(81)] {
+            assert_eq!(*store.journal(name).err().unwrap().kind(), StoreErrorKind::InvalidName, "{name}");
+        }
+    });
+}
+
+#[test]
+fn names_are_remembered_by_pipeline() {
+    on_each(|store| {
+        store.put_record(&record("a", Digest::of(b"1"))).unwrap();
+        assert_eq!(store.last_key_of("p", "n"), None);
+        store.remember("p", &[("n", key("a"))]).unwrap();
+        store.remember("p", &[("m", key("b"))]).unwrap();
+        assert_eq!(store.last_key_of("p", "n"), Some(key("a")));
+        assert_eq!(store.last_key_of("q", "n"), None);
+        assert_eq!(store.last_record_of("p", "n").unwrap().unwrap().key, key("a"));
+        assert_eq!(store.last_record_of("p", "m").unwrap(), None);
+    });
+}
+
+#[test]
+fn another_process_finds_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || FsStore::open(folder.path()).unwrap();
+    let digest = open().put(b"bytes").unwrap();
+    open().put_record(&record("a", digest)).unwrap();
+    open().remember("p", &[("n", key("a"))]).unwrap();
+    open().remember("p", &[("n", key("b"))]).unwrap();
+    let store = open();
+    assert_eq!(&*store.get(&digest).unwrap(), b"bytes");
+    assert!(store.record(&key("a")).unwrap().is_some());
+    assert_eq!(store.last_key_of("p", "n"), Some(key("b")));
+}
+
+#[test]
+fn opening_touches_nothing_and_a_file_is_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("store");
+    let store = FsStore::open(&root).unwrap();
+    assert!(!store.contains(&Digest::of(b"x")));
+    assert_eq!(store.record(&key("a")).unwrap(), None);
+    assert!(!root.exists());
+    fs_err::write(&root, b"a file").unwrap();
+    assert_eq!(*FsStore::open(&root).err().unwrap().kind(), StoreErrorKind::Io);
+}
+
+#[test]
+fn many_threads_may_put_the_same() {
+    on_each(|store| {
+        let barrier = Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    for at in 0..20 {
+                        let put = bytes(at, 20_000);
+                        let digest = store.put(&put).unwrap();
+                        store.put_record(&record(&format!("n{at}"), digest)).unwrap();
+                        assert_eq!(&*store.get(&digest).unwrap(), &put[..]);
+                    }
+                });
+            }
+        });
+        assert_eq!(store.take_warnings(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn no_unfinished_file_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FsStore::open(folder.path()).unwrap();
+    common::work(&store, "a").unwrap();
+    let mut left: Vec<String> = Vec::new();
+    let mut folders = vec![folder.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).unwrap().map(Result::unwrap) {
+            let name = entry.file_name().into_string().unwrap();
+            if entry.file_type().unwrap().is_dir() { folders.push(entry.path()) } else { left.push(name) }
+        }
+    }
+    left.sort();
+    assert_eq!(left.len(), 3, "{left:?}");
+    assert!(left.iter().all(|name| !name.starts_with('.')), "{left:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_bytes_round_trip_through_memory(put in prop::collection::vec(any::<u8>(), 0..300)) {
+        let store = RamStore::new();
+        let digest = store.put(&put).unwrap();
+        prop_assert_eq!(&*store.reopened().get(&digest).unwrap(), &put[..]);
+        store.put_checkpoint(&key("a"), &put).unwrap();
+        prop_assert_eq!(store.checkpoint(&key("a")).unwrap().unwrap(), put);
+    }
+}

@@ -1,0 +1,123 @@
+//! `pddflow run`: every node that is stale, then what came out.
+
+use crate::args::RunArgs;
+use crate::command::describe;
+use crate::exit::Exit;
+use crate::interrupt;
+use crate::opened::Opened;
+use crate::output::Output;
+use crate::problem::Problem;
+use crate::results;
+use pddflow_cache::Store as _;
+use pddflow_report::{Place, Reporter, Verbosity};
+use pddflow_runner::{NodeFailure, Settings, Summary};
+use serde_json::json;
+use std::sync::Arc;
+
+pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
+    let opened = Opened::new(&args.pipeline, &args.place)?;
+    let settings = Settings {
+        jobs: args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        keep_going: args.keep_going,
+        program: concat!("pddflow ", env!("CARGO_PKG_VERSION")).to_owned(),
+        ..Settings::default()
+    };
+    let reporter: Arc<dyn Reporter> = Arc::from(reporter(args, output));
+    let cancel = interrupt::connect(&reporter);
+    let ended = pddflow_runner::run(&opened.plan, &opened.library, &opened.store, &settings, &cancel, &|event| {
+        reporter.event(&event);
+    });
+    reporter.finish();
+    let summary = ended?;
+    for warning in opened.store.take_warnings() {
+        output.note(&format!("warning: {warning}"));
+    }
+    let places = write_results(args, &opened, &summary)?;
+    print_results(args, output, &opened, &summary, &places)?;
+    let failed = failures(&opened, &summary);
+    failed.iter().for_each(|problem| output.problem(problem));
+    Ok(exit(&summary, &failed))
+}
+
+fn reporter(args: &RunArgs, output: &Output) -> Box<dyn Reporter> {
+    let verbosity = if args.quiet { Verbosity::Quiet } else { Verbosity::Normal };
+    if output.json() {
+        pddflow_report::json(Box::new(std::io::stdout()))
+    } else if output.live() && verbosity == Verbosity::Normal {
+        pddflow_report::terminal(output.error_paint)
+    } else {
+        pddflow_report::lines(Box::new(std::io::stderr()), output.error_paint, verbosity)
+    }
+}
+
+/// Files that nodes gave, also fresh ones: the folder may have been deleted since.
+fn write_results(args: &RunArgs, opened: &Opened, summary: &Summary) -> Result<Vec<Place>, Problem> {
+    let mut places = Vec::new();
+    for (node, ended) in opened.plan.nodes.iter().zip(&summary.nodes) {
+        let Some(record) = &ended.record else { continue };
+        let folder = results::folder_of(&args.results, &opened.plan.name, node.id.as_str());
+        places.extend(results::write(opened, node, record, &folder)?);
+    }
+    Ok(places)
+}
+
+fn print_results(
+    args: &RunArgs,
+    output: &Output,
+    opened: &Opened,
+    summary: &Summary,
+    places: &[Place],
+) -> Result<(), Problem> {
+    if output.json() {
+        for Place { node, folder, files } in places {
+            output.line(&json!({ "event": "results", "node": node, "folder": folder, "files": files }));
+        }
+        return Ok(());
+    }
+    for (node, ended) in opened.plan.nodes.iter().zip(&summary.nodes) {
+        if let Some(record) = &ended.record {
+            describe::tables(opened, node, record)?.iter().for_each(|table| output.data(&format!("{table}\n")));
+        }
+    }
+    if !args.quiet {
+        output.say(&pddflow_report::closing(summary, places, output.error_paint));
+    }
+    Ok(())
+}
+
+/// Each failed node as a problem with its place in the pipeline file.
+fn failures(opened: &Opened, summary: &Summary) -> Vec<Problem> {
+    let text = if summary.failed > 0 { fs_err::read_to_string(&opened.plan.file).ok() } else { None };
+    let nodes = opened.plan.nodes.iter().zip(&summary.nodes);
+    nodes
+        .filter_map(|(node, ended)| {
+            let NodeFailure { code, message, help, causes } = ended.error.clone()?;
+            let exit = if is_of_the_store(&code) { Exit::Store } else { Exit::NodeFailed };
+            let problem = Problem::new(exit, code, format!("node {} failed: {message}", node.id)).with_causes(causes);
+            let problem = match help {
+                Some(help) => problem.with_help(help),
+                None => problem,
+            };
+            Some(match &text {
+                Some(text) => problem.with_place(&opened.plan.file, text, node.span),
+                None => problem,
+            })
+        })
+        .collect()
+}
+
+/// Whether a node failed because of the store and not because of what it does.
+fn is_of_the_store(code: &str) -> bool {
+    code.starts_with("pddflow::cache::") || code == "pddflow::nodes::store"
+}
+
+fn exit(summary: &Summary, failed: &[Problem]) -> Exit {
+    if summary.cancelled {
+        return Exit::Interrupted;
+    }
+    match failed {
+        [] => Exit::Ok,
+        all if all.iter().any(|problem| problem.exit() == Exit::Store) => Exit::Store,
+        _ => Exit::NodeFailed,
+    }
+}

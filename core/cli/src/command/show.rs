@@ -1,0 +1,115 @@
+//! `pddflow show`: what a fresh node gave.
+
+use crate::args::ShowArgs;
+use crate::command::{describe, plan};
+use crate::exit::Exit;
+use crate::opened::Opened;
+use crate::output::Output;
+use crate::problem::Problem;
+use pddflow_cache::{Record, Store as _};
+use pddflow_pipeline::PlanNode;
+use pddflow_report::{Tone, seconds};
+use pddflow_runner::Freshness;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// Longer values of a key's parts are cut; `--json` has them whole.
+const VALUE_WIDTH: usize = 90;
+
+pub(crate) fn show(args: &ShowArgs, output: &Output) -> Result<Exit, Problem> {
+    let opened = Opened::new(&args.pipeline, &args.place)?;
+    let (node, record) = fresh(&opened, &args.node)?;
+    let outputs = outputs(&opened, node, &record)?;
+    if output.json() {
+        output.value(&as_json(node, &record, &outputs));
+        return Ok(Exit::Ok);
+    }
+    output.data(&as_text(node, &record, &outputs, output));
+    describe::tables(&opened, node, &record)?.iter().for_each(|table| output.data(&format!("\n{table}")));
+    Ok(Exit::Ok)
+}
+
+/// The node and its record, or the problem that it is not fresh.
+pub(crate) fn fresh<'a>(opened: &'a Opened, name: &str) -> Result<(&'a PlanNode, Arc<Record>), Problem> {
+    let (at, node) = opened.node(name)?;
+    let state = opened.freshness().swap_remove(at);
+    if let Freshness::Fresh { record, .. } = state {
+        return Ok((node, record));
+    }
+    let (word, _, reasons) = plan::words(&state);
+    let message = format!("node {name} has no result: it is {word} ({})", reasons.join("; "));
+    let help = format!("`pddflow run {}` makes it", opened.plan.file.display());
+    Err(Problem::new(Exit::NodeFailed, "pddflow::cli::not_fresh", message).with_help(help))
+}
+
+/// One artifact of a node.
+struct Shown {
+    port: String,
+    artifact: String,
+    digest: String,
+    bytes: usize,
+    contents: Vec<Value>,
+}
+
+fn outputs(opened: &Opened, node: &PlanNode, record: &Record) -> Result<Vec<Shown>, Problem> {
+    let mut shown = Vec::new();
+    for (port, digest) in &record.outputs {
+        let artifact = opened.artifact(node, port);
+        let blob = opened.store.get(digest)?;
+        let contents = describe::contents(&artifact, &blob)?;
+        shown.push(Shown { port: port.clone(), artifact, digest: digest.to_string(), bytes: blob.len(), contents });
+    }
+    Ok(shown)
+}
+
+fn as_json(node: &PlanNode, record: &Record, outputs: &[Shown]) -> Value {
+    let outputs: Vec<Value> = outputs
+        .iter()
+        .map(|one| {
+            let Shown { port, artifact, digest, bytes, contents } = one;
+            json!({ "port": port, "artifact": artifact, "digest": digest, "bytes": bytes, "contents": contents })
+        })
+        .collect();
+    let parts: serde_json::Map<String, Value> =
+        record.parts.iter().map(|part| (part.name.clone(), part.value.clone())).collect();
+    json!({
+        "node": node.id, "kind": node.kind, "key": record.key, "parts": parts, "outputs": outputs,
+        "metrics": record.metrics, "seconds": record.seconds, "log": record.log, "program": record.program,
+    })
+}
+
+fn as_text(node: &PlanNode, record: &Record, outputs: &[Shown], output: &Output) -> String {
+    let head = |text: &str| output.paint.tone(Tone::Strong, text);
+    let mut text = format!("{} ({})\n", head(node.id.as_str()), node.kind);
+    let _ = writeln!(text, "key      {}", record.key);
+    let _ = writeln!(text, "made by  {} in {}", record.program, seconds(record.seconds));
+    for one in outputs {
+        let _ = writeln!(text, "{} {}: {}, {} bytes", head("output"), one.port, one.artifact, one.bytes);
+        let _ = writeln!(text, "  {}", output.paint.tone(Tone::Faint, &one.digest));
+        describe::lines(&one.contents).iter().for_each(|line| {
+            let _ = writeln!(text, "  {line}");
+        });
+    }
+    if !record.metrics.is_empty() {
+        let _ = writeln!(text, "{}", head("metrics"));
+    }
+    for (name, value) in &record.metrics {
+        let _ = writeln!(text, "  {name} {value}");
+    }
+    let _ = writeln!(text, "{}", head("key is made of"));
+    for part in &record.parts {
+        let _ = writeln!(text, "  {}: {}", part.name, cut(&part.value.to_string()));
+    }
+    if !record.log.is_empty() {
+        let _ = writeln!(text, "{}\n  {}", head("log"), record.log.join("\n  "));
+    }
+    text
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(VALUE_WIDTH) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,39 @@
+//! The `pddflow` program: arguments, wiring, exit codes.
+//!
+//! | module | what |
+//! |---|---|
+//! | `args`, `exit` | the command line and the exit codes: what scripts rely on |
+//! | `command` | one file per command |
+//! | `place` | where the store, plugins and data lie |
+//! | `opened` | a pipeline file made ready: library, plan, store |
+//! | `problem` | everything that can go wrong, with its exit code |
+//! | `output` | the only place that prints |
+//! | `results` | artifacts of files written to folders |
+//! | `shield`, `interrupt` | panics and signals |
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
+
+mod args;
+mod command;
+mod exit;
+mod interrupt;
+mod opened;
+mod output;
+mod place;
+mod problem;
+mod results;
+mod shield;
+
+use clap::Parser as _;
+use output::Output;
+use std::process::ExitCode;
+
+/// Freed pages go back to the program and not to the system: page faults dominate elementwise tensor work.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // Clap prints usage errors itself, and ends with the exit code that they have here too.
+    let cli = args::Cli::parse();
+    let output = Output::new(&cli.output);
+    shield::run(&output, || command::perform(&cli.command, &output)).into()
+}

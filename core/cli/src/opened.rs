@@ -1,0 +1,67 @@
+//! A pipeline file made ready: read, checked against the kinds, with its store.
+
+use crate::args::{PipelineArgs, PlaceArgs};
+use crate::exit::Exit;
+use crate::place;
+use crate::problem::Problem;
+use pddflow_cache::FsStore;
+use pddflow_nodes::Library;
+use pddflow_pipeline::{Options, Plan, PlanNode};
+use pddflow_runner::Freshness;
+
+/// What every command about a pipeline begins with.
+pub(crate) struct Opened {
+    pub(crate) library: Library,
+    pub(crate) plan: Plan,
+    pub(crate) store: FsStore,
+}
+
+impl Opened {
+    /// Reads and checks the pipeline, opens the store. Nothing is written.
+    pub(crate) fn new(pipeline: &PipelineArgs, place: &PlaceArgs) -> Result<Self, Problem> {
+        let files = pddflow_pipeline::plugin_files(&pipeline.file)?;
+        let library = Library::new(place::library_options(place, files));
+        let options = Options { set: pipeline.set.clone(), profile: pipeline.profile.clone() };
+        let plan = pddflow_pipeline::load(&pipeline.file, &library, &options).map_err(|diagnostics| {
+            // With a broken plugin every use of it is a problem; the cause is the one to show.
+            plugin_problem(&library).unwrap_or_else(|| diagnostics.into())
+        })?;
+        let store = FsStore::open(&place::store_root(place.cache_dir.as_deref()))?;
+        Ok(Self { library, plan, store })
+    }
+
+    /// The node of that name with its place in the plan.
+    pub(crate) fn node(&self, name: &str) -> Result<(usize, &PlanNode), Problem> {
+        let found = self.plan.nodes.iter().enumerate().find(|(_, node)| node.id.as_str() == name);
+        found.ok_or_else(|| {
+            let problem = Problem::usage("unknown_node", format!("the pipeline has no node `{name}`"));
+            let help = match self.plan.nearest(name) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("`pddflow graph {}` lists the nodes", self.plan.file.display()),
+            };
+            problem.with_help(help)
+        })
+    }
+
+    /// Whether each node is fresh, in the order of the plan.
+    pub(crate) fn freshness(&self) -> Vec<Freshness> {
+        pddflow_runner::plan(&self.plan, &self.library, &self.store)
+    }
+
+    /// The artifact type of an output port of a node.
+    pub(crate) fn artifact(&self, node: &PlanNode, port: &str) -> String {
+        use pddflow_pipeline::Catalog as _;
+        let ports = self.library.kind(&node.kind).map(|kind| kind.outputs.as_slice()).unwrap_or_default();
+        ports.iter().find(|found| found.name == port).map(|found| found.artifact.clone()).unwrap_or_default()
+    }
+}
+
+/// The problem of the plugin folders, if they have one.
+pub(crate) fn plugin_problem(library: &Library) -> Option<Problem> {
+    let error = library.registry().err()?;
+    let problem = Problem::new(Exit::Plugin, format!("pddflow::{}", error.code()), error.message());
+    Some(match error.help() {
+        Some(help) => problem.with_help(help),
+        None => problem,
+    })
+}

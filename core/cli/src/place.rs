@@ -1,0 +1,79 @@
+//! Where the store, plugins and data sets lie. The only module that reads the environment (with clap and `output`).
+
+use crate::args::{PlaceArgs, PluginArgs};
+use pddflow_nodes::LibraryOptions;
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// Name of the store's folder.
+const STORE: &str = ".pddflow";
+/// Folder of downloads inside the store's folder.
+const DOWNLOADS: &str = "downloads";
+/// Where systems install data sets for everyone.
+const SYSTEM_DATA: [&str; 2] = ["/usr/local/share/datasets", "/usr/share/datasets"];
+
+/// The root of the store: as asked for, else `.pddflow` in the nearest parent folder that has one, else here.
+pub(crate) fn store_root(asked: Option<&Path>) -> PathBuf {
+    asked.map_or_else(|| nearest_store(&env::current_dir().unwrap_or_default()), Path::to_path_buf)
+}
+
+fn nearest_store(here: &Path) -> PathBuf {
+    let present = here.ancestors().map(|folder| folder.join(STORE)).find(|store| store.is_dir());
+    present.unwrap_or_else(|| here.join(STORE))
+}
+
+/// Options of the library for a pipeline that names `files` as its plugins.
+pub(crate) fn library_options(place: &PlaceArgs, files: Vec<PathBuf>) -> LibraryOptions {
+    let mut options = plugin_options(&place.plugins);
+    options.search.files = files;
+    options.data_dirs = place.data_dir.iter().cloned().chain(SYSTEM_DATA.map(PathBuf::from)).collect();
+    options.downloads = store_root(place.cache_dir.as_deref()).join(DOWNLOADS);
+    options
+}
+
+/// Options of a library that is only asked about plugins and kinds.
+pub(crate) fn plugin_options(plugins: &PluginArgs) -> LibraryOptions {
+    let mut options = LibraryOptions::default();
+    let path = plugins.plugin_path.iter().flat_map(env::split_paths).filter(|folder| !folder.as_os_str().is_empty());
+    options.search.folders.extend(plugins.plugin_dir.iter().cloned());
+    options.search.folders.extend(path);
+    options.search.folders.extend(beside_the_program());
+    options.search.folders.extend(user_data().map(|data| data.join("pddflow").join("plugins")));
+    options
+}
+
+/// The folder of the program and its `deps`, where cargo leaves the libraries that it built.
+fn beside_the_program() -> Vec<PathBuf> {
+    let program = env::current_exe().ok().and_then(|program| program.canonicalize().ok());
+    let folder = program.and_then(|program| program.parent().map(Path::to_path_buf));
+    folder.map(|folder| vec![folder.clone(), folder.join("deps")]).unwrap_or_default()
+}
+
+/// The folder where programs keep data of the user.
+fn user_data() -> Option<PathBuf> {
+    let folder = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if cfg!(windows) {
+        folder("APPDATA")
+    } else if cfg!(target_os = "macos") {
+        folder("HOME").map(|home| home.join("Library/Application Support"))
+    } else {
+        folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_store_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("a/b");
+        fs_err::create_dir_all(&inner).unwrap();
+        assert_eq!(nearest_store(&inner), inner.join(STORE));
+        fs_err::create_dir(folder.path().join(STORE)).unwrap();
+        assert_eq!(nearest_store(&inner), folder.path().join(STORE));
+        fs_err::create_dir(inner.join(STORE)).unwrap();
+        assert_eq!(nearest_store(&inner), inner.join(STORE));
+    }
+}

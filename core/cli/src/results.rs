@@ -1,0 +1,118 @@
+//! Artifacts that are files, written to folders: each file at once or not at all, and untouched when already equal.
+
+use crate::exit::Exit;
+use crate::opened::Opened;
+use crate::problem::Problem;
+use pddflow_cache::{Record, Store as _};
+use pddflow_nodes::artifact::Files;
+use pddflow_pipeline::PlanNode;
+use pddflow_report::Place;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Artifact types whose bytes are a tree of files.
+const TREES: [&str; 2] = ["files", "table"];
+
+/// Whether an artifact of this type is a tree of files.
+pub(crate) fn is_tree(artifact: &str) -> bool {
+    TREES.contains(&artifact)
+}
+
+/// Writes what `node` gave under `folder`, if it gave files.
+pub(crate) fn write(
+    opened: &Opened,
+    node: &PlanNode,
+    record: &Record,
+    folder: &Path,
+) -> Result<Option<Place>, Problem> {
+    let mut files = None;
+    for (port, digest) in &record.outputs {
+        if is_tree(&opened.artifact(node, port)) {
+            let tree = tree(&opened.store.get(digest)?)?;
+            write_tree(&tree, folder).map_err(|error| unwritable(folder, &error))?;
+            files = Some(files.unwrap_or(0) + tree.len());
+        }
+    }
+    Ok(files.map(|files| Place { node: node.id.to_string(), folder: folder.display().to_string(), files }))
+}
+
+/// The files in an artifact of a tree type.
+pub(crate) fn tree(bytes: &[u8]) -> Result<Files, Problem> {
+    Files::decode(bytes).map_err(|error| {
+        let causes = crate::problem::causes(&error);
+        Problem::new(Exit::Store, error.code(), error.to_string()).with_help(error.help()).with_causes(causes)
+    })
+}
+
+/// The folder of a node's results: its name, with what no file system likes replaced.
+pub(crate) fn folder_of(results: &Path, pipeline: &str, node: &str) -> PathBuf {
+    let safe = |name: &str| -> String {
+        let name: String =
+            name.chars().map(|c| if c.is_control() || r#"/\:*?"<>|"#.contains(c) { '_' } else { c }).collect();
+        if name.starts_with('.') { name.replacen('.', "_", 1) } else { name }
+    };
+    results.join(safe(pipeline)).join(safe(node))
+}
+
+/// Writes every file of a tree. Their names were checked when the artifact was read: all stay inside of the folder.
+pub(crate) fn write_tree(tree: &Files, folder: &Path) -> io::Result<()> {
+    tree.iter().try_for_each(|(name, bytes)| write_file(&folder.join(name), bytes))
+}
+
+/// Writes one file under its name in one step.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if fs_err::read(path).is_ok_and(|present| present == bytes) {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs_err::create_dir_all(folder)?;
+    let mut file = tempfile::Builder::new().prefix(".pddflow-").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    share(file.as_file())?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Temporary files are private to the user; results are not.
+#[cfg(unix)]
+fn share(file: &std::fs::File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn share(_file: &std::fs::File) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn unwritable(folder: &Path, error: &io::Error) -> Problem {
+    let message = format!("results cannot be written to {}: {error}", folder.display());
+    Problem::new(Exit::Store, "pddflow::cli::results", message)
+        .with_help("free some space or choose another folder; everything is in the store, so nothing runs again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_named_after_nodes() {
+        let check = |node: &str, expected: &str| assert_eq!(folder_of(Path::new("r"), "p", node), Path::new(expected));
+        check("eval[model=resnet18]", "r/p/eval[model=resnet18]");
+        check("a/../b", "r/p/a_.._b");
+        check("..", "r/p/_.");
+    }
+
+    #[test]
+    fn equal_files_are_untouched() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b.txt");
+        write_file(&path, b"one").unwrap();
+        let before = fs_err::metadata(&path).unwrap().modified().unwrap();
+        write_file(&path, b"one").unwrap();
+        assert_eq!(fs_err::metadata(&path).unwrap().modified().unwrap(), before);
+        write_file(&path, b"two").unwrap();
+        assert_eq!(fs_err::read(&path).unwrap(), b"two");
+        assert_eq!(fs_err::read_dir(path.parent().unwrap()).unwrap().count(), 1, "a temporary file stayed");
+    }
+}

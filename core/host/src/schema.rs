@@ -1,0 +1,167 @@
+//! Parameter schemas of plugins: parsing, checking values, filling in defaults.
+
+use crate::error::{Code, PluginError};
+use jsonschema::error::ValidationErrorKind;
+use serde_json::{Map, Value};
+
+/// One thing that is wrong with a plugin's parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigProblem {
+    /// JSON pointer into the parameters; empty for the whole.
+    pub pointer: String,
+    /// What is wrong; lower case, no full stop.
+    pub message: String,
+    /// What to do, e.g. the nearest name.
+    pub help: Option<String>,
+}
+
+/// Most levels that defaults are filled in; schemas that refer to themselves end here.
+const DEPTH_LIMIT: usize = 32;
+
+/// A schema from its text.
+pub(crate) fn parse(id: &str, text: &str) -> Result<Value, PluginError> {
+    let wrong = |message: String| PluginError::new(Code::Schema, format!("the schema of `{id}` {message}"));
+    let schema: Value = serde_json::from_str(text).map_err(|error| wrong(format!("is not JSON: {error}")))?;
+    if !schema.is_object() {
+        return Err(wrong("is not a JSON object".to_owned()));
+    }
+    if schema.get("type").is_some_and(|kind| kind != "object") {
+        return Err(wrong("is not of type `object`".to_owned()));
+    }
+    jsonschema::meta::validate(&schema).map_err(|error| wrong(format!("is not a JSON schema: {error}")))?;
+    jsonschema::validator_for(&schema).map_err(|error| wrong(format!("cannot be used: {error}")))?;
+    Ok(schema)
+}
+
+/// Checks parameters against a schema; returns them with defaults filled in.
+pub(crate) fn check(schema: &Value, config: &Value) -> Result<Value, Vec<ConfigProblem>> {
+    let mut config = if config.is_null() { Value::Object(Map::new()) } else { config.clone() };
+    let problem = |message: String| ConfigProblem { pointer: String::new(), message, help: None };
+    let validator = jsonschema::validator_for(schema).map_err(|error| vec![problem(error.to_string())])?;
+    let problems: Vec<ConfigProblem> =
+        validator.iter_errors(&config).flat_map(|error| describe(schema, &error)).collect();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    fill(schema, schema, &mut config, DEPTH_LIMIT);
+    Ok(config)
+}
+
+fn describe(schema: &Value, error: &jsonschema::ValidationError<'_>) -> Vec<ConfigProblem> {
+    let place = error.instance_path().to_string();
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            let names = names(schema, &error.schema_path().to_string());
+            let one = |name: &String| ConfigProblem {
+                pointer: format!("{place}/{}", name.replace('~', "~0").replace('/', "~1")),
+                message: format!("there is no parameter `{name}`"),
+                help: Some(nearest_help(name, &names)),
+            };
+            unexpected.iter().map(one).collect()
+        }
+        ValidationErrorKind::Enum { options } => {
+            let names: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let given = error.instance().as_str().unwrap_or_default().to_owned();
+            let message = format!("{} is not one of the values allowed", error.instance());
+            vec![ConfigProblem { pointer: place, message, help: Some(nearest_help(&given, &names)) }]
+        }
+        _ => vec![ConfigProblem { pointer: place, message: error.to_string(), help: None }],
+    }
+}
+
+/// Names of the properties beside the keyword that failed.
+fn names<'a>(schema: &'a Value, path: &str) -> Vec<&'a str> {
+    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let object = schema.pointer(parent).and_then(|value| value.get("properties")).and_then(Value::as_object);
+    object.into_iter().flat_map(Map::keys).map(String::as_str).collect()
+}
+
+/// "did you mean", or the list of names.
+pub(crate) fn nearest_help(given: &str, names: &[&str]) -> String {
+    match nearest(given, names) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None if names.is_empty() => "there are none".to_owned(),
+        None => format!("there are `{}`", names.join("`, `")),
+    }
+}
+
+/// The name that is most likely meant.
+pub(crate) fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
+    /// Similarity, from 0 to 1, below which a guess would mislead.
+    const ALIKE: f64 = 0.75;
+    let score = |name: &&str| strsim::jaro_winkler(given, name);
+    let best = names.iter().copied().max_by(|a, b| score(a).total_cmp(&score(b)))?;
+    (score(&best) >= ALIKE).then_some(best)
+}
+
+/// Inserts the defaults of properties that are missing.
+fn fill(root: &Value, schema: &Value, value: &mut Value, depth: usize) {
+    if depth == 0 {
+        return;
+    }
+    let schema = resolve(root, schema);
+    let (Some(object), Some(properties)) = (value.as_object_mut(), schema.get("properties").and_then(Value::as_object))
+    else {
+        return;
+    };
+    for (name, property) in properties {
+        let default = property.get("default").or_else(|| resolve(root, property).get("default"));
+        if let (None, Some(default)) = (object.get(name), default) {
+            object.insert(name.clone(), default.clone());
+        }
+        if let Some(inner) = object.get_mut(name) {
+            fill(root, property, inner, depth - 1);
+        }
+    }
+}
+
+/// Follows a local `$ref`.
+fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    let target = schema.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'));
+    target.and_then(|target| root.pointer(target)).unwrap_or(schema)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn schema() -> Value {
+        json!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "lr": {"type": "number", "default": 0.1},
+                "init": {"enum": ["noise", "real"], "default": "noise"},
+                "inner": {"$ref": "#/$defs/Inner", "default": {}},
+            },
+            "$defs": {"Inner": {"type": "object", "properties": {"steps": {"type": "integer", "default": 3}}}}
+        })
+    }
+
+    #[test]
+    fn defaults_are_filled_in_at_every_level() {
+        let expected = json!({"lr": 0.5, "init": "noise", "inner": {"steps": 3}});
+        assert_eq!(check(&schema(), &json!({"lr": 0.5})), Ok(expected.clone()));
+        assert_eq!(check(&schema(), &expected), Ok(expected));
+        assert!(check(&schema(), &Value::Null).is_ok());
+    }
+
+    #[test]
+    fn problems_name_the_place_and_the_nearest_name() {
+        let problems = check(&schema(), &json!({"lrr": 1, "init": "nois", "lr": "x"})).unwrap_err();
+        let find = |pointer: &str| problems.iter().find(|problem| problem.pointer == pointer).unwrap();
+        assert_eq!(find("/lrr").help.as_deref(), Some("did you mean `lr`?"));
+        assert_eq!(find("/init").help.as_deref(), Some("did you mean `noise`?"));
+        assert!(find("/lr").message.contains("number"), "{problems:?}");
+    }
+
+    #[test]
+    fn what_is_not_a_schema_of_an_object_is_refused() {
+        for text in ["", "[]", "{", r#"{"type": 7}"#, r#"{"type": "string"}"#, r##"{"$ref": "#/nowhere"}"##] {
+            let error = parse("x", text).unwrap_err();
+            assert_eq!(error.code(), "plugin::schema", "{text}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Group `declare`: what a plugin says about itself and returns.
+
+use super::choice;
+use crate::call::{Phase, State, enter};
+use crate::error::Fault;
+use crate::raw;
+use crate::types::{Init, LearnableInit, LearnableRole, LearnableSpec, Need, Sgd, Space, WeightRole, WeightSpec};
+use pddflow_abi::{self as abi, Call, InitKind, LearnableInitKind, LearnableKind, Output, Status, Text, WeightKind};
+
+pub(super) static DECLARE: abi::DeclareGroup = abi::DeclareGroup {
+    size: size_of::<abi::DeclareGroup>() as u32,
+    revision: 1,
+    weight: Some(weight),
+    learnable: Some(learnable),
+    need: Some(need),
+    recipe: Some(recipe),
+    output: Some(output),
+};
+
+/// Most weights, learnables or outputs of one plugin.
+const DECLARED_LIMIT: usize = 4096;
+/// Longest name.
+const NAME_LIMIT: u64 = 256;
+
+fn during(state: &State<'_>, phases: &[Phase]) -> Result<(), Fault> {
+    if phases.contains(&state.phase) {
+        return Ok(());
+    }
+    let names: Vec<&str> = phases.iter().map(|phase| phase.name()).collect();
+    let message = format!("only allowed in `{}`, not in `{}`", names.join("` or `"), state.phase.name());
+    Err(Fault::new(Status::Unsupported, message))
+}
+
+fn finite(value: f64, what: &str) -> Result<f64, Fault> {
+    if value.is_finite() { Ok(value) } else { Err(Fault::new(Status::Numeric, format!("{what} is {value}"))) }
+}
+
+fn full(count: usize) -> Result<(), Fault> {
+    if count < DECLARED_LIMIT {
+        return Ok(());
+    }
+    Err(Fault::new(Status::OutOfMemory, format!("more than {DECLARED_LIMIT} declarations")))
+}
+
+fn unique<'a>(name: &str, mut known: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
+    if name.is_empty() || known.any(|other| other == name) {
+        return Err(Fault::invalid(format!("the name `{name}` is empty or was declared before")));
+    }
+    Ok(())
+}
+
+extern "C" fn weight(call: *mut Call, weight: *const abi::WeightDeclaration) -> i32 {
+    enter(call, "declare.weight", |state| {
+        during(state, &[Phase::Weights])?;
+        let given = raw::sized(weight, "the declaration")?;
+        let name = raw::text(given.name, NAME_LIMIT, "the name")?;
+        unique(&name, state.declared.weights.iter().map(|spec| spec.name.as_str()))?;
+        full(state.declared.weights.len())?;
+        let shape = raw::axes(given.shape, given.rank, "the shape")?;
+        let value = finite(given.init_value, "the parameter of the initialiser")?;
+        let inits = [
+            (InitKind::Constant as u32, Init::Constant(value)),
+            (InitKind::Uniform as u32, Init::Uniform { bound: value }),
+            (InitKind::Normal as u32, Init::Normal { std: value }),
+        ];
+        let init = choice(given.init, &inits, "initialiser")?;
+        let roles = [
+            (WeightKind::Learnable as u32, WeightRole::Learnable),
+            (WeightKind::Statistic as u32, WeightRole::Statistic),
+        ];
+        let role = choice(given.kind, &roles, "weight kind")?;
+        state.declared.weights.push(WeightSpec { name, shape, init, role });
+        Ok(())
+    })
+}
+
+fn learnable_init(given: &abi::LearnableDeclaration) -> Result<LearnableInit, Fault> {
+    let value = finite(given.init_value, "the parameter of the initialiser")?;
+    let factor = if value.fract() == 0.0 && (1.0..=64.0).contains(&value) { value as usize } else { 0 };
+    let inits = [
+        (LearnableInitKind::Noise as u32, LearnableInit::Noise { std: value }),
+        (LearnableInitKind::Real as u32, LearnableInit::Real),
+        (LearnableInitKind::Tile as u32, LearnableInit::Tile { factor }),
+        (LearnableInitKind::OneHot as u32, LearnableInit::OneHot),
+        (LearnableInitKind::Constant as u32, LearnableInit::Constant(value)),
+    ];
+    match choice(given.init, &inits, "initialiser")? {
+        LearnableInit::Tile { factor: 0 } => {
+            Err(Fault::invalid(format!("a tile factor is a whole number from 1 to 64, not {value}")))
+        }
+        init => Ok(init),
+    }
+}
+
+fn learnable_spec(given: &abi::LearnableDeclaration) -> Result<LearnableSpec, Fault> {
+    let roles = [
+        (LearnableKind::Images as u32, LearnableRole::Images),
+        (LearnableKind::Labels as u32, LearnableRole::Labels),
+        (LearnableKind::StepSize as u32, LearnableRole::StepSize),
+        (LearnableKind::Other as u32, LearnableRole::Other),
+    ];
+    let spaces = [(abi::Space::Normalised as u32, Space::Normalised), (abi::Space::Unit as u32, Space::Unit)];
+    let (low, high) = (given.clamp_low, given.clamp_high);
+    if low.is_nan() || high.is_nan() || given.floor.is_nan() || low > high {
+        return Err(Fault::new(
+            Status::Numeric,
+            format!("limits {low}, {high} and {} are not an interval", given.floor),
+        ));
+    }
+    let unlimited = low == f64::NEG_INFINITY && high == f64::INFINITY;
+    Ok(LearnableSpec {
+        name: raw::text(given.name, NAME_LIMIT, "the name")?,
+        role: choice(given.kind, &roles, "learnable kind")?,
+        shape: raw::axes(given.shape, given.rank, "the shape")?,
+        init: learnable_init(given)?,
+        space: choice(given.space, &spaces, "space")?,
+        optimizer: Sgd {
+            lr: finite(given.lr, "the step size")?,
+            momentum: finite(given.momentum, "the momentum")?,
+            weight_decay: finite(given.weight_decay, "the weight decay")?,
+        },
+        clamp: (!unlimited).then_some((low, high)),
+        floor: (given.floor != f64::NEG_INFINITY).then_some(given.floor),
+    })
+}
+
+extern "C" fn learnable(call: *mut Call, learnable: *const abi::LearnableDeclaration) -> i32 {
+    enter(call, "declare.learnable", |state| {
+        during(state, &[Phase::Describe])?;
+        let spec = learnable_spec(&raw::sized(learnable, "the declaration")?)?;
+        unique(&spec.name, state.declared.learnables.iter().map(|spec| spec.name.as_str()))?;
+        full(state.declared.learnables.len())?;
+        state.declared.learnables.push(spec);
+        Ok(())
+    })
+}
+
+extern "C" fn need(call: *mut Call, need: u32) -> i32 {
+    enter(call, "declare.need", |state| {
+        during(state, &[Phase::Describe])?;
+        let all = [
+            (abi::Need::Model as u32, None),
+            (abi::Need::Trajectories as u32, Some(Need::Trajectories)),
+            (abi::Need::StartWeights as u32, Some(Need::StartWeights)),
+            (abi::Need::Evaluation as u32, Some(Need::Evaluation)),
+        ];
+        match choice(need, &all, "need")? {
+            None => state.declared.model_required = true,
+            Some(need) if !state.declared.needs.contains(&need) => state.declared.needs.push(need),
+            Some(_) => {}
+        }
+        Ok(())
+    })
+}
+
+extern "C" fn recipe(call: *mut Call, json: Text) -> i32 {
+    enter(call, "declare.recipe", |state| {
+        during(state, &[Phase::Describe])?;
+        let text = raw::text(json, abi::MAX_SCHEMA_BYTES, "the recipe")?;
+        let value: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| Fault::invalid(format!("the recipe is not JSON: {error}")))?;
+        if !value.is_object() {
+            return Err(Fault::invalid("the recipe is not a JSON object"));
+        }
+        state.declared.recipe = Some(value);
+        Ok(())
+    })
+}
+
+extern "C" fn output(call: *mut Call, kind: u32, name: Text, x: abi::Tensor) -> i32 {
+    enter(call, "declare.output", |state| {
+        let all = [Output::Logits, Output::Features, Output::Map, Output::Statistic, Output::Images, Output::Labels]
+            .map(|output| (output as u32, output));
+        let kind = choice(kind, &all, "output")?;
+        let phase = if matches!(kind, Output::Images | Output::Labels) { Phase::Decode } else { Phase::Forward };
+        during(state, &[phase])?;
+        let name = raw::text(name, NAME_LIMIT, "the name")?;
+        let repeated = matches!(kind, Output::Map | Output::Statistic);
+        if !repeated && state.declared.outputs.iter().any(|(known, ..)| *known == kind) {
+            return Err(Fault::invalid(format!("{kind:?} was given before")));
+        }
+        full(state.declared.outputs.len())?;
+        let tensor = state.arena.get(x)?.clone();
+        state.declared.outputs.push((kind, name, tensor));
+        Ok(())
+    })
+}

@@ -1,0 +1,32 @@
+//! The wire form of a data set's note. A change of any field needs a new [`VERSION`].
+
+use serde::{Deserialize, Serialize};
+
+use super::preprocessing::Origin;
+
+/// Format version.
+pub(super) const VERSION: u32 = 1;
+/// Name of the artifact's type.
+pub(super) const ARTIFACT: &str = "dataset";
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DatasetNote {
+    pub(super) artifact: String,
+    pub(super) version: u32,
+    /// What the data are, e.g. `fashion-mnist`.
+    pub(super) source: String,
+    /// One for each class, in the order of the class numbers.
+    pub(super) class_names: Vec<String>,
+    pub(super) normalize: NormalizeNote,
+    /// Who made the data and what may be done with them, as far as known.
+    pub(super) license: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum NormalizeNote {
+    None {},
+    Standard { mean: Vec<f64>, std: Vec<f64>, origin: Origin },
+    Zca { epsilon: f64 },
+}

@@ -1,0 +1,32 @@
+//! Types that pass between nodes, and their bytes.
+//!
+//! | artifact | type | bytes |
+//! |---|---|---|
+//! | `dataset` | [`Dataset`] | safetensors: `train.images` u8 `[n, c, h, w]`, `train.labels` u16 `[n]`, the same for `test`, `zca.*` f32 |
+//! | `set` | [`DistilledSet`] | safetensors: `images` `[n, c, h, w]`, `labels` i64 `[n]` or `[n, class]`, `learnable.*`, `step_size` |
+//! | `results` | [`Results`] | JSON |
+//! | `table`, `files` | [`Files`] | safetensors with one u8 tensor for each file |
+//!
+//! Each safetensors file has one metadata entry `pddflow`: JSON with the artifact's type, its format version and what the
+//! tensors do not say. Equal content has equal bytes: names are sorted, there is no time, no path, no map in hash order.
+//! The wire structs live in the `*_format.rs` files; unknown fields and versions are refused.
+
+mod container;
+mod dataset;
+mod dataset_format;
+mod distilled_set;
+mod error;
+mod files;
+mod preprocessing;
+mod results;
+mod results_format;
+mod set_format;
+mod tensors;
+
+pub use dataset::{Dataset, DatasetParts, ImageSize, LabelledImages, Side};
+pub use distilled_set::{DistilledSet, SetInfo};
+pub use error::ArtifactError;
+pub(crate) use files::file_stem;
+pub use files::{FileNameError, Files};
+pub use preprocessing::{Normalization, Origin, Preprocessing, PreprocessingNote, Zca};
+pub use results::{CurvePoint, Reading, Results, population_spread};

@@ -1,0 +1,85 @@
+//! The node of kind `dataset`.
+
+use pddflow_cache::KeyPart;
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use serde_json::Value;
+
+use super::normalize::{moments, preprocessing};
+use super::params::{DatasetParams, check};
+use super::places::Places;
+use super::subset::subset;
+use crate::Library;
+use crate::artifact::{Dataset, DatasetParts};
+use crate::failure::During;
+use crate::kind::{Kind, part, port};
+use crate::params::{read, schema};
+
+/// Raised when the artifact changes for the same files and parameters.
+const REVISION: u32 = 1;
+
+/// See the module.
+pub(crate) struct DatasetKind;
+
+impl Kind for DatasetKind {
+    fn spec(&self) -> KindSpec {
+        KindSpec {
+            name: "dataset".into(),
+            summary: "Reads real images with labels and settles their normalisation.".into(),
+            inputs: Vec::new(),
+            outputs: vec![port("data", "dataset", Arity::One, "training and test images, classes, normalisation")],
+            parameters: schema::<DatasetParams>(),
+            seeded: false,
+        }
+    }
+
+    fn check(&self, _: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+        check(with)
+    }
+
+    fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
+        let params: DatasetParams = read(with)?;
+        let content = params.source.open()?.identity(&Places::of(library))?;
+        let kernels = pddflow_tensor::kernel_revision();
+        Ok(vec![part("revision", REVISION), part("kernels", kernels), part("source files", content)])
+    }
+
+    fn run(
+        &self,
+        library: &Library,
+        node: &PlanNode,
+        _: &Inputs,
+        context: &NodeContext<'_>,
+    ) -> Result<Outputs, NodeError> {
+        let params: DatasetParams = read(&node.with)?;
+        let source = params.source.open()?;
+        let raw = source.read(&Places::of(library), context)?;
+        if context.cancelled() {
+            return Err(NodeError::cancelled());
+        }
+        let full = moments(&raw.train, raw.size);
+        let data = subset(raw, &params)?;
+        if data.test.labels.is_empty() {
+            context.warn("there are no test images: evaluation will not be possible");
+        }
+        let preprocessing = preprocessing(&params.normalize, &params.source.name, &data, &full, context)?;
+        let mut outputs = Outputs::default();
+        let counts = [
+            ("classes", data.class_names.len()),
+            ("train_images", data.train.labels.len()),
+            ("test_images", data.test.labels.len()),
+        ];
+        outputs.metrics.extend(counts.map(|(name, count)| (name.to_owned(), count as f64)));
+        let bytes = Dataset::encode(&DatasetParts {
+            size: data.size,
+            train: data.train,
+            test: data.test,
+            class_names: data.class_names,
+            preprocessing,
+            source: params.source.name,
+            license: source.license(),
+        })?;
+        outputs.artifacts.insert("data".into(), context.store().put(&bytes).during("storing the data set")?);
+        Ok(outputs)
+    }
+}

@@ -1,0 +1,272 @@
+//! Parameters of the kind `dataset`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use pddflow_runner::pipeline::ParamProblem;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use super::source::SourceChoice;
+use crate::params::{problem, resolve};
+
+/// `methods.md` 0.2.
+const ZCA_EPSILON: f64 = 0.1;
+const NORMALIZE_HELP: &str =
+    "`standard`, `computed`, `none`, `zca`, `{ standard: { mean: [...], std: [...] } }` or `{ zca: { epsilon: 0.1 } }`";
+
+/// Parameters of the kind `dataset`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DatasetParams {
+    /// Where the images come from.
+    pub(super) source: SourceChoice,
+    /// What is done to pixels (in [0, 1]) before a net sees them.
+    #[serde(default)]
+    pub(super) normalize: Normalize,
+    /// Only these classes, by name or number, numbered anew in this order; default: all.
+    #[serde(default)]
+    pub(super) classes: Option<Vec<ClassRef>>,
+    /// Only the first this many training images of each class.
+    #[serde(default)]
+    pub(super) train_per_class: Option<usize>,
+    /// Only the first this many test images of each class.
+    #[serde(default)]
+    pub(super) test_per_class: Option<usize>,
+}
+
+/// What is done to pixels.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum Normalize {
+    /// Mean and standard deviation as the field's papers use them, else computed.
+    #[default]
+    Standard,
+    /// Mean and standard deviation of the training images.
+    Computed,
+    /// These.
+    Given {
+        mean: Vec<f64>,
+        std: Vec<f64>,
+    },
+    None,
+    Zca {
+        epsilon: f64,
+    },
+}
+
+/// A class by name or number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ClassRef {
+    Number(usize),
+    Name(String),
+}
+
+/// Checks `with` and fills in the defaults, also those of the source.
+pub(super) fn check(with: &Value) -> Result<Value, Vec<ParamProblem>> {
+    let mut resolved = resolve::<DatasetParams>(with)?;
+    let params: DatasetParams =
+        serde_json::from_value(resolved.clone()).map_err(|error| vec![problem("", error.to_string(), None)])?;
+    let mut problems = Vec::new();
+    match params.source.check() {
+        Ok(source) => resolved["source"] = serde_json::json!({ source.name: source.config }),
+        Err(found) => problems.extend(found),
+    }
+    problems.extend(params.normalize.problem());
+    if params.classes.as_ref().is_some_and(Vec::is_empty) {
+        problems.push(problem(
+            "/classes",
+            "a data set without classes",
+            Some("leave it out to have all classes".into()),
+        ));
+    }
+    for (name, count) in [("train_per_class", params.train_per_class), ("test_per_class", params.test_per_class)] {
+        if count == Some(0) {
+            problems.push(problem(
+                format!("/{name}"),
+                "it must be at least 1",
+                Some("leave it out to have all".into()),
+            ));
+        }
+    }
+    if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+}
+
+impl Normalize {
+    fn problem(&self) -> Option<ParamProblem> {
+        match self {
+            Self::Given { mean, std } => {
+                let message = if mean.len() != std.len() || !matches!(mean.len(), 1 | 3) {
+                    "mean and std must each have 1 number (grey) or 3 (red, green, blue)"
+                } else if !std.iter().all(|std| *std > 0.0 && std.is_finite()) {
+                    "every std must be greater than 0"
+                } else if !mean.iter().all(|mean| mean.is_finite()) {
+                    "every mean must be finite"
+                } else {
+                    return None;
+                };
+                Some(problem("/normalize/standard", message, Some("pixels are in [0, 1]".into())))
+            }
+            Self::Zca { epsilon } if !(*epsilon > 0.0 && epsilon.is_finite()) => {
+                Some(problem("/normalize", "epsilon must be greater than 0", Some("the papers use 0.1".into())))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MeanStd {
+    mean: Vec<f64>,
+    std: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Epsilon {
+    #[serde(default = "zca_epsilon")]
+    epsilon: f64,
+}
+
+fn zca_epsilon() -> f64 {
+    ZCA_EPSILON
+}
+
+impl Serialize for Normalize {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (name, value) = match self {
+            Self::Standard => return serializer.serialize_str("standard"),
+            Self::Computed => return serializer.serialize_str("computed"),
+            Self::None => return serializer.serialize_str("none"),
+            Self::Given { mean, std } => ("standard", serde_json::json!({ "mean": mean, "std": std })),
+            Self::Zca { epsilon } => ("zca", serde_json::json!({ "epsilon": epsilon })),
+        };
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(name, &value)?;
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Normalize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NormalizeVisitor)
+    }
+}
+
+struct NormalizeVisitor;
+
+impl<'de> Visitor<'de> for NormalizeVisitor {
+    type Value = Normalize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(NORMALIZE_HELP)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Normalize, E> {
+        match name {
+            "standard" => Ok(Normalize::Standard),
+            "computed" => Ok(Normalize::Computed),
+            "none" => Ok(Normalize::None),
+            "zca" => Ok(Normalize::Zca { epsilon: ZCA_EPSILON }),
+            other => Err(E::custom(format!("there is no normalisation `{other}`: write {NORMALIZE_HELP}"))),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Normalize, A::Error> {
+        let normalize = match map.next_key::<String>()?.as_deref() {
+            Some("standard") => {
+                let MeanStd { mean, std } = map.next_value()?;
+                Normalize::Given { mean, std }
+            }
+            Some("zca") => Normalize::Zca { epsilon: map.next_value::<Epsilon>()?.epsilon },
+            _ => return Err(A::Error::custom(format!("write {NORMALIZE_HELP}"))),
+        };
+        match map.next_key::<String>()? {
+            None => Ok(normalize),
+            Some(other) => Err(A::Error::custom(format!("`{other}` is too much: write {NORMALIZE_HELP}"))),
+        }
+    }
+}
+
+impl JsonSchema for Normalize {
+    fn schema_name() -> Cow<'static, str> {
+        "Normalize".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let numbers =
+            serde_json::json!({ "type": "array", "items": { "type": "number" }, "minItems": 1, "maxItems": 3 });
+        json_schema!({
+            "description": "What is done to pixels (in [0, 1]) before a net sees them. `standard`: mean and standard \
+                            deviation of each channel as the field's papers use them for this source, else computed; \
+                            `computed`: those of the training images; `none`; `zca`: whitening.",
+            "oneOf": [
+                { "enum": ["standard", "computed", "none", "zca"] },
+                {
+                    "type": "object", "additionalProperties": false, "required": ["standard"],
+                    "properties": { "standard": {
+                        "type": "object", "additionalProperties": false, "required": ["mean", "std"],
+                        "properties": { "mean": numbers, "std": numbers }
+                    } }
+                },
+                {
+                    "type": "object", "additionalProperties": false, "required": ["zca"],
+                    "properties": { "zca": {
+                        "type": "object", "additionalProperties": false,
+                        "properties": { "epsilon": { "type": "number", "exclusiveMinimum": 0, "default": ZCA_EPSILON } }
+                    } }
+                }
+            ]
+        })
+    }
+}
+
+impl Serialize for ClassRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Number(number) => number.serialize(serializer),
+            Self::Name(name) => name.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ClassRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ClassVisitor)
+    }
+}
+
+struct ClassVisitor;
+
+impl Visitor<'_> for ClassVisitor {
+    type Value = ClassRef;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a class by name or number")
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<ClassRef, E> {
+        usize::try_from(number).map(ClassRef::Number).map_err(E::custom)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<ClassRef, E> {
+        usize::try_from(number).map(ClassRef::Number).map_err(|_| E::custom("class numbers begin at 0"))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<ClassRef, E> {
+        Ok(ClassRef::Name(name.to_owned()))
+    }
+}
+
+impl JsonSchema for ClassRef {
+    fn schema_name() -> Cow<'static, str> {
+        "ClassRef".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "oneOf": [{ "type": "string" }, { "type": "integer", "minimum": 0 }] })
+    }
+}

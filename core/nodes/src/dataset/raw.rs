@@ -1,0 +1,72 @@
+//! What every source reads: pixels, labels, class names.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use pddflow_runner::NodeError;
+
+use crate::artifact::{ImageSize, LabelledImages};
+use crate::failure::{NodeResult, fail};
+
+/// Data as they come from a source.
+#[derive(Clone, Debug)]
+pub(super) struct RawData {
+    pub(super) size: ImageSize,
+    pub(super) train: LabelledImages,
+    pub(super) test: LabelledImages,
+    pub(super) class_names: Vec<String>,
+}
+
+/// A label that has a class, or why it has none.
+pub(super) fn check_label(label: u64, classes: usize, place: &dyn Display) -> NodeResult<u16> {
+    match u16::try_from(label) {
+        Ok(small) if usize::from(small) < classes => Ok(small),
+        _ => Err(fail(
+            "data_label",
+            format!(
+                "{place}: the label is {label}, and there are {classes} classes (0 to {})",
+                classes.saturating_sub(1)
+            ),
+        )
+        .with_help("the file is damaged, or it is of another data set")),
+    }
+}
+
+/// A file that should be there is not.
+pub(super) fn missing(path: &Path, what: &str) -> NodeError {
+    fail("data_missing", format!("{what} `{}` does not exist", path.display()))
+}
+
+/// A file that exists cannot be read.
+pub(super) fn unreadable(path: &Path, error: std::io::Error) -> NodeError {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return missing(path, "the file").with_help("check the path, or get the data again");
+    }
+    fail("data_unreadable", format!("the file `{}` cannot be read", path.display())).with_source(error)
+}
+
+/// A file whose content is not what it should be.
+pub(super) fn damaged(place: impl Display, what: impl Display) -> NodeError {
+    fail("data_damaged", format!("{place}: {what}")).with_help("get the file again from where it came from")
+}
+
+/// Reads a whole file.
+pub(super) fn read_file(path: &Path) -> NodeResult<Vec<u8>> {
+    fs_err::read(path).map_err(|error| unreadable(path, error))
+}
+
+/// One name on each line; empty lines at the end do not count.
+pub(super) fn read_names(path: &Path) -> NodeResult<Vec<String>> {
+    let text = String::from_utf8(read_file(path)?).map_err(|_| damaged(shown(path), "it is not UTF-8 text"))?;
+    Ok(text.trim_end().lines().map(|line| line.trim().to_owned()).collect())
+}
+
+/// A path as messages show it.
+pub(super) fn shown(path: &Path) -> String {
+    format!("`{}`", path.display())
+}
+
+/// Class names where a source has none: the numbers.
+pub(super) fn numbered(classes: usize) -> Vec<String> {
+    (0..classes).map(|class| class.to_string()).collect()
+}

@@ -1,0 +1,107 @@
+//! Numbers over the iterations, in bounded space.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Points kept per name; when there are more, every second one goes.
+const MOST_POINTS: usize = 1024;
+
+/// Metrics by name, each as points `(iteration, value)` at a regular distance.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Curves {
+    series: BTreeMap<String, Series>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Series {
+    stride: u64,
+    points: Vec<(u64, f64)>,
+    last: (u64, f64),
+}
+
+/// Version of the artifact's form; a change of any field needs a new one.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct CurveWire {
+    artifact: &'static str,
+    version: u32,
+    series: BTreeMap<String, Vec<(u64, f64)>>,
+}
+
+impl Curves {
+    /// Notes one value; later values of the same name and iteration replace earlier ones.
+    pub(crate) fn push(&mut self, name: &str, iteration: u64, value: f64) {
+        let series = self.series.entry(name.to_owned()).or_insert_with(|| Series {
+            stride: 1,
+            points: Vec::new(),
+            last: (iteration, value),
+        });
+        series.last = (iteration, value);
+        if !iteration.is_multiple_of(series.stride) {
+            return;
+        }
+        match series.points.last_mut() {
+            Some(point) if point.0 == iteration => point.1 = value,
+            _ => series.points.push((iteration, value)),
+        }
+        if series.points.len() > MOST_POINTS {
+            series.stride *= 2;
+            let stride = series.stride;
+            series.points.retain(|(iteration, _)| iteration.is_multiple_of(stride));
+        }
+    }
+
+    /// The latest value of a name.
+    pub(crate) fn last(&self, name: &str) -> Option<f64> {
+        self.series.get(name).map(|series| series.last.1)
+    }
+
+    /// The latest value of every name.
+    pub(crate) fn latest(&self) -> BTreeMap<String, f64> {
+        self.series.iter().map(|(name, series)| (name.clone(), series.last.1)).collect()
+    }
+
+    /// The bytes of the artifact `curve`: JSON, points by name.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&CurveWire { artifact: "curve", version: VERSION, series: self.points() })
+    }
+
+    /// Every name with its points; the latest point is always among them.
+    fn points(&self) -> BTreeMap<String, Vec<(u64, f64)>> {
+        let with_last = |series: &Series| {
+            let mut points = series.points.clone();
+            if points.last().is_none_or(|point| point.0 != series.last.0) {
+                points.push(series.last);
+            }
+            points
+        };
+        self.series.iter().map(|(name, series)| (name.clone(), with_last(series))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_curve_stays_bounded_and_regular() {
+        let mut curves = Curves::default();
+        for iteration in 0..10_000 {
+            curves.push("loss", iteration, iteration as f64);
+        }
+        let points = &curves.points()["loss"];
+        assert!(points.len() <= MOST_POINTS + 1, "{}", points.len());
+        assert_eq!(points[1].0 - points[0].0, points[2].0 - points[1].0);
+        assert_eq!(points.last(), Some(&(9_999, 9_999.0)));
+    }
+
+    #[test]
+    fn a_second_value_of_an_iteration_replaces_the_first() {
+        let mut curves = Curves::default();
+        curves.push("loss", 0, 1.0);
+        curves.push("loss", 0, 2.0);
+        assert_eq!(curves.points()["loss"], [(0, 2.0)]);
+    }
+}

@@ -1,0 +1,244 @@
+//! What a distillation offers to its matcher.
+//!
+//! The state that lasts (learnables, momentum, named tensors, curves) is one value; the node's loop takes a copy of it
+//! before each iteration, so that an iteration that is stopped half way leaves no trace.
+
+use std::collections::BTreeSet;
+
+use pddflow_host::{
+    Batch, Decoded, Environment, EnvironmentError, EnvironmentResult, Forward, Labels, Mode, Model, Net, Problem,
+    Segment, TrainData, TrainSpec, WeightSpec,
+};
+use pddflow_runner::{NodeContext, NodeError};
+use pddflow_tensor::{RandomKey, Tensor};
+
+use super::state::{Learnable, State};
+use crate::failure::{During, NodeResult, fail};
+use crate::nets::{Epoch, Samples, Trainee, initial_weights, train_epoch, train_samples};
+use crate::splits::Split;
+
+/// The model of a distillation, ready to run.
+pub(super) struct Network<'a> {
+    /// Its forward pass.
+    pub(super) model: &'a Model,
+    /// Its weights.
+    pub(super) specs: Vec<WeightSpec>,
+}
+
+/// One distillation's side of the conversation with its matcher.
+pub(super) struct Bench<'a> {
+    pub(super) context: &'a NodeContext<'a>,
+    pub(super) problem: Problem,
+    pub(super) matcher: String,
+    pub(super) train: &'a Split,
+    pub(super) network: Option<Network<'a>>,
+    pub(super) previous: Option<Decoded>,
+    pub(super) state: State,
+    /// Metrics that are not finite: their names, seen in this iteration.
+    pub(super) not_finite: BTreeSet<String>,
+}
+
+impl Bench<'_> {
+    fn network(&self) -> EnvironmentResult<&Network<'_>> {
+        self.network.as_ref().ok_or_else(|| {
+            EnvironmentError::new("pddflow::nodes::no_model", format!("matcher `{}` uses a model", self.matcher))
+                .with_help("give `model:` in the node's parameters")
+        })
+    }
+
+    fn learnable(&mut self, name: &str) -> EnvironmentResult<&mut Learnable> {
+        let found = self.state.now.learnables.iter_mut().find(|learnable| learnable.spec.name == name);
+        found.ok_or_else(|| {
+            EnvironmentError::new("pddflow::nodes::no_learnable", format!("there is no learnable `{name}`"))
+        })
+    }
+
+    fn not_wired(&self, what: &str) -> EnvironmentError {
+        let message = format!("matcher `{}` needs {what}, and the node has none", self.matcher);
+        EnvironmentError::new("pddflow::nodes::not_wired", message)
+            .with_help(format!("wire {what} into this node, or choose a matcher that starts from random nets"))
+    }
+
+    fn check_class(&self, class: usize) -> EnvironmentResult<()> {
+        if class < self.problem.classes {
+            return Ok(());
+        }
+        let message = format!("class {class} does not exist: there are {}", self.problem.classes);
+        Err(EnvironmentError::new("pddflow::nodes::class", message))
+    }
+}
+
+impl Environment for Bench<'_> {
+    fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    fn cancelled(&self) -> bool {
+        self.context.cancelled()
+    }
+
+    fn real_batch(&mut self, class: Option<usize>, count: usize, key: RandomKey) -> EnvironmentResult<Batch> {
+        let rows: Vec<usize> = match class {
+            Some(class) => {
+                self.check_class(class)?;
+                let own = &self.train.class_rows()[class];
+                key.choose(own.len(), count.min(own.len())).into_iter().map(|place| own[place]).collect()
+            }
+            None => key.choose(self.train.rows(), count.min(self.train.rows())),
+        };
+        let samples = self.train.take(&rows)?;
+        Ok(Batch { images: samples.images, labels: samples.labels.tensor().clone() })
+    }
+
+    fn class_size(&self, class: usize) -> usize {
+        self.train.class_rows().get(class).map_or(0, Vec::len)
+    }
+
+    fn learnables(&self) -> Vec<(String, Tensor)> {
+        let pair = |learnable: &Learnable| (learnable.spec.name.clone(), learnable.value.clone());
+        self.state.now.learnables.iter().map(pair).collect()
+    }
+
+    fn previous(&self) -> Option<Decoded> {
+        self.previous.clone()
+    }
+
+    fn weight_specs(&self) -> &[WeightSpec] {
+        self.network.as_ref().map_or(&[], |network| &network.specs)
+    }
+
+    fn fresh_weights(&mut self, key: RandomKey) -> EnvironmentResult<Vec<Tensor>> {
+        let network = self.network()?;
+        Ok(initial_weights(&network.specs, key, self.problem.dtype, &self.problem.device)?)
+    }
+
+    fn start_weights(&mut self, key: RandomKey) -> EnvironmentResult<Vec<Tensor>> {
+        self.fresh_weights(key)
+    }
+
+    fn trajectory(&mut self, _: u64, _: u64, _: u64, _: RandomKey) -> EnvironmentResult<Segment> {
+        Err(self.not_wired("expert trajectories"))
+    }
+
+    fn forward(&mut self, weights: &[Tensor], x: &Tensor, mode: Mode, key: RandomKey) -> EnvironmentResult<Forward> {
+        Ok(self.network()?.model.forward(weights, x, mode, key)?)
+    }
+
+    fn train(&mut self, net: &mut Net, spec: &TrainSpec) -> EnvironmentResult<()> {
+        let network = self.network()?;
+        let trainee = Trainee { model: network.model, specs: &network.specs };
+        let epoch = Epoch {
+            batch: spec.batch,
+            rule: pddflow_host::Sgd { lr: spec.lr, momentum: spec.momentum, weight_decay: spec.weight_decay },
+            augment: spec.augment.clone(),
+            cutmix: spec.cutmix,
+        };
+        for number in 0..spec.epochs {
+            if self.context.cancelled() {
+                return Err(EnvironmentError::cancelled());
+            }
+            let key = spec.key.fold_u64(number);
+            let trained = match &spec.data {
+                TrainData::Given { images, labels } => {
+                    let samples = Samples { images: images.clone(), labels: labels.clone() };
+                    train_epoch(&trainee, net, &samples, &epoch, key)
+                }
+                TrainData::Real { samples } => {
+                    train_samples(&trainee, net, self.train.samples(), *samples, &epoch, key)
+                }
+            };
+            trained.map_err(from_node)?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, name: &str, gradient: &Tensor, rate: f64) -> EnvironmentResult<()> {
+        Ok(self.learnable(name)?.step(gradient, rate)?)
+    }
+
+    fn assign(&mut self, name: &str, value: &Tensor) -> EnvironmentResult<()> {
+        self.learnable(name)?.value = value.detach();
+        Ok(())
+    }
+
+    fn state_get(&self, name: &str) -> Option<Tensor> {
+        self.state.now.named.get(name).cloned()
+    }
+
+    fn state_put(&mut self, name: &str, value: &Tensor) -> EnvironmentResult<()> {
+        self.state.now.named.insert(name.to_owned(), value.detach());
+        Ok(())
+    }
+
+    fn save_point(&mut self) -> EnvironmentResult<()> {
+        self.state.good = Some(self.state.now.clone());
+        Ok(())
+    }
+
+    fn roll_back(&mut self) -> EnvironmentResult<bool> {
+        let Some(good) = self.state.good.clone() else { return Ok(false) };
+        self.state.now = good;
+        Ok(true)
+    }
+
+    fn metric(&mut self, name: &str, value: f64) {
+        if value.is_finite() {
+            self.context.metric(name, self.state.iteration, value);
+            self.state.curves.push(name, self.state.iteration, value);
+        } else {
+            self.not_finite.insert(format!("{name} = {value}"));
+        }
+    }
+
+    fn log(&mut self, text: &str) {
+        self.context.log(text.to_owned());
+    }
+}
+
+/// A failure of our own on its way through the matcher.
+fn from_node(error: NodeError) -> EnvironmentError {
+    let mut inside = EnvironmentError::new(error.code, error.message);
+    inside.help = error.help;
+    inside.cancelled = error.cancelled;
+    inside.source = error.source;
+    inside
+}
+
+/// All earlier sets as one, in their order; `None` where there is none. Hard labels become probabilities if any set has such.
+pub(crate) fn join_sets(sets: &[Decoded], classes: usize) -> NodeResult<Option<Decoded>> {
+    let doing = "joining the earlier sets";
+    let Some(first) = sets.first() else { return Ok(None) };
+    if sets.len() == 1 {
+        return Ok(Some(first.clone()));
+    }
+    let images: Vec<Tensor> = sets.iter().map(|set| set.images.clone()).collect();
+    let soft = sets.iter().any(|set| matches!(set.labels, Labels::Soft(_)));
+    let mut labels = Vec::with_capacity(sets.len());
+    for set in sets {
+        labels.push(match &set.labels {
+            Labels::Hard(hard) if soft => hard.one_hot(classes, set.images.dtype()).during(doing)?,
+            labels => labels.tensor().clone(),
+        });
+    }
+    let labels = Tensor::concat(&labels, 0).during(doing)?;
+    let labels = if soft { Labels::Soft(labels) } else { Labels::Hard(labels) };
+    Ok(Some(Decoded { images: Tensor::concat(&images, 0).during(doing)?, labels }))
+}
+
+/// Why an iteration failed, with its place.
+pub(super) fn at_iteration(error: NodeError, matcher: &str, iteration: u64, last_loss: Option<f64>) -> NodeError {
+    if error.cancelled {
+        return NodeError::cancelled();
+    }
+    let loss = last_loss.map_or_else(String::new, |loss| format!(" (last loss {loss:.6})"));
+    let message = format!("matcher `{matcher}` failed at iteration {iteration}{loss}: {}", error.message);
+    NodeError { message, ..error }
+}
+
+/// A loss or another metric is not finite.
+pub(super) fn not_finite(matcher: &str, iteration: u64, found: &BTreeSet<String>) -> NodeError {
+    let found: Vec<&str> = found.iter().map(String::as_str).collect();
+    let message = format!("matcher `{matcher}` reported {} at iteration {iteration}", found.join(", "));
+    fail("loss_not_finite", message)
+        .with_help("lower the matcher's step size; what was computed before this iteration is kept in the checkpoint")
+}

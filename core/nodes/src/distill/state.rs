@@ -1,0 +1,147 @@
+//! What lasts from one outer iteration to the next, and its form in a checkpoint.
+//!
+//! | tensor in a checkpoint | what |
+//! |---|---|
+//! | `value.<learnable>`, `momentum.<learnable>` | a learnable and its optimiser's buffer |
+//! | `named.<name>` | a tensor that the matcher keeps |
+//! | `good.value.<learnable>` and so on | the same at the save point |
+
+use pddflow_host::{LearnableSpec, Sgd};
+use pddflow_tensor::{Device, Tensor, TensorError};
+use serde::{Deserialize, Serialize};
+
+use super::curve::Curves;
+use crate::failure::{NodeResult, fail};
+use crate::nets::sgd_step;
+use crate::tensor_file::{Named, decode, encode};
+
+/// One tensor that is being optimised.
+#[derive(Clone, Debug)]
+pub(super) struct Learnable {
+    /// What the matcher said of it.
+    pub(super) spec: LearnableSpec,
+    /// Its present value, detached.
+    pub(super) value: Tensor,
+    /// The buffer of its optimiser.
+    pub(super) momentum: Option<Tensor>,
+}
+
+impl Learnable {
+    /// One step of its optimiser, its step size multiplied by `rate`.
+    pub(super) fn step(&mut self, gradient: &Tensor, rate: f64) -> Result<(), TensorError> {
+        let rule = Sgd { lr: self.spec.optimizer.lr * rate, ..self.spec.optimizer };
+        let (value, momentum) = sgd_step(&self.value, &gradient.detach(), self.momentum.as_ref(), &rule)?;
+        self.momentum = momentum;
+        self.value = match self.spec.floor {
+            Some(floor) => value.clamp(floor, f64::INFINITY)?,
+            None => value,
+        };
+        Ok(())
+    }
+
+    /// Brings the value back into its interval, if it has one.
+    pub(super) fn clamp(&mut self) -> Result<(), TensorError> {
+        if let Some((low, high)) = self.spec.clamp {
+            self.value = self.value.clamp(low, high)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a save point keeps.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept {
+    /// The learnables in the order of the description.
+    pub(super) learnables: Vec<Learnable>,
+    /// Tensors that the matcher keeps.
+    pub(super) named: Named,
+}
+
+/// The whole state. Cloning it is cheap: tensors share their values.
+#[derive(Clone, Debug, Default)]
+pub(super) struct State {
+    /// The number of the next iteration.
+    pub(super) iteration: u64,
+    /// What is being optimised and kept.
+    pub(super) now: Kept,
+    /// The last good state, if the matcher asked for one.
+    pub(super) good: Option<Kept>,
+    /// Metrics so far.
+    pub(super) curves: Curves,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note {
+    version: u32,
+    iteration: u64,
+    good: bool,
+    curves: Curves,
+}
+
+/// Version of the checkpoint's form; a checkpoint of another version is not continued.
+const VERSION: u32 = 1;
+
+impl State {
+    /// Bytes of a checkpoint.
+    pub(super) fn to_checkpoint(&self) -> NodeResult<Vec<u8>> {
+        let mut tensors = Named::new();
+        put(&mut tensors, "", &self.now);
+        if let Some(good) = &self.good {
+            put(&mut tensors, "good.", good);
+        }
+        let note = Note {
+            version: VERSION,
+            iteration: self.iteration,
+            good: self.good.is_some(),
+            curves: self.curves.clone(),
+        };
+        encode(&tensors, &note)
+    }
+
+    /// The state of a checkpoint; `fresh` is the state at iteration 0, for the specs.
+    pub(super) fn from_checkpoint(bytes: &[u8], fresh: &Self, device: &Device) -> NodeResult<Self> {
+        let (tensors, note) = decode::<Note>(bytes, device)?;
+        if note.version != VERSION {
+            return Err(fail("checkpoint", format!("the checkpoint has version {}, not {VERSION}", note.version)));
+        }
+        Ok(Self {
+            iteration: note.iteration,
+            now: take(&tensors, "", &fresh.now)?,
+            good: if note.good { Some(take(&tensors, "good.", &fresh.now)?) } else { None },
+            curves: note.curves,
+        })
+    }
+}
+
+fn put(tensors: &mut Named, prefix: &str, kept: &Kept) {
+    for learnable in &kept.learnables {
+        let name = &learnable.spec.name;
+        tensors.insert(format!("{prefix}value.{name}"), learnable.value.clone());
+        if let Some(momentum) = &learnable.momentum {
+            tensors.insert(format!("{prefix}momentum.{name}"), momentum.clone());
+        }
+    }
+    for (name, tensor) in &kept.named {
+        tensors.insert(format!("{prefix}named.{name}"), tensor.clone());
+    }
+}
+
+fn take(tensors: &Named, prefix: &str, fresh: &Kept) -> NodeResult<Kept> {
+    let mut kept = Kept::default();
+    for learnable in &fresh.learnables {
+        let name = &learnable.spec.name;
+        let value = tensors.get(&format!("{prefix}value.{name}"));
+        let value = value.filter(|value| value.shape() == learnable.value.shape());
+        let value = value.ok_or_else(|| fail("checkpoint", format!("the checkpoint has no learnable `{name}`")))?;
+        let momentum = tensors.get(&format!("{prefix}momentum.{name}")).cloned();
+        kept.learnables.push(Learnable { spec: learnable.spec.clone(), value: value.clone(), momentum });
+    }
+    let own = format!("{prefix}named.");
+    for (name, tensor) in tensors {
+        if let Some(name) = name.strip_prefix(&own) {
+            kept.named.insert(name.to_owned(), tensor.clone());
+        }
+    }
+    Ok(kept)
+}

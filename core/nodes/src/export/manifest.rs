@@ -1,0 +1,52 @@
+//! `manifest.json`.
+
+use pddflow_host::Labels;
+use serde_json::{Value, json};
+
+use crate::artifact::DistilledSet;
+
+/// Version of the manifest's layout.
+const FORMAT: u32 = 1;
+
+/// One exported set.
+pub(super) struct Entry<'a> {
+    /// Folder with its files, `""` or ending in `/`.
+    pub(super) folder: String,
+    pub(super) set: &'a DistilledSet,
+}
+
+/// The manifest.
+pub(super) fn manifest(
+    entries: &[Entry<'_>],
+    class_names: &[String],
+    preprocessing: &Value,
+    license: Option<&str>,
+) -> Value {
+    let sources: Vec<&str> = entries.iter().map(|entry| entry.set.info.source.as_str()).collect();
+    json!({
+        "format": FORMAT,
+        "source": sources.first(),
+        "source_license": license,
+        "class_names": class_names,
+        "preprocessing": preprocessing,
+        "order": "train on the sets in this order; progressive training keeps the net and adds one set at each stage",
+        "sets": entries.iter().map(set).collect::<Vec<Value>>(),
+    })
+}
+
+fn set(entry: &Entry<'_>) -> Value {
+    let (set, folder) = (entry.set, &entry.folder);
+    json!({
+        "method": set.info.method,
+        "stage": set.info.stage,
+        "images_per_class": set.info.ipc,
+        "file": format!("{folder}images.safetensors"),
+        "pictures": format!("{folder}png"),
+        "images": set.images.shape(),
+        "labels": match &set.labels { Labels::Hard(_) => "class numbers", Labels::Soft(_) => "probabilities" },
+        "step_size": set.step_size,
+        "learnables": set.learnables.keys().collect::<Vec<_>>(),
+        "recipe": set.info.recipe,
+        "made_by": set.info.made_by,
+    })
+}

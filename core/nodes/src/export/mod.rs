@@ -1,0 +1,17 @@
+//! The kind `export`: a folder with everything that somebody without this program needs to train on the sets.
+//!
+//! | file | content |
+//! |---|---|
+//! | `README.md` | what it is and how to train on it |
+//! | `manifest.json` | recipe, normalisation, classes, what made each set, in the order of training |
+//! | `images.safetensors` | `images`, `labels`, `step_size` and the learnables, as numbers that nets see |
+//! | `png/<class>/<number>.png` | the same images as pixels: to look at, not to train on |
+//! | `zca.safetensors` | `mean`, `transform`, `inverse`, where the data are whitened |
+//!
+//! With several sets, `images.safetensors` and `png` are in a folder for each.
+
+mod manifest;
+mod node;
+mod readme;
+
+pub(crate) use node::ExportKind;

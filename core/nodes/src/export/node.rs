@@ -1,0 +1,154 @@
+//! The node of kind `export`.
+
+use pddflow_cache::KeyPart;
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::manifest::{Entry, manifest};
+use super::readme::readme;
+use crate::Library;
+use crate::artifact::{Dataset, DistilledSet, FileNameError, Files, Normalization, PreprocessingNote, file_stem};
+use crate::failure::{During, NodeResult, fail};
+use crate::images::{png, set_names, sets_and_data, show};
+use crate::kind::{Kind, part, port};
+use crate::params::{read, resolve, schema};
+
+/// Raised when the folder changes for the same parameters.
+const REVISION: u32 = 1;
+
+/// See the module.
+pub(crate) struct ExportKind;
+
+/// Parameters of the kind `export`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ExportParams {
+    /// Whether each image is also written as a PNG.
+    #[serde(default = "yes")]
+    pictures: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Kind for ExportKind {
+    fn spec(&self) -> KindSpec {
+        KindSpec {
+            name: "export".into(),
+            summary: "Makes a folder with the sets, their recipe and how to train on them.".into(),
+            inputs: vec![
+                port("sets", "set", Arity::Some, "the sets, in the order of their stages"),
+                port("data", "dataset", Arity::Optional, "the real data; needed for whitened sets only"),
+            ],
+            outputs: vec![port("files", "files", Arity::One, "README.md, manifest.json, images.safetensors, pictures")],
+            parameters: schema::<ExportParams>(),
+            seeded: false,
+        }
+    }
+
+    fn check(&self, _: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+        resolve::<ExportParams>(with)
+    }
+
+    fn key_parts(&self, _: &Library, _: &Value) -> Result<Vec<KeyPart>, NodeError> {
+        Ok(vec![part("revision", REVISION), part("kernels", pddflow_tensor::kernel_revision())])
+    }
+
+    fn run(
+        &self,
+        _: &Library,
+        node: &PlanNode,
+        inputs: &Inputs,
+        context: &NodeContext<'_>,
+    ) -> Result<Outputs, NodeError> {
+        let params: ExportParams = read(&node.with)?;
+        let (sets, data) = sets_and_data(inputs, context.store())?;
+        let first = sets.first().ok_or_else(|| NodeError::internal("port `sets` takes at least one set"))?;
+        check_alike(first, &sets, inputs)?;
+        let names = set_names(&sets);
+        let folder = |number: usize| match sets.len() {
+            1 => String::new(),
+            _ => format!("{:02}-{}/", number + 1, names[number]),
+        };
+        let entries: Vec<Entry<'_>> =
+            sets.iter().enumerate().map(|(number, set)| Entry { folder: folder(number), set }).collect();
+        let mut files = Files::new();
+        let preprocessing = preprocessing(&first.info.preprocessing, data.as_ref(), inputs, &mut files)?;
+        let license = data.as_ref().and_then(Dataset::license);
+        let manifest = manifest(&entries, &first.info.class_names, &preprocessing, license);
+        let manifest = serde_json::to_vec_pretty(&manifest).during("writing the manifest")?;
+        insert(&mut files, "manifest.json", manifest)?;
+        insert(&mut files, "README.md", readme(&entries, &first.info.class_names, &first.info.preprocessing))?;
+        for (entry, from) in entries.iter().zip(inputs.port("sets")) {
+            if context.cancelled() {
+                return Err(NodeError::cancelled());
+            }
+            insert(&mut files, format!("{}images.safetensors", entry.folder), entry.set.encode()?)?;
+            if params.pictures {
+                let shown = show(entry.set, from, data.as_ref())?;
+                write_pictures(entry, &shown, &mut files)?;
+            }
+        }
+        let mut outputs = Outputs::default();
+        outputs.artifacts.insert("files".into(), context.store().put(&files.encode()?).during("storing the export")?);
+        Ok(outputs)
+    }
+}
+
+/// All sets must be trainable together.
+fn check_alike(first: &DistilledSet, sets: &[DistilledSet], inputs: &Inputs) -> NodeResult<()> {
+    for (set, from) in sets.iter().zip(inputs.port("sets")) {
+        let same = set.size() == first.size()
+            && set.info.class_names == first.info.class_names
+            && set.info.preprocessing.digest() == first.info.preprocessing.digest();
+        if !same {
+            let message =
+                format!("the set of `{}` has other classes, image size or normalisation than the first set", from.from);
+            return Err(fail("set_mismatch", message).with_help("export sets of different data with one node each"));
+        }
+    }
+    Ok(())
+}
+
+/// What the manifest says of the preprocessing; whitening matrices become a file of their own.
+fn preprocessing(
+    note: &PreprocessingNote,
+    data: Option<&Dataset>,
+    inputs: &Inputs,
+    files: &mut Files,
+) -> NodeResult<Value> {
+    let mut described = serde_json::to_value(note).during("describing the preprocessing")?;
+    if !matches!(note, PreprocessingNote::Zca { .. }) {
+        return Ok(described);
+    }
+    let matching = data.filter(|data| data.preprocessing_digest() == note.digest());
+    let Some(Normalization::Zca(zca)) = matching.map(|data| data.preprocessing().normalization()) else {
+        let from = inputs.port("sets").first().map_or_else(String::new, |set| format!(" of `{}`", set.from));
+        let message = format!("the sets{from} are whitened, and nobody can train on them without the whitening");
+        return Err(fail("data_needed", message)
+            .with_help("wire its data set: `needs: { sets: ..., data: <the dataset node> }`"));
+    };
+    insert(files, "zca.safetensors", zca.to_safetensors()?)?;
+    described["file"] = json!("zca.safetensors");
+    Ok(described)
+}
+
+fn write_pictures(entry: &Entry<'_>, shown: &crate::images::Shown, files: &mut Files) -> NodeResult<()> {
+    let size = shown.size;
+    for (class, rows) in shown.class_rows.iter().enumerate() {
+        let name = entry.set.info.class_names.get(class).map_or_else(String::new, |name| file_stem(name));
+        for (number, row) in rows.iter().enumerate() {
+            let picture = png(shown.image(*row), size.width, size.height, size.channels)?;
+            insert(files, format!("{}png/{class:03}-{name}/{number:04}.png", entry.folder), picture)?;
+        }
+    }
+    Ok(())
+}
+
+fn insert(files: &mut Files, name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> NodeResult<()> {
+    files.insert(name, bytes).map_err(|error: FileNameError| NodeError::internal(error.to_string()))
+}

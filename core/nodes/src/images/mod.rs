@@ -1,0 +1,11 @@
+//! The kind `images`: pictures of sets, for people.
+//!
+//! One PNG for each set: a row for each class, the images of the class side by side, as pixels (the normalisation is
+//! undone; values outside the range of pixels are cut).
+
+mod grid;
+mod node;
+mod shown;
+
+pub(crate) use node::{ImagesKind, sets_and_data};
+pub(crate) use shown::{Shown, png, set_names, show};

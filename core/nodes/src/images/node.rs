@@ -1,0 +1,104 @@
+//! The node of kind `images`.
+
+use pddflow_cache::{KeyPart, Store};
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::grid::Grid;
+use super::shown::{set_names, show};
+use crate::Library;
+use crate::artifact::{Dataset, DistilledSet, Files};
+use crate::failure::{During, NodeResult};
+use crate::kind::{Kind, part, port};
+use crate::params::{problem, read, resolve, schema};
+
+/// Raised when the pictures change for the same parameters.
+const REVISION: u32 = 1;
+/// Larger pictures of a pixel help nobody.
+const MOST_SCALE: usize = 32;
+
+/// See the module.
+pub(crate) struct ImagesKind;
+
+/// Parameters of the kind `images`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ImagesParams {
+    /// Most images of each class that are shown; default: all.
+    #[serde(default)]
+    columns: Option<usize>,
+    /// How often each pixel is repeated in both directions, 1 to 32; default: 4 for images up to 32 pixels, 2 up to 64.
+    #[serde(default)]
+    scale: Option<usize>,
+}
+
+impl Kind for ImagesKind {
+    fn spec(&self) -> KindSpec {
+        KindSpec {
+            name: "images".into(),
+            summary: "Draws sets as PNG grids: a row for each class.".into(),
+            inputs: vec![
+                port("sets", "set", Arity::Many, "the sets; each becomes one picture"),
+                port("data", "dataset", Arity::Optional, "the real data; needed for whitened sets only"),
+            ],
+            outputs: vec![port("files", "files", Arity::One, "one PNG for each set, named by its method")],
+            parameters: schema::<ImagesParams>(),
+            seeded: false,
+        }
+    }
+
+    fn check(&self, _: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+        let resolved = resolve::<ImagesParams>(with)?;
+        let in_range = |name: &str, most: usize| {
+            let value = resolved[name].as_u64();
+            let wrong = value.is_some_and(|value| value == 0 || value > most as u64);
+            wrong.then(|| {
+                problem(format!("/{name}"), "it is out of range", Some(format!("give 1 to {most}, or leave it out")))
+            })
+        };
+        let problems: Vec<ParamProblem> =
+            [in_range("columns", 10_000), in_range("scale", MOST_SCALE)].into_iter().flatten().collect();
+        if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+    }
+
+    fn key_parts(&self, _: &Library, _: &Value) -> Result<Vec<KeyPart>, NodeError> {
+        Ok(vec![part("revision", REVISION), part("kernels", pddflow_tensor::kernel_revision())])
+    }
+
+    fn run(
+        &self,
+        _: &Library,
+        node: &PlanNode,
+        inputs: &Inputs,
+        context: &NodeContext<'_>,
+    ) -> Result<Outputs, NodeError> {
+        let params: ImagesParams = read(&node.with)?;
+        let grid = Grid { columns: params.columns, scale: params.scale };
+        let (sets, data) = sets_and_data(inputs, context.store())?;
+        let mut files = Files::new();
+        for ((set, from), name) in sets.iter().zip(inputs.port("sets")).zip(set_names(&sets)) {
+            let picture = grid.draw(&show(set, from, data.as_ref())?)?;
+            files.insert(format!("{name}.png"), picture).map_err(|error| NodeError::internal(error.to_string()))?;
+        }
+        let mut outputs = Outputs::default();
+        let digest = context.store().put(&files.encode()?).during("storing the pictures")?;
+        outputs.artifacts.insert("files".into(), digest);
+        Ok(outputs)
+    }
+}
+
+/// The sets at port `sets` and the data set at port `data`, if there is one.
+pub(crate) fn sets_and_data(inputs: &Inputs, store: &dyn Store) -> NodeResult<(Vec<DistilledSet>, Option<Dataset>)> {
+    let mut sets = Vec::new();
+    for artifact in inputs.port("sets") {
+        sets.push(DistilledSet::decode(&store.get(&artifact.digest).during("reading a set")?)?);
+    }
+    let data = match inputs.port("data") {
+        [data, ..] => Some(Dataset::decode(&store.get(&data.digest).during("reading the data set")?)?),
+        [] => None,
+    };
+    Ok((sets, data))
+}

@@ -1,0 +1,43 @@
+//! What a node kind must say of itself.
+//!
+//! A kind is a value without state: everything that a node depends on comes through `with` (resolved parameters), its
+//! inputs, and the [`Library`] (plugins, data folders, device). The library lists the kinds in `library::built_in`.
+
+use pddflow_cache::KeyPart;
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode, PortSpec};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use serde_json::Value;
+
+use crate::Library;
+
+/// One node kind.
+pub(crate) trait Kind: Send + Sync {
+    /// Name, ports and the JSON schema of the parameters.
+    fn spec(&self) -> KindSpec;
+
+    /// Checks `with` and returns it with every default filled in; the result enters the key.
+    fn check(&self, library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>>;
+
+    /// What besides parameters and inputs decides the result: the kind's revision, plugin digests, the revision of the
+    /// numeric kernels, digests of outside files.
+    fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError>;
+
+    /// Does the work and stores the outputs.
+    fn run(
+        &self,
+        library: &Library,
+        node: &PlanNode,
+        inputs: &Inputs,
+        context: &NodeContext<'_>,
+    ) -> Result<Outputs, NodeError>;
+}
+
+/// A port, said in one line.
+pub(crate) fn port(name: &str, artifact: &str, arity: Arity, summary: &str) -> PortSpec {
+    PortSpec { name: name.to_owned(), artifact: artifact.to_owned(), arity, summary: summary.to_owned() }
+}
+
+/// One named ingredient of a key.
+pub(crate) fn part(name: &str, value: impl Into<Value>) -> KeyPart {
+    KeyPart { name: name.to_owned(), value: value.into() }
+}

@@ -1,0 +1,36 @@
+//! The built-in node kinds: what a pipeline can do without any plugin.
+//!
+//! [`Library`] is the one public face. It answers the questions of a pipeline file (which kinds exist, which ports and
+//! parameters they have, are these parameters right?) as a [`Catalog`](pddflow_runner::pipeline::Catalog), and does the
+//! work of a node as [`Kinds`](pddflow_runner::Kinds). Matchers and models are plugins: this crate knows none by name.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`artifact`] | types that pass between nodes, and their bytes |
+//! | `dataset`, `select`, `distill`, `evaluate`, `table`, `images`, `export` | one kind each |
+//! | `nets` | weights, training and accuracy of nets, shared by the kinds |
+//! | `library`, `kind`, `params` | the list of kinds and what each must say of itself |
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes, reason = "tests may unwrap")
+)]
+
+pub mod artifact;
+mod choice;
+mod dataset;
+pub mod distill;
+mod evaluate;
+mod export;
+mod failure;
+mod images;
+mod kind;
+mod library;
+pub mod nets;
+mod params;
+pub mod select;
+mod sets;
+mod splits;
+mod table;
+mod tensor_file;
+
+pub use library::{Library, LibraryOptions, Precision};

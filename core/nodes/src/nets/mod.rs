@@ -1,0 +1,20 @@
+//! Nets: their first weights, how they are trained, and how often they are right.
+//!
+//! A net is a list of tensors in the order of the model's weight list. Weights are of two roles: *learnable* ones move by
+//! gradient steps, *statistics* (the running mean and variance of batch norm) are replaced by what the model's forward
+//! pass in training mode returns. Nothing here keeps state of its own: a net goes in, a net comes out, and all
+//! randomness comes from the key that is passed in, so that every result is independent of threads and of order.
+
+mod accuracy;
+mod data;
+mod init;
+mod schedule;
+mod sgd;
+mod train;
+
+pub(crate) use accuracy::{accuracy, features};
+pub(crate) use data::Samples;
+pub use init::initial_weights;
+pub use schedule::Schedule;
+pub use sgd::sgd_step;
+pub(crate) use train::{Epoch, Trainee, train_epoch, train_samples};

@@ -1,0 +1,195 @@
+//! Training: steps, epochs, and the two ways in which images come.
+//!
+//! | what | key of its randomness, below the key passed in |
+//! |---|---|
+//! | order of the images | `order` |
+//! | augmentation of batch b | `augment`, b |
+//! | CutMix of batch b | `cutmix`, b |
+//! | the model's own (dropout) | `model`, b |
+
+use pddflow_host::{Labels, Mode, Model, Net, Sgd, WeightRole, WeightSpec};
+use pddflow_tensor::augment::{self, Draw, Policy};
+use pddflow_tensor::{Keep, RandomKey, Tensor, TensorError, grad};
+
+use super::data::Samples;
+use super::sgd::sgd_step;
+use crate::failure::{During, NodeResult, fail};
+
+/// How one epoch trains.
+#[derive(Clone, Debug)]
+pub(crate) struct Epoch {
+    /// Images in a step; the last one may be short.
+    pub(crate) batch: usize,
+    /// Step rule.
+    pub(crate) rule: Sgd,
+    /// Augmentation, drawn per image.
+    pub(crate) augment: Policy,
+    /// Probability of CutMix in a batch.
+    pub(crate) cutmix: Option<f64>,
+}
+
+/// A model with the list of its weights.
+pub(crate) struct Trainee<'a> {
+    /// Its forward pass.
+    pub(crate) model: &'a Model,
+    /// Its weights.
+    pub(crate) specs: &'a [WeightSpec],
+}
+
+/// Trains `net` once over `samples`, in a random order; returns the mean loss per batch.
+pub(crate) fn train_epoch(
+    trainee: &Trainee<'_>,
+    net: &mut Net,
+    samples: &Samples,
+    epoch: &Epoch,
+    key: RandomKey,
+) -> NodeResult<f64> {
+    let order = key.fold("order").permutation(samples.rows());
+    train_rows(trainee, net, samples, &order, epoch, key)
+}
+
+/// Trains `net` on at least `count` of `samples` in full batches, without replacement until all were seen.
+pub(crate) fn train_samples(
+    trainee: &Trainee<'_>,
+    net: &mut Net,
+    samples: &Samples,
+    count: usize,
+    epoch: &Epoch,
+    key: RandomKey,
+) -> NodeResult<f64> {
+    let total = count.div_ceil(epoch.batch.max(1)) * epoch.batch;
+    let mut order = Vec::with_capacity(total);
+    let mut round = 0;
+    while order.len() < total {
+        let wanted = samples.rows().min(total - order.len());
+        order.extend(key.fold("order").fold_u64(round).choose(samples.rows(), wanted));
+        round += 1;
+    }
+    train_rows(trainee, net, samples, &order, epoch, key)
+}
+
+fn train_rows(
+    trainee: &Trainee<'_>,
+    net: &mut Net,
+    samples: &Samples,
+    order: &[usize],
+    epoch: &Epoch,
+    key: RandomKey,
+) -> NodeResult<f64> {
+    if order.is_empty() {
+        return Err(fail("empty_data", "there is no image to train on"));
+    }
+    let mut losses = Vec::new();
+    for (number, rows) in order.chunks(epoch.batch.max(1)).enumerate() {
+        let batch = samples.take(rows).during("taking a training batch")?;
+        losses.push(train_batch(trainee, net, &batch, epoch, &BatchKeys::new(key, number))?);
+    }
+    mean_loss(&losses)
+}
+
+fn mean_loss(losses: &[Tensor]) -> NodeResult<f64> {
+    let mut sum = 0.0;
+    for (number, loss) in losses.iter().enumerate() {
+        let value = loss.item().during("reading the training loss")?;
+        if !value.is_finite() {
+            return Err(fail("loss_not_finite", format!("the training loss of batch {number} is {value}"))
+                .with_help("lower the step size, or look for images that are not finite"));
+        }
+        sum += value;
+    }
+    Ok(sum / losses.len() as f64)
+}
+
+struct BatchKeys {
+    augment: RandomKey,
+    cutmix: RandomKey,
+    model: RandomKey,
+}
+
+impl BatchKeys {
+    fn new(key: RandomKey, number: usize) -> Self {
+        let of = |purpose: &str| key.fold(purpose).fold_u64(number as u64);
+        Self { augment: of("augment"), cutmix: of("cutmix"), model: of("model") }
+    }
+}
+
+/// One step on one batch; the loss is returned as a tensor, so that a device need not wait.
+fn train_batch(
+    trainee: &Trainee<'_>,
+    net: &mut Net,
+    batch: &Samples,
+    epoch: &Epoch,
+    keys: &BatchKeys,
+) -> NodeResult<Tensor> {
+    let images = augment::apply(&epoch.augment, &batch.images, Draw::PerImage, keys.augment).during("augmenting")?;
+    let (images, partner, ratio) = match epoch.cutmix {
+        Some(probability) => augment::cutmix(&images, batch.labels.tensor(), probability, keys.cutmix),
+        None => Ok((images, batch.labels.tensor().clone(), 1.0)),
+    }
+    .during("mixing images")?;
+    let weights = on_tape(trainee.specs, &net.weights).during("training")?;
+    let forward = trainee.model.forward(&weights, &images, Mode::Train, keys.model).during("training")?;
+    let loss = mixed_cross_entropy(&forward.logits, &batch.labels, partner, ratio);
+    let loss = loss.during("training")?;
+    step(trainee.specs, net, &weights, &loss, &epoch.rule).during("training")?;
+    replace_statistics(trainee.specs, net, forward.statistics);
+    Ok(loss.detach())
+}
+
+/// Mean cross-entropy of logits `[row, class]` against hard or soft labels.
+pub(crate) fn cross_entropy(logits: &Tensor, labels: &Labels) -> Result<Tensor, TensorError> {
+    match labels {
+        Labels::Hard(labels) => logits.cross_entropy(labels),
+        Labels::Soft(labels) => logits.cross_entropy_soft(labels),
+    }
+}
+
+/// `ratio` of the loss against the own labels, the rest against those of the partners.
+fn mixed_cross_entropy(logits: &Tensor, labels: &Labels, partner: Tensor, ratio: f64) -> Result<Tensor, TensorError> {
+    let own = cross_entropy(logits, labels)?;
+    if ratio == 1.0 {
+        return Ok(own);
+    }
+    let partner = match labels {
+        Labels::Hard(_) => Labels::Hard(partner),
+        Labels::Soft(_) => Labels::Soft(partner),
+    };
+    own.mul_scalar(ratio)?.add(&cross_entropy(logits, &partner)?.mul_scalar(1.0 - ratio)?)
+}
+
+/// The weights with each learnable one as a new leaf.
+fn on_tape(specs: &[WeightSpec], weights: &[Tensor]) -> Result<Vec<Tensor>, TensorError> {
+    specs
+        .iter()
+        .zip(weights)
+        .map(|(spec, weight)| match spec.role {
+            WeightRole::Learnable => weight.variable(),
+            WeightRole::Statistic => Ok(weight.clone()),
+        })
+        .collect()
+}
+
+fn step(specs: &[WeightSpec], net: &mut Net, weights: &[Tensor], loss: &Tensor, rule: &Sgd) -> Result<(), TensorError> {
+    let places = places(specs, WeightRole::Learnable);
+    let leaves: Vec<Tensor> = places.iter().map(|place| weights[*place].clone()).collect();
+    let gradients = grad(std::slice::from_ref(loss), &leaves, None, Keep::No)?;
+    let mut buffers = Vec::with_capacity(places.len());
+    for (number, (place, gradient)) in places.iter().zip(&gradients).enumerate() {
+        let buffer = net.momentum.as_ref().and_then(|momentum| momentum.get(number));
+        let (weight, buffer) = sgd_step(&net.weights[*place], gradient, buffer, rule)?;
+        net.weights[*place] = weight;
+        buffers.extend(buffer);
+    }
+    net.momentum = (!buffers.is_empty()).then_some(buffers);
+    Ok(())
+}
+
+fn replace_statistics(specs: &[WeightSpec], net: &mut Net, statistics: Vec<Tensor>) {
+    for (place, value) in places(specs, WeightRole::Statistic).into_iter().zip(statistics) {
+        net.weights[place] = value.detach();
+    }
+}
+
+fn places(specs: &[WeightSpec], role: WeightRole) -> Vec<usize> {
+    specs.iter().enumerate().filter(|(_, spec)| spec.role == role).map(|(place, _)| place).collect()
+}

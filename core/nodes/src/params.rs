@@ -1,0 +1,153 @@
+//! Parameters of kinds: from a JSON value to a Rust type and back, with every problem named.
+//!
+//! A kind's parameters are one struct that derives `Serialize`, `Deserialize` (with `deny_unknown_fields`) and
+//! `JsonSchema`. Its defaults are filled in here, because the resolved value is what enters the key: writing a default
+//! out in a pipeline file must not change the key.
+
+use pddflow_runner::NodeError;
+use pddflow_runner::pipeline::ParamProblem;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::failure::fail;
+
+/// Least likeness (Jaro-Winkler, 0 to 1) at which a name is offered as the one that was meant.
+const NEAREST_NAME_FLOOR: f64 = 0.7;
+
+/// JSON schema of the parameters `P`.
+pub(crate) fn schema<P: JsonSchema>() -> Value {
+    schemars::schema_for!(P).to_value()
+}
+
+/// Checks `with` against `P` and returns it with the defaults filled in.
+pub(crate) fn resolve<P: Serialize + DeserializeOwned + JsonSchema>(with: &Value) -> Result<Value, Vec<ParamProblem>> {
+    let given = match with {
+        Value::Null => Map::new(),
+        Value::Object(map) => map.clone(),
+        _ => return Err(vec![problem("", "parameters must be a mapping of names to values", None)]),
+    };
+    let (known, mut problems) = split_unknown(given, &property_names(&schema::<P>()));
+    match serde_path_to_error::deserialize::<_, P>(Value::Object(known)) {
+        Ok(parameters) if problems.is_empty() => serde_json::to_value(parameters)
+            .map_err(|error| vec![problem("", format!("parameters cannot be written back: {error}"), None)]),
+        Ok(_) => Err(problems),
+        Err(error) => {
+            problems.push(problem(pointer(error.path()), error.inner().to_string(), None));
+            Err(problems)
+        }
+    }
+}
+
+/// Reads parameters that [`resolve`] has already accepted.
+pub(crate) fn read<P: DeserializeOwned>(with: &Value) -> Result<P, NodeError> {
+    serde_path_to_error::deserialize(with.clone())
+        .map_err(|error| fail("parameters", format!("parameter `{}`: {}", error.path(), error.inner())))
+}
+
+/// One problem.
+pub(crate) fn problem(pointer: impl Into<String>, message: impl Into<String>, help: Option<String>) -> ParamProblem {
+    ParamProblem { pointer: pointer.into(), message: message.into(), help }
+}
+
+/// The name of `names` that is most like `given`, if any is alike at all.
+pub(crate) fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    names
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(given, name), name))
+        .filter(|(likeness, _)| *likeness >= NEAREST_NAME_FLOOR)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// "did you mean `x`?", or the list of what there is.
+pub(crate) fn suggestion(given: &str, names: &[&str]) -> String {
+    match nearest(given, names.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("known names: {}", names.join(", ")),
+    }
+}
+
+fn split_unknown(given: Map<String, Value>, names: &[String]) -> (Map<String, Value>, Vec<ParamProblem>) {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut known = Map::new();
+    let mut problems = Vec::new();
+    for (name, value) in given {
+        if names.contains(&name.as_str()) {
+            known.insert(name, value);
+        } else {
+            let help = suggestion(&name, &names);
+            problems.push(problem(format!("/{}", escape(&name)), format!("unknown parameter `{name}`"), Some(help)));
+        }
+    }
+    (known, problems)
+}
+
+fn property_names(schema: &Value) -> Vec<String> {
+    schema["properties"].as_object().map(|properties| properties.keys().cloned().collect()).unwrap_or_default()
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path.iter() {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", escape(key))),
+            Segment::Enum { variant } => pointer.push_str(&format!("/{}", escape(variant))),
+            Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        width: usize,
+        #[serde(default = "ten")]
+        epochs: u64,
+    }
+
+    fn ten() -> u64 {
+        10
+    }
+
+    #[test]
+    fn defaults_are_filled_in() {
+        assert_eq!(resolve::<Sample>(&json!({ "width": 3 })).unwrap(), json!({ "width": 3, "epochs": 10 }));
+    }
+
+    #[test]
+    fn every_unknown_name_and_the_bad_value_are_reported_at_once() {
+        let problems = resolve::<Sample>(&json!({ "width": "x", "epoch": 1, "zzz": 2 })).unwrap_err();
+        let found: Vec<(&str, Option<&str>)> =
+            problems.iter().map(|p| (p.pointer.as_str(), p.help.as_deref())).collect();
+        assert_eq!(
+            found,
+            [
+                ("/epoch", Some("did you mean `epochs`?")),
+                ("/zzz", Some("known names: epochs, width")),
+                ("/width", None)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_missing_parameter_is_named() {
+        let problems = resolve::<Sample>(&json!({})).unwrap_err();
+        assert!(problems[0].message.contains("width"), "{}", problems[0].message);
+    }
+}

@@ -1,0 +1,11 @@
+//! The kind `select`: real images chosen as a set, the baselines of every table (`methods.md` 9).
+
+mod choose;
+mod class_order;
+mod forgetting;
+mod node;
+
+pub use choose::{Features, herding, highest, k_center, k_center_random_start, k_means, random};
+pub use class_order::class_order;
+pub use forgetting::{easiest_first, forgetting_scores};
+pub(crate) use node::SelectKind;

@@ -1,0 +1,96 @@
+//! Sets on their way in and out of nodes.
+
+use pddflow_cache::{Digest, Store};
+use pddflow_host::{Decoded, Labels};
+use pddflow_runner::{Artifact, Inputs, NodeError};
+use pddflow_tensor::{Device, Tensor};
+
+use crate::Library;
+use crate::artifact::DistilledSet;
+use crate::failure::{During, NodeResult, fail};
+use crate::splits::Prepared;
+
+/// A set ready for work: on the library's device and in its number type.
+#[derive(Clone, Debug)]
+pub(crate) struct LoadedSet {
+    /// Images and labels.
+    pub(crate) decoded: Decoded,
+    /// The step size that was learned with it.
+    pub(crate) step_size: Option<f64>,
+    /// Name of its method in tables.
+    pub(crate) method: String,
+    /// Images per class.
+    pub(crate) ipc: usize,
+}
+
+/// The artifact at a port that takes exactly one.
+pub(crate) fn one_artifact<'a>(inputs: &'a Inputs, port: &str) -> NodeResult<&'a Artifact> {
+    match inputs.port(port) {
+        [one] => Ok(one),
+        other => Err(NodeError::internal(format!("port `{port}` takes one artifact and was given {}", other.len()))),
+    }
+}
+
+/// Reads sets and checks that each was made for this data.
+pub(crate) fn load_sets(
+    library: &Library,
+    store: &dyn Store,
+    artifacts: &[Artifact],
+    data: &Prepared,
+) -> NodeResult<Vec<LoadedSet>> {
+    artifacts.iter().map(|artifact| load_set(library, store, artifact, data)).collect()
+}
+
+fn load_set(library: &Library, store: &dyn Store, artifact: &Artifact, data: &Prepared) -> NodeResult<LoadedSet> {
+    let set = DistilledSet::decode(&store.get(&artifact.digest).during("reading a set")?)?;
+    check_fits(&set, artifact, data)?;
+    let here = |tensor: &Tensor| tensor.cast(library.dtype()).and_then(|tensor| tensor.to_device(library.device()));
+    let labels = match &set.labels {
+        Labels::Hard(labels) => Labels::Hard(labels.to_device(library.device()).during("reading a set")?),
+        Labels::Soft(labels) => Labels::Soft(here(labels).during("reading a set")?),
+    };
+    Ok(LoadedSet {
+        decoded: Decoded { images: here(&set.images).during("reading a set")?, labels },
+        step_size: set.step_size,
+        method: set.info.method,
+        ipc: set.info.ipc,
+    })
+}
+
+fn check_fits(set: &DistilledSet, artifact: &Artifact, data: &Prepared) -> NodeResult<()> {
+    let mismatch = |message: String, help: &str| {
+        Err(fail("set_mismatch", format!("the set of `{}` {message}", artifact.from)).with_help(help))
+    };
+    let (size, other) = (set.size(), data.dataset.size());
+    if size != other {
+        let shown = |of: crate::artifact::ImageSize| format!("{}x{}x{}", of.channels, of.height, of.width);
+        let message = format!("has images of {}, the data has {}", shown(size), shown(other));
+        return mismatch(message, "wire the data set that the set was made from");
+    }
+    if set.info.class_names != data.dataset.class_names() {
+        let message = format!("has {} classes that are not the {} of the data", set.classes(), data.classes);
+        return mismatch(
+            message,
+            "wire the data set that the set was made from; names and order of classes must agree",
+        );
+    }
+    if set.info.preprocessing.digest() != data.dataset.preprocessing_digest() {
+        let help = "wire the `dataset` node that the set was made from, or give both the same `normalize`";
+        return mismatch("was made for another normalisation of the pixels than the data has".into(), help);
+    }
+    Ok(())
+}
+
+/// Labels on the CPU, where sets live.
+pub(crate) fn to_cpu(labels: &Labels) -> NodeResult<Labels> {
+    let here = |tensor: &Tensor| tensor.to_device(&Device::Cpu).during("reading labels");
+    Ok(match labels {
+        Labels::Hard(labels) => Labels::Hard(here(labels)?),
+        Labels::Soft(labels) => Labels::Soft(here(labels)?),
+    })
+}
+
+/// Stores a set.
+pub(crate) fn store_set(set: &DistilledSet, store: &dyn Store) -> NodeResult<Digest> {
+    store.put(&set.encode()?).during("storing the set")
+}

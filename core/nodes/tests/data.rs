@@ -1,0 +1,26 @@
+//! Data sets from every source, damaged ones, and what is made of sets and results: through the library, as the runner
+//! calls it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::allow_attributes,
+    reason = "a test: it panics on what is wrong"
+)]
+
+#[path = "data/artifacts.rs"]
+mod artifacts;
+#[path = "data/bench.rs"]
+mod bench;
+#[path = "data/damaged.rs"]
+mod damaged;
+#[path = "data/download.rs"]
+mod download;
+#[path = "data/make.rs"]
+mod make;
+#[path = "data/parameters.rs"]
+mod parameters;
+#[path = "data/products.rs"]
+mod products;
+#[path = "data/sources.rs"]
+mod sources;

@@ -1,0 +1,102 @@
+//! Small files in the formats of data sets.
+
+use std::io::{Cursor, Write};
+use std::sync::Arc;
+
+use image::{DynamicImage, ImageFormat, RgbImage};
+use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+
+/// An IDX file of images.
+pub(crate) fn idx_images(count: usize, height: usize, width: usize) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, 3];
+    [count, height, width].iter().for_each(|axis| bytes.extend(u32::try_from(*axis).unwrap().to_be_bytes()));
+    bytes.extend((0..count * height * width).map(|i| u8::try_from(i % 251).unwrap()));
+    bytes
+}
+
+/// An IDX file of labels.
+pub(crate) fn idx_labels(labels: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, 1];
+    bytes.extend(u32::try_from(labels.len()).unwrap().to_be_bytes());
+    bytes.extend(labels);
+    bytes
+}
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Records of the CIFAR layouts; every pixel of a record has the value of its number.
+pub(crate) fn cifar(labels: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (number, labels) in labels.iter().enumerate() {
+        bytes.extend(*labels);
+        bytes.extend(std::iter::repeat_n(u8::try_from(number).unwrap(), 3072));
+    }
+    bytes
+}
+
+/// A picture whose pixels count up.
+pub(crate) fn picture(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| image::Rgb([u8::try_from(x).unwrap(), u8::try_from(y).unwrap(), 99]))
+}
+
+pub(crate) fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
+    encoded(&picture(width, height).into(), ImageFormat::Png)
+}
+
+pub(crate) fn grey_png(width: u32, height: u32) -> Vec<u8> {
+    encoded(&DynamicImage::from(picture(width, height)).to_luma8().into(), ImageFormat::Png)
+}
+
+pub(crate) fn jpeg(width: u32, height: u32) -> Vec<u8> {
+    encoded(&picture(width, height).into(), ImageFormat::Jpeg)
+}
+
+/// A Parquet file in the layout of Hugging Face's image sets; a missing picture is a null.
+pub(crate) fn parquet(rows: &[(Option<Vec<u8>>, i64)], names: Option<&[&str]>) -> Vec<u8> {
+    let schema = "message schema {
+        optional group img { optional binary bytes; optional binary path (UTF8); }
+        required int64 label;
+    }";
+    let features = names.map(|names| {
+        let value =
+            serde_json::json!({ "info": { "features": { "label": { "names": names, "_type": "ClassLabel" } } } });
+        vec![KeyValue::new("huggingface".to_owned(), value.to_string())]
+    });
+    let properties = Arc::new(WriterProperties::builder().set_key_value_metadata(features).build());
+    let mut bytes = Vec::new();
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut writer = SerializedFileWriter::new(&mut bytes, schema, properties).unwrap();
+    // Two row groups, so that their rows must be put together.
+    for rows in rows.chunks(rows.len().div_ceil(2).max(1)) {
+        let mut group = writer.next_row_group().unwrap();
+        let pictures: Vec<ByteArray> = rows.iter().filter_map(|row| row.0.clone()).map(ByteArray::from).collect();
+        let levels: Vec<i16> = rows.iter().map(|row| if row.0.is_some() { 2 } else { 1 }).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&pictures, Some(&levels), None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&[], Some(&vec![0; rows.len()]), None).unwrap();
+        column.close().unwrap();
+        let labels: Vec<i64> = rows.iter().map(|row| row.1).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int64Type>().write_batch(&labels, None, None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+    }
+    writer.close().unwrap();
+    bytes
+}

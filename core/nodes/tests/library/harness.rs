@@ -1,0 +1,134 @@
+//! Runs pipelines in memory and keeps what they said.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use pddflow_cache::{Digest, RamStore, Store};
+use pddflow_host::SearchPaths;
+use pddflow_nodes::{Library, LibraryOptions};
+use pddflow_runner::pipeline::{self, Options, Plan};
+use pddflow_runner::{Cancel, NodeFailure, RunEvent, Settings};
+
+use crate::stopping::StoppingStore;
+
+/// `data`, one `distill` and one `eval`, as small as they can be.
+pub(crate) fn distill_pipeline(matcher: &str, iterations: u64) -> String {
+    format!(
+        r#"
+format: 1
+name: tiny
+nodes:
+  data: {{ kind: dataset, with: {{ source: fashion-mini }} }}
+  distill:
+    kind: distill
+    needs: {{ data: data }}
+    with: {{ ipc: 1, iterations: {iterations}, model: {{ convnet: {{ width: 4 }} }}, matcher: {{ {matcher} }} }}
+  eval:
+    kind: evaluate
+    needs: {{ data: data, sets: distill }}
+    with: {{ model: {{ convnet: {{ width: 4 }} }}, nets: 2, epochs: 3 }}
+"#
+    )
+}
+
+/// A library and a store, with what the latest run did.
+pub(crate) struct Bench {
+    library: Library,
+    store: RamStore,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    started: Vec<String>,
+    digests: BTreeMap<String, Digest>,
+    metrics: Vec<(String, String, f64)>,
+    failure: Option<NodeFailure>,
+}
+
+/// The plugins of this build, as files.
+fn plugins() -> Vec<PathBuf> {
+    let here = std::env::current_exe().unwrap();
+    let folder = here.parent().unwrap();
+    ["model_convnet", "matcher_dc", "matcher_dm"]
+        .map(|name| {
+            folder.join(format!("{}pddflow_{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
+        })
+        .to_vec()
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let search = SearchPaths { files: plugins(), folders: Vec::new() };
+        let library = Library::new(LibraryOptions { search, ..LibraryOptions::default() });
+        Self { library, store: RamStore::new(), seen: Mutex::default() }
+    }
+
+    fn plan(&self, text: &str) -> Plan {
+        let options = Options::default();
+        pipeline::load_text("test.yaml", text, &self.library, &options).unwrap_or_else(|found| panic!("{found:?}"))
+    }
+
+    /// The diagnostics of a pipeline that must not be accepted.
+    pub(crate) fn problems(&self, text: &str) -> String {
+        let found = pipeline::load_text("test.yaml", text, &self.library, &Options::default());
+        format!("{:?}", found.expect_err("the pipeline was accepted"))
+    }
+
+    /// Runs; the error is the first failed node's.
+    pub(crate) fn run(&self, text: &str) -> Result<(), NodeFailure> {
+        self.run_with(text, &self.store, &Cancel::new());
+        self.seen.lock().unwrap().failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Runs with a checkpoint at every opportunity, and asks to stop at the given one (from 1); says whether it stopped.
+    pub(crate) fn run_until(&self, text: &str, checkpoint: u64) -> bool {
+        let cancel = Cancel::new();
+        self.run_with(text, &StoppingStore::new(&self.store, checkpoint, cancel.clone()), &cancel);
+        cancel.requested()
+    }
+
+    fn run_with(&self, text: &str, store: &dyn Store, cancel: &Cancel) {
+        *self.seen.lock().unwrap() = Seen::default();
+        let plan = self.plan(text);
+        let settings = Settings { jobs: 2, checkpoint_seconds: 0.0, journal: false, ..Settings::default() };
+        let on_event = |event: RunEvent| self.seen.lock().unwrap().note(event);
+        pddflow_runner::run(&plan, &self.library, store, &settings, cancel, &on_event).unwrap();
+    }
+
+    /// Nodes that ran in the latest run, in the order of their start.
+    pub(crate) fn started(&self) -> Vec<String> {
+        self.seen.lock().unwrap().started.clone()
+    }
+
+    /// Outputs of the nodes of the latest run as `node.port`.
+    pub(crate) fn digests(&self) -> BTreeMap<String, Digest> {
+        self.seen.lock().unwrap().digests.clone()
+    }
+
+    /// All values of a node's metric in the latest run, in order.
+    pub(crate) fn metric_values(&self, node: &str, name: &str) -> Vec<f64> {
+        let seen = self.seen.lock().unwrap();
+        seen.metrics.iter().filter(|(at, of, _)| at == node && of == name).map(|(_, _, value)| *value).collect()
+    }
+}
+
+impl Seen {
+    fn note(&mut self, event: RunEvent) {
+        match event {
+            RunEvent::NodeStarted { node, .. } => self.started.push(node.to_string()),
+            RunEvent::NodeFresh { node, record } => self.outputs(node.as_ref(), record.outputs.clone()),
+            RunEvent::NodeFinished { node, outputs, .. } => self.outputs(node.as_ref(), outputs),
+            RunEvent::Metric { node, name, value, .. } => self.metrics.push((node.to_string(), name, value)),
+            RunEvent::NodeFailed { error, .. } => {
+                self.failure.get_or_insert(error);
+            }
+            _ => {}
+        }
+    }
+
+    fn outputs(&mut self, node: &str, outputs: BTreeMap<String, Digest>) {
+        self.digests.extend(outputs.into_iter().map(|(port, digest)| (format!("{node}.{port}"), digest)));
+    }
+}

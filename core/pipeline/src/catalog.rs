@@ -1,0 +1,115 @@
+//! What the pipeline needs to know of node kinds: names, ports, parameter checks.
+//!
+//! The kinds themselves live above this crate and implement [`Catalog`], so that a file can be checked in full
+//! without knowing what any node does.
+
+/// The artifact name of an input port that takes everything.
+pub const ANY_ARTIFACT: &str = "any";
+
+/// Knows the node kinds and checks their parameters.
+pub trait Catalog {
+    /// All kinds, in the order in which they are shown to people.
+    fn kinds(&self) -> Vec<&KindSpec>;
+
+    /// The kind of that name.
+    fn kind(&self, name: &str) -> Option<&KindSpec>;
+
+    /// Checks one node's `with` mapping and returns it with defaults filled in: the canonical form that enters
+    /// the key.
+    ///
+    /// # Errors
+    ///
+    /// All problems of the mapping, each with a JSON pointer to the value it is about.
+    fn check(&self, kind: &str, with: &serde_json::Value) -> Result<serde_json::Value, Vec<ParamProblem>>;
+}
+
+/// A node kind: its ports and its parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KindSpec {
+    /// The name written after `kind:`.
+    pub name: String,
+    /// One sentence for people and editors.
+    pub summary: String,
+    /// Input ports in order.
+    pub inputs: Vec<PortSpec>,
+    /// Output ports in order; the first is the default.
+    pub outputs: Vec<PortSpec>,
+    /// JSON schema of the `with` mapping.
+    pub parameters: serde_json::Value,
+    /// Whether the kind has a parameter `seed`, whose default is the pipeline's `params.seed`, else 0.
+    pub seeded: bool,
+}
+
+/// One port of a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortSpec {
+    /// The port's name, unique among the inputs or the outputs of its kind.
+    pub name: String,
+    /// The artifact type, such as `dataset`. An input may list several with `|`, or take [`ANY_ARTIFACT`].
+    pub artifact: String,
+    /// How many artifacts an input takes; of no meaning for outputs.
+    pub arity: Arity,
+    /// One sentence for people and editors.
+    pub summary: String,
+}
+
+impl PortSpec {
+    /// Whether this input port takes artifacts of that type.
+    #[must_use]
+    pub fn accepts(&self, artifact: &str) -> bool {
+        self.artifact == ANY_ARTIFACT || self.artifact.split('|').any(|taken| taken.trim() == artifact)
+    }
+}
+
+/// How many artifacts an input port takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Arity {
+    /// Exactly one.
+    One,
+    /// None or one.
+    Optional,
+    /// Any number, in order.
+    Many,
+    /// At least one, in order.
+    Some,
+}
+
+impl Arity {
+    /// Whether that many artifacts are allowed.
+    #[must_use]
+    pub fn allows(self, count: usize) -> bool {
+        match self {
+            Self::One => count == 1,
+            Self::Optional => count <= 1,
+            Self::Many => true,
+            Self::Some => count >= 1,
+        }
+    }
+
+    /// Whether the port may be left out of `needs`.
+    #[must_use]
+    pub fn may_be_absent(self) -> bool {
+        self.allows(0)
+    }
+
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::One => "exactly one artifact",
+            Self::Optional => "at most one artifact",
+            Self::Many => "any number of artifacts",
+            Self::Some => "at least one artifact",
+        }
+    }
+}
+
+/// A problem that [`Catalog::check`] found in a `with` mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParamProblem {
+    /// JSON pointer into `with`, such as `/matcher/dm/lr`. It names the value; a trailing `#`, or a message that
+    /// starts with `unknown`, means the key itself.
+    pub pointer: String,
+    /// What is wrong, as a lower-case fragment.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}

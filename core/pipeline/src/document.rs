@@ -1,0 +1,390 @@
+//! Syntax tree to the parts of a pipeline file: the keys of each level, their types, the names.
+
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use crate::error::{Problem, Report};
+use crate::expression::KEYWORDS;
+use crate::source::Span;
+use crate::suggest::{nearest, suggest};
+use crate::syntax::{Entry, Node, Tree};
+
+/// The version of the format that this program reads.
+pub(crate) const FORMAT: u64 = 1;
+/// Keys of a pipeline file, in the order in which they are usually written.
+pub(crate) const TOP_KEYS: [&str; 7] = ["format", "name", "description", "params", "plugins", "profiles", "nodes"];
+/// Keys of a node.
+pub(crate) const NODE_KEYS: [&str; 6] = ["kind", "description", "for", "exclude", "needs", "with"];
+const PROFILE_KEYS: [&str; 3] = ["description", "params", "nodes"];
+const PROFILE_NODE_KEYS: [&str; 1] = ["with"];
+
+/// Most axes of a family.
+const MAX_AXES: usize = 16;
+
+pub(crate) const WRONG_TYPE: &str = "pddflow::pipeline::wrong_type";
+const UNKNOWN_KEY: &str = "pddflow::pipeline::unknown_key";
+pub(crate) const MISSING_KEY: &str = "pddflow::pipeline::missing_key";
+const INVALID_NAME: &str = "pddflow::pipeline::invalid_name";
+
+/// A pipeline file, taken apart.
+#[derive(Debug, Default)]
+pub(crate) struct Document {
+    pub(crate) name: Option<String>,
+    pub(crate) params: Vec<Entry>,
+    pub(crate) plugins: Vec<String>,
+    pub(crate) profiles: Vec<Profile>,
+    pub(crate) nodes: Vec<Declaration>,
+}
+
+/// A node or family as declared.
+#[derive(Debug)]
+pub(crate) struct Declaration {
+    pub(crate) name: String,
+    pub(crate) span: Span,
+    pub(crate) kind: Option<(String, Span)>,
+    /// There is no key `kind`, rather than one with a wrong value.
+    pub(crate) kind_missing: bool,
+    pub(crate) description: Option<String>,
+    pub(crate) axes: Vec<Entry>,
+    /// Has a `for`, even one with errors; such a node is referred to as a family.
+    pub(crate) is_family: bool,
+    pub(crate) exclude: Vec<Rc<Node>>,
+    pub(crate) needs: Vec<Entry>,
+    /// What stands after `needs` when it is no mapping of ports.
+    pub(crate) needs_without_ports: Option<Rc<Node>>,
+    pub(crate) with: Option<Rc<Node>>,
+    /// The key `with`, else the node's name.
+    pub(crate) with_span: Span,
+}
+
+/// A named overlay of parameters.
+#[derive(Debug)]
+pub(crate) struct Profile {
+    pub(crate) name: String,
+    pub(crate) params: Vec<Entry>,
+    /// For each node its name, the name's place and the `with` mapping.
+    pub(crate) nodes: Vec<(String, Span, Rc<Node>)>,
+}
+
+/// Takes a file apart and checks its keys.
+pub(crate) fn read(report: &mut Report, root: &Node) -> Document {
+    let mut document = Document::default();
+    let Some(entries) = mapping(report, root, "a pipeline") else {
+        return document;
+    };
+    check_keys(report, entries, &TOP_KEYS, "keys of a pipeline");
+    check_format(report, root, entries);
+    for entry in entries {
+        let value = &entry.value;
+        match meant(entry, entries, &TOP_KEYS) {
+            "name" => document.name = file_name(report, entry),
+            "description" => drop(text(report, entry)),
+            "params" => document.params = params(report, entry),
+            "plugins" => document.plugins = plugins(report, value),
+            "profiles" => document.profiles = profiles(report, value),
+            "nodes" => document.nodes = nodes(report, entry),
+            _ => {}
+        }
+    }
+    if !entries.iter().any(|entry| meant(entry, entries, &TOP_KEYS) == "nodes") {
+        report.add(
+            Problem::new(MISSING_KEY, start_of(root.span), "the pipeline has no `nodes`")
+                .help("add `nodes:` with at least one node"),
+        );
+    }
+    document
+}
+
+/// The entries of a mapping; an empty value is an empty mapping.
+pub(crate) fn mapping<'a>(report: &mut Report, node: &'a Node, what: &str) -> Option<&'a [Entry]> {
+    match &node.tree {
+        Tree::Map(entries) => Some(entries),
+        Tree::Scalar(Value::Null) => Some(&[]),
+        _ => {
+            let message = format!("{what} must be a mapping, not {}", node.describe());
+            report.add(
+                Problem::new(WRONG_TYPE, node.span, message).help("write `key: value` lines, indented by two spaces"),
+            );
+            None
+        }
+    }
+}
+
+/// The key that a misspelled one stands for, so that one slip is one problem; the key itself where it is right.
+fn meant<'a>(entry: &'a Entry, entries: &[Entry], known: &[&'a str]) -> &'a str {
+    let key = entry.key.as_str();
+    if known.contains(&key) {
+        return key;
+    }
+    let near = nearest(key, known.iter().copied());
+    let free = |near: &&str| !entries.iter().any(|other| other.key == **near);
+    near.filter(free).unwrap_or(key)
+}
+
+/// A one-character span at the start, for problems about a whole block.
+fn start_of(span: Span) -> Span {
+    let start = span.range().start;
+    Span::new(span.source, start..start + 1)
+}
+
+fn check_keys(report: &mut Report, entries: &[Entry], known: &[&str], what: &str) {
+    for entry in entries {
+        if !known.contains(&entry.key.as_str()) {
+            report.add(
+                Problem::new(UNKNOWN_KEY, entry.key_span, format!("unknown key `{}`", entry.key)).help(suggest(
+                    &entry.key,
+                    what,
+                    known.iter().copied(),
+                )),
+            );
+        }
+    }
+}
+
+fn check_format(report: &mut Report, root: &Node, entries: &[Entry]) {
+    let Some(entry) = entries.iter().find(|entry| meant(entry, entries, &TOP_KEYS) == "format") else {
+        let span = start_of(root.span);
+        report.add(
+            Problem::new(MISSING_KEY, span, "the pipeline does not say its `format`")
+                .help(format!("add `format: {FORMAT}` as the first line")),
+        );
+        return;
+    };
+    let number = match &entry.value.tree {
+        Tree::Scalar(Value::Number(number)) => number.as_u64(),
+        _ => None,
+    };
+    if number == Some(FORMAT) {
+        return;
+    }
+    let help = match number {
+        Some(newer) if newer > FORMAT => "a newer pddflow wrote this pipeline; update the program".to_owned(),
+        _ => format!("write `format: {FORMAT}`"),
+    };
+    let message = format!("this program reads format {FORMAT} only");
+    report.add(Problem::new("pddflow::pipeline::unsupported_format", entry.value.span, message).help(help));
+}
+
+fn text(report: &mut Report, entry: &Entry) -> Option<String> {
+    let text = entry.value.as_text().map(str::to_owned);
+    if text.is_none() {
+        let message = format!("`{}` must be a text, not {}", entry.key, entry.value.describe());
+        report.add(Problem::new(WRONG_TYPE, entry.value.span, message).help("quote the value if a text is meant"));
+    }
+    text
+}
+
+/// The pipeline's name stands in paths and titles, so that it has no separators.
+fn file_name(report: &mut Report, entry: &Entry) -> Option<String> {
+    let name = text(report, entry)?;
+    let plain = |character: char| character.is_alphanumeric() || matches!(character, '-' | '_' | '.');
+    if !name.is_empty() && name.chars().all(plain) && !name.starts_with('.') {
+        return Some(name);
+    }
+    report.add(
+        Problem::new(INVALID_NAME, entry.value.span, format!("`{name}` cannot name a pipeline"))
+            .help("use letters, digits, `-`, `_` and `.`"),
+    );
+    None
+}
+
+fn params(report: &mut Report, entry: &Entry) -> Vec<Entry> {
+    let entries = mapping(report, &entry.value, "`params`").unwrap_or(&[]);
+    for entry in entries {
+        check_variable(report, entry, "a parameter");
+    }
+    entries.to_vec()
+}
+
+/// Names that expressions use: letters, digits and `_`, and no keyword.
+fn check_variable(report: &mut Report, entry: &Entry, what: &str) -> bool {
+    let name = entry.key.as_str();
+    let first = name.starts_with(|first: char| first.is_alphabetic() || first == '_');
+    let rest = name.chars().all(|character| character.is_alphanumeric() || character == '_');
+    if first && rest && !KEYWORDS.contains(&name) {
+        return true;
+    }
+    let help = if KEYWORDS.contains(&name) {
+        format!("`{name}` is a word of the expression language; choose another name")
+    } else {
+        format!("use letters, digits and `_`, for example `{}`", as_variable(name))
+    };
+    report.add(Problem::new(INVALID_NAME, entry.key_span, format!("`{name}` cannot name {what}")).help(help));
+    false
+}
+
+fn as_variable(name: &str) -> String {
+    let allowed = |character: char| if character.is_alphanumeric() { character } else { '_' };
+    let mut name: String = name.chars().map(allowed).collect();
+    if name.starts_with(|first: char| first.is_ascii_digit()) {
+        name.insert(0, '_');
+    }
+    name
+}
+
+fn plugins(report: &mut Report, node: &Node) -> Vec<String> {
+    let items = match &node.tree {
+        Tree::List(items) => items.as_slice(),
+        Tree::Scalar(Value::Null) => &[],
+        _ => {
+            let message = format!("`plugins` must be a list, not {}", node.describe());
+            report.add(Problem::new(WRONG_TYPE, node.span, message).help("write one `- path` line for each plugin"));
+            &[]
+        }
+    };
+    let mut paths = Vec::new();
+    for item in items {
+        match item.as_text().filter(|path| !path.is_empty()) {
+            Some(path) => paths.push(path.to_owned()),
+            None => {
+                let message = format!("a plugin must be a path, not {}", item.describe());
+                report
+                    .add(Problem::new(WRONG_TYPE, item.span, message).help("paths are relative to the pipeline file"));
+            }
+        }
+    }
+    paths
+}
+
+fn profiles(report: &mut Report, node: &Node) -> Vec<Profile> {
+    let mut profiles = Vec::new();
+    for entry in mapping(report, node, "`profiles`").unwrap_or(&[]) {
+        let Some(keys) = mapping(report, &entry.value, "a profile") else {
+            continue;
+        };
+        check_keys(report, keys, &PROFILE_KEYS, "keys of a profile");
+        let mut profile = Profile { name: entry.key.clone(), params: Vec::new(), nodes: Vec::new() };
+        for key in keys {
+            match key.key.as_str() {
+                "description" => drop(text(report, key)),
+                "params" => {
+                    let entries = mapping(report, &key.value, "`params`").unwrap_or(&[]);
+                    profile.params = entries.to_vec();
+                }
+                "nodes" => profile.nodes = profile_nodes(report, &key.value),
+                _ => {}
+            }
+        }
+        profiles.push(profile);
+    }
+    profiles
+}
+
+fn profile_nodes(report: &mut Report, node: &Node) -> Vec<(String, Span, Rc<Node>)> {
+    let mut nodes = Vec::new();
+    for entry in mapping(report, node, "`nodes`").unwrap_or(&[]) {
+        let Some(keys) = mapping(report, &entry.value, "a node of a profile") else {
+            continue;
+        };
+        check_keys(report, keys, &PROFILE_NODE_KEYS, "keys of a node in a profile");
+        for key in keys.iter().filter(|key| key.key == "with") {
+            if mapping(report, &key.value, "`with`").is_some() {
+                nodes.push((entry.key.clone(), entry.key_span, Rc::clone(&key.value)));
+            }
+        }
+    }
+    nodes
+}
+
+fn nodes(report: &mut Report, entry: &Entry) -> Vec<Declaration> {
+    let Some(entries) = mapping(report, &entry.value, "`nodes`") else {
+        return Vec::new();
+    };
+    if entries.is_empty() {
+        report.add(
+            Problem::new(MISSING_KEY, entry.key_span, "the pipeline has no nodes")
+                .help("add a node, for example `data: { kind: dataset }`"),
+        );
+    }
+    entries.iter().filter_map(|entry| declaration(report, entry)).collect()
+}
+
+fn declaration(report: &mut Report, entry: &Entry) -> Option<Declaration> {
+    check_node_name(report, entry);
+    let keys = mapping(report, &entry.value, "a node")?;
+    check_keys(report, keys, &NODE_KEYS, "keys of a node");
+    let has = |name: &str| keys.iter().any(|key| meant(key, keys, &NODE_KEYS) == name);
+    let mut node = Declaration {
+        name: entry.key.clone(),
+        span: entry.key_span,
+        kind: None,
+        kind_missing: !has("kind"),
+        description: None,
+        axes: Vec::new(),
+        is_family: false,
+        exclude: Vec::new(),
+        needs: Vec::new(),
+        needs_without_ports: None,
+        with: None,
+        with_span: entry.key_span,
+    };
+    for key in keys {
+        match meant(key, keys, &NODE_KEYS) {
+            "kind" => node.kind = text(report, key).map(|kind| (kind, key.value.span)),
+            "description" => node.description = text(report, key),
+            "for" => {
+                node.is_family = true;
+                let axes = mapping(report, &key.value, "`for`").unwrap_or(&[]);
+                let valid = axes.iter().filter(|axis| check_variable(report, axis, "an axis"));
+                node.axes = valid.cloned().collect();
+                limit_axes(report, &mut node.axes);
+            }
+            "exclude" if node.is_family || has("for") => node.exclude = exclude(&key.value),
+            "needs" if matches!(key.value.tree, Tree::Map(_) | Tree::Scalar(Value::Null)) => {
+                node.needs = mapping(report, &key.value, "`needs`").unwrap_or(&[]).to_vec();
+            }
+            "needs" => node.needs_without_ports = Some(Rc::clone(&key.value)),
+            "with" if mapping(report, &key.value, "`with`").is_some() => {
+                node.with = (!key.value.is_null()).then(|| Rc::clone(&key.value));
+                node.with_span = key.key_span;
+            }
+            _ => {}
+        }
+    }
+    check_declaration(report, &node, entry);
+    Some(node)
+}
+
+/// Expansion recurses over the axes, so that their number is limited.
+fn limit_axes(report: &mut Report, axes: &mut Vec<Entry>) {
+    if let Some(axis) = axes.get(MAX_AXES) {
+        let message = format!("a family has at most {MAX_AXES} axes");
+        report.add(
+            Problem::new("pddflow::pipeline::plan_limit", axis.key_span, message)
+                .help("make one axis of several that change together"),
+        );
+        axes.truncate(MAX_AXES);
+    }
+}
+
+fn check_declaration(report: &mut Report, node: &Declaration, entry: &Entry) {
+    if let Some(exclude) = entry.value.get("exclude").filter(|_| !node.is_family) {
+        report.add(
+            Problem::new(UNKNOWN_KEY, exclude.key_span, "`exclude` without `for` has no effect")
+                .help("add `for:` or remove `exclude`"),
+        );
+    }
+}
+
+fn exclude(node: &Rc<Node>) -> Vec<Rc<Node>> {
+    match &node.tree {
+        Tree::List(items) => items.clone(),
+        Tree::Scalar(Value::Null) => Vec::new(),
+        _ => vec![Rc::clone(node)],
+    }
+}
+
+/// Node names stand in references and in `--set` paths, so that `.`, `[` and the like are not for them.
+fn check_node_name(report: &mut Report, entry: &Entry) {
+    let name = entry.key.as_str();
+    let first = name.starts_with(|first: char| first.is_alphabetic() || first == '_');
+    let allowed = |character: char| character.is_alphanumeric() || matches!(character, '_' | '-');
+    if first && name.chars().all(allowed) {
+        return;
+    }
+    report.add(
+        Problem::new(INVALID_NAME, entry.key_span, format!("`{name}` cannot name a node"))
+            .help(format!("use letters, digits, `_` and `-`, for example `{}`", as_variable(name))),
+    );
+}

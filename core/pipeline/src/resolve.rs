@@ -1,0 +1,241 @@
+//! Families to instances with parameters checked and inputs connected.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Map, Value};
+
+use crate::catalog::{Catalog, KindSpec, ParamProblem};
+use crate::connect::{Connector, Link, Need, compile_needs};
+use crate::document::{Declaration, MISSING_KEY};
+use crate::error::{Problem, Report};
+use crate::expression::Scope;
+use crate::family::Family;
+use crate::params::Params;
+use crate::source::Span;
+use crate::suggest::suggest;
+use crate::syntax::{Node, Tree};
+use crate::template::{Budget, Compiled, Evaluator, Failure, compile};
+
+const PARAMETER: &str = "pddflow::pipeline::parameter";
+const UNKNOWN_KIND: &str = "pddflow::pipeline::unknown_kind";
+/// The parameter that kinds with randomness share.
+const SEED: &str = "seed";
+
+/// An instance before the plan is ordered.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) family: usize,
+    pub(crate) instance: usize,
+    pub(crate) with: Value,
+    pub(crate) inputs: BTreeMap<String, Vec<Link>>,
+}
+
+/// What all families share while they are resolved.
+#[derive(Clone, Copy)]
+pub(crate) struct World<'a> {
+    pub(crate) catalog: &'a dyn Catalog,
+    pub(crate) params: &'a Params,
+    pub(crate) budget: &'a Budget,
+    pub(crate) declarations: &'a [Declaration],
+    pub(crate) families: &'a [Family],
+    /// Index of a family by its name.
+    pub(crate) names: &'a HashMap<&'a str, usize>,
+    /// The kind of each family, if it is known.
+    pub(crate) kinds: &'a [Option<&'a KindSpec>],
+}
+
+/// Looks up the kind of each declaration.
+pub(crate) fn kinds<'a>(
+    report: &mut Report,
+    catalog: &'a dyn Catalog,
+    declarations: &[Declaration],
+) -> Vec<Option<&'a KindSpec>> {
+    let mut find = |declaration: &Declaration| {
+        let known = || catalog.kinds().into_iter().map(|kind| kind.name.as_str());
+        if declaration.kind_missing {
+            let message = format!("the node `{}` has no `kind`", declaration.name);
+            let help = format!("add `kind:`; {}", suggest("", "kinds", known()));
+            report.add(Problem::new(MISSING_KEY, declaration.span, message).help(help));
+        }
+        let (name, span) = declaration.kind.as_ref()?;
+        let kind = catalog.kind(name);
+        if kind.is_none() {
+            let help = suggest(name, "kinds", known());
+            report.add(Problem::new(UNKNOWN_KIND, *span, format!("there is no kind `{name}`")).help(help));
+        }
+        kind
+    };
+    declarations.iter().map(&mut find).collect()
+}
+
+/// Resolves all instances, in the order of declaration.
+pub(crate) fn drafts(report: &mut Report, world: World<'_>) -> Vec<Draft> {
+    let mut connector = Connector::default();
+    let mut drafts = Vec::new();
+    for family in 0..world.families.len() {
+        resolve_family(report, world, family, (&mut connector, &mut drafts));
+    }
+    drafts
+}
+
+fn resolve_family(
+    report: &mut Report,
+    world: World<'_>,
+    index: usize,
+    (connector, drafts): (&mut Connector, &mut Vec<Draft>),
+) {
+    let (Some(family), Some(declaration)) = (world.families.get(index), world.declarations.get(index)) else {
+        return;
+    };
+    let kind = world.kinds.get(index).copied().flatten();
+    let with = match &declaration.with {
+        Some(node) => compile(report, node),
+        None => Some(Compiled::Constant(Value::Object(Map::new()), 1)),
+    };
+    let needs = compile_needs(report, declaration, kind);
+    for (instance, point) in family.points.iter().enumerate() {
+        let scope = Scope { axes: point, params: &world.params.values, broken: &world.params.broken };
+        let subject = Subject { world, declaration, kind, scope, family, instance };
+        let inputs = subject.inputs(report, connector, &needs);
+        let with = with.as_ref().and_then(|with| subject.with(report, with));
+        drafts.push(Draft { family: index, instance, with: with.unwrap_or_default(), inputs });
+    }
+}
+
+/// One instance while it is resolved.
+struct Subject<'a> {
+    world: World<'a>,
+    declaration: &'a Declaration,
+    kind: Option<&'a KindSpec>,
+    scope: Scope<'a>,
+    family: &'a Family,
+    instance: usize,
+}
+
+impl Subject<'_> {
+    fn add(&self, report: &mut Report, problem: Problem) {
+        report.add(match self.family.is_family {
+            true => problem.instance(self.family.id(self.instance).as_str()),
+            false => problem,
+        });
+    }
+
+    fn fail(&self, report: &mut Report, failure: Failure) {
+        if let Failure::Problem(problem) = failure {
+            self.add(report, *problem);
+        }
+    }
+
+    fn inputs(
+        &self,
+        report: &mut Report,
+        connector: &mut Connector,
+        needs: &[Need<'_>],
+    ) -> BTreeMap<String, Vec<Link>> {
+        let mut inputs = BTreeMap::new();
+        for need in needs {
+            let mut failures = Vec::new();
+            let evaluator = Evaluator { scope: self.scope, sources: &report.sources, budget: self.world.budget };
+            let links = connector.links(self.world, need, &evaluator, &mut failures);
+            for failure in failures {
+                match failure {
+                    // What is wrong for every instance alike is not a problem of the first one.
+                    Failure::Problem(problem) if need.constant => report.add(*problem),
+                    failure => self.fail(report, failure),
+                }
+            }
+            if !links.is_empty() {
+                inputs.insert(need.port.clone(), links);
+            }
+        }
+        inputs
+    }
+
+    /// The checked parameters; `None` after an error.
+    fn with(&self, report: &mut Report, compiled: &Compiled) -> Option<Value> {
+        let evaluator = Evaluator { scope: self.scope, sources: &report.sources, budget: self.world.budget };
+        let mut with = match evaluator.value(compiled) {
+            Ok(with) => with,
+            Err(failure) => {
+                self.fail(report, failure);
+                return None;
+            }
+        };
+        let kind = self.kind?;
+        if let Value::Object(map) = &mut with
+            && kind.seeded
+            && !map.contains_key(SEED)
+        {
+            let seed = self.world.params.values.get(SEED).cloned();
+            map.insert(SEED.to_owned(), seed.unwrap_or_else(|| Value::from(0)));
+        }
+        match self.world.catalog.check(&kind.name, &with) {
+            Ok(canonical) => Some(canonical),
+            Err(problems) => {
+                for problem in problems {
+                    self.parameter(report, problem);
+                }
+                None
+            }
+        }
+    }
+
+    fn parameter(&self, report: &mut Report, problem: ParamProblem) {
+        let span = locate(self.declaration, &problem);
+        let help = problem
+            .help
+            .unwrap_or_else(|| format!("see the parameters of the kind `{}`", self.kind.map_or("", |kind| &kind.name)));
+        self.add(report, Problem::new(PARAMETER, span, problem.message).help(help));
+    }
+}
+
+/// The place of a parameter problem in the YAML.
+///
+/// A scalar is shown itself; a mapping or list by the key that opens it, since that is where something is missing.
+fn locate(declaration: &Declaration, problem: &ParamProblem) -> Span {
+    let (pointer, mut key_wanted) = match problem.pointer.strip_suffix('#') {
+        Some(pointer) => (pointer, true),
+        None => (problem.pointer.as_str(), false),
+    };
+    key_wanted |= problem.message.starts_with("unknown");
+    let Some(mut node) = declaration.with.as_deref() else {
+        return declaration.with_span;
+    };
+    let mut key_span = declaration.with_span;
+    let tokens = pointer.split('/').skip(1).filter(|token| !token.is_empty());
+    for token in tokens {
+        let token = token.replace("~1", "/").replace("~0", "~");
+        match step(node, &token) {
+            Some((below, span)) => {
+                key_span = span.unwrap_or(below.span);
+                node = below;
+            }
+            // What is not in the file is missing from where the search ended, or comes out of an expression there.
+            None => {
+                key_wanted = false;
+                break;
+            }
+        }
+    }
+    match &node.tree {
+        Tree::Scalar(_) if !key_wanted => node.span,
+        _ => key_span,
+    }
+}
+
+/// The value of a key or index, with the key's place.
+fn step<'a>(node: &'a Node, token: &str) -> Option<(&'a Node, Option<Span>)> {
+    match &node.tree {
+        Tree::Map(entries) => {
+            let exact = entries.iter().find(|entry| entry.key == token);
+            let computed = || entries.iter().find(|entry| entry.key.contains("${"));
+            let entry = exact.or_else(computed)?;
+            Some((&entry.value, Some(entry.key_span)))
+        }
+        Tree::List(items) => {
+            let item = items.get(token.parse::<usize>().ok()?)?;
+            Some((item, None))
+        }
+        Tree::Scalar(_) => None,
+    }
+}

@@ -1,0 +1,162 @@
+//! Plain lines, for files, pipes and CI.
+
+use crate::board::Pace;
+use crate::paint::{Paint, Tone};
+use crate::wording::Wording;
+use crate::{Reporter, Sink, Verbosity};
+use pddflow_runner::RunEvent;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A long node says this often how far it is.
+const PULSE: Duration = Duration::from_secs(30);
+
+/// A reporter that writes a line when a node begins, ends, warns or fails, and now and then while it runs.
+#[must_use]
+pub fn lines(sink: Sink, paint: Paint, verbosity: Verbosity) -> Box<dyn Reporter> {
+    let state = State { sink, running: BTreeMap::new() };
+    Box::new(Lines { wording: Wording { paint, verbosity }, state: Mutex::new(state) })
+}
+
+struct Lines {
+    wording: Wording,
+    state: Mutex<State>,
+}
+
+struct State {
+    sink: Sink,
+    /// Running nodes and when each last said how far it is.
+    running: BTreeMap<String, (Pace, Instant)>,
+}
+
+impl Lines {
+    fn pulse(&self, state: &mut State, event: &RunEvent, now: Instant) -> Option<String> {
+        match event {
+            RunEvent::NodeStarted { node, .. } => {
+                state.running.insert(node.to_string(), (Pace::new(), now));
+            }
+            RunEvent::NodeFinished { node, .. } | RunEvent::NodeFailed { node, .. } => {
+                state.running.remove(&node.to_string());
+            }
+            RunEvent::Progress { node, done, total, unit, loss } => {
+                let (pace, said) = state.running.get_mut(&node.to_string())?;
+                pace.report(now, (*done, *total), unit, *loss);
+                if self.wording.verbosity == Verbosity::Normal && now.duration_since(*said) >= PULSE {
+                    *said = now;
+                    return Some(self.wording.compose("at", Tone::Faint, node, &pace.words()));
+                }
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+impl Reporter for Lines {
+    fn event(&self, event: &RunEvent) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let pulse = self.pulse(&mut state, event, Instant::now());
+        if let Some(line) = self.wording.line(event).or(pulse) {
+            // A reader that went away is no failure of the run.
+            let _ = writeln!(state.sink, "{line}");
+            let _ = state.sink.flush();
+        }
+    }
+
+    fn note(&self, text: &str) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = writeln!(state.sink, "{text}");
+        let _ = state.sink.flush();
+    }
+
+    fn finish(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pddflow_runner::pipeline::NodeId;
+    use pddflow_runner::{NodeFailure, SkipReason, StaleReason};
+    use std::sync::Arc;
+
+    /// A sink that can be read while it is written.
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn events() -> Vec<RunEvent> {
+        let node = |name: &str| NodeId::new(name);
+        let failure = NodeFailure {
+            code: "pddflow::nodes::x".into(),
+            message: "the loss is NaN".into(),
+            help: None,
+            causes: vec!["log of 0".into()],
+        };
+        let key = pddflow_runner::cache::Key::from_bytes([0; 32]);
+        vec![
+            RunEvent::NodeStarted { node: node("data"), key, reasons: vec![StaleReason::NeverRan] },
+            RunEvent::Progress { node: node("data"), done: 1, total: 2, unit: "images", loss: None },
+            RunEvent::NodeFinished {
+                node: node("data"),
+                key,
+                seconds: 1.25,
+                outputs: BTreeMap::new(),
+                metrics: BTreeMap::from([("images".to_owned(), 200.0)]),
+            },
+            RunEvent::Warning { node: None, text: "a record was damaged".into() },
+            RunEvent::NodeFailed { node: node("distill"), error: failure },
+            RunEvent::NodeSkipped { node: node("table"), because: SkipReason::NeedsFailed { node: node("distill") } },
+        ]
+    }
+
+    fn told(verbosity: Verbosity) -> String {
+        let sink = Shared::default();
+        let reporter = lines(Box::new(sink.clone()), Paint::plain(), verbosity);
+        events().iter().for_each(|event| reporter.event(event));
+        let bytes = sink.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn every_node_is_told() {
+        insta::assert_snapshot!(told(Verbosity::Normal), @r"
+        run     data  never ran
+        done    data  1.2 s, images 200
+        warning a record was damaged
+        failed  distill  the loss is NaN: log of 0
+        skipped table  needs distill, which failed
+        ");
+    }
+
+    #[test]
+    fn quiet_tells_only_what_went_wrong() {
+        insta::assert_snapshot!(told(Verbosity::Quiet), @r"
+        warning a record was damaged
+        failed  distill  the loss is NaN: log of 0
+        skipped table  needs distill, which failed
+        ");
+    }
+
+    #[test]
+    fn json_has_one_event_a_line() {
+        let sink = Shared::default();
+        let reporter = crate::json(Box::new(sink.clone()));
+        events().iter().for_each(|event| reporter.event(event));
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        let names: Vec<String> = text
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["event"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(names, ["node_started", "progress", "node_finished", "warning", "node_failed", "node_skipped"]);
+    }
+}

@@ -1,0 +1,251 @@
+//! [`NodeContext`]: what a running node may use besides its inputs.
+
+use crate::cancel::{Cancel, CancelLevel};
+use crate::error::NodeError;
+use crate::event::{Progress, RunEvent};
+use crate::watch::Watch;
+use crate::worker::Message;
+use crossbeam_channel::Sender;
+use pddflow_cache::{Digest, Key, Store};
+use pddflow_pipeline::NodeId;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Progress is told at most this often.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(50);
+/// A record keeps this many lines of what its node said; the events have them all.
+const MOST_LOG_LINES: usize = 1_000;
+
+/// What a running node may use. Everything here may be called from any thread.
+pub struct NodeContext<'a> {
+    watch: Watch<'a>,
+    node: &'a NodeId,
+    key: Key,
+    cancel: Cancel,
+    checkpoint_interval: Duration,
+    /// None outside a run.
+    messages: Option<&'a Sender<Message>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    log: Vec<String>,
+    log_dropped: usize,
+    progress_told: Option<Instant>,
+    checkpointed: Instant,
+    checkpoint_failed: bool,
+}
+
+impl<'a> NodeContext<'a> {
+    pub(crate) fn new(
+        store: &'a dyn Store,
+        node: &'a NodeId,
+        key: Key,
+        cancel: &Cancel,
+        checkpoint_seconds: f64,
+        messages: Option<&'a Sender<Message>>,
+    ) -> Self {
+        let state = State {
+            log: Vec::new(),
+            log_dropped: 0,
+            progress_told: None,
+            checkpointed: Instant::now(),
+            checkpoint_failed: false,
+        };
+        Self {
+            watch: Watch::new(store),
+            node,
+            key,
+            cancel: cancel.clone(),
+            // Too long for a duration is never.
+            checkpoint_interval: Duration::try_from_secs_f64(checkpoint_seconds.max(0.0)).unwrap_or(Duration::MAX),
+            messages,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// A context outside any run, for calling a kind directly (tests, tools): nobody hears what the node says, and it
+    /// stops when `cancel` says so.
+    #[must_use]
+    pub fn detached(store: &'a dyn Store, node: &'a NodeId, key: Key, cancel: &Cancel) -> Self {
+        Self::new(store, node, key, cancel, f64::INFINITY, None)
+    }
+
+    /// Where artifacts are put and read.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &self.watch
+    }
+
+    /// The node's key.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    /// The node, for messages.
+    #[must_use]
+    pub fn node(&self) -> &NodeId {
+        self.node
+    }
+
+    /// Whether the node should stop: write a checkpoint if [`Self::checkpoint_due`], then return
+    /// [`NodeError::cancelled`]. Cheap; ask at least every iteration.
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        self.cancel.requested()
+    }
+
+    /// Says how far the node is. Cheap: most calls are dropped; the last unit never is.
+    pub fn progress(&self, progress: Progress) {
+        let now = Instant::now();
+        let mut state = self.state();
+        let soon = state.progress_told.is_some_and(|told| now.duration_since(told) < PROGRESS_INTERVAL);
+        if soon && progress.done != progress.total {
+            return;
+        }
+        state.progress_told = Some(now);
+        drop(state);
+        let Progress { done, total, unit, loss } = progress;
+        self.tell(RunEvent::Progress { node: self.node.clone(), done, total, unit, loss });
+    }
+
+    /// A point of a curve, for those who watch. Curves that are to be kept belong into an artifact.
+    pub fn metric(&self, name: &str, step: u64, value: f64) {
+        self.tell(RunEvent::Metric { node: self.node.clone(), name: name.to_owned(), step, value });
+    }
+
+    /// Says something. It is kept in the record and said again whenever the node is fresh.
+    pub fn log(&self, text: impl Into<String>) {
+        let text = text.into();
+        self.keep(text.clone());
+        self.tell(RunEvent::Log { node: self.node.clone(), text });
+    }
+
+    /// Warns of something. Kept like [`Self::log`].
+    pub fn warn(&self, text: impl Into<String>) {
+        let text = text.into();
+        self.keep(format!("warning: {text}"));
+        self.tell(RunEvent::Warning { node: Some(self.node.clone()), text });
+    }
+
+    /// What [`Self::save_checkpoint`] last stored under this key, also in an earlier run; none at a fresh start.
+    ///
+    /// # Errors
+    /// It is there but cannot be read. A damaged one counts as none.
+    pub fn checkpoint(&self) -> Result<Option<Vec<u8>>, NodeError> {
+        Ok(self.watch.checkpoint(&self.key)?)
+    }
+
+    /// Whether it is time for a checkpoint: the interval is over, or the node is asked to stop (but not at once).
+    #[must_use]
+    pub fn checkpoint_due(&self) -> bool {
+        match self.cancel.level() {
+            CancelLevel::None => self.state().checkpointed.elapsed() >= self.checkpoint_interval,
+            CancelLevel::Stop => true,
+            CancelLevel::Now => false,
+        }
+    }
+
+    /// Stores the state of the unfinished node, replacing the earlier one. Continuing from it must end in the same
+    /// artifacts as never having stopped. That the disk is full or read-only is told once and does not stop the work.
+    ///
+    /// # Errors
+    /// None today; kinds pass errors on so that this may change.
+    pub fn save_checkpoint(&self, bytes: &[u8]) -> Result<(), NodeError> {
+        let saved = self.watch.put_checkpoint(&self.key, bytes);
+        let mut state = self.state();
+        // Also after a failure: trying again at every iteration would slow the work down.
+        state.checkpointed = Instant::now();
+        let Err(error) = saved else { return Ok(()) };
+        if !std::mem::replace(&mut state.checkpoint_failed, true) {
+            drop(state);
+            let text = format!("no checkpoint: {}; {}", NodeError::from(error.clone()).to_failure(), error.help());
+            self.tell(RunEvent::Warning { node: Some(self.node.clone()), text });
+        }
+        Ok(())
+    }
+
+    /// What the node said, and the artifacts that it could not read.
+    pub(crate) fn finish(self) -> (Vec<String>, Vec<Digest>) {
+        let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if state.log_dropped > 0 {
+            state.log.push(format!("({} more lines)", state.log_dropped));
+        }
+        (state.log, self.watch.into_lost())
+    }
+
+    fn keep(&self, text: String) {
+        let mut state = self.state();
+        if state.log.len() < MOST_LOG_LINES { state.log.push(text) } else { state.log_dropped += 1 }
+    }
+
+    pub(crate) fn tell(&self, event: RunEvent) {
+        if let Some(messages) = self.messages {
+            // Fails only when the run itself has been torn down; nobody is left to be told.
+            let _ = messages.send(Message::Event(event));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::unbounded;
+    use pddflow_cache::RamStore;
+
+    fn count(events: &crossbeam_channel::Receiver<Message>) -> usize {
+        events.try_iter().count()
+    }
+
+    #[test]
+    fn progress_is_thinned_out_but_the_end_is_told() {
+        let (store, node, (sender, events)) = (RamStore::new(), NodeId::new("n"), unbounded());
+        let context = NodeContext::new(&store, &node, Key::from_bytes([1; 32]), &Cancel::new(), 60.0, Some(&sender));
+        for done in 1..=1_000 {
+            context.progress(Progress { done, total: 1_000, unit: "iterations", loss: None });
+        }
+        let told = count(&events);
+        assert!((2..100).contains(&told), "{told}");
+    }
+
+    #[test]
+    fn checkpoints_follow_interval_and_cancel() {
+        let (store, node, cancel) = (RamStore::new(), NodeId::new("n"), Cancel::new());
+        let key = Key::from_bytes([1; 32]);
+        let always = NodeContext::new(&store, &node, key, &cancel, 0.0, None);
+        let never = NodeContext::detached(&store, &node, key, &cancel);
+        assert!(always.checkpoint_due() && !never.checkpoint_due());
+        assert_eq!(never.checkpoint().unwrap(), None);
+        never.save_checkpoint(b"state").unwrap();
+        assert_eq!(always.checkpoint().unwrap().unwrap(), b"state");
+        cancel.stop();
+        assert!(never.checkpoint_due() && never.cancelled());
+        cancel.now();
+        assert!(!always.checkpoint_due() && always.cancelled());
+    }
+
+    #[test]
+    fn a_full_disk_does_not_stop_work_that_only_wants_a_checkpoint() {
+        let (store, node, (sender, events)) = (RamStore::new(), NodeId::new("n"), unbounded());
+        let context = NodeContext::new(&store, &node, Key::from_bytes([1; 32]), &Cancel::new(), 0.0, Some(&sender));
+        store.set_capacity(Some(0));
+        context.save_checkpoint(b"state").unwrap();
+        context.save_checkpoint(b"state").unwrap();
+        assert_eq!(count(&events), 1);
+    }
+
+    #[test]
+    fn a_talkative_node_does_not_fill_its_record() {
+        let (store, node) = (RamStore::new(), NodeId::new("n"));
+        let context = NodeContext::detached(&store, &node, Key::from_bytes([1; 32]), &Cancel::new());
+        (0..MOST_LOG_LINES + 5).for_each(|at| context.log(at.to_string()));
+        let (log, _) = context.finish();
+        assert_eq!(log.len(), MOST_LOG_LINES + 1);
+        assert_eq!(log.last().unwrap(), "(5 more lines)");
+    }
+}

@@ -1,0 +1,233 @@
+//! [`Desk`]: everything that can be asked about a node's key and record. Shared by `plan` and `run`.
+//!
+//! What does not depend on other nodes (a node's own key parts, the record under the key that it had last time) is
+//! looked up beforehand on several threads; the walk over the plan then mostly compares.
+
+use crate::error::{NodeError, NodeFailure};
+use crate::key::{base_parts, input_parts, node_key, node_parts};
+use crate::kinds::{Artifact, Inputs, Kinds};
+use crate::reason::{self, StaleReason};
+use pddflow_cache::{Digest, Key, KeyPart, Record, Store, StoreError};
+use pddflow_pipeline::{InputRef, NodeId, Plan, PlanNode};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Fewer nodes than this are looked up on one thread: starting another costs more.
+const LEAST_NODES_PER_THREAD: usize = 64;
+
+/// The records of the nodes that have their results, by place in the plan.
+type Records = [Option<Arc<Record>>];
+
+/// What can be known of a node before any other is looked at.
+struct Prepared {
+    base: Result<Vec<KeyPart>, NodeFailure>,
+    /// The key that it had last time.
+    last: Option<Key>,
+    /// What is under that key.
+    found: Option<Found>,
+}
+
+/// What the store has under a key.
+#[derive(Clone)]
+pub(crate) enum Found {
+    Nothing,
+    Whole(Arc<Record>),
+    /// A record, and what it lacks.
+    Lacking(Arc<Record>, Vec<StaleReason>),
+}
+
+/// A node whose inputs are known.
+pub(crate) struct Assessed {
+    pub(crate) key: Key,
+    /// The parts of its key that come from other nodes.
+    pub(crate) inputs: Vec<KeyPart>,
+    pub(crate) found: Found,
+}
+
+pub(crate) struct Desk<'a> {
+    plan: &'a Plan,
+    store: &'a dyn Store,
+    /// For each node the outputs that others use.
+    used: Vec<Vec<&'a str>>,
+    prepared: Vec<Prepared>,
+}
+
+impl<'a> Desk<'a> {
+    pub(crate) fn new(plan: &'a Plan, kinds: &dyn Kinds, store: &'a dyn Store) -> Self {
+        let used = used_outputs(plan);
+        let prepare = |at: usize| {
+            let node = &plan.nodes[at];
+            let last = store.last_key_of(&plan.name, node.id.as_str());
+            // An unreadable record is met again, and told, when the walk comes to it.
+            let found = last.and_then(|key| look_up(store, &key, &used[at]).ok());
+            Prepared { base: base_parts(node, kinds).map_err(|error| error.to_failure()), last, found }
+        };
+        let prepared = parallel_map(plan.nodes.len(), prepare);
+        Self { plan, store, used, prepared }
+    }
+
+    pub(crate) fn node(&self, at: usize) -> &'a PlanNode {
+        &self.plan.nodes[at]
+    }
+
+    /// The outputs of a node that others use.
+    pub(crate) fn used(&self, at: usize) -> &[&'a str] {
+        &self.used[at]
+    }
+
+    /// The key that the node had last time.
+    pub(crate) fn last_key(&self, at: usize) -> Option<Key> {
+        self.prepared[at].last
+    }
+
+    /// How long the node took last time.
+    pub(crate) fn last_seconds(&self, at: usize) -> Option<f64> {
+        match &self.prepared[at].found {
+            Some(Found::Whole(record) | Found::Lacking(record, _)) => Some(record.seconds),
+            _ => None,
+        }
+    }
+
+    /// The nodes directly before that have no result yet, each once.
+    pub(crate) fn waits_for(&self, at: usize, records: &Records) -> Vec<NodeId> {
+        let inputs = self.node(at).inputs.values().flatten();
+        let mut waits: Vec<usize> = inputs.map(|input| input.node).filter(|up| records[*up].is_none()).collect();
+        waits.sort_unstable();
+        waits.dedup();
+        waits.into_iter().map(|up| self.node(up).id.clone()).collect()
+    }
+
+    /// The key of a node all of whose inputs are there, and what is stored under it.
+    pub(crate) fn assess(&self, at: usize, records: &Records) -> Result<Assessed, NodeFailure> {
+        let prepared = &self.prepared[at];
+        let base = prepared.base.as_ref().map_err(Clone::clone)?;
+        self.assess_parts(at, base, records).map_err(|error| error.to_failure())
+    }
+
+    fn assess_parts(&self, at: usize, base: &[KeyPart], records: &Records) -> Result<Assessed, NodeError> {
+        let node = self.node(at);
+        let mut ports = Vec::with_capacity(node.inputs.len());
+        for (port, inputs) in &node.inputs {
+            let digests: Result<Vec<Digest>, NodeError> =
+                inputs.iter().map(|input| self.digest_of(input, records)).collect();
+            ports.push((port.as_str(), digests?));
+        }
+        let inputs = input_parts(ports);
+        let key = node_key(node, base, &inputs)?;
+        let prepared = &self.prepared[at];
+        let found = match &prepared.found {
+            Some(found) if prepared.last == Some(key) => found.clone(),
+            _ => look_up(self.store, &key, &self.used[at])?,
+        };
+        Ok(Assessed { key, inputs, found })
+    }
+
+    /// All parts of an assessed node's key.
+    pub(crate) fn parts(&self, at: usize, assessed: &Assessed) -> Vec<KeyPart> {
+        let base = self.prepared[at].base.as_deref().unwrap_or_default();
+        node_parts(self.node(at), base, assessed.inputs.clone())
+    }
+
+    /// What a node is given when it runs.
+    pub(crate) fn inputs(&self, at: usize, records: &Records) -> Result<Inputs, NodeError> {
+        let artifact = |input: &InputRef| {
+            let from = self.node(input.node).id.clone();
+            Ok(Artifact { digest: self.digest_of(input, records)?, artifact: input.artifact.clone(), from })
+        };
+        let port = |(port, inputs): (&String, &Vec<InputRef>)| {
+            let artifacts: Result<Vec<Artifact>, NodeError> = inputs.iter().map(artifact).collect();
+            Ok((port.clone(), artifacts?))
+        };
+        let ports: Result<BTreeMap<_, _>, NodeError> = self.node(at).inputs.iter().map(port).collect();
+        Ok(Inputs(ports?))
+    }
+
+    /// Why an assessed node is not fresh: at least one reason.
+    pub(crate) fn reasons(&self, at: usize, assessed: &Assessed) -> Vec<StaleReason> {
+        if let Found::Lacking(_, lacks) = &assessed.found {
+            return lacks.clone();
+        }
+        let prepared = &self.prepared[at];
+        let Some(last) = prepared.last else { return vec![StaleReason::NeverRan] };
+        if last == assessed.key {
+            return vec![StaleReason::RecordMissing { key: last }];
+        }
+        let changes = match &prepared.found {
+            Some(Found::Whole(earlier) | Found::Lacking(earlier, _)) => {
+                reason::changes(earlier, &self.parts(at, assessed), |port| self.names_at(at, port))
+            }
+            _ => Vec::new(),
+        };
+        if changes.is_empty() { vec![StaleReason::HistoryMissing { key: last }] } else { changes }
+    }
+
+    fn names_at(&self, at: usize, port: &str) -> Vec<String> {
+        let inputs = self.node(at).inputs.get(port).into_iter().flatten();
+        inputs.map(|input| self.node(input.node).id.to_string()).collect()
+    }
+
+    fn digest_of(&self, input: &InputRef, records: &Records) -> Result<Digest, NodeError> {
+        let record = records.get(input.node).and_then(Option::as_ref);
+        let digest = record.and_then(|record| record.outputs.get(&input.output)).copied();
+        let missing = || format!("output `{}` of `{}` is not known", input.output, self.node(input.node).id);
+        digest.ok_or_else(|| NodeError::internal(missing()))
+    }
+}
+
+fn look_up(store: &dyn Store, key: &Key, used: &[&str]) -> Result<Found, StoreError> {
+    let Some(record) = store.record(key)? else { return Ok(Found::Nothing) };
+    let mut lacks = Vec::new();
+    for (output, digest) in &record.outputs {
+        if !store.contains(digest) {
+            lacks.push(StaleReason::OutputMissing { output: output.clone(), digest: Some(*digest) });
+        }
+    }
+    for output in used.iter().filter(|output| !record.outputs.contains_key(**output)) {
+        lacks.push(StaleReason::OutputMissing { output: (*output).to_owned(), digest: None });
+    }
+    let record = Arc::new(record);
+    Ok(if lacks.is_empty() { Found::Whole(record) } else { Found::Lacking(record, lacks) })
+}
+
+fn used_outputs(plan: &Plan) -> Vec<Vec<&str>> {
+    let mut used: Vec<Vec<&str>> = vec![Vec::new(); plan.nodes.len()];
+    for input in plan.nodes.iter().flat_map(|node| node.inputs.values()).flatten() {
+        // A kind has few outputs, so looking through them is cheap.
+        if let Some(outputs) = used.get_mut(input.node)
+            && !outputs.contains(&input.output.as_str())
+        {
+            outputs.push(&input.output);
+        }
+    }
+    used
+}
+
+/// `f` of each number below `count`, in order, computed on several threads when that pays. Not on a rayon pool: a
+/// no-op run should not have to start one.
+fn parallel_map<T: Send>(count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = (count / LEAST_NODES_PER_THREAD).clamp(1, cores);
+    let share = count.div_ceil(threads).max(1);
+    let part = |thread: usize| (thread * share..count.min((thread + 1) * share)).map(&f).collect::<Vec<T>>();
+    std::thread::scope(|scope| {
+        let part = &part;
+        let others: Vec<_> = (1..threads).map(|thread| scope.spawn(move || part(thread))).collect();
+        let mut all = part(0);
+        for other in others {
+            all.extend(other.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload)));
+        }
+        all
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parallel_map_keeps_the_order() {
+        for count in [0, 1, 63, 64, 127, 128, 129, 1_000] {
+            assert_eq!(parallel_map(count, |at| at * 2), (0..count).map(|at| at * 2).collect::<Vec<_>>());
+        }
+    }
+}

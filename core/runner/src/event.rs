@@ -1,0 +1,176 @@
+//! [`RunEvent`]: what the runner says while it works. Reporters only ever read these.
+
+use crate::error::NodeFailure;
+use crate::reason::StaleReason;
+use pddflow_cache::{Digest, Key, Record};
+use pddflow_pipeline::NodeId;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A fact about a run. All events of a run come from one thread, in an order in which they can have happened: the one
+/// that called [`crate::run`]. As JSON, numbers that are not finite become null.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RunEvent {
+    /// The first event.
+    RunStarted {
+        /// Id of the run.
+        run: String,
+        /// Name of the pipeline.
+        pipeline: String,
+        /// Number of nodes.
+        nodes: usize,
+        /// Nodes that run at the same time.
+        jobs: usize,
+        /// Milliseconds since 1970, UTC.
+        unix_milliseconds: u64,
+    },
+    /// A node's result is there; its metrics and what it said then are in the record.
+    NodeFresh {
+        /// The node.
+        node: NodeId,
+        /// Its record.
+        #[serde(serialize_with = "record_fields")]
+        record: Arc<Record>,
+    },
+    /// A node begins to run.
+    NodeStarted {
+        /// The node.
+        node: NodeId,
+        /// Its key.
+        key: Key,
+        /// Why it is stale.
+        reasons: Vec<StaleReason>,
+    },
+    /// How far a running node is. At most a few per second and node.
+    Progress {
+        /// The node.
+        node: NodeId,
+        /// Units done.
+        done: u64,
+        /// Units in all; 0 when unknown.
+        total: u64,
+        /// What is counted.
+        unit: &'static str,
+        /// The loss now, if there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        loss: Option<f64>,
+    },
+    /// A point of a curve.
+    Metric {
+        /// The node.
+        node: NodeId,
+        /// The curve.
+        name: String,
+        /// Iteration or epoch.
+        step: u64,
+        /// Value.
+        value: f64,
+    },
+    /// Something a node says.
+    Log {
+        /// The node.
+        node: NodeId,
+        /// One or more lines.
+        text: String,
+    },
+    /// Something that is not as it should be, and did not stop the work.
+    Warning {
+        /// The node, if it is about one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        node: Option<NodeId>,
+        /// What.
+        text: String,
+    },
+    /// A node ran and its result is stored.
+    NodeFinished {
+        /// The node.
+        node: NodeId,
+        /// Its key.
+        key: Key,
+        /// Wall time.
+        seconds: f64,
+        /// The artifact at each output port.
+        outputs: BTreeMap<String, Digest>,
+        /// Final value of each metric.
+        metrics: BTreeMap<String, f64>,
+    },
+    /// A node failed.
+    NodeFailed {
+        /// The node.
+        node: NodeId,
+        /// Why.
+        error: NodeFailure,
+    },
+    /// A node was not run, or was stopped.
+    NodeSkipped {
+        /// The node.
+        node: NodeId,
+        /// Why.
+        because: SkipReason,
+    },
+    /// The last event.
+    RunFinished {
+        /// Nodes whose result was there.
+        fresh: usize,
+        /// Nodes that ran.
+        ran: usize,
+        /// Nodes that failed.
+        failed: usize,
+        /// Nodes that were not run or were stopped.
+        skipped: usize,
+        /// Whether the run was asked to end early.
+        cancelled: bool,
+        /// Wall time of the run.
+        seconds: f64,
+    },
+}
+
+/// How far a node is, as it tells [`crate::NodeContext::progress`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Units done.
+    pub done: u64,
+    /// Units in all; 0 when unknown.
+    pub total: u64,
+    /// What is counted: `iterations`, `epochs`, `images`, `bytes`.
+    pub unit: &'static str,
+    /// The loss now, if there is one.
+    pub loss: Option<f64>,
+}
+
+/// Why a node was not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "because", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// It needs a node that failed.
+    NeedsFailed {
+        /// The node that failed, perhaps several edges away.
+        node: NodeId,
+    },
+    /// Another node failed, and the run was not asked to keep going.
+    StoppedAfter {
+        /// The node that failed first.
+        node: NodeId,
+    },
+    /// The run was asked to end early. A node that had begun continues from its checkpoint next time.
+    Cancelled {
+        /// Whether it had begun.
+        begun: bool,
+    },
+}
+
+/// What a reader of events needs of a record: not the parts of its key.
+fn record_fields<S: Serializer>(record: &Arc<Record>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut fields = serializer.serialize_struct("record", 5)?;
+    fields.serialize_field("key", &record.key)?;
+    fields.serialize_field("outputs", &record.outputs)?;
+    fields.serialize_field("metrics", &record.metrics)?;
+    fields.serialize_field("seconds", &record.seconds)?;
+    fields.serialize_field("log", &record.log)?;
+    fields.end()
+}

@@ -1,0 +1,90 @@
+//! The end of a run: who was skipped and why, what is remembered, the summary.
+
+use super::{Execution, Stage};
+use crate::error::NodeError;
+use crate::event::{RunEvent, SkipReason};
+use crate::summary::{NodeSummary, Outcome, Summary};
+use pddflow_cache::Key;
+
+impl Execution<'_, '_> {
+    /// A running node stopped because it was asked to.
+    pub(super) fn stopped(&mut self, at: usize, key: Key) {
+        self.twins.remove(&key);
+        self.skip(at, SkipReason::Cancelled { begun: true });
+    }
+
+    pub(super) fn finish(mut self, run: String) -> Summary {
+        self.skip_rest();
+        self.remember();
+        self.pass_warnings_on();
+        let count = |outcome| self.nodes.iter().filter(|node| node.stage == Stage::Done(outcome)).count();
+        let [fresh, ran, failed, skipped] =
+            [Outcome::Fresh, Outcome::Ran, Outcome::Failed, Outcome::Skipped].map(count);
+        let (cancelled, seconds) = (self.shared.cancel.requested(), self.teller.seconds());
+        self.teller.tell(RunEvent::RunFinished { fresh, ran, failed, skipped, cancelled, seconds });
+        // The journal of a no-op run is not worth the time of a sync.
+        if ran + failed > 0 {
+            self.teller.sync();
+        } else {
+            self.teller.flush();
+        }
+        let nodes = self.node_summaries();
+        Summary { run, fresh, ran, failed, skipped, cancelled, seconds, nodes }
+    }
+
+    /// Every node that did not come to an end is skipped, with the nearest reason.
+    fn skip_rest(&mut self) {
+        let mut blamed: Vec<Option<usize>> = vec![None; self.nodes.len()];
+        for at in 0..self.nodes.len() {
+            blamed[at] = match self.nodes[at].stage {
+                Stage::Done(Outcome::Failed) => Some(at),
+                Stage::Done(Outcome::Fresh | Outcome::Ran) => None,
+                _ => self.graph.before[at].iter().find_map(|up| blamed[*up]),
+            };
+            if matches!(self.nodes[at].stage, Stage::Done(_)) {
+                continue;
+            }
+            let name = |at: usize| self.plan.nodes[at].id.clone();
+            let because = match (blamed[at], self.shared.cancel.requested(), self.first_failed) {
+                (Some(failed), _, _) => SkipReason::NeedsFailed { node: name(failed) },
+                (None, false, Some(failed)) => SkipReason::StoppedAfter { node: name(failed) },
+                (None, _, _) => SkipReason::Cancelled { begun: false },
+            };
+            self.skip(at, because);
+        }
+    }
+
+    fn skip(&mut self, at: usize, because: SkipReason) {
+        self.nodes[at].stage = Stage::Done(Outcome::Skipped);
+        self.records[at] = None;
+        let node = self.plan.nodes[at].id.clone();
+        self.teller.tell(RunEvent::NodeSkipped { node, because });
+    }
+
+    /// Notes the keys of nodes whose key is another than last time.
+    pub(super) fn remember(&mut self) {
+        if self.to_remember.is_empty() {
+            return;
+        }
+        let changed = std::mem::take(&mut self.to_remember);
+        let keys: Vec<(&str, Key)> = changed.iter().map(|(at, key)| (self.plan.nodes[*at].id.as_str(), *key)).collect();
+        if let Err(error) = self.shared.store.remember(&self.plan.name, &keys) {
+            let failure = NodeError::from(error).to_failure();
+            self.teller.warn(format!("the next run cannot say why nodes are stale: {failure}"));
+        }
+    }
+
+    fn node_summaries(self) -> Vec<NodeSummary> {
+        let ended = self.nodes.into_iter().zip(self.records).zip(&self.plan.nodes);
+        let summary = |((node, record), planned): ((super::Node, _), &pddflow_pipeline::PlanNode)| NodeSummary {
+            node: planned.id.clone(),
+            outcome: match node.stage {
+                Stage::Done(outcome) => outcome,
+                _ => Outcome::Skipped,
+            },
+            record,
+            error: node.failure,
+        };
+        ended.map(summary).collect()
+    }
+}

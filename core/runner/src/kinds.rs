@@ -1,0 +1,58 @@
+//! [`Kinds`]: what the runner needs of the node kinds, which live above it.
+
+use crate::context::NodeContext;
+use crate::error::NodeError;
+use pddflow_cache::{Digest, KeyPart};
+use pddflow_pipeline::{NodeId, PlanNode};
+use std::collections::BTreeMap;
+
+/// Knows how to compute nodes.
+pub trait Kinds: Send + Sync {
+    /// What a node's result depends on besides its kind's name, its parameters and its inputs: the kind's revision,
+    /// digests of plugins and of files outside the store, device class, precision. Asked before a node runs and again
+    /// after it (a file that changed meanwhile must not be recorded), possibly from several threads: cheap or cached.
+    /// Names must not be `kind`, `with`, `key format` or begin with `input `.
+    ///
+    /// # Errors
+    /// Something outside the store is missing or unreadable; the node then fails without running.
+    fn key_parts(&self, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError>;
+
+    /// Computes a node. Every artifact must have been put into [`NodeContext::store`]. Called on a worker thread that
+    /// belongs to no rayon pool, so that rayon calls inside use the global one.
+    ///
+    /// # Errors
+    /// Whatever failed; [`NodeError::cancelled`] when it stopped because it was asked to.
+    fn run(&self, node: &PlanNode, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError>;
+}
+
+/// The artifacts at each input port of a node, in the order of the pipeline.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inputs(pub BTreeMap<String, Vec<Artifact>>);
+
+impl Inputs {
+    /// The artifacts at a port; empty when nothing is wired to it.
+    #[must_use]
+    pub fn port(&self, name: &str) -> &[Artifact] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// An artifact at an input port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// The digest under which its bytes are stored.
+    pub digest: Digest,
+    /// Its type, such as `dataset`.
+    pub artifact: String,
+    /// The node that it comes from. For messages only: it must not influence the result.
+    pub from: NodeId,
+}
+
+/// What a node gives.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outputs {
+    /// The artifact at each output port.
+    pub artifacts: BTreeMap<String, Digest>,
+    /// Final value of each metric.
+    pub metrics: BTreeMap<String, f64>,
+}

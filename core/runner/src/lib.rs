@@ -1,0 +1,67 @@
+//! Plan to events: freshness, scheduling, cancellation.
+//!
+//! [`plan()`] says for every node of a [`pipeline::Plan`] whether its result is there, and if not, why; [`run()`] makes
+//! it so. Both know nodes only through [`Kinds`] and the world only through [`cache::Store`]: no tensors, no YAML, no
+//! files, no printing. What happens is told as [`RunEvent`]s.
+//!
+//! ```
+//! use pddflow_runner::cache::{KeyPart, RamStore};
+//! use pddflow_runner::pipeline::PlanNode;
+//! use pddflow_runner::{Inputs, Kinds, NodeContext, NodeError, Outputs};
+//! use std::collections::BTreeMap;
+//!
+//! /// One kind, `greet`, with one output.
+//! struct Greet;
+//!
+//! impl Kinds for Greet {
+//!     fn key_parts(&self, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+//!         Ok(vec![KeyPart::new("revision", 1.into())])
+//!     }
+//!     fn run(&self, node: &PlanNode, _: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
+//!         let text = format!("hello {}", node.with["name"]);
+//!         let artifacts = BTreeMap::from([("out".to_owned(), context.store().put(text.as_bytes())?)]);
+//!         Ok(Outputs { artifacts, metrics: BTreeMap::new() })
+//!     }
+//! }
+//! # let _ = (Greet, RamStore::new());
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | `key` | the table of what enters a key |
+//! | `desk`, `freshness`, `reason` | fresh or stale, and why |
+//! | `execute` | the one thread that owns the state of a run; with `graph`, `execute::repair`, `execute::finish` |
+//! | `worker`, `context`, `watch` | the threads that run nodes, and what a node may use |
+//! | `event`, `teller`, `summary`, `error` | what is told, to whom |
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
+
+pub use pddflow_cache as cache;
+pub use pddflow_pipeline as pipeline;
+
+mod cancel;
+mod context;
+mod desk;
+mod error;
+mod event;
+mod execute;
+mod freshness;
+mod graph;
+mod key;
+mod kinds;
+mod reason;
+mod settings;
+mod summary;
+mod teller;
+mod watch;
+mod worker;
+
+pub use cancel::{Cancel, CancelLevel};
+pub use context::NodeContext;
+pub use error::{NodeError, NodeFailure, RunError};
+pub use event::{Progress, RunEvent, SkipReason};
+pub use execute::run;
+pub use freshness::{Freshness, plan};
+pub use kinds::{Artifact, Inputs, Kinds, Outputs};
+pub use reason::StaleReason;
+pub use settings::Settings;
+pub use summary::{NodeSummary, Outcome, Summary};

@@ -1,0 +1,31 @@
+//! [`Settings`]: what may differ between two runs without changing a result.
+
+/// How a run is carried out. Nothing here enters a key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// How many nodes run at the same time, at least 1.
+    pub jobs: usize,
+    /// After a failure, go on with the nodes that do not depend on it.
+    pub keep_going: bool,
+    /// Time between checkpoints of a node, in seconds; 0 makes one due at every opportunity.
+    pub checkpoint_seconds: f64,
+    /// Id of the run: letters, digits, `.`, `_`, `-`, never used before in this store. None makes one from the time.
+    pub run: Option<String>,
+    /// Name and version of the program, for records.
+    pub program: String,
+    /// Whether a journal is kept.
+    pub journal: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            jobs: 1,
+            keep_going: false,
+            checkpoint_seconds: 60.0,
+            run: None,
+            program: concat!("pddflow ", env!("CARGO_PKG_VERSION")).to_owned(),
+            journal: true,
+        }
+    }
+}

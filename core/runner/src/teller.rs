@@ -1,0 +1,71 @@
+//! [`Teller`]: passes events on, and writes those worth keeping into the journal.
+//!
+//! A journal line is the event as JSON with `at`, the seconds since the start of the run, as its first member. Left
+//! out to keep journals small: progress, points of curves, and what a fresh node's record says anyway.
+
+use crate::event::RunEvent;
+use pddflow_cache::JournalWriter;
+use std::time::Instant;
+
+pub(crate) struct Teller<'a> {
+    events: &'a dyn Fn(RunEvent),
+    journal: Option<Box<dyn JournalWriter>>,
+    started: Instant,
+}
+
+impl<'a> Teller<'a> {
+    pub(crate) fn new(events: &'a dyn Fn(RunEvent), journal: Option<Box<dyn JournalWriter>>) -> Self {
+        Self { events, journal, started: Instant::now() }
+    }
+
+    pub(crate) fn seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    pub(crate) fn tell(&mut self, event: RunEvent) {
+        if self.journal.is_some()
+            && let Some(line) = line(&event, self.seconds())
+        {
+            self.write(|journal| journal.line(&line));
+        }
+        (self.events)(event);
+    }
+
+    pub(crate) fn warn(&mut self, text: String) {
+        self.tell(RunEvent::Warning { node: None, text });
+    }
+
+    /// Lets other processes read what was told so far.
+    pub(crate) fn flush(&mut self) {
+        self.write(|journal| journal.flush());
+    }
+
+    /// Makes the journal survive a loss of power.
+    pub(crate) fn sync(&mut self) {
+        self.write(|journal| journal.sync());
+    }
+
+    /// A journal that cannot be written is given up; the run goes on.
+    fn write(&mut self, write: impl FnOnce(&mut dyn JournalWriter) -> Result<(), pddflow_cache::StoreError>) {
+        let Some(journal) = &mut self.journal else { return };
+        if let Err(error) = write(journal.as_mut()) {
+            self.journal = None;
+            (self.events)(RunEvent::Warning {
+                node: None,
+                text: format!("the journal of this run ends here: {error}"),
+            });
+        }
+    }
+}
+
+fn line(event: &RunEvent, seconds: f64) -> Option<String> {
+    let json = match event {
+        RunEvent::Progress { .. } | RunEvent::Metric { .. } => return None,
+        RunEvent::NodeFresh { node, record } => {
+            let name = serde_json::Value::from(node.to_string());
+            format!("{{\"event\":\"node_fresh\",\"node\":{name},\"key\":\"{}\"}}", record.key)
+        }
+        other => serde_json::to_string(other).ok()?,
+    };
+    Some(format!("{{\"at\":{seconds:.3},{}", json.strip_prefix('{')?))
+}

@@ -1,0 +1,189 @@
+//! Worker threads: each takes a node, runs it, stores its record, says how it went, and takes the next.
+//!
+//! They are plain threads and no rayon pool on purpose. A rayon call made on a thread of a pool runs on *that* pool;
+//! tensor kernels called from here must reach the global one, or `jobs = 1` would leave them a single core.
+
+use crate::cancel::Cancel;
+use crate::context::NodeContext;
+use crate::error::{NodeError, NodeFailure, RunError};
+use crate::event::RunEvent;
+use crate::key::{base_parts, panic_text};
+use crate::kinds::{Inputs, Kinds, Outputs};
+use crate::settings::Settings;
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use pddflow_cache::{Digest, Key, KeyPart, Record, Store};
+use pddflow_pipeline::PlanNode;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::Scope;
+use std::time::Instant;
+
+/// Address space, used only as far as a node's recursion goes.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// What workers say.
+pub(crate) enum Message {
+    Event(RunEvent),
+    Done(Box<Done>),
+}
+
+/// A node to run.
+pub(crate) struct Job<'a> {
+    pub(crate) at: usize,
+    pub(crate) node: &'a PlanNode,
+    pub(crate) key: Key,
+    pub(crate) parts: Vec<KeyPart>,
+    pub(crate) inputs: Inputs,
+    /// The outputs that others use.
+    pub(crate) used: Vec<&'a str>,
+}
+
+/// How a node went.
+pub(crate) struct Done {
+    pub(crate) at: usize,
+    pub(crate) key: Key,
+    pub(crate) result: Result<Record, Unfinished>,
+    /// Artifacts that it could not read.
+    pub(crate) lost: Vec<Digest>,
+}
+
+pub(crate) struct Unfinished {
+    pub(crate) failure: NodeFailure,
+    pub(crate) cancelled: bool,
+}
+
+/// What all workers share.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<'a> {
+    pub(crate) kinds: &'a dyn Kinds,
+    pub(crate) store: &'a dyn Store,
+    pub(crate) settings: &'a Settings,
+    pub(crate) cancel: &'a Cancel,
+}
+
+/// The worker threads of a run. They are started when first needed, so that a no-op run starts none, and end when
+/// this is dropped.
+pub(crate) struct Workers<'scope, 'env> {
+    scope: &'scope Scope<'scope, 'env>,
+    shared: Shared<'env>,
+    messages: Sender<Message>,
+    jobs: Sender<Job<'env>>,
+    waiting: Receiver<Job<'env>>,
+    started: usize,
+    most: usize,
+    busy: usize,
+}
+
+impl<'scope, 'env> Workers<'scope, 'env> {
+    pub(crate) fn new(scope: &'scope Scope<'scope, 'env>, shared: Shared<'env>, messages: Sender<Message>) -> Self {
+        let (jobs, waiting) = unbounded();
+        Self { scope, shared, messages, jobs, waiting, started: 0, most: shared.settings.jobs, busy: 0 }
+    }
+
+    pub(crate) fn busy(&self) -> usize {
+        self.busy
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.busy < self.most
+    }
+
+    /// Gives a job to a worker. Call only when there is room.
+    pub(crate) fn start(&mut self, job: Job<'env>) -> Result<(), RunError> {
+        if self.busy == self.started {
+            match self.spawn() {
+                Ok(()) => self.started += 1,
+                Err(error) if self.started == 0 => return Err(RunError::NoWorker(error)),
+                // The system has no more threads to give: go on with those there are.
+                Err(_) => self.most = self.started,
+            }
+        }
+        self.busy += 1;
+        self.jobs.send(job).map_err(|_| RunError::Internal("the workers are gone".to_owned()))
+    }
+
+    /// Notes that a worker is free again.
+    pub(crate) fn ended(&mut self) {
+        self.busy -= 1;
+    }
+
+    fn spawn(&self) -> std::io::Result<()> {
+        let (shared, messages, waiting) = (self.shared, self.messages.clone(), self.waiting.clone());
+        let work = move || {
+            while let Ok(job) = waiting.recv() {
+                let done = carry_out(shared, job, &messages);
+                if messages.send(Message::Done(Box::new(done))).is_err() {
+                    return;
+                }
+            }
+        };
+        let name = format!("pddflow-worker-{}", self.started + 1);
+        std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn_scoped(self.scope, work).map(drop)
+    }
+}
+
+fn carry_out(shared: Shared<'_>, job: Job<'_>, messages: &Sender<Message>) -> Done {
+    let Shared { kinds, store, settings, cancel } = shared;
+    let started = Instant::now();
+    let (at, key, node) = (job.at, job.key, job.node);
+    let context = NodeContext::new(store, &node.id, key, cancel, settings.checkpoint_seconds, Some(messages));
+    let result = catch_unwind(AssertUnwindSafe(|| kinds.run(node, &job.inputs, &context)))
+        .unwrap_or_else(|payload| Err(panicked(node, panic_text(payload.as_ref()))))
+        .and_then(|outputs| check_outputs(&job, outputs, store))
+        .and_then(|outputs| check_unchanged(&job, kinds).map(|()| outputs));
+    let (log, lost) = context.finish();
+    let result = result.and_then(|outputs| {
+        let record = Record {
+            key,
+            parts: job.parts,
+            outputs: outputs.artifacts,
+            metrics: outputs.metrics,
+            seconds: started.elapsed().as_secs_f64(),
+            log,
+            program: settings.program.clone(),
+        };
+        store.put_record(&record)?;
+        Ok(record)
+    });
+    if result.is_ok()
+        && let Err(error) = store.clear_checkpoint(&key)
+    {
+        let text = format!("an old checkpoint stays behind: {error}");
+        let _ = messages.send(Message::Event(RunEvent::Warning { node: Some(node.id.clone()), text }));
+    }
+    let unfinished = |error: NodeError| Unfinished { failure: error.to_failure(), cancelled: error.cancelled };
+    Done { at, key, result: result.map_err(unfinished), lost }
+}
+
+fn panicked(node: &PlanNode, text: &str) -> NodeError {
+    let message = format!("`{}` (kind `{}`) panicked: {text}", node.id, node.kind);
+    let help = "this is a defect of the program or of a plugin, not of the pipeline; please report it";
+    NodeError::new("pddflow::runner::panicked", message).with_help(help)
+}
+
+/// A kind's word is not enough: what it names must be in the store, and what others need must be named.
+fn check_outputs(job: &Job<'_>, outputs: Outputs, store: &dyn Store) -> Result<Outputs, NodeError> {
+    let kind = &job.node.kind;
+    if let Some(missing) = job.used.iter().find(|output| !outputs.artifacts.contains_key(**output)) {
+        return Err(NodeError::internal(format!("the kind `{kind}` did not give its output `{missing}`")));
+    }
+    match outputs.artifacts.iter().find(|(_, digest)| !store.contains(digest)) {
+        Some((output, digest)) => {
+            let short = digest.short();
+            Err(NodeError::internal(format!("the kind `{kind}` did not store its output `{output}` (b3:{short})")))
+        }
+        None => Ok(outputs),
+    }
+}
+
+/// The result belongs to the key only if nothing outside the store changed while the node ran.
+fn check_unchanged(job: &Job<'_>, kinds: &dyn Kinds) -> Result<(), NodeError> {
+    let now = base_parts(job.node, kinds)?;
+    match now.iter().find(|part| !job.parts.contains(part)) {
+        None => Ok(()),
+        Some(part) => {
+            let message = format!("`{}` of `{}` changed while the node ran", part.name, job.node.id);
+            Err(NodeError::new("pddflow::runner::changed_while_running", message)
+                .with_help("the result was not recorded; run again once the file or plugin is complete"))
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Rearrangements through any backend of burn.
+
+use burn_backend::tensor::{FloatTensor, IntTensor};
+use burn_backend::{Backend, FloatDType, IntDType, Shape, Slice, TensorData, get_device_settings};
+
+use super::burn::{Array, dims, expanded, physical, zeros};
+use super::internal;
+use crate::ResampleMap;
+use crate::error::Result;
+use crate::op::Op;
+
+pub(super) fn float_op<B: Backend>(
+    op: &Op,
+    x: FloatTensor<B>,
+    inputs: &[&Array<B>],
+    shape: &[usize],
+) -> Result<FloatTensor<B>> {
+    let name = op.name();
+    Ok(match op {
+        Op::Reshape { .. } => B::float_reshape(x, physical(shape)),
+        Op::Permute { axes } => B::float_permute(x, axes),
+        Op::BroadcastTo { .. } => expanded::<B>(x, shape),
+        Op::Slice { axis, start, end, step } => B::float_slice(x, &along(shape.len(), *axis, [*start, *end, *step])),
+        Op::Place { axis, start, step, .. } => {
+            let count = i64::try_from(dims(&x)[*axis]).unwrap_or(i64::MAX);
+            let [start, step] = [*start, *step].map(|v| i64::try_from(v).unwrap_or(i64::MAX));
+            let rows = (0..count).map(|i| start + i * step).collect();
+            let rows = integers::<B>(rows, &B::float_device(&x));
+            B::float_select_add(zeros::<B>(&x, shape), *axis, rows, x)
+        }
+        Op::Pad { widths } => {
+            let ranges = widths.iter().zip(dims(&x)).map(|(&(before, _), size)| part([before, before + size, 1]));
+            B::float_slice_assign(zeros::<B>(&x, shape), &ranges.collect::<Vec<_>>(), x)
+        }
+        Op::Flip { axes } => B::float_flip(x, axes),
+        Op::Concat { axis } => {
+            let parts = inputs.iter().map(|input| input.float(name)).collect::<Result<Vec<_>>>()?;
+            B::float_cat(parts, *axis)
+        }
+        Op::Gather { axis } => B::float_select(x, *axis, inputs[1].int(name)?),
+        Op::ScatterAdd { axis, .. } => B::float_select_add(zeros::<B>(&x, shape), *axis, inputs[1].int(name)?, x),
+        Op::Take => B::float_gather(1, x, inputs[1].int(name)?),
+        Op::Put { .. } => B::float_scatter_add(1, zeros::<B>(&x, shape), inputs[1].int(name)?, x),
+        _ => return internal(name, "no rearrangement"),
+    })
+}
+
+pub(super) fn integer_op<B: Backend>(
+    op: &Op,
+    x: IntTensor<B>,
+    inputs: &[&Array<B>],
+    shape: &[usize],
+) -> Result<IntTensor<B>> {
+    let name = op.name();
+    Ok(match op {
+        Op::Reshape { .. } => B::int_reshape(x, physical(shape)),
+        Op::Permute { axes } => B::int_permute(x, axes),
+        Op::BroadcastTo { .. } => {
+            let own = dims(&x);
+            let mut to = vec![1; physical(shape).to_vec().len().saturating_sub(own.len())];
+            to.extend(own);
+            B::int_expand(B::int_reshape(x, Shape::from(to)), physical(shape))
+        }
+        Op::Slice { axis, start, end, step } => B::int_slice(x, &along(shape.len(), *axis, [*start, *end, *step])),
+        Op::Concat { axis } => {
+            let parts = inputs.iter().map(|input| input.int(name)).collect::<Result<Vec<_>>>()?;
+            B::int_cat(parts, *axis)
+        }
+        Op::Gather { axis } => B::int_select(x, *axis, inputs[1].int(name)?),
+        _ => return internal(name, "no integer form"),
+    })
+}
+
+pub(super) fn one_hot<B: Backend>(labels: IntTensor<B>, classes: usize, shape: &[usize]) -> FloatTensor<B> {
+    let device = B::int_device(&labels);
+    let count = dims(&labels).iter().product::<usize>();
+    let table = Shape::from([count, classes]);
+    let labels = B::int_expand(B::int_reshape(labels, Shape::from([count, 1])), table.clone());
+    let numbers = integers::<B>((0..i64::try_from(classes).unwrap_or(i64::MAX)).collect(), &device);
+    let numbers = B::int_expand(B::int_reshape(numbers, Shape::from([1, classes])), table);
+    let mask = B::int_equal(labels, numbers, get_device_settings::<B>(&device).bool_dtype);
+    B::float_reshape(B::bool_into_float(mask, FloatDType::F32), physical(shape))
+}
+
+/// Every output pixel from its taps: gathered, weighted, added up.
+pub(super) fn resample<B: Backend>(x: FloatTensor<B>, map: &ResampleMap) -> FloatTensor<B> {
+    let size = dims(&x);
+    let (images, channels) = (size[0], size[1]);
+    let [from, to] = [map.from(), map.to()].map(|[rows, columns]| rows * columns);
+    let (index, weight) = tables::<B>(map, [images, channels], &B::float_device(&x));
+    let taken = B::float_gather(2, B::float_reshape(x, Shape::from([images, channels, from])), index);
+    let terms = B::float_reshape(B::float_mul(taken, weight), Shape::from([images, channels, to, map.taps()]));
+    B::float_reshape(B::float_sum_dim(terms, 3), Shape::from([images, channels, map.to()[0], map.to()[1]]))
+}
+
+pub(super) fn resample_transpose<B: Backend>(g: &FloatTensor<B>, map: &ResampleMap) -> FloatTensor<B> {
+    let size = dims(g);
+    let (images, channels) = (size[0], size[1]);
+    let [from, to] = [map.from(), map.to()].map(|[rows, columns]| rows * columns);
+    let (index, weight) = tables::<B>(map, [images, channels], &B::float_device(g));
+    let repeated = B::float_expand(
+        B::float_reshape(g.clone(), Shape::from([images, channels, to, 1])),
+        Shape::from([images, channels, to, map.taps()]),
+    );
+    let repeated = B::float_reshape(repeated, Shape::from([images, channels, to * map.taps()]));
+    let out = B::float_scatter_add(2, zeros::<B>(g, &[images, channels, from]), index, B::float_mul(repeated, weight));
+    B::float_reshape(out, Shape::from([images, channels, map.from()[0], map.from()[1]]))
+}
+
+/// Indices `[image, channel, output pixel and tap]` and weights that broadcast to them.
+#[expect(clippy::cast_possible_truncation, reason = "weights are rounded to the device's precision")]
+fn tables<B: Backend>(
+    map: &ResampleMap,
+    [images, channels]: [usize; 2],
+    device: &B::Device,
+) -> (IntTensor<B>, FloatTensor<B>) {
+    let (mut index, mut weight) = (Vec::new(), Vec::new());
+    let maps = map.images().unwrap_or(1);
+    for image in 0..maps {
+        let (i, w) = map.entries(image);
+        index.extend(i.iter().map(|&i| i64::from(i)));
+        weight.extend(w.iter().map(|&w| w as f32));
+    }
+    let entries = map.to()[0] * map.to()[1] * map.taps();
+    let table = Shape::from([maps, 1, entries]);
+    let index = B::int_from_data(TensorData::new(index, table.clone()), device);
+    let weight = B::float_from_data(TensorData::new(weight, table), device);
+    (B::int_expand(index, Shape::from([images, channels, entries])), weight)
+}
+
+fn integers<B: Backend>(values: Vec<i64>, device: &B::Device) -> IntTensor<B> {
+    let count = values.len();
+    B::int_cast(B::int_from_data(TensorData::new(values, Shape::from([count])), device), IntDType::I64)
+}
+
+fn along(rank: usize, axis: usize, range: [usize; 3]) -> Vec<Slice> {
+    let mut slices = vec![Slice::full(); rank];
+    slices[axis] = part(range);
+    slices
+}
+
+#[expect(clippy::cast_possible_wrap, reason = "lengths of tensors lie below isize::MAX")]
+fn part([start, end, step]: [usize; 3]) -> Slice {
+    Slice::new(start as isize, Some(end as isize), step as isize)
+}

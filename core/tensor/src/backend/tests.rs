@@ -1,0 +1,209 @@
+//! Every operation through burn's generic backend against the CPU kernels: the code that a GPU runs, run by burn-flex.
+
+use std::sync::Arc;
+
+use burn_flex::Flex;
+
+use super::burn::{self, Array};
+use super::{Value, evaluate};
+use crate::op::{NormAxes, Op, Sweep, Window, infer};
+use crate::{DType, Device, RandomKey, ResampleMap, Tensor};
+
+fn random(name: &str, shape: &[usize]) -> Tensor {
+    let values = RandomKey::new(3).fold(name).normal_f64(shape.iter().product());
+    // Away from 0, so that quotients and logarithms stay small.
+    let values = values.into_iter().map(|v| v + 0.3_f64.copysign(v)).collect();
+    Tensor::from_values(values, shape, DType::F32, &Device::Cpu).unwrap()
+}
+
+fn integers(values: &[i64], shape: &[usize]) -> Tensor {
+    Tensor::from_i64(values.to_vec(), shape, &Device::Cpu).unwrap()
+}
+
+fn on_burn(x: &Tensor) -> Array<Flex> {
+    let device = burn_flex::FlexDevice;
+    match x.dtype() {
+        DType::I64 => Array::from_i64(x.to_i64_vec().unwrap(), x.shape(), &device),
+        _ => Array::from_f32(x.to_f32_vec().unwrap(), x.shape(), &device),
+    }
+}
+
+fn numbers(value: &Value, dtype: DType) -> Vec<f64> {
+    match dtype {
+        DType::I64 => value.to_i64().unwrap().into_iter().map(|v| v as f64).collect(),
+        _ => value.to_f32().unwrap().into_iter().map(f64::from).collect(),
+    }
+}
+
+fn array_numbers(array: &Array<Flex>) -> Vec<f64> {
+    match array {
+        Array::Int(_) => array.to_i64().unwrap().into_iter().map(|v| v as f64).collect(),
+        Array::Float(_) => array.to_f32().unwrap().into_iter().map(f64::from).collect(),
+    }
+}
+
+/// Both in single precision: sums of up to some hundred terms, so a hundred roundings of 6e-8.
+const TOLERANCE: f64 = 1e-5;
+
+fn check(op: &Op, inputs: &[&Tensor]) {
+    let (shape, dtype) = infer(op, inputs).unwrap();
+    let values: Vec<&Value> = inputs.iter().map(|input| input.value()).collect();
+    let (own, own_saved) = evaluate(op, &values, &shape).unwrap();
+    let arrays: Vec<Array<Flex>> = inputs.iter().map(|input| on_burn(input)).collect();
+    let (other, other_saved) = burn::evaluate(op, &arrays.iter().collect::<Vec<_>>(), &shape).unwrap();
+    let mut pairs = vec![(numbers(&own, dtype), array_numbers(&other))];
+    if let Some(saved) = own_saved {
+        pairs.push((numbers(&saved, dtype), array_numbers(&other_saved.unwrap())));
+    }
+    for (own, other) in pairs {
+        assert_eq!(own.len(), other.len(), "{op:?}");
+        let scale = own.iter().fold(1.0_f64, |scale, v| scale.max(v.abs()));
+        for (a, b) in own.iter().zip(&other) {
+            assert!((a - b).abs() <= TOLERANCE * scale, "{op:?}: {a} {b}");
+        }
+    }
+}
+
+#[test]
+fn elementwise_operations_agree_with_burn() {
+    let (x, row, single) = (random("x", &[2, 3, 4]), random("row", &[3, 1]), random("single", &[]));
+    let positive = x.abs().unwrap();
+    let maps = [
+        Op::Neg,
+        Op::Exp,
+        Op::Square,
+        Op::Abs,
+        Op::Sign,
+        Op::Relu,
+        Op::Step,
+        Op::Sin,
+        Op::Cos,
+        Op::Tanh,
+        Op::Sigmoid,
+        Op::Recip,
+        Op::Clamp { low: -0.5, high: 0.7 },
+        Op::Within { low: -0.5, high: 0.7 },
+        Op::AddScalar { value: 1.5 },
+        Op::MulScalar { value: -2.5 },
+    ];
+    for op in maps {
+        check(&op, &[&x]);
+        check(&op, &[&single]);
+    }
+    for op in [Op::Log, Op::Sqrt, Op::Powf { exponent: 1.7 }] {
+        check(&op, &[&positive]);
+    }
+    let pairs = [
+        Op::Add,
+        Op::Sub,
+        Op::Mul,
+        Op::Div,
+        Op::Maximum,
+        Op::Minimum,
+        Op::Greater,
+        Op::GreaterEqual,
+        Op::Less,
+        Op::LessEqual,
+    ];
+    for op in pairs {
+        for (a, b) in [(&x, &row), (&row, &x), (&x, &single), (&single, &single), (&x, &x)] {
+            check(&op, &[a, b]);
+        }
+    }
+    check(&Op::Gate, &[&x, &random("other", &[2, 3, 4])]);
+    check(&Op::Select, &[&row.step().unwrap(), &x, &single]);
+}
+
+#[test]
+fn reductions_and_rearrangements_agree_with_burn() {
+    let x = random("x", &[2, 3, 4]);
+    let labels = integers(&[2, 0, 1, 2], &[4]);
+    let operations = [
+        Op::Sum { axes: vec![0, 2] },
+        Op::Max { axes: vec![1] },
+        Op::Min { axes: vec![2, 0] },
+        Op::ArgMax { axis: 1 },
+        Op::Reshape { shape: vec![4, 6] },
+        Op::Permute { axes: vec![2, 0, 1] },
+        Op::BroadcastTo { shape: vec![5, 2, 3, 4] },
+        Op::Slice { axis: 1, start: 1, end: 3, step: 1 },
+        Op::Slice { axis: 2, start: 0, end: 4, step: 3 },
+        Op::Place { axis: 1, start: 1, step: 2, size: 7 },
+        Op::Pad { widths: vec![(1, 0), (0, 0), (2, 1)] },
+        Op::Flip { axes: vec![0, 2] },
+        Op::Cast { dtype: DType::I64 },
+    ];
+    for op in operations {
+        check(&op, &[&x]);
+    }
+    check(&Op::Sum { axes: vec![0] }, &[&random("v", &[5])]);
+    check(&Op::Concat { axis: 1 }, &[&x, &random("more", &[2, 2, 4])]);
+    check(&Op::Gather { axis: 1 }, &[&x, &labels]);
+    check(&Op::ScatterAdd { axis: 1, size: 5 }, &[&random("g", &[2, 4, 3]), &labels]);
+    let index = integers(&[3, 0, 3, 1, 1, 2], &[2, 3]);
+    check(&Op::Take, &[&random("rows", &[2, 4]), &index]);
+    check(&Op::Put { size: 4 }, &[&random("parts", &[2, 3]), &index]);
+    check(&Op::OneHot { classes: 3, dtype: DType::F32 }, &[&labels]);
+    for op in [
+        Op::Reshape { shape: vec![2, 2] },
+        Op::BroadcastTo { shape: vec![3, 4] },
+        Op::Slice { axis: 0, start: 1, end: 4, step: 2 },
+        Op::Cast { dtype: DType::F32 },
+    ] {
+        check(&op, &[&labels]);
+    }
+    check(&Op::Permute { axes: vec![1, 0] }, &[&index]);
+    check(&Op::Concat { axis: 0 }, &[&labels, &labels]);
+    check(&Op::Gather { axis: 0 }, &[&labels, &integers(&[3, 3], &[2])]);
+}
+
+#[test]
+fn products_agree_with_burn() {
+    for transpose in [[false, false], [true, false], [false, true], [true, true]] {
+        let shape =
+            |turned: bool, rows: usize, columns: usize| if turned { [2, columns, rows] } else { [2, rows, columns] };
+        let (a, b) = (random("a", &shape(transpose[0], 3, 4)), random("b", &shape(transpose[1], 4, 5)));
+        check(&Op::Matmul { transpose }, &[&a, &b]);
+    }
+}
+
+#[test]
+fn plane_operations_agree_with_burn() {
+    let x = random("x", &[2, 3, 7, 6]);
+    for (stride, padding, kernel) in
+        [([1, 1], [1, 1], [3, 3]), ([2, 2], [1, 1], [3, 3]), ([2, 1], [0, 2], [3, 2]), ([2, 2], [0, 0], [1, 1])]
+    {
+        let sweep = Sweep { stride, padding };
+        let w = random("w", &[4, 3, kernel[0], kernel[1]]);
+        let bias = random("bias", &[4]);
+        check(&Op::Conv { sweep }, &[&x, &w]);
+        check(&Op::Conv { sweep }, &[&x, &w, &bias]);
+        let (shape, _) = infer(&Op::Conv { sweep }, &[&x, &w]).unwrap();
+        let g = random("g", &shape);
+        check(&Op::ConvInput { sweep, size: [7, 6] }, &[&g, &w]);
+        check(&Op::ConvWeight { sweep, kernel }, &[&x, &g]);
+    }
+    for window in [Window { kernel: [2, 2], stride: [2, 2] }, Window { kernel: [3, 2], stride: [1, 2] }] {
+        check(&Op::AvgPool { window }, &[&x]);
+        check(&Op::MaxPoolIndex { window }, &[&x]);
+        let (shape, _) = infer(&Op::AvgPool { window }, &[&x]).unwrap();
+        check(&Op::AvgPoolTranspose { window, size: [7, 6] }, &[&random("g", &shape)]);
+    }
+    let each = ResampleMap::sample([7, 6], [4, 5], Some(2), |image, row, column| {
+        (1.3 * row as f64 - 0.2 * image as f64, 0.9 * column as f64 + 0.4)
+    });
+    for map in
+        [each.unwrap(), ResampleMap::bilinear([7, 6], [4, 5]).unwrap(), ResampleMap::nearest([7, 6], [4, 5]).unwrap()]
+    {
+        let map = Arc::new(map);
+        check(&Op::Resample { map: Arc::clone(&map) }, &[&x]);
+        check(&Op::ResampleTranspose { map }, &[&random("g", &[2, 3, 4, 5])]);
+    }
+    for axes in [NormAxes::Instance, NormAxes::Batch] {
+        check(&Op::Standardize { axes, eps: 1e-3 }, &[&x]);
+        let y = random("y", &[2, 3, 7, 6]);
+        check(&Op::InverseStd { axes, eps: 1e-3 }, &[&x, &y]);
+        let r = random("r", &axes.reduced(&[2, 3, 7, 6]));
+        check(&Op::StandardizeGradient { axes }, &[&y, &r, &random("g", &[2, 3, 7, 6])]);
+    }
+}

@@ -1,0 +1,29 @@
+//! CPU kernels: plain functions over contiguous row-major slices.
+//!
+//! Images are `[image, channel, row, column]`. Shapes are not checked here; the ops that call
+//! these functions have checked them. Results are new vectors.
+//!
+//! Work is cut by shape only, never by the number of threads, and partial sums are added in a
+//! fixed order: the same input gives the same bits at any thread count. Loops are compiled for
+//! AVX-512, for AVX2 with FMA and for the baseline, and the best is picked at run time.
+#![allow(unsafe_code, reason = "gemm calls, SIMD dispatch and results written without zeroing")]
+
+mod buffer;
+pub(crate) mod conv;
+pub(crate) mod elementwise;
+pub(crate) mod layout;
+pub(crate) mod matmul;
+mod parallel;
+pub(crate) mod pool;
+mod real;
+pub(crate) mod reduce;
+pub(crate) mod resample;
+mod simd;
+pub(crate) mod standardize;
+mod strides;
+mod vector;
+
+pub(crate) use real::Real;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! The two number types of the kernels.
+
+use super::conv::Fast;
+use std::fmt::{Debug, Display};
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
+
+/// `f32` or `f64`: what the kernels compute with.
+pub(crate) trait Real:
+    Copy
+    + Default
+    + PartialOrd
+    + PartialEq
+    + Send
+    + Sync
+    + Debug
+    + Display
+    + Sum
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + SubAssign
+    + Fast
+    + 'static
+{
+    /// Zero.
+    const ZERO: Self;
+    /// One.
+    const ONE: Self;
+    /// Positive infinity.
+    const INFINITY: Self;
+    /// Negative infinity.
+    const NEG_INFINITY: Self;
+
+    /// The nearest number of this type.
+    fn from_f64(value: f64) -> Self;
+    /// The same number in double precision.
+    fn to_f64(self) -> f64;
+    /// e^x.
+    fn exp(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// Sine of an angle in radians.
+    fn sin(self) -> Self;
+    /// Cosine of an angle in radians.
+    fn cos(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// Power with a real exponent.
+    fn powf(self, exponent: Self) -> Self;
+    /// Absolute value.
+    fn abs(self) -> Self;
+
+    /// The nearest number of this type.
+    #[inline(always)]
+    fn from_usize(value: usize) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let value = value as f64;
+        Self::from_f64(value)
+    }
+
+    /// The larger one; not-a-number when either is.
+    #[inline(always)]
+    #[expect(clippy::eq_op, reason = "x != x is the test for not-a-number")]
+    fn maximum(self, other: Self) -> Self {
+        if self >= other || self != self { self } else { other }
+    }
+
+    /// The smaller one; not-a-number when either is.
+    #[inline(always)]
+    #[expect(clippy::eq_op, reason = "x != x is the test for not-a-number")]
+    fn minimum(self, other: Self) -> Self {
+        if self <= other || self != self { self } else { other }
+    }
+}
+
+macro_rules! real {
+    ($type:ident, $round:expr) => {
+        impl Real for $type {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const INFINITY: Self = $type::INFINITY;
+            const NEG_INFINITY: Self = $type::NEG_INFINITY;
+
+            #[inline(always)]
+            fn from_f64(value: f64) -> Self {
+                $round(value)
+            }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                f64::from(self)
+            }
+            #[inline(always)]
+            fn exp(self) -> Self {
+                $type::exp(self)
+            }
+            #[inline(always)]
+            fn ln(self) -> Self {
+                $type::ln(self)
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                $type::sqrt(self)
+            }
+            #[inline(always)]
+            fn sin(self) -> Self {
+                $type::sin(self)
+            }
+            #[inline(always)]
+            fn cos(self) -> Self {
+                $type::cos(self)
+            }
+            #[inline(always)]
+            fn tanh(self) -> Self {
+                $type::tanh(self)
+            }
+            #[inline(always)]
+            fn powf(self, exponent: Self) -> Self {
+                $type::powf(self, exponent)
+            }
+            #[inline(always)]
+            fn abs(self) -> Self {
+                $type::abs(self)
+            }
+        }
+    };
+}
+
+real!(f32, |value: f64| value as f32);
+real!(f64, |value: f64| value);

@@ -1,0 +1,101 @@
+//! Picks the widest instruction set of the processor for a loop, at run time.
+//!
+//! A loop is written once as a [`Kernel`] whose `run` is `#[inline(always)]`; it is then compiled
+//! into one function per level, where the compiler vectorises it with that level's registers.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// A loop that is compiled for every level. `run` and what it calls must be inlined.
+pub(crate) trait Kernel {
+    type Output;
+    fn run(self) -> Self::Output;
+}
+
+/// Instruction sets that loops are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    Plain = 1,
+    /// AVX2 and FMA.
+    V3 = 2,
+    /// AVX-512 F, BW, DQ and VL.
+    V4 = 3,
+}
+
+/// 0 = not looked up yet.
+static LEVEL: AtomicU8 = AtomicU8::new(0);
+
+/// The level in use.
+#[inline]
+pub(crate) fn level() -> Level {
+    match LEVEL.load(Ordering::Relaxed) {
+        1 => Level::Plain,
+        2 => Level::V3,
+        3 => Level::V4,
+        _ => {
+            let best = best();
+            LEVEL.store(best as u8, Ordering::Relaxed);
+            best
+        }
+    }
+}
+
+/// Uses a lower level from now on; tests compare the levels with it.
+#[cfg(test)]
+pub(crate) fn force(level: Level) {
+    LEVEL.store(level.min(best()) as u8, Ordering::Relaxed);
+}
+
+#[cfg(target_arch = "x86_64")]
+fn best() -> Level {
+    let v3 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let v4 = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl");
+    match (v3, v4) {
+        (true, true) => Level::V4,
+        (true, false) => Level::V3,
+        _ => Level::Plain,
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn best() -> Level {
+    Level::Plain
+}
+
+/// Runs the kernel compiled for the processor's level.
+#[inline]
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    match level() {
+        Level::Plain => plain(kernel),
+        // SAFETY: `level` never exceeds what `best` found on this processor.
+        Level::V3 => unsafe { v3(kernel) },
+        // SAFETY: as above.
+        Level::V4 => unsafe { v4(kernel) },
+    }
+}
+
+/// Runs the kernel compiled for the processor's level.
+#[inline]
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    plain(kernel)
+}
+
+fn plain<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn v3<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+fn v4<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run()
+}

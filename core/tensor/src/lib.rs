@@ -1,0 +1,50 @@
+//! Tensors with gradients of any order over burn.
+//!
+//! A [`Tensor`] is an immutable, cheaply cloned array on a [`Device`]. Operations on tensors that
+//! descend from a [`Tensor::variable`] are recorded on a tape that lives exactly as long as the tensors
+//! do; [`grad`] walks it backwards. With [`Keep::OnTape`] the gradients are tensors on the tape like any
+//! other, so that they can be differentiated again, as often as wanted.
+//!
+//! ```
+//! use pddflow_tensor::{DType, Device, Keep, Tensor, grad};
+//!
+//! # fn main() -> Result<(), pddflow_tensor::TensorError> {
+//! let x = Tensor::from_f64(vec![1.0, 2.0, 3.0], &[3], &Device::Cpu)?.variable()?;
+//! let cubes = x.mul(&x)?.mul(&x)?.sum_all()?;
+//! let slope = &grad(&[cubes], &[x.clone()], None, Keep::OnTape)?[0]; // 3 x^2
+//! let curvature = &grad(&[slope.sum_all()?], &[x], None, Keep::No)?[0]; // 6 x
+//! assert_eq!(curvature.to_f64_vec()?, [6.0, 12.0, 18.0]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! There is no global state and no hidden randomness: random numbers come from a [`RandomKey`].
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests"))]
+
+pub mod augment;
+mod backend;
+mod dtype;
+mod error;
+mod kernels;
+pub mod linalg;
+mod op;
+mod ops;
+mod random;
+mod resample_map;
+mod tape;
+mod tensor;
+
+pub use dtype::{DType, Device};
+pub use error::{Result, TensorError};
+pub use ops::linear::Conv2d;
+pub use random::RandomKey;
+pub use resample_map::ResampleMap;
+pub use tape::{Keep, grad};
+pub use tensor::Tensor;
+
+/// Revision of the numbers that the kernels give. It enters keys: a change of rounding makes old
+/// results stale.
+#[must_use]
+pub fn kernel_revision() -> u32 {
+    1
+}

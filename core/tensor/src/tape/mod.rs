@@ -1,0 +1,205 @@
+//! The tape: gradients by a reverse walk over recorded operations.
+//!
+//! A tensor on the tape holds the operation that made it and that operation's inputs; there is no list of
+//! operations anywhere, so a tape is freed with its tensors. [`grad`] orders the nodes between outputs and
+//! inputs, then goes from the outputs back and adds up cotangents by the [rules]. Rules are written in the
+//! public operations: with [`Keep::OnTape`] they work on the recorded tensors themselves, so that gradients
+//! are on the tape too. With [`Keep::No`] they work on detached copies and nothing is recorded.
+//!
+//! | case | what happens |
+//! |---|---|
+//! | node on no way to an input | visited at most once, its rule never runs |
+//! | input of a rule that no requested input reaches | that half of the rule is skipped |
+//! | node deeper in the past than every input | not visited |
+//! | output that does not depend on an input | zeros |
+//! | cotangent of a node | dropped as soon as its rule has run |
+
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use crate::Tensor;
+use crate::error::{Result, TensorError, shape_error};
+use rules::{Site, rule};
+
+/// Whether gradients can be differentiated again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Gradients are constants; cheaper in memory and time.
+    No,
+    /// Gradients are on the tape.
+    OnTape,
+}
+
+/// Gradients of `sum over k of <seeds[k], outputs[k]>` by each input, in the inputs' shapes.
+///
+/// Without seeds every output must have one element, and the seeds are 1. Inputs may be any tensors on the
+/// tape, not only variables. An input that no output depends on gets zeros. Seeds on the tape are
+/// differentiated through with [`Keep::OnTape`].
+///
+/// # Errors
+/// When an input is not on the tape, when a seed's shape or type differs from its output's, or when seeds are
+/// missing for an output with several elements.
+pub fn grad(outputs: &[Tensor], inputs: &[Tensor], seeds: Option<&[Tensor]>, keep: Keep) -> Result<Vec<Tensor>> {
+    if let Some((index, input)) = inputs.iter().enumerate().find(|(_, input)| !input.is_on_tape()) {
+        return Err(TensorError::NotOnTape { index, shape: input.shape().to_vec() });
+    }
+    let seeds = checked_seeds(outputs, seeds, keep)?;
+    let walk = Walk::new(outputs, inputs);
+    let mut cotangents: Vec<Option<Tensor>> = vec![None; walk.nodes.len()];
+    for (output, seed) in outputs.iter().zip(seeds) {
+        walk.add(&mut cotangents, output, seed)?;
+    }
+    let mut found: HashMap<usize, Tensor> = HashMap::new();
+    for index in (0..walk.nodes.len()).rev() {
+        let Some(cotangent) = cotangents[index].take() else { continue };
+        let node = &walk.nodes[index];
+        walk.pull_back(node, &cotangent, keep, &mut cotangents)?;
+        if node.is_input {
+            found.insert(node.tensor.id(), cotangent);
+        }
+    }
+    inputs
+        .iter()
+        .map(|input| match found.get(&input.id()) {
+            Some(gradient) => Ok(gradient.clone()),
+            None => Tensor::zeros(input.shape(), input.dtype(), &input.device()),
+        })
+        .collect()
+}
+
+fn checked_seeds(outputs: &[Tensor], seeds: Option<&[Tensor]>, keep: Keep) -> Result<Vec<Tensor>> {
+    let Some(seeds) = seeds else {
+        return outputs
+            .iter()
+            .map(|output| match output.elements() {
+                1 => Tensor::ones(output.shape(), output.dtype(), &output.device()),
+                _ => shape_error("grad", &[output.shape()], "an output with several elements needs a seed"),
+            })
+            .collect();
+    };
+    if seeds.len() != outputs.len() {
+        return shape_error("grad", &[&[seeds.len()], &[outputs.len()]], "there must be one seed for each output");
+    }
+    for (output, seed) in outputs.iter().zip(seeds) {
+        if output.shape() != seed.shape() {
+            return shape_error("grad", &[output.shape(), seed.shape()], "a seed has the shape of its output");
+        }
+        if output.dtype() != seed.dtype() {
+            return Err(TensorError::DType {
+                op: "grad",
+                dtypes: vec![output.dtype(), seed.dtype()],
+                rule: "a seed has the type of its output",
+            });
+        }
+    }
+    Ok(seeds.iter().map(|seed| if keep == Keep::No { seed.detach() } else { seed.clone() }).collect())
+}
+
+/// A node that the walk has visited.
+struct Visited {
+    tensor: Tensor,
+    /// Whether an input lies on a way back from here, the node itself included.
+    reaches: bool,
+    is_input: bool,
+}
+
+/// The nodes behind the outputs, inputs of an operation before its result.
+struct Walk {
+    nodes: Vec<Visited>,
+    position: HashMap<usize, usize>,
+}
+
+impl Walk {
+    fn new(outputs: &[Tensor], inputs: &[Tensor]) -> Self {
+        let wanted: HashMap<usize, ()> = inputs.iter().map(|input| (input.id(), ())).collect();
+        let floor = inputs.iter().map(Tensor::depth).min().unwrap_or(u64::MAX);
+        let mut walk = Self { nodes: Vec::new(), position: HashMap::new() };
+        for output in outputs {
+            walk.visit(output, &wanted, floor);
+        }
+        walk
+    }
+
+    /// Depth-first, without recursion: `next` counts the inputs of a node that are done.
+    fn visit(&mut self, output: &Tensor, wanted: &HashMap<usize, ()>, floor: u64) {
+        let mut path: Vec<(Tensor, usize)> = Vec::new();
+        if self.is_new(output, floor) {
+            path.push((output.clone(), 0));
+        }
+        while let Some((tensor, next)) = path.last_mut() {
+            let child = tensor.record().and_then(|record| record.inputs.get(*next)).cloned();
+            *next += 1;
+            match child {
+                Some(child) => {
+                    if self.is_new(&child, floor) {
+                        path.push((child, 0));
+                    }
+                }
+                None => {
+                    if let Some((tensor, _)) = path.pop() {
+                        self.finish(tensor, wanted);
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_new(&self, tensor: &Tensor, floor: u64) -> bool {
+        tensor.is_on_tape() && tensor.depth() >= floor && !self.position.contains_key(&tensor.id())
+    }
+
+    fn finish(&mut self, tensor: Tensor, wanted: &HashMap<usize, ()>) {
+        let is_input = wanted.contains_key(&tensor.id());
+        let inputs = tensor.record().map_or(&[][..], |record| &record.inputs);
+        let reaches = is_input || inputs.iter().any(|input| self.reaches(input));
+        self.position.insert(tensor.id(), self.nodes.len());
+        self.nodes.push(Visited { tensor, reaches, is_input });
+    }
+
+    fn reaches(&self, tensor: &Tensor) -> bool {
+        self.position.get(&tensor.id()).is_some_and(|&index| self.nodes[index].reaches)
+    }
+
+    fn add(&self, cotangents: &mut [Option<Tensor>], to: &Tensor, cotangent: Tensor) -> Result<()> {
+        let Some(&index) = self.position.get(&to.id()) else { return Ok(()) };
+        if self.nodes[index].reaches {
+            cotangents[index] = Some(match cotangents[index].take() {
+                Some(before) => before.add(&cotangent)?,
+                None => cotangent,
+            });
+        }
+        Ok(())
+    }
+
+    fn pull_back(
+        &self,
+        node: &Visited,
+        cotangent: &Tensor,
+        keep: Keep,
+        cotangents: &mut [Option<Tensor>],
+    ) -> Result<()> {
+        let Some(record) = node.tensor.record() else { return Ok(()) };
+        let wanted: Vec<bool> = record.inputs.iter().map(|input| self.reaches(input)).collect();
+        if !wanted.contains(&true) {
+            return Ok(());
+        }
+        let view = |tensor: &Tensor| if keep == Keep::No { tensor.detach() } else { tensor.clone() };
+        let site = Site {
+            op: &record.op,
+            inputs: &record.inputs.iter().map(view).collect::<Vec<_>>(),
+            output: &view(&node.tensor),
+            saved: record.saved.as_ref(),
+            wanted: &wanted,
+        };
+        for (input, part) in record.inputs.iter().zip(rule(&site, cotangent)?) {
+            if let Some(part) = part {
+                debug_assert_eq!(part.shape(), input.shape(), "rule of {}", record.op.name());
+                self.add(cotangents, input, part)?;
+            }
+        }
+        Ok(())
+    }
+}

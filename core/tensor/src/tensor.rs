@@ -1,0 +1,340 @@
+//! The tensor: an immutable value with an optional place on the tape.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::backend::{self, Value};
+use crate::error::{Result, TensorError, shape_error, value_error};
+use crate::op::{Op, infer};
+use crate::{DType, Device};
+
+/// An immutable array. Cloning is cheap; `Send + Sync`.
+///
+/// Operations are methods that return a [`Result`]; shape errors name the operation and all shapes. If any
+/// input [is on the tape](Self::is_on_tape), so is the result.
+#[derive(Clone)]
+pub struct Tensor(Arc<Node>);
+
+pub(crate) struct Node {
+    value: Value,
+    shape: Box<[usize]>,
+    dtype: DType,
+    origin: Origin,
+    /// Longest way to a leaf: a node cannot depend on one that lies as deep.
+    depth: u64,
+}
+
+enum Origin {
+    Constant,
+    Variable,
+    Op(Record),
+}
+
+/// How a tensor on the tape came about.
+pub(crate) struct Record {
+    pub(crate) op: Op,
+    pub(crate) inputs: Vec<Tensor>,
+    /// A by-product that the rule would otherwise compute again.
+    pub(crate) saved: Option<Value>,
+}
+
+impl Drop for Node {
+    /// Takes long chains apart in a loop: dropping them recursively would overflow the stack.
+    fn drop(&mut self) {
+        let Origin::Op(record) = &mut self.origin else { return };
+        let mut waiting = std::mem::take(&mut record.inputs);
+        while let Some(tensor) = waiting.pop() {
+            if let Some(mut node) = Arc::into_inner(tensor.0)
+                && let Origin::Op(record) = &mut node.origin
+            {
+                waiting.append(&mut record.inputs);
+            }
+        }
+    }
+}
+
+/// Making tensors.
+impl Tensor {
+    /// A tensor of single-precision numbers in row-major order.
+    ///
+    /// # Errors
+    /// When the number of values does not match the shape.
+    pub fn from_f32(values: Vec<f32>, shape: &[usize], device: &Device) -> Result<Self> {
+        check_length("from_f32", values.len(), shape)?;
+        Ok(Self::constant(backend::from_f32(values, shape, device)?, shape, DType::F32))
+    }
+
+    /// A tensor of double-precision numbers in row-major order.
+    ///
+    /// # Errors
+    /// When the number of values does not match the shape.
+    pub fn from_f64(values: Vec<f64>, shape: &[usize], device: &Device) -> Result<Self> {
+        check_length("from_f64", values.len(), shape)?;
+        Ok(Self::constant(backend::from_f64(values, shape, device)?, shape, DType::F64))
+    }
+
+    /// A tensor of integers (indices, labels) in row-major order.
+    ///
+    /// # Errors
+    /// When the number of values does not match the shape.
+    pub fn from_i64(values: Vec<i64>, shape: &[usize], device: &Device) -> Result<Self> {
+        check_length("from_i64", values.len(), shape)?;
+        Ok(Self::constant(backend::from_i64(values, shape, device)?, shape, DType::I64))
+    }
+
+    /// A tensor of the given type from double-precision numbers, rounded (f32) or cut to whole numbers (i64).
+    ///
+    /// # Errors
+    /// When the number of values does not match the shape.
+    #[expect(clippy::cast_possible_truncation, reason = "rounding is what the function is for")]
+    pub fn from_values(values: Vec<f64>, shape: &[usize], dtype: DType, device: &Device) -> Result<Self> {
+        match dtype {
+            DType::F32 => Self::from_f32(values.iter().map(|&v| v as f32).collect(), shape, device),
+            DType::F64 => Self::from_f64(values, shape, device),
+            DType::I64 => Self::from_i64(values.iter().map(|&v| v as i64).collect(), shape, device),
+        }
+    }
+
+    /// A tensor whose elements are all `value`.
+    ///
+    /// # Errors
+    /// When the device cannot hold it.
+    pub fn full(value: f64, shape: &[usize], dtype: DType, device: &Device) -> Result<Self> {
+        Self::from_values(vec![value; shape.iter().product()], shape, dtype, device)
+    }
+
+    /// A tensor of zeros.
+    ///
+    /// # Errors
+    /// When the device cannot hold it.
+    pub fn zeros(shape: &[usize], dtype: DType, device: &Device) -> Result<Self> {
+        Self::full(0.0, shape, dtype, device)
+    }
+
+    /// A tensor of ones.
+    ///
+    /// # Errors
+    /// When the device cannot hold it.
+    pub fn ones(shape: &[usize], dtype: DType, device: &Device) -> Result<Self> {
+        Self::full(1.0, shape, dtype, device)
+    }
+
+    /// The integers `0..count` as a tensor `[count]`.
+    ///
+    /// # Errors
+    /// When the device cannot hold it.
+    #[expect(clippy::cast_possible_wrap, reason = "no tensor has 2^63 elements")]
+    pub fn arange_i64(count: usize, device: &Device) -> Result<Self> {
+        Self::from_i64((0..count as i64).collect(), &[count], device)
+    }
+
+    fn constant(value: Value, shape: &[usize], dtype: DType) -> Self {
+        Self::new(value, shape.into(), dtype, Origin::Constant)
+    }
+
+    fn new(value: Value, shape: Box<[usize]>, dtype: DType, origin: Origin) -> Self {
+        let depth = match &origin {
+            Origin::Op(record) => 1 + record.inputs.iter().map(Self::depth).max().unwrap_or(0),
+            _ => 0,
+        };
+        Self(Arc::new(Node { value, shape, dtype, origin, depth }))
+    }
+}
+
+/// Looking at tensors.
+impl Tensor {
+    /// Lengths of the axes; empty for a single number.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.0.shape
+    }
+
+    /// Number of axes.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        self.0.shape.len()
+    }
+
+    /// Number of elements.
+    #[must_use]
+    pub fn elements(&self) -> usize {
+        self.0.shape.iter().product()
+    }
+
+    /// Type of the elements.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.0.dtype
+    }
+
+    /// Where the tensor lies.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.0.value.device()
+    }
+
+    /// Whether gradients can be taken by this tensor or by one that it was computed from.
+    #[must_use]
+    pub fn is_on_tape(&self) -> bool {
+        !matches!(self.0.origin, Origin::Constant)
+    }
+
+    /// The elements in row-major order, rounded if double precision.
+    ///
+    /// # Errors
+    /// When the device fails to hand the data over.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "rounding is documented")]
+    pub fn to_f32_vec(&self) -> Result<Vec<f32>> {
+        Ok(match self.dtype() {
+            DType::F32 => self.0.value.to_f32()?,
+            DType::F64 => self.0.value.to_f64()?.iter().map(|&v| v as f32).collect(),
+            DType::I64 => self.0.value.to_i64()?.iter().map(|&v| v as f32).collect(),
+        })
+    }
+
+    /// The elements in row-major order in double precision.
+    ///
+    /// # Errors
+    /// When the device fails to hand the data over.
+    #[expect(clippy::cast_precision_loss, reason = "labels and indices lie far below 2^53")]
+    pub fn to_f64_vec(&self) -> Result<Vec<f64>> {
+        Ok(match self.dtype() {
+            DType::F32 => self.0.value.to_f32()?.iter().map(|&v| f64::from(v)).collect(),
+            DType::F64 => self.0.value.to_f64()?,
+            DType::I64 => self.0.value.to_i64()?.iter().map(|&v| v as f64).collect(),
+        })
+    }
+
+    /// The elements of an integer tensor in row-major order.
+    ///
+    /// # Errors
+    /// When the tensor is not i64.
+    pub fn to_i64_vec(&self) -> Result<Vec<i64>> {
+        if self.dtype() != DType::I64 {
+            return Err(TensorError::DType {
+                op: "to_i64_vec",
+                dtypes: vec![self.dtype()],
+                rule: "i64 is needed; use cast",
+            });
+        }
+        self.0.value.to_i64()
+    }
+
+    /// The elements where they lie, in row-major order: without a copy, for f32 tensors on the CPU only.
+    #[must_use]
+    pub fn as_f32(&self) -> Option<&[f32]> {
+        self.0.value.as_f32()
+    }
+
+    /// The only element.
+    ///
+    /// # Errors
+    /// When the tensor has not exactly one element.
+    pub fn item(&self) -> Result<f64> {
+        match self.to_f64_vec()?.as_slice() {
+            [value] => Ok(*value),
+            _ => shape_error("item", &[self.shape()], "exactly one element is needed"),
+        }
+    }
+}
+
+/// The tape.
+impl Tensor {
+    /// The same values as a new leaf of the tape: gradients can be taken by it, and do not pass beyond it.
+    ///
+    /// # Errors
+    /// When the tensor is i64.
+    pub fn variable(&self) -> Result<Self> {
+        if !self.dtype().is_float() {
+            return Err(TensorError::DType {
+                op: "variable",
+                dtypes: vec![self.dtype()],
+                rule: "integers have no gradient",
+            });
+        }
+        Ok(Self::new(self.0.value.clone(), self.0.shape.clone(), self.dtype(), Origin::Variable))
+    }
+
+    /// The same values as a constant: no gradient passes. Cheap.
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        if self.is_on_tape() { Self::constant(self.0.value.clone(), self.shape(), self.dtype()) } else { self.clone() }
+    }
+
+    /// The same values on another device; a constant if the device differs.
+    ///
+    /// # Errors
+    /// When the device cannot hold the tensor (double precision is for the CPU only).
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        if *device == self.device() {
+            return Ok(self.clone());
+        }
+        match self.dtype() {
+            DType::F32 => Self::from_f32(self.to_f32_vec()?, self.shape(), device),
+            DType::F64 => Self::from_f64(self.to_f64_vec()?, self.shape(), device),
+            DType::I64 => Self::from_i64(self.to_i64_vec()?, self.shape(), device),
+        }
+    }
+
+    pub(crate) fn record(&self) -> Option<&Record> {
+        match &self.0.origin {
+            Origin::Op(record) => Some(record),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn depth(&self) -> u64 {
+        self.0.depth
+    }
+
+    /// Identity of the node, for lookups while it is alive.
+    pub(crate) fn id(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
+    pub(crate) fn value(&self) -> &Value {
+        &self.0.value
+    }
+}
+
+/// Checks, computes and, if an input is on the tape, records a primitive operation.
+pub(crate) fn apply(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
+    let (shape, dtype) = infer(&op, inputs)?;
+    let values: Vec<&Value> = inputs.iter().map(|input| input.value()).collect();
+    let (value, saved) = backend::evaluate(&op, &values, &shape)?;
+    Ok(with_value(op, inputs, (value, saved), (shape, dtype)))
+}
+
+/// As [`apply`], with a value that is already known.
+pub(crate) fn with_value(
+    op: Op,
+    inputs: &[&Tensor],
+    (value, saved): (Value, Option<Value>),
+    (shape, dtype): (Vec<usize>, DType),
+) -> Tensor {
+    let recorded = op.is_differentiable() && dtype.is_float() && inputs.iter().any(|input| input.is_on_tape());
+    let origin = if recorded {
+        Origin::Op(Record { op, inputs: inputs.iter().map(|&input| input.clone()).collect(), saved })
+    } else {
+        Origin::Constant
+    };
+    Tensor::new(value, shape.into(), dtype, origin)
+}
+
+fn check_length(op: &'static str, length: usize, shape: &[usize]) -> Result<()> {
+    if length != shape.iter().product::<usize>() {
+        return value_error(op, format!("{length} values do not fill the shape {shape:?}"));
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tensor")
+            .field("shape", &self.shape())
+            .field("dtype", &self.dtype())
+            .field("device", &self.device())
+            .field("on_tape", &self.is_on_tape())
+            .finish()
+    }
+}

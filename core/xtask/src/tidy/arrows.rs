@@ -1,0 +1,101 @@
+//! The arrows between crates, from `cargo metadata`.
+
+use super::Problems;
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+/// A crate and the crates of ours that it may depend on. The drawing is in `core/ARCHITECTURE.md`.
+const ARROWS: [(&str, &[&str]); 12] = [
+    ("pddflow-abi", &[]),
+    ("pddflow-cache", &[]),
+    ("pddflow-cli", &["pddflow-cache", "pddflow-nodes", "pddflow-pipeline", "pddflow-report", "pddflow-runner"]),
+    ("pddflow-host", &["pddflow-abi", "pddflow-tensor"]),
+    ("pddflow-nodes", &["pddflow-cache", "pddflow-host", "pddflow-runner", "pddflow-tensor"]),
+    ("pddflow-pipeline", &["pddflow-cache"]),
+    ("pddflow-report", &["pddflow-runner"]),
+    ("pddflow-runner", &["pddflow-cache", "pddflow-pipeline"]),
+    ("pddflow-sdk", &["pddflow-abi"]),
+    ("pddflow-tensor", &[]),
+    ("pddflow-tests", &["pddflow-abi", "pddflow-cache", "pddflow-sdk", "pddflow-tensor"]),
+    ("pddflow-xtask", &[]),
+];
+/// What a matcher or a model may depend on: the SDK and crates that only compute.
+const PLUGIN_MAY: [&str; 5] = ["pddflow-sdk", "libm", "schemars", "serde", "serde_json"];
+/// The only crate that may name burn.
+const NAMES_BURN: &str = "pddflow-tensor";
+
+pub(crate) fn check(root: &Path) -> Result<Problems, String> {
+    let metadata = metadata(root)?;
+    let packages = metadata["packages"].as_array().ok_or("cargo metadata lists no packages")?;
+    Ok(packages.iter().flat_map(check_package).collect())
+}
+
+fn metadata(root: &Path) -> Result<Value, String> {
+    let cargo = option_env!("CARGO").unwrap_or("cargo");
+    let output = Command::new(cargo)
+        .current_dir(root)
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .output()
+        .map_err(|error| format!("{cargo}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("cargo metadata failed:\n{}", String::from_utf8_lossy(&output.stderr)));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))
+}
+
+fn check_package(package: &Value) -> Problems {
+    let name = package["name"].as_str().unwrap_or_default();
+    let dependencies = package["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default();
+    dependencies
+        .iter()
+        .filter_map(|dependency| {
+            let on = dependency["name"].as_str().unwrap_or_default();
+            let dev = dependency["kind"].as_str() == Some("dev");
+            refusal(name, on, dev).map(|why| format!("{name} -> {on}: {why}"))
+        })
+        .collect()
+}
+
+/// Why `name` may not depend on `on`, if it may not.
+fn refusal(name: &str, on: &str, dev: bool) -> Option<String> {
+    if on.starts_with("burn") && name != NAMES_BURN {
+        return Some(format!("only {NAMES_BURN} names burn"));
+    }
+    if is_plugin(on) && dev {
+        // Built beside the tests, which load them.
+        return None;
+    }
+    if is_plugin(name) {
+        let allowed = dev || PLUGIN_MAY.contains(&on);
+        return (!allowed).then(|| format!("a plugin depends on {}", PLUGIN_MAY.join(", ")));
+    }
+    let Some((_, may)) = ARROWS.iter().find(|(known, _)| *known == name) else {
+        return Some("this crate is not in the drawing of core/ARCHITECTURE.md; add it there and here".to_owned());
+    };
+    let ours = on.starts_with("pddflow-");
+    (ours && !may.contains(&on)).then(|| "this arrow is not in the drawing of core/ARCHITECTURE.md".to_owned())
+}
+
+fn is_plugin(name: &str) -> bool {
+    name.starts_with("pddflow-matcher-") || name.starts_with("pddflow-model-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forbidden_arrows_are_refused() {
+        let check = |name, on, refused| assert_eq!(refusal(name, on, false).is_some(), refused, "{name} -> {on}");
+        check("pddflow-runner", "pddflow-tensor", true);
+        check("pddflow-runner", "pddflow-cache", false);
+        check("pddflow-nodes", "burn-flex", true);
+        check("pddflow-tensor", "burn-flex", false);
+        check("pddflow-matcher-dc", "rayon", true);
+        check("pddflow-matcher-dc", "pddflow-sdk", false);
+        check("pddflow-new", "serde", true);
+        check("pddflow-nodes", "pddflow-matcher-dc", true);
+        assert!(refusal("pddflow-nodes", "pddflow-matcher-dc", true).is_none(), "tests may load plugins");
+    }
+}

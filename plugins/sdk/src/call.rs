@@ -1,0 +1,146 @@
+//! The call: what a plugin function was entered with.
+
+use crate::error::{Error, Result};
+use pddflow_abi as abi;
+use std::marker::PhantomData;
+
+/// Calls a host function: `host!(call, group: GroupType, function(arguments...))` gives `Result<()>`.
+macro_rules! host {
+    ($call:expr, $group:ident: $Group:ident, $function:ident($($argument:expr),*)) => {{
+        let call = $call;
+        match call.function(
+            std::mem::offset_of!(pddflow_abi::Host, $group),
+            std::mem::offset_of!(pddflow_abi::$Group, $function),
+            |group: &pddflow_abi::$Group| &group.$function,
+            concat!(stringify!($group), ".", stringify!($function)),
+        ) {
+            // SAFETY: the function takes these arguments; pointers among them are to locals that outlive it.
+            Ok(function) => match unsafe { function(call.raw(), $($argument),*) } {
+                0 => Ok(()),
+                status => Err($crate::error::Error::host(status)),
+            },
+            Err(error) => Err(error),
+        }
+    }};
+}
+pub(crate) use host;
+
+/// One entry of the host into the plugin. Valid for `'call` and on this thread only.
+#[derive(Clone, Copy)]
+pub struct Call<'call> {
+    raw: *mut abi::Call,
+    // Invariant, so that tensors of one call do not mix with another's.
+    life: PhantomData<fn(&'call ()) -> &'call ()>,
+}
+
+impl std::fmt::Debug for Call<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Call")
+    }
+}
+
+impl<'call> Call<'call> {
+    /// Wraps the pointer that the host passed.
+    ///
+    /// # Safety
+    /// `raw` is the call that this plugin function was entered with, and `'call` ends with the function.
+    pub(crate) unsafe fn new(raw: *mut abi::Call) -> Self {
+        Self { raw, life: PhantomData }
+    }
+
+    pub(crate) fn raw(self) -> *mut abi::Call {
+        self.raw
+    }
+
+    /// A function of the host's tables, if this host has it.
+    pub(crate) fn function<G, F: Copy>(
+        self,
+        group: usize,
+        function: usize,
+        _type: fn(&G) -> &Option<F>,
+        name: &str,
+    ) -> Result<F> {
+        let missing = || Error::with_status(abi::Status::Unsupported, format!("this host does not have `{name}`"));
+        // SAFETY: a call starts with its public part, whose `host` is the root table for as long as the process lives.
+        let root = unsafe { (*self.raw).host }.cast::<u8>();
+        // SAFETY: `group` is an offset into the root; the size is checked before.
+        let group = unsafe { field::<*const u8>(root, group) }.ok_or_else(missing)?;
+        // SAFETY: likewise for the group.
+        unsafe { field::<Option<F>>(group, function) }.flatten().ok_or_else(missing)
+    }
+
+    /// Text of the host's first error in this call.
+    #[must_use]
+    pub fn error_text(self) -> String {
+        let mut text = abi::Text::EMPTY;
+        match host!(self, core: CoreGroup, error(&raw mut text)) {
+            // SAFETY: the host's text is valid until the next host call.
+            Ok(()) => unsafe { read_text(text) },
+            Err(_) => String::new(),
+        }
+    }
+
+    /// Whether the run should stop. Long loops of a plugin's own ask; every host function does by itself.
+    ///
+    /// # Errors
+    /// The call is over.
+    pub fn cancelled(self) -> Result<bool> {
+        let mut out = 0;
+        host!(self, core: CoreGroup, cancelled(&raw mut out))?;
+        Ok(out != 0)
+    }
+
+    /// Whether the host has an ability, e.g. `train/1`.
+    ///
+    /// # Errors
+    /// The name is too long.
+    pub fn has(self, capability: &str) -> Result<bool> {
+        let mut out = 0;
+        host!(self, core: CoreGroup, has(abi::Text::new(capability), &raw mut out))?;
+        Ok(out != 0)
+    }
+
+    /// Number of tensors alive in this call.
+    ///
+    /// # Errors
+    /// The call is over.
+    pub fn live(self) -> Result<u64> {
+        let mut out = 0;
+        host!(self, arena: ArenaGroup, live(&raw mut out))?;
+        Ok(out)
+    }
+
+    pub(crate) fn fail(self, error: &Error) -> i32 {
+        if let Some(message) = &error.message {
+            let _ = host!(self, core: CoreGroup, fail(error.status, abi::Text::new(message)));
+        }
+        error.status
+    }
+}
+
+/// A field of a table, if the table is long enough to have it.
+///
+/// # Safety
+/// `table` is NULL or a table that starts with its size.
+unsafe fn field<T: Copy>(table: *const u8, offset: usize) -> Option<T> {
+    if table.is_null() {
+        return None;
+    }
+    // SAFETY: every table starts with its size, a u32.
+    let size = unsafe { table.cast::<u32>().read() } as usize;
+    // SAFETY: the field lies within the size that the host states.
+    (offset + size_of::<T>() <= size).then(|| unsafe { table.add(offset).cast::<T>().read() })
+}
+
+/// Copies a text of the host.
+///
+/// # Safety
+/// The text is readable now.
+pub(crate) unsafe fn read_text(text: abi::Text) -> String {
+    if text.data.is_null() || text.length == 0 {
+        return String::new();
+    }
+    // SAFETY: passed on to the caller.
+    let bytes = unsafe { std::slice::from_raw_parts(text.data.cast::<u8>(), text.length as usize) };
+    String::from_utf8_lossy(bytes).into_owned()
+}

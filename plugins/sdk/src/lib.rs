@@ -1,0 +1,105 @@
+//! Safe Rust over the plugin boundary: write a matcher or a model.
+//!
+//! A plugin is a `cdylib` crate that depends on this one, `serde` and `schemars`. It implements [`Matcher`] or [`Model`] and names the
+//! type in [`plugin!`]; the file that cargo builds goes into a plugin folder, and pipelines use the new method by its id. Nothing
+//! of the program is touched, and the matcher is progressive from the start: it asks for the union with earlier sets and for start weights,
+//! and the host knows whether there are any.
+//!
+//! The simplest useful matcher: mean features of real and synthetic images shall agree (distribution matching without augmentation).
+//!
+//! ```
+//! use pddflow_sdk::{Description, Iteration, Keep, Learnable, Matcher, Mode, Need, Part, Problem, Result, Rows, Start, grad};
+//!
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! #[serde(default, deny_unknown_fields)]
+//! struct Config {
+//!     /// Step size of the images.
+//!     lr: f64,
+//! }
+//! impl Default for Config {
+//!     fn default() -> Self {
+//!         Self { lr: 1.0 }
+//!     }
+//! }
+//! struct MeanMatcher(Config);
+//!
+//! impl Matcher for MeanMatcher {
+//!     const ID: &'static str = "mean";
+//!     const SUMMARY: &'static str = "mean features agree";
+//!     type Config = Config;
+//!     fn create(config: Config) -> Result<Self> {
+//!         Ok(Self(config))
+//!     }
+//!     fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()> {
+//!         description.need(Need::Model)?;
+//!         description.learnable(&Learnable::images(problem, Start::Real, self.0.lr).with_momentum(0.5))
+//!     }
+//!     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
+//!         let weights = run.start_weights(run.key().fold("net")?)?;
+//!         for class in 0..run.problem().classes {
+//!             let key = run.key().fold_u64(class as u64)?;
+//!             let real = run.real_batch(Some(class), 256, key)?;
+//!             let synthetic = run.set(&Rows::all(Part::Union).of_class(class))?;
+//!             let real = run.forward(&weights, &real.images, Mode::Train, key)?.features.mean(&[0], false)?;
+//!             let ours = run.forward(&weights, &synthetic.images, Mode::Train, key)?.features.mean(&[0], false)?;
+//!             let loss = ours.squared_distance(&real)?;
+//!             run.step("images", &grad(&loss, &[run.learnable("images")?], Keep::No)?[0])?;
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! pddflow_sdk::plugin!(matcher MeanMatcher);
+//! # fn main() {}
+//! ```
+//!
+//! What cannot be done cannot be compiled. A tensor belongs to its call:
+//!
+//! ```compile_fail
+//! struct Hoarder { kept: std::sync::Mutex<Option<pddflow_sdk::Tensor<'static>>> }
+//! fn keep(hoarder: &Hoarder, run: &pddflow_sdk::Iteration<'_>) {
+//!     *hoarder.kept.lock().unwrap() = run.learnable("images").ok();
+//! }
+//! ```
+//!
+//! and to its thread:
+//!
+//! ```compile_fail
+//! fn send(tensor: pddflow_sdk::Tensor<'_>) {
+//!     std::thread::scope(|scope| {
+//!         scope.spawn(move || drop(tensor));
+//!     });
+//! }
+//! ```
+//!
+//! | module | for |
+//! |---|---|
+//! | [`Matcher`], [`Description`], [`Learnable`] | what a matcher is |
+//! | [`Iteration`] | what it can do in an outer iteration |
+//! | [`Model`], [`Weights`] | what a model is |
+//! | [`Tensor`], [`grad`] | arithmetic and derivatives of any order |
+//! | [`Key`] | randomness |
+//!
+//! Rules that the compiler does not see: instances may be entered from several threads at once; hold no lock and no borrow of
+//! thread-local data across a host function; start no threads. A panic is caught, shown to the user as a bug of the plugin, and its
+//! instance is not used again.
+#![allow(unsafe_code, reason = "the boundary; every block says what it relies on")]
+
+mod call;
+mod error;
+#[doc(hidden)]
+pub mod export;
+mod iteration;
+mod matcher;
+mod model;
+mod ops;
+mod random;
+mod tensor;
+
+pub use call::Call;
+pub use error::{Error, Result};
+pub use iteration::{Draw, Forward, Iteration, Labelled, Net, Part, Rows, Segment, TrainOn, Training, WeightInfo};
+pub use matcher::{Decoded, Description, Kind, Learnable, Learnables, Matcher, Need, Problem, Start, recipe};
+pub use model::{Batch, Init, Input, Mode, Model, Output, Weights};
+pub use random::Key;
+pub use tensor::{DType, Keep, Tensor, grad, gradients};

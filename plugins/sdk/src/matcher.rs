@@ -1,0 +1,337 @@
+//! Writing a matcher: what it optimises and one outer iteration. What an iteration can do is in [`Iteration`](crate::Iteration).
+
+use crate::call::{Call, host};
+use crate::error::Result;
+use crate::iteration::Iteration;
+use crate::tensor::{Tensor, numbers};
+use pddflow_abi::{self as abi, Text};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+/// A matcher: how synthetic data is made to mimic real data.
+pub trait Matcher: Sized + Send + Sync + 'static {
+    /// Name under which pipelines use it: `[a-z][a-z0-9-]*`.
+    const ID: &'static str;
+    /// One line.
+    const SUMMARY: &'static str;
+    /// Whether [`decode`](Self::decode) is implemented. If not, the learnable `images` is the set as it stands, with the
+    /// learnable `labels` or else the class numbers.
+    const DECODES: bool = false;
+    /// Parameters. Use `#[serde(default, deny_unknown_fields)]`, so that the schema has the defaults and typing errors are found.
+    type Config: DeserializeOwned + JsonSchema;
+
+    /// Makes an instance; it does not change after this.
+    ///
+    /// # Errors
+    /// Parameters that do not make sense together.
+    fn create(config: Self::Config) -> Result<Self>;
+
+    /// Declares learnables, needs and the recipe.
+    ///
+    /// # Errors
+    /// Parameters that do not fit the problem.
+    fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()>;
+
+    /// Makes images and labels of the learnables: a pure function, differentiable in them.
+    ///
+    /// # Errors
+    /// What the host refuses.
+    fn decode<'call>(&self, _problem: &Problem, _learnables: &Learnables<'call>) -> Result<Decoded<'call>> {
+        Err(crate::Error::new("this matcher does not decode"))
+    }
+
+    /// One outer iteration.
+    ///
+    /// # Errors
+    /// What the host refuses.
+    fn iterate(&self, iteration: &Iteration<'_>) -> Result<()>;
+}
+
+/// The task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    /// Classes of the data set.
+    pub classes: usize,
+    /// Channels of an image.
+    pub channels: usize,
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+    /// New synthetic images per class.
+    pub ipc: usize,
+    /// Outer iterations that will run.
+    pub iterations: u64,
+    /// Mean subtracted from pixels in `[0, 1]`, for each channel.
+    pub mean: Vec<f64>,
+    /// Standard deviation that pixels were divided by, for each channel.
+    pub std: Vec<f64>,
+}
+
+impl Problem {
+    /// Copies what the host gave.
+    ///
+    /// # Safety
+    /// `raw` is a problem of the host, valid now.
+    pub(crate) unsafe fn new(raw: *const abi::Problem) -> Self {
+        // SAFETY: passed on to the caller.
+        let raw = unsafe { raw.read() };
+        let channels = raw.channels as usize;
+        // SAFETY: the host gives one number for each channel.
+        let copy = |data: *const f64| unsafe { std::slice::from_raw_parts(data, channels) }.to_vec();
+        Self {
+            classes: raw.classes as usize,
+            channels,
+            height: raw.height as usize,
+            width: raw.width as usize,
+            ipc: raw.ipc as usize,
+            iterations: raw.iterations,
+            mean: copy(raw.mean),
+            std: copy(raw.std),
+        }
+    }
+
+    /// Shape of the images of one set: `[classes * ipc, channels, height, width]`.
+    #[must_use]
+    pub fn images(&self) -> [usize; 4] {
+        [self.classes * self.ipc, self.channels, self.height, self.width]
+    }
+}
+
+/// How a learnable starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Start {
+    /// Normal with this standard deviation.
+    Noise(f64),
+    /// Random real images of the row's class.
+    Real,
+    /// `factor * factor` real images in one (IDC).
+    Tile(u32),
+    /// 1 at the row's class.
+    OneHot,
+    /// Every element is this.
+    Constant(f64),
+}
+
+/// What a learnable stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Images, or what `decode` makes images of.
+    Images,
+    /// Soft labels.
+    Labels,
+    /// A learned step size.
+    StepSize,
+    /// Anything else.
+    Other,
+}
+
+/// A tensor that distillation optimises by stochastic gradient descent with momentum.
+#[derive(Clone, Debug)]
+pub struct Learnable {
+    name: String,
+    shape: Vec<usize>,
+    kind: Kind,
+    start: Start,
+    unit_space: bool,
+    lr: f64,
+    momentum: f64,
+    weight_decay: f64,
+    clamp: (f64, f64),
+    floor: f64,
+}
+
+impl Learnable {
+    /// A learnable with step size `lr` and nothing else.
+    #[must_use]
+    pub fn new(kind: Kind, name: &str, shape: &[usize], start: Start, lr: f64) -> Self {
+        Self {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            kind,
+            start,
+            unit_space: false,
+            lr,
+            momentum: 0.0,
+            weight_decay: 0.0,
+            clamp: (f64::NEG_INFINITY, f64::INFINITY),
+            floor: f64::NEG_INFINITY,
+        }
+    }
+
+    /// The images of a set, named `images`.
+    #[must_use]
+    pub fn images(problem: &Problem, start: Start, lr: f64) -> Self {
+        Self::new(Kind::Images, "images", &problem.images(), start, lr)
+    }
+
+    /// With momentum.
+    #[must_use]
+    pub fn with_momentum(mut self, momentum: f64) -> Self {
+        self.momentum = momentum;
+        self
+    }
+
+    /// With weight decay.
+    #[must_use]
+    pub fn with_weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = weight_decay;
+        self
+    }
+
+    /// Clamped to an interval before every outer iteration.
+    #[must_use]
+    pub fn with_clamp(mut self, low: f64, high: f64) -> Self {
+        self.clamp = (low, high);
+        self
+    }
+
+    /// Raised to this after every step.
+    #[must_use]
+    pub fn with_floor(mut self, floor: f64) -> Self {
+        self.floor = floor;
+        self
+    }
+
+    /// Pixels in `[0, 1]` instead of normalised ones; `decode` normalises.
+    #[must_use]
+    pub fn in_unit_space(mut self) -> Self {
+        self.unit_space = true;
+        self
+    }
+
+    fn declare(&self, call: Call<'_>) -> Result<()> {
+        let shape = numbers(&self.shape);
+        let (init, init_value) = match self.start {
+            Start::Noise(std) => (abi::LearnableInitKind::Noise, std),
+            Start::Real => (abi::LearnableInitKind::Real, 0.0),
+            Start::Tile(factor) => (abi::LearnableInitKind::Tile, f64::from(factor)),
+            Start::OneHot => (abi::LearnableInitKind::OneHot, 0.0),
+            Start::Constant(value) => (abi::LearnableInitKind::Constant, value),
+        };
+        let kind = match self.kind {
+            Kind::Images => abi::LearnableKind::Images,
+            Kind::Labels => abi::LearnableKind::Labels,
+            Kind::StepSize => abi::LearnableKind::StepSize,
+            Kind::Other => abi::LearnableKind::Other,
+        };
+        let space = if self.unit_space { abi::Space::Unit } else { abi::Space::Normalised };
+        let declaration = abi::LearnableDeclaration {
+            size: size_of::<abi::LearnableDeclaration>() as u32,
+            kind: kind as u32,
+            name: Text::new(&self.name),
+            shape: shape.as_ptr(),
+            rank: shape.len() as u64,
+            init: init as u32,
+            space: space as u32,
+            init_value,
+            lr: self.lr,
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+            clamp_low: self.clamp.0,
+            clamp_high: self.clamp.1,
+            floor: self.floor,
+        };
+        host!(call, declare: DeclareGroup, learnable(&raw const declaration))
+    }
+}
+
+/// What a matcher asks of its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A model.
+    Model,
+    /// Expert trajectories.
+    Trajectories,
+    /// A pool of start weights; without this need, missing ones are fresh random weights.
+    StartWeights,
+    /// Evaluations during distillation.
+    Evaluation,
+}
+
+/// Takes what a matcher says about itself.
+#[derive(Debug)]
+pub struct Description<'call> {
+    pub(crate) call: Call<'call>,
+}
+
+impl Description<'_> {
+    /// The next learnable.
+    ///
+    /// # Errors
+    /// The name was used before, or a number is not finite.
+    pub fn learnable(&mut self, learnable: &Learnable) -> Result<()> {
+        learnable.declare(self.call)
+    }
+
+    /// A need.
+    ///
+    /// # Errors
+    /// The host does not know it.
+    pub fn need(&mut self, need: Need) -> Result<()> {
+        let need = match need {
+            Need::Model => abi::Need::Model,
+            Need::Trajectories => abi::Need::Trajectories,
+            Need::StartWeights => abi::Need::StartWeights,
+            Need::Evaluation => abi::Need::Evaluation,
+        };
+        host!(self.call, declare: DeclareGroup, need(need as u32))
+    }
+
+    /// How to train on the set, a JSON object.
+    ///
+    /// # Errors
+    /// It is not an object.
+    pub fn recipe(&mut self, recipe: &serde_json::Value) -> Result<()> {
+        let text = recipe.to_string();
+        host!(self.call, declare: DeclareGroup, recipe(Text::new(&text)))
+    }
+}
+
+/// The learnables, in the order of their declaration.
+#[derive(Debug)]
+pub struct Learnables<'call> {
+    pub(crate) call: Call<'call>,
+    pub(crate) named: Vec<(String, Tensor<'call>)>,
+}
+
+impl<'call> Learnables<'call> {
+    /// A learnable by its name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn get(&self, name: &str) -> Result<&Tensor<'call>> {
+        let found = self.named.iter().find(|(known, _)| known == name);
+        found.map(|(_, tensor)| tensor).ok_or_else(|| crate::Error::new(format!("there is no learnable `{name}`")))
+    }
+
+    /// The call, for making tensors.
+    #[must_use]
+    pub fn call(&self) -> Call<'call> {
+        self.call
+    }
+}
+
+/// What `decode` gives.
+#[derive(Debug)]
+pub struct Decoded<'call> {
+    /// `[row, channel, height, width]`, normalised as the data.
+    pub images: Tensor<'call>,
+    /// I64 `[row]`, or probabilities `[row, class]`.
+    pub labels: Tensor<'call>,
+}
+
+impl Decoded<'_> {
+    pub(crate) fn declare(&self, call: Call<'_>) -> Result<()> {
+        for (kind, tensor) in [(abi::Output::Images, &self.images), (abi::Output::Labels, &self.labels)] {
+            host!(call, declare: DeclareGroup, output(kind as u32, Text::EMPTY, tensor.handle()))?;
+        }
+        Ok(())
+    }
+}
+
+/// The usual recipe of a set: how it is augmented in training, and everything else by the evaluation's defaults.
+#[must_use]
+pub fn recipe(augment: &str) -> serde_json::Value {
+    serde_json::json!({ "augment": augment })
+}

@@ -1,0 +1,571 @@
+//! Operations on tensors. Those of the host are here under their names; derived ones are composed of them, and say so.
+
+use crate::call::host;
+use crate::error::Result;
+use crate::tensor::{DType, Tensor, handles, numbers};
+use pddflow_abi::{self as abi, Op};
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+macro_rules! unary {
+    ($($(#[$doc:meta])* $name:ident $op:ident;)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// The tensor is not real.
+            pub fn $name(&self) -> Result<Self> {
+                self.map(Op::$op, &[])
+            }
+        )*
+    };
+}
+
+macro_rules! binary {
+    ($($(#[$doc:meta])* $name:ident $op:ident;)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// The shapes do not broadcast.
+            pub fn $name(&self, other: &Self) -> Result<Self> {
+                self.with(Op::$op, other)
+            }
+        )*
+    };
+}
+
+macro_rules! reduction {
+    ($($(#[$doc:meta])* $name:ident $op:ident;)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// No axes means all of them; `keep` keeps them with size 1.
+            ///
+            /// # Errors
+            /// An axis does not exist.
+            pub fn $name(&self, axes: &[usize], keep: bool) -> Result<Self> {
+                self.reduce(Op::$op, axes, keep)
+            }
+        )*
+    };
+}
+
+impl<'call> Tensor<'call> {
+    fn map(&self, op: Op, parameters: &[f64]) -> Result<Self> {
+        let (data, count) = (parameters.as_ptr(), parameters.len() as u64);
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), map: MapGroup, unary(op as u32, self.handle(), data, count, out)),
+        )
+    }
+
+    fn with(&self, op: Op, other: &Self) -> Result<Self> {
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), map: MapGroup, binary(op as u32, self.handle(), other.handle(), out)),
+        )
+    }
+
+    fn reduce(&self, op: Op, axes: &[usize], keep: bool) -> Result<Self> {
+        let axes = numbers(axes);
+        let (data, count) = (axes.as_ptr(), axes.len() as u64);
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), reduce: ReduceGroup, over(op as u32, self.handle(), data, count, u32::from(keep), out)),
+        )
+    }
+
+    unary! {
+        /// -x.
+        negated Neg;
+        /// e^x.
+        exp Exp;
+        /// Natural logarithm.
+        log Log;
+        /// Square root.
+        sqrt Sqrt;
+        /// 1 / x.
+        recip Recip;
+        /// x^2.
+        square Square;
+        /// |x|; derivative 0 at 0.
+        abs Abs;
+        /// -1, 0 or 1; derivative 0.
+        sign Sign;
+        /// max(x, 0); derivative 0 at 0.
+        relu Relu;
+        /// 1 where x > 0, else 0; derivative 0.
+        positive Step;
+        /// Sine.
+        sin Sin;
+        /// Cosine.
+        cos Cos;
+        /// Hyperbolic tangent.
+        tanh Tanh;
+        /// 1 / (1 + e^-x).
+        sigmoid Sigmoid;
+    }
+
+    binary! {
+        /// Larger of the two.
+        maximum Maximum;
+        /// Smaller of the two.
+        minimum Minimum;
+        /// 1 where x > y, else 0; no gradient.
+        greater Greater;
+        /// 1 where x >= y, else 0; no gradient.
+        greater_equal GreaterEqual;
+        /// 1 where x < y, else 0; no gradient.
+        less Less;
+        /// 1 where x <= y, else 0; no gradient.
+        less_equal LessEqual;
+        /// 1 where x = y, else 0; no gradient.
+        equal Equal;
+    }
+
+    reduction! {
+        /// Sum.
+        sum Sum;
+        /// Mean.
+        mean Mean;
+        /// Largest element.
+        max Max;
+        /// Smallest element.
+        min Min;
+    }
+
+    /// x^p.
+    ///
+    /// # Errors
+    /// The tensor is not real.
+    pub fn powf(&self, exponent: f64) -> Result<Self> {
+        self.map(Op::Power, &[exponent])
+    }
+
+    /// Limited to an interval; derivative 0 outside.
+    ///
+    /// # Errors
+    /// The interval is empty.
+    pub fn clamp(&self, low: f64, high: f64) -> Result<Self> {
+        self.map(Op::Clamp, &[low, high])
+    }
+
+    /// x where the mask is not 0, else y.
+    ///
+    /// # Errors
+    /// The shapes do not broadcast.
+    pub fn select(mask: &Self, x: &Self, y: &Self) -> Result<Self> {
+        Self::made(x.call(), |out| host!(x.call(), map: MapGroup, select(mask.handle(), x.handle(), y.handle(), out)))
+    }
+
+    /// Row of the largest element along an axis, I64; no gradient.
+    ///
+    /// # Errors
+    /// The axis does not exist.
+    pub fn argmax(&self, axis: usize) -> Result<Self> {
+        self.reduce(Op::ArgMax, &[axis], false)
+    }
+
+    /// log(sum e^x) along an axis, without overflow.
+    ///
+    /// # Errors
+    /// The axis does not exist.
+    pub fn log_sum_exp(&self, axis: usize, keep: bool) -> Result<Self> {
+        self.reduce(Op::LogSumExp, &[axis], keep)
+    }
+
+    /// Same elements, other axes.
+    ///
+    /// # Errors
+    /// The numbers of elements differ.
+    pub fn reshape(&self, shape: &[usize]) -> Result<Self> {
+        let shape = numbers(shape);
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), shape: ShapeGroup, reshape(self.handle(), shape.as_ptr(), shape.len() as u64, out)),
+        )
+    }
+
+    /// All axes but the first become one.
+    ///
+    /// # Errors
+    /// The tensor has no axis.
+    pub fn flatten_rows(&self) -> Result<Self> {
+        match self.shape()?.as_slice() {
+            [] => Err(crate::Error::shape("a scalar has no rows")),
+            [rows, rest @ ..] => self.reshape(&[*rows, rest.iter().product()]),
+        }
+    }
+
+    /// Axes in another order.
+    ///
+    /// # Errors
+    /// It is not a permutation.
+    pub fn permute(&self, axes: &[usize]) -> Result<Self> {
+        let axes = numbers(axes);
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), shape: ShapeGroup, permute(self.handle(), axes.as_ptr(), axes.len() as u64, out)),
+        )
+    }
+
+    /// Repeated along axes of size 1.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub fn broadcast_to(&self, shape: &[usize]) -> Result<Self> {
+        let shape = numbers(shape);
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), shape: ShapeGroup, broadcast(self.handle(), shape.as_ptr(), shape.len() as u64, out)),
+        )
+    }
+
+    /// Rows `start..end` of an axis, every `step`-th.
+    ///
+    /// # Errors
+    /// The range does not lie within the axis.
+    pub fn slice(&self, axis: usize, start: usize, end: usize, step: usize) -> Result<Self> {
+        let range = numbers(&[start, end, step]);
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), shape: ShapeGroup, slice(self.handle(), axis as u64, range.as_ptr(), out)),
+        )
+    }
+
+    /// Zeros around: before and after, for each axis.
+    ///
+    /// # Errors
+    /// There is not one pair for each axis.
+    pub fn pad(&self, widths: &[(usize, usize)]) -> Result<Self> {
+        let flat: Vec<u64> = widths.iter().flat_map(|(before, after)| [*before as u64, *after as u64]).collect();
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), shape: ShapeGroup, pad(self.handle(), flat.as_ptr(), widths.len() as u64, out)),
+        )
+    }
+
+    /// Reversed along axes.
+    ///
+    /// # Errors
+    /// An axis does not exist.
+    pub fn flip(&self, axes: &[usize]) -> Result<Self> {
+        let axes = numbers(axes);
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), shape: ShapeGroup, flip(self.handle(), axes.as_ptr(), axes.len() as u64, out)),
+        )
+    }
+
+    /// One after the other along an axis.
+    ///
+    /// # Errors
+    /// There is none, or the other axes differ.
+    pub fn concat(items: &[Self], axis: usize) -> Result<Self> {
+        let call = items.first().ok_or_else(|| crate::Error::shape("there is no tensor to join"))?.call();
+        let items = handles(items);
+        Self::made(
+            call,
+            |out| host!(call, shape: ShapeGroup, concat(items.as_ptr(), items.len() as u64, axis as u64, out)),
+        )
+    }
+
+    /// Along a new axis.
+    ///
+    /// # Errors
+    /// There is none, or the shapes differ.
+    pub fn stack(items: &[Self], axis: usize) -> Result<Self> {
+        let call = items.first().ok_or_else(|| crate::Error::shape("there is no tensor to join"))?.call();
+        let items = handles(items);
+        Self::made(
+            call,
+            |out| host!(call, shape: ShapeGroup, stack(items.as_ptr(), items.len() as u64, axis as u64, out)),
+        )
+    }
+
+    /// The rows of an axis that an I64 tensor names.
+    ///
+    /// # Errors
+    /// A row does not exist.
+    pub fn gather(&self, axis: usize, rows: &Self) -> Result<Self> {
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), shape: ShapeGroup, gather(self.handle(), axis as u64, rows.handle(), out)),
+        )
+    }
+
+    /// Adds rows to zeros of `size` rows: the transpose of [`gather`](Self::gather).
+    ///
+    /// # Errors
+    /// A row does not exist.
+    pub fn scatter_add(&self, axis: usize, rows: &Self, size: usize) -> Result<Self> {
+        let (axis, size) = (axis as u64, size as u64);
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), shape: ShapeGroup, scatter_add(self.handle(), axis, rows.handle(), size, out)),
+        )
+    }
+
+    /// I64 `[row]` to real `[row, class]`.
+    ///
+    /// # Errors
+    /// A label is out of range.
+    pub fn one_hot(&self, classes: usize) -> Result<Self> {
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), shape: ShapeGroup, one_hot(self.handle(), classes as u64, out)),
+        )
+    }
+
+    /// Product of the last two axes, batched over the others.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub fn matmul(&self, other: &Self) -> Result<Self> {
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), linear: LinearGroup, matmul(self.handle(), other.handle(), out)),
+        )
+    }
+
+    /// `[row, in]` times the transpose of `weight`, `[out, in]`, plus `bias`, `[out]`.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub fn affine(&self, weight: &Self, bias: Option<&Self>) -> Result<Self> {
+        let bias = bias.map_or(0, Self::handle);
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), linear: LinearGroup, affine(self.handle(), weight.handle(), bias, out)),
+        )
+    }
+
+    /// Cross-correlation of `[image, channel, row, column]` with `[out, in, row, column]`.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub fn conv2d(&self, weight: &Self, bias: Option<&Self>, stride: usize, padding: usize) -> Result<Self> {
+        let arguments = abi::ConvArguments {
+            size: size_of::<abi::ConvArguments>() as u32,
+            reserved: 0,
+            x: self.handle(),
+            weight: weight.handle(),
+            bias: bias.map_or(0, Self::handle),
+            stride: [stride as u64; 2],
+            padding: [padding as u64; 2],
+        };
+        Self::made(self.call(), |out| host!(self.call(), linear: LinearGroup, conv2d(&raw const arguments, out)))
+    }
+
+    /// Mean of windows; an incomplete one at the end is dropped.
+    ///
+    /// # Errors
+    /// No window fits.
+    pub fn avg_pool2d(&self, kernel: usize, stride: usize) -> Result<Self> {
+        self.pool2d(abi::Pool::Average, kernel, stride)
+    }
+
+    /// Largest of windows; an incomplete one at the end is dropped.
+    ///
+    /// # Errors
+    /// No window fits.
+    pub fn max_pool2d(&self, kernel: usize, stride: usize) -> Result<Self> {
+        self.pool2d(abi::Pool::Max, kernel, stride)
+    }
+
+    fn pool2d(&self, kind: abi::Pool, kernel: usize, stride: usize) -> Result<Self> {
+        let arguments = abi::PoolArguments {
+            size: size_of::<abi::PoolArguments>() as u32,
+            kind: kind as u32,
+            x: self.handle(),
+            kernel: [kernel as u64; 2],
+            stride: [stride as u64; 2],
+        };
+        Self::made(self.call(), |out| host!(self.call(), linear: LinearGroup, pool2d(&raw const arguments, out)))
+    }
+
+    fn norm_arguments(&self, kind: abi::Norm, affine: [&Self; 2], epsilon: f64) -> abi::NormArguments {
+        abi::NormArguments {
+            size: size_of::<abi::NormArguments>() as u32,
+            kind: kind as u32,
+            x: self.handle(),
+            weight: affine[0].handle(),
+            bias: affine[1].handle(),
+            mean: 0,
+            variance: 0,
+            epsilon,
+        }
+    }
+
+    /// `(x - mean) / sqrt(variance + epsilon) * weight + bias` over the plane of each image and channel.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub fn instance_norm(&self, weight: &Self, bias: &Self, epsilon: f64) -> Result<Self> {
+        let arguments = self.norm_arguments(abi::Norm::Instance, [weight, bias], epsilon);
+        let none = std::ptr::null_mut();
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), linear: LinearGroup, norm(&raw const arguments, out, none, none)),
+        )
+    }
+
+    /// The same over the batch and the plane; also gives mean and variance (divided by the count), `[channel]`.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub fn batch_norm_train(&self, weight: &Self, bias: &Self, epsilon: f64) -> Result<[Self; 3]> {
+        let arguments = self.norm_arguments(abi::Norm::BatchTrain, [weight, bias], epsilon);
+        let (mut mean, mut variance) = (0, 0);
+        let result = Self::made(
+            self.call(),
+            |out| host!(self.call(), linear: LinearGroup, norm(&raw const arguments, out, &raw mut mean, &raw mut variance)),
+        )?;
+        Ok([result, Self::own(self.call(), mean), Self::own(self.call(), variance)])
+    }
+
+    /// The same with the given mean and variance, `[channel]`.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub fn batch_norm_eval(&self, affine: [&Self; 2], statistics: [&Self; 2], epsilon: f64) -> Result<Self> {
+        let mut arguments = self.norm_arguments(abi::Norm::BatchEval, affine, epsilon);
+        arguments.mean = statistics[0].handle();
+        arguments.variance = statistics[1].handle();
+        let none = std::ptr::null_mut();
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), linear: LinearGroup, norm(&raw const arguments, out, none, none)),
+        )
+    }
+
+    /// x - log(sum e^x) along an axis.
+    ///
+    /// # Errors
+    /// The axis does not exist.
+    pub fn log_softmax(&self, axis: usize) -> Result<Self> {
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), linear: LinearGroup, log_softmax(self.handle(), axis as u64, out)),
+        )
+    }
+
+    /// Mean over the rows of `[row, class]` logits against I64 `[row]` or probabilities `[row, class]`.
+    ///
+    /// # Errors
+    /// The shapes do not fit, or a label is out of range.
+    pub fn cross_entropy(&self, labels: &Self) -> Result<Self> {
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), linear: LinearGroup, cross_entropy(self.handle(), labels.handle(), out)),
+        )
+    }
+
+    /// Bilinear with half-pixel centres, of the last two axes of `[image, channel, row, column]`.
+    ///
+    /// # Errors
+    /// The tensor does not have four axes.
+    pub fn resize(&self, height: usize, width: usize) -> Result<Self> {
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), linear: LinearGroup, resize(self.handle(), height as u64, width as u64, out)),
+        )
+    }
+
+    /// e^x / sum e^x along an axis. Derived: the exponential of [`log_softmax`](Self::log_softmax).
+    ///
+    /// # Errors
+    /// The axis does not exist.
+    pub fn softmax(&self, axis: usize) -> Result<Self> {
+        self.log_softmax(axis)?.exp()
+    }
+
+    /// Sum of products of all elements. Derived.
+    ///
+    /// # Errors
+    /// The shapes differ.
+    pub fn dot(&self, other: &Self) -> Result<Self> {
+        (self * other)?.sum(&[], false)
+    }
+
+    /// Square root of the sum of squares over axes. Derived; its derivative is not defined where it is 0.
+    ///
+    /// # Errors
+    /// An axis does not exist.
+    pub fn norm(&self, axes: &[usize], keep: bool) -> Result<Self> {
+        self.square()?.sum(axes, keep)?.sqrt()
+    }
+
+    /// Sum of squared differences. Derived.
+    ///
+    /// # Errors
+    /// The shapes do not broadcast.
+    pub fn squared_distance(&self, other: &Self) -> Result<Self> {
+        (self - other)?.square()?.sum(&[], false)
+    }
+
+    /// `<x, y> / (|x| |y| + epsilon)` over the last axis of `[row, element]`, for each row. Derived. A row of zeros gives 0 with
+    /// gradient 0: its length is taken as that of its squares with the mask of non-zero rows.
+    ///
+    /// # Errors
+    /// The shapes differ.
+    pub fn cosine(&self, other: &Self, epsilon: f64) -> Result<Self> {
+        let products = (self * other)?.sum(&[1], false)?;
+        let lengths = (&self.safe_norm()? * &other.safe_norm()?)?;
+        &products / &(&lengths + epsilon)?
+    }
+
+    /// Length of each row; 0 with gradient 0 for a row of zeros.
+    fn safe_norm(&self) -> Result<Self> {
+        let squares = self.square()?.sum(&[1], false)?;
+        let filled = squares.detach()?.positive()?;
+        // Rows of zeros get 1 under the root and 0 behind it, so that no 0/0 arises backwards.
+        let empty = (&filled.negated()? + 1.0)?;
+        &(&squares + &empty)?.sqrt()? * &filled
+    }
+
+    /// The number of rows with the same label as the largest logit, divided by their number. Derived; no gradient.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub fn accuracy(&self, labels: &Self) -> Result<f64> {
+        let hard = if labels.dtype()? == DType::I64 { labels.clone() } else { labels.detach()?.argmax(1)? };
+        let (found, wanted) = (self.detach()?.argmax(1)?.to_i64_vec()?, hard.to_i64_vec()?);
+        let right = found.iter().zip(&wanted).filter(|(a, b)| a == b).count();
+        Ok(right as f64 / wanted.len().max(1) as f64)
+    }
+}
+
+macro_rules! operator {
+    ($($Trait:ident $method:ident $op:ident $scalar:expr;)*) => {
+        $(
+            impl<'call> $Trait<&Tensor<'call>> for &Tensor<'call> {
+                type Output = Result<Tensor<'call>>;
+                fn $method(self, other: &Tensor<'call>) -> Self::Output {
+                    self.with(Op::$op, other)
+                }
+            }
+            impl<'call> $Trait<f64> for &Tensor<'call> {
+                type Output = Result<Tensor<'call>>;
+                fn $method(self, other: f64) -> Self::Output {
+                    let (op, parameter): (Op, f64) = $scalar(other);
+                    self.map(op, &[parameter])
+                }
+            }
+        )*
+    };
+}
+
+operator! {
+    Add add Add |value: f64| (Op::AddScalar, value);
+    Sub sub Sub |value: f64| (Op::AddScalar, -value);
+    Mul mul Mul |value: f64| (Op::MulScalar, value);
+    Div div Div |value: f64| (Op::MulScalar, 1.0 / value);
+}
+
+impl<'call> Neg for &Tensor<'call> {
+    type Output = Result<Tensor<'call>>;
+    fn neg(self) -> Self::Output {
+        self.negated()
+    }
+}

@@ -1,0 +1,3 @@
+/* The header starts with another word. */
+#define MAGIC "NOTFLOW"
+#include "base.h"

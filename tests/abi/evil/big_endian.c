@@ -1,0 +1,3 @@
+/* Built for another byte order. */
+#define FLAGS (PDDFLOW_FLAGS_C ^ 2)
+#include "base.h"

@@ -1,0 +1,3 @@
+/* The summary claims to be four gigabytes long. */
+#define SUMMARY {"short", 4294967296u}
+#include "base.h"

@@ -1,0 +1,3 @@
+/* Optimises nothing. */
+#define DESCRIBE_BODY return PDDFLOW_STATUS_OK;
+#include "base.h"

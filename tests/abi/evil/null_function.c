@@ -1,0 +1,3 @@
+/* A mandatory function is NULL. */
+#define ITERATE 0
+#include "base.h"

@@ -1,0 +1,3 @@
+/* There is no table. */
+#define TABLE 0
+#include "base.h"

@@ -1,0 +1,3 @@
+/* Built for another major version. */
+#define MAJOR 99
+#include "base.h"

@@ -1,0 +1,4 @@
+/* Reports a panic. */
+#define ITERATE_BODY \
+    return call->host->core->fail(call, PDDFLOW_STATUS_PANIC, PDDFLOW_TEXT("lost my head"));
+#include "base.h"

@@ -1,0 +1,3 @@
+/* The schema is not JSON. */
+#define SCHEMA PDDFLOW_TEXT_INIT("lr: number")
+#include "base.h"

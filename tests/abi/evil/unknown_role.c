@@ -1,0 +1,3 @@
+/* Neither matcher nor model. */
+#define ROLE 77
+#include "base.h"

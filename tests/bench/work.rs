@@ -1,0 +1,122 @@
+//! The units of work, step by step as the methods' official scripts do them.
+
+use pddflow_tensor::augment::{self, Draw, Policy};
+use pddflow_tensor::{Device, Keep, RandomKey, Result, Tensor, grad};
+
+use crate::network::{features, logits, weights};
+
+const CLASSES: usize = 10;
+const IMAGES_PER_CLASS: usize = 10;
+/// Real images of a class in one batch.
+const REAL: usize = 256;
+const POLICY: &str = "dsa:color_crop_cutout_flip_scale_rotate";
+/// Keeps the cosine defined (the constant of the official code).
+const COSINE_EPS: f64 = 1e-6;
+
+/// Data and state that repetitions share.
+pub(crate) struct Bench {
+    width: usize,
+    policy: Policy,
+    real: Tensor,
+    images: Tensor,
+    momentum: Tensor,
+}
+
+impl Bench {
+    pub(crate) fn new(width: usize) -> Result<Self> {
+        let key = RandomKey::new(0);
+        let images = normal(&[CLASSES * IMAGES_PER_CLASS, 3, 32, 32], key.fold("images"))?;
+        Ok(Self {
+            width,
+            policy: Policy::parse(POLICY)?,
+            real: normal(&[REAL, 3, 32, 32], key.fold("real"))?,
+            momentum: images.mul_scalar(0.0)?,
+            images,
+        })
+    }
+
+    /// Distribution matching: distance of mean features, summed over classes, and one image step.
+    pub(crate) fn dm(&mut self, iteration: u64) -> Result<()> {
+        let key = RandomKey::new(1).fold_u64(iteration);
+        let weights = weights(self.width, CLASSES, key)?;
+        let images = self.images.variable()?;
+        let mut distances = Vec::new();
+        for class in 0..CLASSES {
+            let key = key.fold("augment").fold_u64(class as u64);
+            let real = augment::apply(&self.policy, &self.real, Draw::Siamese, key)?;
+            let real = mean_features(&weights, &real)?;
+            let own = images.slice(0, class * IMAGES_PER_CLASS, (class + 1) * IMAGES_PER_CLASS, 1)?;
+            let own = augment::apply(&self.policy, &own, Draw::Siamese, key)?;
+            let own = features(&weights, &own)?.mean(&[0], false)?;
+            distances.push(real.sub(&own)?.square()?.sum_all()?);
+        }
+        let loss = Tensor::stack(&distances, 0)?.sum_all()?;
+        let slope = grad(&[loss], &[images], None, Keep::No)?.swap_remove(0);
+        self.momentum = self.momentum.mul_scalar(0.5)?.add(&slope)?;
+        self.images = self.images.sub(&self.momentum)?;
+        Ok(())
+    }
+
+    fn real_gradients(&self, gradients: &dyn Fn(&Tensor, Keep) -> Result<Vec<Tensor>>) -> Result<Vec<Tensor>> {
+        let part = part();
+        let mut total: Option<Vec<Tensor>> = None;
+        for start in (0..REAL).step_by(part) {
+            let own = gradients(&self.real.slice(0, start, (start + part).min(REAL), 1)?, Keep::No)?;
+            total = Some(match total {
+                None => own,
+                Some(total) => total.iter().zip(&own).map(|(a, b)| a.add(b)).collect::<Result<_>>()?,
+            });
+        }
+        Ok(total.unwrap_or_default())
+    }
+
+    /// Gradient matching of one class: cosine distance of the weights' gradients, and its gradient by
+    /// the images.
+    pub(crate) fn dsa(&mut self, iteration: u64) -> Result<()> {
+        let key = RandomKey::new(2).fold_u64(iteration);
+        let weights = weights(self.width, CLASSES, key)?.iter().map(Tensor::variable).collect::<Result<Vec<_>>>()?;
+        let images = self.images.slice(0, 0, IMAGES_PER_CLASS, 1)?.variable()?;
+        let gradients = |images: &Tensor, keep: Keep| {
+            let x = augment::apply(&self.policy, images, Draw::Siamese, key.fold("augment"))?;
+            let labels = Tensor::from_i64(vec![0; x.shape()[0]], &[x.shape()[0]], &Device::Cpu)?;
+            grad(&[logits(&weights, &x)?.cross_entropy(&labels)?], &weights, None, keep)
+        };
+        let real = self.real_gradients(&gradients)?;
+        let own = gradients(&images, Keep::OnTape)?;
+        let mut distances = Vec::new();
+        for (real, own) in real.iter().zip(&own).filter(|(real, _)| real.rank() > 1) {
+            distances.push(cosine_distance(real, own)?);
+        }
+        let loss = Tensor::stack(&distances, 0)?.sum_all()?;
+        grad(&[loss], &[images], None, Keep::No)?;
+        Ok(())
+    }
+}
+
+/// Mean features of constant images, a part of them at a time.
+fn mean_features(weights: &[Tensor], images: &Tensor) -> Result<Tensor> {
+    let part = part();
+    let mut sums = Vec::new();
+    for start in (0..REAL).step_by(part) {
+        let images = images.slice(0, start, (start + part).min(REAL), 1)?;
+        sums.push(features(weights, &images)?.sum(&[0], false)?);
+    }
+    Tensor::stack(&sums, 0)?.sum(&[0], false)?.mul_scalar(1.0 / REAL as f64)
+}
+
+fn part() -> usize {
+    std::env::var("PART").map_or(REAL, |v| v.parse().unwrap_or(REAL))
+}
+
+/// `sum over rows of 1 - <a, b> / (|a| |b| + eps)`, a row being what belongs to one output channel.
+fn cosine_distance(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let rows = [a.shape()[0], a.elements() / a.shape()[0]];
+    let (a, b) = (a.reshape(&rows)?, b.reshape(&rows)?);
+    let lengths = a.norm2(&[1], false)?.mul(&b.norm2(&[1], false)?)?.add_scalar(COSINE_EPS)?;
+    a.mul(&b)?.sum(&[1], false)?.div(&lengths)?.neg()?.add_scalar(1.0)?.sum_all()
+}
+
+fn normal(shape: &[usize], key: RandomKey) -> Result<Tensor> {
+    let values = key.normal_f64(shape.iter().product()).into_iter().map(|value| value as f32).collect();
+    Tensor::from_f32(values, shape, &Device::Cpu)
+}

@@ -1,0 +1,14 @@
+//! The command line: what is printed, and the exit codes.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
+
+mod commands;
+mod diagnostics;
+mod help;
+mod readme;
+
+/// A golden text under `tests/golden`, with what differs between machines replaced.
+fn golden(name: &str, text: &str) {
+    insta::with_settings!({ snapshot_path => "../golden", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!(name, text);
+    });
+}

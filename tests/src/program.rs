@@ -1,0 +1,46 @@
+//! The program under test, built once per process.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Everything that a run needs beside the test itself.
+const PACKAGES: [&str; 4] = ["pddflow-cli", "pddflow-matcher-dc", "pddflow-matcher-dm", "pddflow-model-convnet"];
+/// Names a program to test instead of building one, such as an installed one.
+const PROGRAM: &str = "PDDFLOW_TEST_PROGRAM";
+
+/// The folder of the workspace.
+#[must_use]
+pub fn workspace_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// The program. It is built with cargo first, with the profile and into the folder of this test, so that
+/// `cargo test -p pddflow-tests` alone tests the sources as they stand.
+///
+/// # Panics
+/// When it does not build.
+pub fn program() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| std::env::var_os(PROGRAM).map_or_else(build, PathBuf::from))
+}
+
+fn build() -> PathBuf {
+    // .../target/<profile>/deps/<test>
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).expect("cargo puts tests into <target>/<profile>/deps");
+    let profile = match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(workspace_root()).args(["build", "--quiet", "--profile", profile, "--target-dir"]);
+    command.arg(folder.parent().unwrap());
+    PACKAGES.iter().for_each(|package| {
+        command.args(["--package", package]);
+    });
+    let output = command.output().expect("cargo starts");
+    assert!(output.status.success(), "the program does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    folder.join(format!("pddflow{}", std::env::consts::EXE_SUFFIX))
+}
