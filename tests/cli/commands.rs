@@ -55,14 +55,24 @@ fn the_plugins_of_this_repository_are_listed() {
 }
 
 #[test]
-fn a_broken_plugin_ends_with_4() {
+fn a_broken_plugin_that_is_named_ends_with_4() {
+    let place = Place::new();
+    place.write("broken.so", "not a library");
+    let text = fs_err::read_to_string(place.path("smoke.yaml")).unwrap();
+    place.write("smoke.yaml", format!("plugins: [broken.so]\n{text}"));
+    place.run(&["run", "smoke.yaml"]).ends_with(4).says(&["pddflow::plugin::not_a_library", "broken.so", "help: "]);
+    place.write("smoke.yaml", format!("plugins: [absent.so]\n{text}"));
+    place.run(&["plan", "smoke.yaml"]).ends_with(4).says(&["pddflow::plugin::not_found", "absent.so"]);
+}
+
+#[test]
+fn other_files_of_a_plugin_folder_do_not_matter() {
     let place = Place::new();
     fs_err::create_dir(place.path("plugins")).unwrap();
-    place.write("plugins/libbroken.so", "not a library");
-    place
-        .run(&["plugin", "list", "--plugin-dir", "plugins"])
-        .ends_with(4)
-        .says(&["pddflow::plugin::not_a_library", "libbroken.so"]);
+    place.write("plugins/notes.txt", "no plugin");
+    place.write("plugins/libother.so", "not a library");
+    let ran = place.run(&["plugin", "list", "--json", "--plugin-dir", "plugins", "--plugin-dir", "absent"]).succeeds();
+    assert!(ran.json()["plugins"].as_array().unwrap().len() >= 3);
 }
 
 #[test]

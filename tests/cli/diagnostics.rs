@@ -21,8 +21,27 @@ nodes:
   eval:
     kind: evaluate
     needs: { data: pictures }
-    with: { model: convnet }
+    with: { model: { convnet: { widht: 8 } } }
+  dsa:
+    kind: distill
+    needs: { data: pictures }
+    with: { ipc: 0, iterations: 1, model: convnet, matcher: { dn: {} } }
   table: { kind: table, needs: { results: \"eval[3]\" }, wiht: {} }
+";
+
+/// Two distillations, each on top of the other: none can be first.
+const CYCLE: &str = "\
+format: 1
+nodes:
+  data: { kind: dataset, with: { source: fashion-mini } }
+  a:
+    kind: distill
+    needs: { data: data, previous: b }
+    with: { ipc: 1, iterations: 1, model: convnet, matcher: dm }
+  b:
+    kind: distill
+    needs: { data: data, previous: a }
+    with: { ipc: 1, iterations: 1, model: convnet, matcher: dm }
 ";
 
 #[test]
@@ -49,8 +68,8 @@ fn problems_are_json_where_asked() {
 #[test]
 fn other_bad_files_have_clear_texts() {
     let place = Place::new();
-    place.write("cycle.yaml", "format: 1\nnodes:\n  a: { kind: distill, needs: { data: a } }\n");
-    place.write("bytes.yaml", [0xff, 0xfe, 0x00]);
+    place.write("cycle.yaml", CYCLE);
+    place.write("bytes.yaml", [0xff, 0xfe, b'a']);
     place.write("empty.yaml", "");
     place.write("list.yaml", "- a\n- b\n");
     place.write("format.yaml", "format: 99\nnodes: {}\n");

@@ -42,11 +42,15 @@ pub(crate) fn plugin_options(plugins: &PluginArgs) -> LibraryOptions {
     options
 }
 
-/// The folder of the program and its `deps`, where cargo leaves the libraries that it built.
-fn beside_the_program() -> Vec<PathBuf> {
-    let program = env::current_exe().ok().and_then(|program| program.canonicalize().ok());
-    let folder = program.and_then(|program| program.parent().map(Path::to_path_buf));
-    folder.map(|folder| vec![folder.clone(), folder.join("deps")]).unwrap_or_default()
+/// The folder of the program; when no library lies there, its `deps`, where cargo leaves those that it built for tests.
+/// (Never both: `deps` holds many libraries of others, and looking into each takes longer than a run with nothing to do.)
+fn beside_the_program() -> Option<PathBuf> {
+    let program = env::current_exe().ok()?.canonicalize().ok()?;
+    let folder = program.parent()?.to_path_buf();
+    let is_library = |name: &Path| name.extension().is_some_and(|found| found == env::consts::DLL_EXTENSION);
+    let mut files = fs_err::read_dir(&folder).into_iter().flatten().flatten();
+    let any = files.any(|entry| is_library(Path::new(&entry.file_name())));
+    Some(if any { folder } else { folder.join("deps") })
 }
 
 /// The folder where programs keep data of the user.

@@ -21,7 +21,7 @@ use pddflow_cache::Digest;
 /// `cargo test -p pddflow-nodes --test library -- --nocapture golden`.
 const GOLDEN: [(&str, &[f64]); 2] = [
     ("dm: {}", &[2.745_582_008, 1.982_276_457, 2.085_538_328]),
-    ("dc: { outer: 2, inner: 1, batch: 32 }", &[0.0, 0.0]),
+    ("dc: { outer: 2, inner: 1, batch: 32 }", &[12.156_141_090, 14.246_858_310]),
 ];
 /// Other processors add up in another order (vector width): single precision, a few thousand terms.
 const GOLDEN_TOLERANCE: f64 = 1e-4;

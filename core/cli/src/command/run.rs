@@ -16,6 +16,9 @@ use std::sync::Arc;
 
 pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
     let opened = Opened::new(&args.pipeline, &args.place)?;
+    if let Ok(registry) = opened.library.registry() {
+        registry.warnings().iter().for_each(|warning| output.note(&format!("warning: {warning}")));
+    }
     let settings = Settings {
         jobs: args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         keep_going: args.keep_going,
