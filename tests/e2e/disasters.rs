@@ -76,7 +76,7 @@ fn make_writable(path: &std::path::Path) {
 }
 
 #[test]
-fn damage_of_what_is_only_shown_is_told() {
+fn damage_everywhere_is_told_and_mended_by_one_run() {
     let place = Place::new();
     let _ = smoke(&place, &[]).succeeds();
     for (name, mut bytes) in place.files(".pddflow/v1/artifacts") {

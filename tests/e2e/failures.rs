@@ -30,7 +30,7 @@ fn an_unknown_plugin_is_named_with_the_nearest_one() {
     let place = Place::new();
     let text = fs_err::read_to_string(place.path("smoke.yaml")).unwrap();
     place.write("smoke.yaml", text.replace("matcher: { dm:", "matcher: { dmm:"));
-    place.run(&["run", "smoke.yaml"]).ends_with(3).says(&["smoke.yaml:21:", "dmm", "did you mean `dm`?"]);
+    place.run(&["run", "smoke.yaml"]).ends_with(3).says(&["smoke.yaml:22:", "dmm", "did you mean `dm`?"]);
 }
 
 #[test]
@@ -38,5 +38,5 @@ fn a_wrong_parameter_of_a_plugin_has_its_place() {
     let place = Place::new();
     let text = fs_err::read_to_string(place.path("smoke.yaml")).unwrap();
     place.write("smoke.yaml", text.replace("dm: { lr: 1.0,", "dm: { lr: fast,"));
-    place.run(&["run", "smoke.yaml"]).ends_with(3).says(&["smoke.yaml:21:", "lr"]);
+    place.run(&["run", "smoke.yaml"]).ends_with(3).says(&["smoke.yaml:22:", "lr"]);
 }

@@ -125,6 +125,16 @@ impl Problem {
     }
 }
 
+/// One line.
+impl Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pipeline(all) => all.fmt(f),
+            Self::Plain(plain) => plain.fmt(f),
+        }
+    }
+}
+
 impl Plain {
     fn render(&self) -> String {
         let mut text = format!("error[{}]: {self}\n", self.code);

@@ -3,10 +3,9 @@
 use crate::exit::Exit;
 use crate::opened::Opened;
 use crate::problem::Problem;
-use pddflow_cache::{Record, Store as _};
+use pddflow_cache::{Digest, Store as _, StoreErrorKind};
 use pddflow_nodes::artifact::Files;
-use pddflow_pipeline::PlanNode;
-use pddflow_report::Place;
+use pddflow_runner::Summary;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -18,22 +17,47 @@ pub(crate) fn is_tree(artifact: &str) -> bool {
     TREES.contains(&artifact)
 }
 
-/// Writes what `node` gave under `folder`, if it gave files.
-pub(crate) fn write(
-    opened: &Opened,
-    node: &PlanNode,
-    record: &Record,
-    folder: &Path,
-) -> Result<Option<Place>, Problem> {
-    let mut files = None;
-    for (port, digest) in &record.outputs {
-        if is_tree(&opened.artifact(node, port)) {
-            let tree = tree(&opened.store.get(digest)?)?;
-            write_tree(&tree, folder).map_err(|error| unwritable(folder, &error))?;
-            files = Some(files.unwrap_or(0) + tree.len());
+/// What a node gave as files: artifact type and files.
+pub(crate) struct Trees {
+    pub(crate) node: String,
+    pub(crate) trees: Vec<(String, Files)>,
+}
+
+/// Why the files of a run cannot be read.
+pub(crate) enum Unreadable {
+    /// An artifact is damaged or gone; the store set it aside, so that another run makes it again.
+    Repairable(Problem),
+    Other(Problem),
+}
+
+/// Everything that the nodes of a run gave as files. All of it is read before the first failure is returned, so that
+/// one more run mends all damage.
+pub(crate) fn collect(opened: &Opened, summary: &Summary) -> Result<Vec<Trees>, Unreadable> {
+    let (mut all, mut failure) = (Vec::new(), None);
+    for (node, ended) in opened.plan.nodes.iter().zip(&summary.nodes) {
+        let mut trees = Vec::new();
+        for (port, digest) in ended.record.iter().flat_map(|record| &record.outputs) {
+            let artifact = opened.artifact(node, port);
+            if is_tree(&artifact) {
+                match read_tree(opened, digest) {
+                    Ok(tree) => trees.push((artifact, tree)),
+                    Err(error) => failure = failure.or(Some(error)),
+                }
+            }
+        }
+        if !trees.is_empty() {
+            all.push(Trees { node: node.id.to_string(), trees });
         }
     }
-    Ok(files.map(|files| Place { node: node.id.to_string(), folder: folder.display().to_string(), files }))
+    failure.map_or(Ok(all), Err)
+}
+
+fn read_tree(opened: &Opened, digest: &Digest) -> Result<Files, Unreadable> {
+    let blob = opened.store.get(digest).map_err(|error| match error.kind() {
+        StoreErrorKind::Damaged { .. } | StoreErrorKind::Missing => Unreadable::Repairable(error.into()),
+        _ => Unreadable::Other(error.into()),
+    })?;
+    tree(&blob).map_err(Unreadable::Other)
 }
 
 /// The files in an artifact of a tree type.

@@ -9,6 +9,7 @@ use crate::error::{Code, PluginError};
 use crate::library::Library;
 use crate::object;
 use fs_err as fs;
+use memchr::memmem;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -27,16 +28,13 @@ pub(crate) fn load(file: &Path) -> Result<Arc<Library>, PluginError> {
 
 /// Whether a file of a search folder claims to be a plugin: it names the entry symbol.
 pub(crate) fn names_entry(bytes: &[u8]) -> bool {
-    let name = check::SYMBOL.to_bytes_with_nul();
-    bytes.windows(name.len()).any(|window| window == name)
+    memmem::find(bytes, check::SYMBOL.to_bytes_with_nul()).is_some()
 }
 
 /// What a plugin must not bring along, by its name in symbols: a second tensor library or thread pool has state of its own.
 fn forbidden(bytes: &[u8]) -> impl Iterator<Item = &'static str> {
-    ["rayon_core", "burn_autodiff", "burn_backend"].into_iter().filter(|name| {
-        let name = name.as_bytes();
-        bytes.windows(name.len()).any(|window| window == name)
-    })
+    let brings = |name: &&str| memmem::find(bytes, name.as_bytes()).is_some();
+    ["rayon_core", "burn_autodiff", "burn_backend"].into_iter().filter(brings)
 }
 
 /// Content of a plugin file.

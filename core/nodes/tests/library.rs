@@ -74,15 +74,8 @@ fn a_resumed_run_ends_as_an_unbroken_one() {
 #[test]
 fn digests_are_the_same_at_any_number_of_threads() {
     let text = distill_pipeline("dc: { outer: 2, inner: 1 }", 2);
-    let at = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let bench = Bench::new();
-            bench.run(&text).unwrap();
-            bench.digests()
-        })
-    };
-    assert_eq!(at(1), at(2));
+    let at = |threads: usize| Bench::new().run_with_threads(&text, threads);
+    assert_eq!(at(1), at(3));
 }
 
 /// Two stages; `distill[2]` is conditioned on `distill[1]`.
@@ -150,6 +143,26 @@ fn a_loss_that_is_not_finite_names_iteration_and_advice() {
     let (code, text) = failure_of(&distill_pipeline("dm: { lr: 1.0e+300 }", 10));
     assert!(code.contains("not_finite") || code.contains("numeric"), "{code}: {text}");
     assert!(text.contains("iteration") && text.contains("step size"), "{text}");
+}
+
+#[test]
+fn a_set_without_a_learned_step_size_is_not_trained_at_one() {
+    let (code, text) = failure_of(&distill_pipeline("dm: {}", 1).replace("epochs: 3", "epochs: 3, lr: learned"));
+    assert_eq!(code, "pddflow::nodes::no_step_size", "{text}");
+    assert!(text.contains("`lr`"), "{text}");
+}
+
+#[test]
+fn the_last_epoch_counts_and_other_readings_stand_beside_it() {
+    let text = distill_pipeline("dm: {}", 1);
+    let plain = Bench::new();
+    plain.run(&text).unwrap();
+    let watched = Bench::new();
+    watched.run(&text.replace("epochs: 3", "epochs: 3, curve_every: 1, holdout: { fraction: 0.1 }")).unwrap();
+    let (plain, watched) = (plain.final_metrics("eval"), watched.final_metrics("eval"));
+    assert_eq!(plain["accuracy"], watched["accuracy"], "watching changes nothing");
+    assert!(watched["accuracy_best_on_test"] >= watched["accuracy"]);
+    assert!(watched.contains_key("accuracy_best_on_held_out") && !plain.contains_key("accuracy_best_on_held_out"));
 }
 
 #[test]

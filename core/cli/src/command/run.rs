@@ -7,12 +7,15 @@ use crate::interrupt;
 use crate::opened::Opened;
 use crate::output::Output;
 use crate::problem::Problem;
-use crate::results;
+use crate::results::{self, Trees, Unreadable};
 use pddflow_cache::Store as _;
 use pddflow_report::{Place, Reporter, Verbosity};
-use pddflow_runner::{NodeFailure, Settings, Summary};
+use pddflow_runner::{Cancel, NodeFailure, Settings, Summary};
 use serde_json::json;
 use std::sync::Arc;
+
+/// Damage that comes back so often is a broken disk, not an accident.
+const MOST_REPAIRS: usize = 3;
 
 pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
     let opened = Opened::new(&args.pipeline, &args.place)?;
@@ -27,16 +30,14 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
     };
     let reporter: Arc<dyn Reporter> = Arc::from(reporter(args, output));
     let cancel = interrupt::connect(&reporter);
-    let ended = pddflow_runner::run(&opened.plan, &opened.library, &opened.store, &settings, &cancel, &|event| {
-        reporter.event(&event);
-    });
+    let ended = run_until_whole(&opened, &settings, &cancel, reporter.as_ref());
     reporter.finish();
-    let summary = ended?;
+    let (summary, trees) = ended?;
     for warning in opened.store.take_warnings() {
         output.note(&format!("warning: {warning}"));
     }
-    let places = write_results(args, &opened, &summary)?;
-    print_results(args, output, &opened, &summary, &places)?;
+    let places = write_results(args, &opened, &trees)?;
+    print_results(args, output, &summary, &trees, &places);
     let failed = failures(&opened, &summary);
     failed.iter().for_each(|problem| output.problem(problem));
     Ok(exit(&summary, &failed))
@@ -53,39 +54,56 @@ fn reporter(args: &RunArgs, output: &Output) -> Box<dyn Reporter> {
     }
 }
 
-/// Files that nodes gave, also fresh ones: the folder may have been deleted since.
-fn write_results(args: &RunArgs, opened: &Opened, summary: &Summary) -> Result<Vec<Place>, Problem> {
+/// Runs, and again while an artifact that is to be shown proves damaged: it is set aside by then, so its node is stale.
+fn run_until_whole(
+    opened: &Opened,
+    settings: &Settings,
+    cancel: &Cancel,
+    reporter: &dyn Reporter,
+) -> Result<(Summary, Vec<Trees>), Problem> {
+    let mut repairs = 0;
+    loop {
+        let tell = |event| reporter.event(&event);
+        let summary = pddflow_runner::run(&opened.plan, &opened.library, &opened.store, settings, cancel, &tell)?;
+        match results::collect(opened, &summary) {
+            Ok(trees) => return Ok((summary, trees)),
+            Err(Unreadable::Repairable(what)) if repairs < MOST_REPAIRS && !summary.cancelled => {
+                repairs += 1;
+                reporter.note(&format!("running again: {what}"));
+            }
+            Err(Unreadable::Repairable(problem) | Unreadable::Other(problem)) => return Err(problem),
+        }
+    }
+}
+
+/// Writes the files that nodes gave, also fresh ones: the folder may have been deleted since.
+fn write_results(args: &RunArgs, opened: &Opened, trees: &[Trees]) -> Result<Vec<Place>, Problem> {
     let mut places = Vec::new();
-    for (node, ended) in opened.plan.nodes.iter().zip(&summary.nodes) {
-        let Some(record) = &ended.record else { continue };
-        let folder = results::folder_of(&args.results, &opened.plan.name, node.id.as_str());
-        places.extend(results::write(opened, node, record, &folder)?);
+    for Trees { node, trees } in trees {
+        let path = results::folder_of(&args.results, &opened.plan.name, node);
+        for (_, tree) in trees {
+            results::write_tree(tree, &path).map_err(|error| results::unwritable(&path, &error))?;
+        }
+        let (node, folder) = (node.clone(), path.display().to_string());
+        places.push(Place { node, folder, files: trees.iter().map(|(_, tree)| tree.len()).sum() });
     }
     Ok(places)
 }
 
-fn print_results(
-    args: &RunArgs,
-    output: &Output,
-    opened: &Opened,
-    summary: &Summary,
-    places: &[Place],
-) -> Result<(), Problem> {
+fn print_results(args: &RunArgs, output: &Output, summary: &Summary, trees: &[Trees], places: &[Place]) {
     if output.json() {
         for Place { node, folder, files } in places {
             output.line(&json!({ "event": "results", "node": node, "folder": folder, "files": files }));
         }
-        return Ok(());
+        return;
     }
-    for (node, ended) in opened.plan.nodes.iter().zip(&summary.nodes) {
-        if let Some(record) = &ended.record {
-            describe::tables(opened, node, record)?.iter().for_each(|table| output.data(&format!("{table}\n")));
-        }
+    let all = trees.iter().flat_map(|node| &node.trees);
+    for (_, tree) in all.filter(|(artifact, _)| artifact == describe::TABLE) {
+        describe::markdown(tree).iter().for_each(|table| output.data(&format!("{table}\n")));
     }
     if !args.quiet {
         output.say(&pddflow_report::closing(summary, places, output.error_paint));
     }
-    Ok(())
 }
 
 /// Each failed node as a problem with its place in the pipeline file.

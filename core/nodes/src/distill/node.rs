@@ -87,7 +87,10 @@ impl Kind for DistillKind {
         let learnables = first_learnables(&description.learnables, &problem, &data.train, key.fold("start"))?;
         let fresh = State { now: Kept { learnables, ..Kept::default() }, ..State::default() };
         let state = match context.checkpoint()? {
-            Some(bytes) => State::from_checkpoint(&bytes, &fresh, library.device())?,
+            Some(bytes) => State::from_checkpoint(&bytes, &fresh, library.device()).unwrap_or_else(|error| {
+                context.warn(format!("starting over: {}", error.message));
+                fresh
+            }),
             None => fresh,
         };
         let mut bench = Bench {

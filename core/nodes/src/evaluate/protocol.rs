@@ -95,7 +95,10 @@ impl Protocol<'_> {
     /// Trains and tests `count` nets; continues from the node's checkpoint if there is one.
     pub(super) fn run(&self, count: usize, context: &NodeContext<'_>) -> NodeResult<Vec<Trained>> {
         let mut state = match context.checkpoint()? {
-            Some(bytes) => self.restore(&bytes)?,
+            Some(bytes) => self.restore(&bytes).or_else(|error| {
+                context.warn(format!("starting over: {}", error.message));
+                self.begin(count)
+            })?,
             None => self.begin(count)?,
         };
         let epochs = self.schedule.epochs_run(self.epochs);

@@ -119,7 +119,7 @@ fn pictures() {
 #[test]
 fn a_picture_that_claims_to_be_huge_is_refused() {
     let mut huge = make::png(6, 6);
-    // Width and height of the header chunk; its checksum no longer fits either.
+    // Width and height of the header chunk; its digest no longer fits either.
     huge[16..24].fill(0x7f);
     check(&folder("dog/b.png", &huge), "data_damaged", &["cannot be decoded"]);
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use pddflow_cache::{Digest, RamStore, Store};
+use pddflow_cache::{Digest, KeyBuilder, RamStore, Store};
 use pddflow_host::SearchPaths;
 use pddflow_nodes::{Library, LibraryOptions};
-use pddflow_runner::pipeline::{self, Options, Plan};
-use pddflow_runner::{Cancel, NodeFailure, RunEvent, Settings};
+use pddflow_runner::pipeline::{self, InputRef, Options, Plan};
+use pddflow_runner::{Artifact, Cancel, Inputs, Kinds as _, NodeContext, NodeFailure, RunEvent, Settings};
 
 use crate::stopping::StoppingStore;
 
@@ -44,6 +44,7 @@ struct Seen {
     started: Vec<String>,
     digests: BTreeMap<String, Digest>,
     metrics: Vec<(String, String, f64)>,
+    finals: BTreeMap<String, BTreeMap<String, f64>>,
     failure: Option<NodeFailure>,
 }
 
@@ -89,6 +90,29 @@ impl Bench {
         cancel.requested()
     }
 
+    /// Runs every node in a rayon pool of that many threads and gives the outputs as [`Self::digests`] does. The runner
+    /// is left out: its workers are plain threads, and kernels on them use the one global pool.
+    pub(crate) fn run_with_threads(&self, text: &str, threads: usize) -> BTreeMap<String, Digest> {
+        let plan = self.plan(text);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mut digests = BTreeMap::new();
+        for node in &plan.nodes {
+            let artifact = |input: &InputRef| {
+                let from = plan.nodes[input.node].id.clone();
+                let digest = digests[&format!("{from}.{}", input.output)];
+                Artifact { digest, artifact: input.artifact.clone(), from }
+            };
+            let ports = node.inputs.iter().map(|(port, refs)| (port.clone(), refs.iter().map(artifact).collect()));
+            let inputs = Inputs(ports.collect());
+            let (key, _) = KeyBuilder::new().part("node", node.id.to_string().into()).finish().unwrap();
+            let cancel = Cancel::new();
+            let context = NodeContext::detached(&self.store, &node.id, key, &cancel);
+            let outputs = pool.install(|| self.library.run(node, &inputs, &context)).unwrap();
+            digests.extend(outputs.artifacts.into_iter().map(|(port, digest)| (format!("{}.{port}", node.id), digest)));
+        }
+        digests
+    }
+
     fn run_with(&self, text: &str, store: &dyn Store, cancel: &Cancel) {
         *self.seen.lock().unwrap() = Seen::default();
         let plan = self.plan(text);
@@ -107,6 +131,11 @@ impl Bench {
         self.seen.lock().unwrap().digests.clone()
     }
 
+    /// The metrics in a node's record.
+    pub(crate) fn final_metrics(&self, node: &str) -> BTreeMap<String, f64> {
+        self.seen.lock().unwrap().finals[node].clone()
+    }
+
     /// All values of a node's metric in the latest run, in order.
     pub(crate) fn metric_values(&self, node: &str, name: &str) -> Vec<f64> {
         let seen = self.seen.lock().unwrap();
@@ -119,7 +148,10 @@ impl Seen {
         match event {
             RunEvent::NodeStarted { node, .. } => self.started.push(node.to_string()),
             RunEvent::NodeFresh { node, record } => self.outputs(node.as_ref(), record.outputs.clone()),
-            RunEvent::NodeFinished { node, outputs, .. } => self.outputs(node.as_ref(), outputs),
+            RunEvent::NodeFinished { node, outputs, metrics, .. } => {
+                self.outputs(node.as_ref(), outputs);
+                self.finals.insert(node.to_string(), metrics);
+            }
             RunEvent::Metric { node, name, value, .. } => self.metrics.push((node.to_string(), name, value)),
             RunEvent::NodeFailed { error, .. } => {
                 self.failure.get_or_insert(error);
