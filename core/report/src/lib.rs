@@ -1,6 +1,6 @@
 //! What a person or a program sees of a run: consumers of the runner's events.
 //!
-//! A [`Reporter`] is fed every [`RunEvent`](pddflow_runner::RunEvent) and knows nothing else of the run. There are three:
+//! A [`Reporter`] is fed every [`RunEvent`] and knows nothing else of the run. There are three:
 //! live bars on a terminal, plain lines elsewhere, and JSON lines for programs. Colours are decided here and nowhere
 //! else ([`Paint`]); where text goes is the caller's choice, so this crate never prints.
 //!

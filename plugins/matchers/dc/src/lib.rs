@@ -4,7 +4,7 @@
 //! Differentiable Siamese Augmentation", ICML 2021; as in the authors' code. One iteration takes one net and repeats `outer` times:
 //!
 //! 1. for each class, the distance of the gradients by the net's weights of the mean cross-entropy over real images (constant)
-//!    and over the synthetic images of the class (see [`distance`]); both augmented with the same draw;
+//!    and over the synthetic images of the class (see `distance`); both augmented with the same draw;
 //! 2. one optimiser step on all images, by the sum over the classes;
 //! 3. except the last time: `inner` epochs of training the net on the images, with plain gradient descent.
 //!
