@@ -44,7 +44,7 @@ impl Bench {
         for class in 0..CLASSES {
             let key = key.fold("augment").fold_u64(class as u64);
             let real = augment::apply(&self.policy, &self.real, Draw::Siamese, key)?;
-            let real = mean_features(&weights, &real)?;
+            let real = features(&weights, &real)?.mean(&[0], false)?;
             let own = images.slice(0, class * IMAGES_PER_CLASS, (class + 1) * IMAGES_PER_CLASS, 1)?;
             let own = augment::apply(&self.policy, &own, Draw::Siamese, key)?;
             let own = features(&weights, &own)?.mean(&[0], false)?;
@@ -55,19 +55,6 @@ impl Bench {
         self.momentum = self.momentum.mul_scalar(0.5)?.add(&slope)?;
         self.images = self.images.sub(&self.momentum)?;
         Ok(())
-    }
-
-    fn real_gradients(&self, gradients: &dyn Fn(&Tensor, Keep) -> Result<Vec<Tensor>>) -> Result<Vec<Tensor>> {
-        let part = part();
-        let mut total: Option<Vec<Tensor>> = None;
-        for start in (0..REAL).step_by(part) {
-            let own = gradients(&self.real.slice(0, start, (start + part).min(REAL), 1)?, Keep::No)?;
-            total = Some(match total {
-                None => own,
-                Some(total) => total.iter().zip(&own).map(|(a, b)| a.add(b)).collect::<Result<_>>()?,
-            });
-        }
-        Ok(total.unwrap_or_default())
     }
 
     /// Gradient matching of one class: cosine distance of the weights' gradients, and its gradient by
@@ -81,7 +68,7 @@ impl Bench {
             let labels = Tensor::from_i64(vec![0; x.shape()[0]], &[x.shape()[0]], &Device::Cpu)?;
             grad(&[logits(&weights, &x)?.cross_entropy(&labels)?], &weights, None, keep)
         };
-        let real = self.real_gradients(&gradients)?;
+        let real = gradients(&self.real, Keep::No)?;
         let own = gradients(&images, Keep::OnTape)?;
         let mut distances = Vec::new();
         for (real, own) in real.iter().zip(&own).filter(|(real, _)| real.rank() > 1) {
@@ -91,21 +78,6 @@ impl Bench {
         grad(&[loss], &[images], None, Keep::No)?;
         Ok(())
     }
-}
-
-/// Mean features of constant images, a part of them at a time.
-fn mean_features(weights: &[Tensor], images: &Tensor) -> Result<Tensor> {
-    let part = part();
-    let mut sums = Vec::new();
-    for start in (0..REAL).step_by(part) {
-        let images = images.slice(0, start, (start + part).min(REAL), 1)?;
-        sums.push(features(weights, &images)?.sum(&[0], false)?);
-    }
-    Tensor::stack(&sums, 0)?.sum(&[0], false)?.mul_scalar(1.0 / REAL as f64)
-}
-
-fn part() -> usize {
-    std::env::var("PART").map_or(REAL, |v| v.parse().unwrap_or(REAL))
 }
 
 /// `sum over rows of 1 - <a, b> / (|a| |b| + eps)`, a row being what belongs to one output channel.

@@ -160,13 +160,83 @@ struct Unary<'a, T, F> {
     f: &'a F,
 }
 
+/// Elements that are computed into a local array before they are written. A closure of the caller
+/// may hold references to numbers; the compiler cannot know that these are not parts of the result,
+/// but it knows that they are not parts of a local array, and so reads them once.
+const BLOCK: usize = 64;
+
 impl<T: Real, F: Fn(T) -> T> Kernel for Unary<'_, T, F> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        for (out, &x) in self.out.iter_mut().zip(self.x) {
-            out.write((self.f)(x));
+        let f = self.f;
+        let (blocks, rest) = self.out.as_chunks_mut::<BLOCK>();
+        let (x_blocks, x_rest) = self.x[..blocks.len() * BLOCK + rest.len()].as_chunks::<BLOCK>();
+        for (out, x) in blocks.iter_mut().zip(x_blocks) {
+            let mut values = [T::ZERO; BLOCK];
+            for i in 0..BLOCK {
+                values[i] = f(x[i]);
+            }
+            *out = values.map(MaybeUninit::new);
         }
+        for (out, &x) in rest.iter_mut().zip(x_rest) {
+            out.write(f(x));
+        }
+    }
+}
+
+/// `f(a, b)` for every element.
+#[inline(always)]
+fn both<T: Real>(out: &mut [MaybeUninit<T>], a: &[T], b: &[T], f: &impl Fn(T, T) -> T) {
+    let len = out.len();
+    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
+    let (a_blocks, a_rest) = a[..len].as_chunks::<BLOCK>();
+    let (b_blocks, b_rest) = b[..len].as_chunks::<BLOCK>();
+    for (out, (a, b)) in blocks.iter_mut().zip(a_blocks.iter().zip(b_blocks)) {
+        let mut values = [T::ZERO; BLOCK];
+        for i in 0..BLOCK {
+            values[i] = f(a[i], b[i]);
+        }
+        *out = values.map(MaybeUninit::new);
+    }
+    for (out, (&a, &b)) in rest.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+        out.write(f(a, b));
+    }
+}
+
+/// `f(a, b)` for every element of `a` and one `b`.
+#[inline(always)]
+fn with_right<T: Real>(out: &mut [MaybeUninit<T>], a: &[T], b: T, f: &impl Fn(T, T) -> T) {
+    let len = out.len();
+    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
+    let (a_blocks, a_rest) = a[..len].as_chunks::<BLOCK>();
+    for (out, a) in blocks.iter_mut().zip(a_blocks) {
+        let mut values = [T::ZERO; BLOCK];
+        for i in 0..BLOCK {
+            values[i] = f(a[i], b);
+        }
+        *out = values.map(MaybeUninit::new);
+    }
+    for (out, &a) in rest.iter_mut().zip(a_rest) {
+        out.write(f(a, b));
+    }
+}
+
+/// `f(a, b)` for one `a` and every element of `b`.
+#[inline(always)]
+fn with_left<T: Real>(out: &mut [MaybeUninit<T>], a: T, b: &[T], f: &impl Fn(T, T) -> T) {
+    let len = out.len();
+    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
+    let (b_blocks, b_rest) = b[..len].as_chunks::<BLOCK>();
+    for (out, b) in blocks.iter_mut().zip(b_blocks) {
+        let mut values = [T::ZERO; BLOCK];
+        for i in 0..BLOCK {
+            values[i] = f(a, b[i]);
+        }
+        *out = values.map(MaybeUninit::new);
+    }
+    for (out, &b) in rest.iter_mut().zip(b_rest) {
+        out.write(f(a, b));
     }
 }
 
@@ -194,25 +264,17 @@ impl<T: Real, F: Fn(T, T) -> T> Kernel for Binary<'_, T, F> {
             }
             [0, _] => {
                 for (out, [i, j]) in runs.iter() {
-                    let a = a[i];
-                    for (out, &b) in out.iter_mut().zip(&b[j..]) {
-                        out.write(f(a, b));
-                    }
+                    with_left(out, a[i], &b[j..], f);
                 }
             }
             [_, 0] => {
                 for (out, [i, j]) in runs.iter() {
-                    let b = b[j];
-                    for (out, &a) in out.iter_mut().zip(&a[i..]) {
-                        out.write(f(a, b));
-                    }
+                    with_right(out, &a[i..], b[j], f);
                 }
             }
             _ => {
                 for (out, [i, j]) in runs.iter() {
-                    for (out, (&a, &b)) in out.iter_mut().zip(a[i..].iter().zip(&b[j..])) {
-                        out.write(f(a, b));
-                    }
+                    both(out, &a[i..], &b[j..], f);
                 }
             }
         }

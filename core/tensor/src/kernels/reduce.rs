@@ -54,12 +54,12 @@ fn argmax_row<T: Real>(x: &[T], inner: usize, out: &mut [i64]) {
 }
 
 /// How two values become one.
-trait Fold<T>: Sync {
+pub(super) trait Fold<T>: Sync {
     const START: T;
     fn join(a: T, b: T) -> T;
 }
 
-struct Sum;
+pub(super) struct Sum;
 struct Max;
 struct Min;
 
@@ -152,10 +152,8 @@ fn reduce_into<T: Real, F: Fold<T>>(x: &[T], groups: &[Group], out: &mut [T], fo
             dispatch(Block::<T, F> { x, groups: &groups, out: &mut partial, fold });
             partial
         });
-        for partial in partials {
-            for (out, value) in out.iter_mut().zip(partial) {
-                *out = F::join(*out, value);
-            }
+        for (out, value) in out.iter_mut().zip(join_in_pairs::<T, F>(partials)) {
+            *out = F::join(*out, value);
         }
     } else {
         let positions = items_per_task(group.step, GRAIN);
@@ -170,6 +168,22 @@ fn reduce_into<T: Real, F: Fold<T>>(x: &[T], groups: &[Group], out: &mut [T], fo
             }
         });
     }
+}
+
+/// Neighbours joined until one is left: a sum of many partial sums loses fewer digits so.
+fn join_in_pairs<T: Real, F: Fold<T>>(mut partials: Vec<Vec<T>>) -> Vec<T> {
+    while partials.len() > 1 {
+        let mut rest = partials.into_iter();
+        let mut joined = Vec::with_capacity(rest.len().div_ceil(2));
+        while let Some(mut first) = rest.next() {
+            for (first, second) in first.iter_mut().zip(rest.next().unwrap_or_default()) {
+                *first = F::join(*first, second);
+            }
+            joined.push(first);
+        }
+        partials = joined;
+    }
+    partials.pop().unwrap_or_default()
 }
 
 fn out_len(group: Group, rest: &[Group]) -> usize {
@@ -251,7 +265,9 @@ fn leaf<T: Real, F: Fold<T>>(x: &[T], group: Group, out: &mut [T]) {
 }
 
 /// Partial values that a row is folded into; a multiple of every register width.
-const LANES: usize = 64;
+pub(super) const LANES: usize = 64;
+/// Numbers that are joined before they reach the partial values, which the compiler keeps in memory.
+pub(super) const WIDE: usize = 4 * LANES;
 
 #[inline(always)]
 fn row<T: Real, F: Fold<T>>(x: &[T]) -> T {
@@ -259,21 +275,41 @@ fn row<T: Real, F: Fold<T>>(x: &[T]) -> T {
         return x.iter().fold(F::START, |sum, &x| F::join(sum, x));
     }
     let mut lanes = [F::START; LANES];
-    let mut blocks = x.chunks_exact(LANES);
-    for block in &mut blocks {
-        for (lane, &x) in lanes.iter_mut().zip(block) {
-            *lane = F::join(*lane, x);
+    let (wide, rest) = x.as_chunks::<WIDE>();
+    for x in wide {
+        for i in 0..LANES {
+            let first = F::join(x[i], x[i + LANES]);
+            let second = F::join(x[i + 2 * LANES], x[i + 3 * LANES]);
+            lanes[i] = F::join(lanes[i], F::join(first, second));
         }
     }
-    for (lane, &x) in lanes.iter_mut().zip(blocks.remainder()) {
+    let (blocks, rest) = rest.as_chunks::<LANES>();
+    for x in blocks {
+        for i in 0..LANES {
+            lanes[i] = F::join(lanes[i], x[i]);
+        }
+    }
+    for (lane, &x) in lanes.iter_mut().zip(rest) {
         *lane = F::join(*lane, x);
     }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] = F::join(lanes[i], lanes[i + width]);
-        }
-        width /= 2;
+    join_lanes::<T, F>(lanes)
+}
+
+/// The lanes joined in a tree, each step at the width of registers as long as possible.
+#[inline(always)]
+pub(super) fn join_lanes<T: Real, F: Fold<T>>(lanes: [T; LANES]) -> T {
+    let lanes: [T; 32] = halve::<T, F, 64, 32>(lanes);
+    let lanes: [T; 16] = halve::<T, F, 32, 16>(lanes);
+    let lanes: [T; 8] = halve::<T, F, 16, 8>(lanes);
+    let lanes: [T; 4] = halve::<T, F, 8, 4>(lanes);
+    F::join(F::join(lanes[0], lanes[2]), F::join(lanes[1], lanes[3]))
+}
+
+#[inline(always)]
+fn halve<T: Real, F: Fold<T>, const N: usize, const H: usize>(lanes: [T; N]) -> [T; H] {
+    let mut half = [F::START; H];
+    for i in 0..H {
+        half[i] = F::join(lanes[i], lanes[i + H]);
     }
-    lanes[0]
+    half
 }

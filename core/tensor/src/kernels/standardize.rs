@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use super::Real;
 use super::buffer::{GRAIN, build, build_two, items_per_task};
 use super::parallel::{Parts, chunks, for_each, map};
+use super::reduce::{self, LANES, WIDE};
 use super::simd::{Kernel, dispatch};
 
 /// Which elements share a mean and a variance, in a tensor `[image, channel, plane]`.
@@ -113,9 +114,6 @@ impl<T: Real> Kernel for InstanceForward<'_, T> {
     }
 }
 
-/// Partial sums; a multiple of every register width.
-const LANES: usize = 64;
-
 /// A function of two numbers. A trait and not a closure, because its body must be inlined into
 /// loops that are compiled for every instruction set.
 trait Term<T>: Copy {
@@ -190,23 +188,24 @@ impl<T: Real> Term<T> for Slope<T> {
 #[inline(always)]
 fn total<T: Real, F: Term<T>>(a: &[T], b: &[T], term: F) -> T {
     let mut lanes = [T::ZERO; LANES];
-    let (mut a, mut b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    for (a, b) in (&mut a).zip(&mut b) {
+    let ((a_wide, a_rest), (b_wide, b_rest)) = (a.as_chunks::<WIDE>(), b.as_chunks::<WIDE>());
+    for (a, b) in a_wide.iter().zip(b_wide) {
+        for i in 0..LANES {
+            let first = term.of(a[i], b[i]) + term.of(a[i + LANES], b[i + LANES]);
+            let second = term.of(a[i + 2 * LANES], b[i + 2 * LANES]) + term.of(a[i + 3 * LANES], b[i + 3 * LANES]);
+            lanes[i] += first + second;
+        }
+    }
+    let ((a_blocks, a_rest), (b_blocks, b_rest)) = (a_rest.as_chunks::<LANES>(), b_rest.as_chunks::<LANES>());
+    for (a, b) in a_blocks.iter().zip(b_blocks) {
         for i in 0..LANES {
             lanes[i] += term.of(a[i], b[i]);
         }
     }
-    for (lane, (&a, &b)) in lanes.iter_mut().zip(a.remainder().iter().zip(b.remainder())) {
+    for (lane, (&a, &b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
         *lane += term.of(a, b);
     }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] += lanes[i + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
+    reduce::join_lanes::<T, reduce::Sum>(lanes)
 }
 
 /// A term of every element.

@@ -2,10 +2,10 @@
 //! blocks of tiles one block after the other, so that the sum has one order at any thread count.
 
 use super::pack::{self, View};
-use super::plan::{Plan, Segment};
+use super::plan::{GAP, Plan, Segment};
 use super::product::{self, Product};
 use super::transform::{self, PRODUCTS, TILE};
-use super::{GAP, Geometry, Tiles, load_inputs, transform_inputs};
+use super::{Geometry, Tiles, load_inputs, transform_inputs};
 use crate::kernels::buffer::{Scratch, Shared, build};
 use crate::kernels::parallel::for_each;
 use crate::kernels::vector::{MAX_LANES, Vector, VectorKernel, dispatch, load_square};

@@ -19,13 +19,9 @@ use crate::kernels::buffer::{Scratch, Shared, build};
 use crate::kernels::parallel::for_each;
 use crate::kernels::vector::{MAX_LANES, Vector, VectorKernel, dispatch, load_square};
 use pack::View;
-use plan::{Plan, Segment};
+use plan::{GAP, Plan, Segment};
 use product::Product;
 use transform::{POINTS, PRODUCTS, TILE};
-
-/// Numbers between the 36 matrices of a task: one cache line, so that they do not all fall into
-/// the same set of the cache.
-const GAP: usize = 16;
 
 /// Whether this is a convolution of the kind.
 pub(super) fn fits(geometry: &Geometry) -> bool {
@@ -47,7 +43,7 @@ pub(super) fn input_gradient(g: &[f32], w: &[f32], geometry: &Geometry) -> Vec<f
 }
 
 fn convolve(plan: &Plan, x: &[f32], w: &[f32], order: Filters, bias: Option<&[f32]>) -> Vec<f32> {
-    let mut filters = Scratch::new(PRODUCTS * plan.panels() * plan.inputs * plan.panel_width());
+    let mut filters = Scratch::new(PRODUCTS * plan.filter_step());
     let place = Shared::new(filters.start());
     let blocks = plan.panels() * plan.panel;
     for_each(blocks, plan.inputs * blocks > 512, |block| {
@@ -93,7 +89,7 @@ impl VectorKernel for TransformFilters<'_> {
         let first = block * V::LANES;
         let count = plan.outputs.saturating_sub(first).min(V::LANES);
         let (panel, within) = (block / plan.panel, block % plan.panel);
-        let step = plan.panels() * plan.inputs * plan.panel_width();
+        let step = plan.filter_step();
         for input in 0..plan.inputs {
             // SAFETY: offsets are those of existing filters; the block's part of `out` is its own.
             unsafe {
@@ -230,7 +226,7 @@ unsafe fn multiply<V: Vector>(
     [inputs, outputs]: [Tiles; 2],
     tiles: usize,
 ) {
-    let step = plan.panels() * plan.inputs * plan.panel_width();
+    let step = plan.filter_step();
     for index in 0..PRODUCTS {
         // SAFETY: matrix `index` of each of the three.
         unsafe {

@@ -12,6 +12,10 @@ const MIN_TILES: usize = 16;
 /// Multiplications that pay for a parallel task.
 const MIN_WORK: usize = 1 << 20;
 
+/// Numbers between the 36 matrices of a kind: one cache line, so that they do not all fall into the
+/// same set of a cache.
+pub(super) const GAP: usize = 16;
+
 /// A 3x3 convolution with stride 1 between planes of any size.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
@@ -90,6 +94,11 @@ impl Plan {
 
     pub(super) fn panels(&self) -> usize {
         self.outputs.div_ceil(self.panel_width())
+    }
+
+    /// Numbers from one matrix of transformed filters to the next.
+    pub(super) fn filter_step(&self) -> usize {
+        self.panels() * self.inputs * self.panel_width() + GAP
     }
 
     /// Tile rows of all images.
