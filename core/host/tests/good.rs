@@ -19,7 +19,7 @@ fn bits(tensor: &Tensor) -> Vec<u64> {
 }
 
 fn all_plugins(more: Vec<PathBuf>) -> Registry {
-    let mut files = ["pddflow_model_convnet", "pddflow_matcher_dc", "pddflow_matcher_dm"].map(support::plugin).to_vec();
+    let mut files = support::PLUGINS.map(support::plugin).to_vec();
     files.extend(more);
     Registry::open(&SearchPaths { files, folders: Vec::new() }).unwrap()
 }

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
+/// Libraries of this repository's plugins.
+pub const PLUGINS: [&str; 3] = ["pddflow_matcher_dc", "pddflow_matcher_dm", "pddflow_model_convnet"];
+
 /// Root of the workspace.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -33,10 +36,10 @@ pub fn built() -> &'static PathBuf {
         if folder.file_name().is_some_and(|name| name == "release") {
             command.arg("--release");
         }
-        for package in ["pddflow-model-convnet", "pddflow-matcher-dc", "pddflow-matcher-dm", "pddflow-sdk"] {
-            command.args(["--package", package]);
+        for plugin in PLUGINS {
+            command.args(["--package", &plugin.replace('_', "-")]);
         }
-        command.args(["--lib", "--example", "misbehaves"]);
+        command.args(["--package", "pddflow-sdk", "--lib", "--example", "misbehaves"]);
         assert!(command.status().unwrap().success(), "the plugins do not build");
         folder
     })
@@ -50,9 +53,9 @@ pub fn plugin(name: &str) -> PathBuf {
     if example.exists() { example } else { folder.join(file) }
 }
 
-/// The three plugins of this repository.
+/// The plugins of this repository.
 pub fn registry() -> Registry {
-    let files = ["pddflow_model_convnet", "pddflow_matcher_dc", "pddflow_matcher_dm"].map(plugin).to_vec();
+    let files = PLUGINS.map(plugin).to_vec();
     Registry::open(&SearchPaths { files, folders: Vec::new() }).unwrap()
 }
 
