@@ -7,7 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`artifact`] | types that pass between nodes, and their bytes |
-//! | `dataset`, `select`, `distill`, `evaluate`, `table`, `images`, `export` | one kind each |
+//! | `dataset`, `classes`, `select`, `distill`, `evaluate`, `table`, `images`, `export` | one kind each |
 //! | `nets` | weights, training and accuracy of nets, shared by the kinds |
 //! | `library`, `kind`, `params` | the list of kinds and what each must say of itself |
 #![cfg_attr(
@@ -17,6 +17,7 @@
 
 pub mod artifact;
 mod choice;
+mod classes;
 mod dataset;
 pub mod distill;
 mod evaluate;

@@ -15,7 +15,7 @@ use crate::failure::{NodeResult, fail};
 use crate::kind::{Kind, part};
 use crate::params::{problem, suggestion};
 use crate::splits::SplitCache;
-use crate::{dataset, distill, evaluate, export, images, select, table};
+use crate::{classes, dataset, distill, evaluate, export, images, select, table};
 
 /// Number format of images, weights and gradients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +74,7 @@ pub struct Library {
 fn built_in() -> Vec<Box<dyn Kind>> {
     vec![
         Box::new(dataset::DatasetKind),
+        Box::new(classes::ClassesKind),
         Box::new(select::SelectKind),
         Box::new(distill::DistillKind),
         Box::new(evaluate::EvaluateKind),

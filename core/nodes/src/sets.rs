@@ -74,6 +74,10 @@ fn check_fits(set: &DistilledSet, artifact: &Artifact, data: &Prepared) -> NodeR
             "wire the data set that the set was made from; names and order of classes must agree",
         );
     }
+    if set.info.class_ids.as_ref() != data.dataset.class_ids() {
+        let help = "wire the `classes` node that the set was made from, or evaluate parts with `continual`";
+        return mismatch("has other classes of the full data set than the data has".into(), help);
+    }
     if set.info.preprocessing.digest() != data.dataset.preprocessing_digest() {
         let help = "wire the `dataset` node that the set was made from, or give both the same `normalize`";
         return mismatch("was made for another normalisation of the pixels than the data has".into(), help);

@@ -20,6 +20,8 @@ mod download;
 mod make;
 #[path = "data/parameters.rs"]
 mod parameters;
+#[path = "data/parts.rs"]
+mod parts;
 #[path = "data/products.rs"]
 mod products;
 #[path = "data/sources.rs"]

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
+use super::class_ids::ClassIds;
 use super::container::{self, Array, from_bytes, to_bytes};
 use super::dataset_format::{ARTIFACT, DatasetNote, NormalizeNote, VERSION};
 use super::error::ArtifactError;
@@ -78,6 +79,8 @@ pub struct DatasetParts {
     pub test: LabelledImages,
     /// One for each class; every label is below their number.
     pub class_names: Vec<String>,
+    /// Which classes of a larger data set these are; `None` for all of them.
+    pub class_ids: Option<ClassIds>,
     /// What is done to the pixels before a net sees them.
     pub preprocessing: Preprocessing,
     /// What the data are, e.g. `fashion-mnist`; no path.
@@ -94,6 +97,7 @@ pub struct Dataset {
     train: Stored,
     test: Stored,
     class_names: Vec<String>,
+    class_ids: Option<ClassIds>,
     preprocessing: Preprocessing,
     source: String,
     license: Option<String>,
@@ -133,6 +137,7 @@ impl Dataset {
             }
         }
         check_labels(&parts.train.labels, &parts.test.labels, parts.class_names.len())?;
+        check_class_ids(parts.class_ids.as_ref(), parts.class_names.len())?;
         check_normalization(preprocessing.normalization(), *size)?;
         container::write(ARTIFACT, &arrays, &note(parts))
     }
@@ -151,6 +156,7 @@ impl Dataset {
         }
         let size = ImageSize { channels: shape[1], height: shape[2], width: shape[3] };
         check_labels(&train.labels, &test.labels, note.class_names.len())?;
+        check_class_ids(note.class_ids.as_ref(), note.class_names.len())?;
         let normalization = match note.normalize {
             NormalizeNote::None {} => Normalization::None,
             NormalizeNote::Standard { mean, std, origin } => Normalization::Standard { mean, std, origin },
@@ -163,6 +169,7 @@ impl Dataset {
             train,
             test,
             class_names: note.class_names,
+            class_ids: note.class_ids,
             preprocessing: Preprocessing::new(normalization, size.channels),
             source: note.source,
             license: note.license,
@@ -185,6 +192,42 @@ impl Dataset {
     #[must_use]
     pub fn class_names(&self) -> &[String] {
         &self.class_names
+    }
+
+    /// Which classes of a larger data set these are; `None` for all of them.
+    #[must_use]
+    pub fn class_ids(&self) -> Option<&ClassIds> {
+        self.class_ids.as_ref()
+    }
+
+    /// The parts of a data set that is like this one but has these images.
+    #[must_use]
+    pub fn with_images(&self, train: LabelledImages, test: LabelledImages) -> DatasetParts {
+        DatasetParts {
+            size: self.size,
+            train,
+            test,
+            class_names: self.class_names.clone(),
+            class_ids: self.class_ids.clone(),
+            preprocessing: self.preprocessing.clone(),
+            source: self.source.clone(),
+            license: self.license.clone(),
+        }
+    }
+
+    /// The images of these rows, in their order.
+    ///
+    /// # Panics
+    /// When a row does not exist.
+    #[must_use]
+    pub fn take(&self, side: Side, rows: &[usize]) -> LabelledImages {
+        let (elements, pixels, labels) = (self.size.elements(), self.pixels(side), self.labels(side));
+        let mut taken = LabelledImages { pixels: Vec::with_capacity(rows.len() * elements), labels: Vec::new() };
+        for row in rows {
+            taken.pixels.extend_from_slice(&pixels[row * elements..(row + 1) * elements]);
+            taken.labels.push(labels[*row]);
+        }
+        taken
     }
 
     /// Number of images.
@@ -319,6 +362,7 @@ fn note(parts: &DatasetParts) -> DatasetNote {
         version: VERSION,
         source: parts.source.clone(),
         class_names: parts.class_names.clone(),
+        class_ids: parts.class_ids.clone(),
         normalize,
         license: parts.license.clone(),
     }
@@ -370,6 +414,10 @@ fn check_labels(train: &[u16], test: &[u16], classes: usize) -> Result<(), Artif
         }
     }
     Ok(())
+}
+
+fn check_class_ids(class_ids: Option<&ClassIds>, classes: usize) -> Result<(), ArtifactError> {
+    class_ids.map_or(Ok(()), |ids| ids.check(ARTIFACT, classes))
 }
 
 fn check_normalization(normalization: &Normalization, size: ImageSize) -> Result<(), ArtifactError> {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::class_ids::ClassIds;
 use super::preprocessing::Origin;
 
 /// Format version.
@@ -18,6 +19,9 @@ pub(super) struct DatasetNote {
     pub(super) source: String,
     /// One for each class, in the order of the class numbers.
     pub(super) class_names: Vec<String>,
+    /// Which classes of a larger data set these are; absent for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) class_ids: Option<ClassIds>,
     pub(super) normalize: NormalizeNote,
     /// Who made the data and what may be done with them, as far as known.
     pub(super) license: Option<String>,

@@ -7,6 +7,7 @@ use pddflow_tensor::{DType, Tensor, TensorError};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
+use super::class_ids::ClassIds;
 use super::container;
 use super::dataset::ImageSize;
 use super::error::ArtifactError;
@@ -36,6 +37,8 @@ pub struct SetInfo {
     pub stage: usize,
     /// One name for each class.
     pub class_names: Vec<String>,
+    /// Which classes of a larger data set these are; `None` for all of them.
+    pub class_ids: Option<ClassIds>,
     /// What was done to the real pixels: the images here are in the space behind it.
     pub preprocessing: PreprocessingNote,
 }
@@ -150,6 +153,7 @@ impl DistilledSet {
             ipc: info.ipc,
             stage: info.stage,
             class_names: info.class_names,
+            class_ids: info.class_ids,
             preprocessing: info.preprocessing,
         }
     }
@@ -161,6 +165,9 @@ impl DistilledSet {
             return wrong(format!("`{IMAGES}` has the shape {shape:?} and the type {dtype:?}"));
         }
         check_labels(&self.labels, shape[0], self.classes())?;
+        if let Some(ids) = &self.info.class_ids {
+            ids.check(ARTIFACT, self.classes())?;
+        }
         let tensors = self.learnables.iter().map(|(name, tensor)| (format!("{LEARNABLE}{name}"), tensor));
         for (name, tensor) in std::iter::once((IMAGES.to_owned(), &self.images)).chain(tensors) {
             if tensor.dtype() != DType::I64 && !all_finite(tensor) {
@@ -183,6 +190,7 @@ fn info(note: SetNote) -> SetInfo {
         ipc: note.ipc,
         stage: note.stage,
         class_names: note.class_names,
+        class_ids: note.class_ids,
         preprocessing: note.preprocessing,
     }
 }

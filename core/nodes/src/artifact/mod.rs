@@ -11,6 +11,7 @@
 //! tensors do not say. Equal content has equal bytes: names are sorted, there is no time, no path, no map in hash order.
 //! The wire structs live in the `*_format.rs` files; unknown fields and versions are refused.
 
+mod class_ids;
 mod container;
 mod dataset;
 mod dataset_format;
@@ -23,6 +24,7 @@ mod results_format;
 mod set_format;
 mod tensors;
 
+pub use class_ids::ClassIds;
 pub use dataset::{Dataset, DatasetParts, ImageSize, LabelledImages, Side};
 pub use distilled_set::{DistilledSet, SetInfo};
 pub use error::ArtifactError;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::class_ids::ClassIds;
 use super::preprocessing::PreprocessingNote;
 
 /// Format version.
@@ -22,5 +23,8 @@ pub(super) struct SetNote {
     pub(super) ipc: usize,
     pub(super) stage: usize,
     pub(super) class_names: Vec<String>,
+    /// Which classes of a larger data set these are; absent for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) class_ids: Option<ClassIds>,
     pub(super) preprocessing: PreprocessingNote,
 }

@@ -33,3 +33,5 @@ mod tiny;
 mod zca;
 
 pub(crate) use node::DatasetKind;
+pub(crate) use params::ClassRef;
+pub(crate) use subset::chosen;

@@ -16,7 +16,7 @@ use crate::kind::{Kind, part, port};
 use crate::params::{read, schema};
 
 /// Raised when the artifact changes for the same files and parameters.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// See the module.
 pub(crate) struct DatasetKind;
@@ -58,7 +58,7 @@ impl Kind for DatasetKind {
             return Err(NodeError::cancelled());
         }
         let full = moments(&raw.train, raw.size);
-        let data = subset(raw, &params)?;
+        let (data, class_ids) = subset(raw, &params)?;
         if data.test.labels.is_empty() {
             context.warn("there are no test images: evaluation will not be possible");
         }
@@ -75,6 +75,7 @@ impl Kind for DatasetKind {
             train: data.train,
             test: data.test,
             class_names: data.class_names,
+            class_ids,
             preprocessing,
             source: params.source.name,
             license: source.license(),

@@ -59,7 +59,7 @@ pub(super) enum Normalize {
 
 /// A class by name or number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ClassRef {
+pub(crate) enum ClassRef {
     Number(usize),
     Name(String),
 }

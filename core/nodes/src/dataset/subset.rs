@@ -4,12 +4,12 @@ use pddflow_runner::NodeError;
 
 use super::params::{ClassRef, DatasetParams};
 use super::raw::RawData;
-use crate::artifact::LabelledImages;
+use crate::artifact::{ClassIds, LabelledImages};
 use crate::failure::{NodeResult, fail};
 use crate::params::suggestion;
 
 /// The classes and images that the parameters ask for. Images keep their order.
-pub(super) fn subset(raw: RawData, params: &DatasetParams) -> NodeResult<RawData> {
+pub(super) fn subset(raw: RawData, params: &DatasetParams) -> NodeResult<(RawData, Option<ClassIds>)> {
     let RawData { size, train, test, class_names } = raw;
     let kept = match &params.classes {
         Some(classes) => chosen(classes, &class_names)?,
@@ -22,12 +22,14 @@ pub(super) fn subset(raw: RawData, params: &DatasetParams) -> NodeResult<RawData
     }
     let train = cut(train, size.elements(), &new_labels, params.train_per_class);
     let test = cut(test, size.elements(), &new_labels, params.test_per_class);
+    let class_ids = ClassIds::choose(None, &kept, class_names.len());
     let class_names: Vec<String> = kept.into_iter().map(|class| class_names[class].clone()).collect();
     check_not_empty(&train, &class_names)?;
-    Ok(RawData { size, train, test, class_names })
+    Ok((RawData { size, train, test, class_names }, class_ids))
 }
 
-fn chosen(classes: &[ClassRef], names: &[String]) -> NodeResult<Vec<usize>> {
+/// The numbers of the named classes, in that order.
+pub(crate) fn chosen(classes: &[ClassRef], names: &[String]) -> NodeResult<Vec<usize>> {
     let mut kept = Vec::with_capacity(classes.len());
     for class in classes {
         let number = match class {

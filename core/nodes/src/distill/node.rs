@@ -251,6 +251,7 @@ fn info(params: &DistillParams, data: &Prepared, description: &Description, stag
         ipc: params.ipc,
         stage,
         class_names: data.dataset.class_names().to_vec(),
+        class_ids: data.dataset.class_ids().cloned(),
         preprocessing: data.dataset.preprocessing().note(),
     }
 }

@@ -172,6 +172,7 @@ impl Kind for SelectKind {
                 ipc: params.ipc,
                 stage: 1,
                 class_names: data.dataset.class_names().to_vec(),
+                class_ids: data.dataset.class_ids().cloned(),
                 preprocessing: data.dataset.preprocessing().note(),
             },
         };
