@@ -399,7 +399,7 @@ enum PddflowOutput
     PDDFLOW_OUTPUT_STATISTIC = 4,
     // Decode: [row, channel, height, width].
     PDDFLOW_OUTPUT_IMAGES = 5,
-    // Decode: I64 [row] or probabilities [row, class].
+    // Decode: I64 `[row]` or probabilities `[row, class]`.
     PDDFLOW_OUTPUT_LABELS = 6,
 };
 #if __STDC_VERSION__ >= 202311L
@@ -627,7 +627,7 @@ typedef struct PddflowShapeGroup {
     int32_t (*gather)(struct PddflowCall *call, PddflowTensor x, uint64_t axis, PddflowTensor rows, PddflowTensor *out);
     // Adds rows to zeros of `size` rows: the transpose of gather. `[call]`
     int32_t (*scatter_add)(struct PddflowCall *call, PddflowTensor x, uint64_t axis, PddflowTensor rows, uint64_t size, PddflowTensor *out);
-    // I64 [row] to real [row, class]. `[call]`
+    // I64 `[row]` to real `[row, class]`. `[call]`
     int32_t (*one_hot)(struct PddflowCall *call, PddflowTensor labels, uint64_t classes, PddflowTensor *out);
 } PddflowShapeGroup;
 
@@ -641,7 +641,7 @@ typedef struct PddflowConvArguments {
     PddflowTensor x;
     // [out, in, row, column].
     PddflowTensor weight;
-    // [out] or 0.
+    // `[out]` or 0.
     PddflowTensor bias;
     // Rows, columns.
     uint64_t stride[2];
@@ -671,13 +671,13 @@ typedef struct PddflowNormArguments {
     uint32_t kind;
     // [image, channel, row, column].
     PddflowTensor x;
-    // [channel].
+    // `[channel]`.
     PddflowTensor weight;
-    // [channel].
+    // `[channel]`.
     PddflowTensor bias;
-    // [channel]; for BatchEval, else 0.
+    // `[channel]`; for BatchEval, else 0.
     PddflowTensor mean;
-    // [channel]; for BatchEval, else 0.
+    // `[channel]`; for BatchEval, else 0.
     PddflowTensor variance;
     // Added to the variance.
     double epsilon;
@@ -691,7 +691,7 @@ typedef struct PddflowLinearGroup {
     uint32_t revision;
     // Of the last two axes, batched over the others. `[call]`
     int32_t (*matmul)(struct PddflowCall *call, PddflowTensor x, PddflowTensor y, PddflowTensor *out);
-    // x [row, in] times the transpose of weight [out, in] plus bias [out], which may be 0. `[call]`
+    // x `[row, in]` times the transpose of weight `[out, in]` plus bias `[out]`, which may be 0. `[call]`
     int32_t (*affine)(struct PddflowCall *call, PddflowTensor x, PddflowTensor weight, PddflowTensor bias, PddflowTensor *out);
     // Cross-correlation. `[call]`
     int32_t (*conv2d)(struct PddflowCall *call, const struct PddflowConvArguments *arguments, PddflowTensor *out);
@@ -701,7 +701,7 @@ typedef struct PddflowLinearGroup {
     int32_t (*norm)(struct PddflowCall *call, const struct PddflowNormArguments *arguments, PddflowTensor *out, PddflowTensor *mean, PddflowTensor *variance);
     // x - log(sum e^x) along an axis. `[call]`
     int32_t (*log_softmax)(struct PddflowCall *call, PddflowTensor x, uint64_t axis, PddflowTensor *out);
-    // Mean over the rows of [row, class] against I64 [row] or probabilities [row, class]. `[call]`
+    // Mean over the rows of `[row, class]` against I64 `[row]` or probabilities `[row, class]`. `[call]`
     int32_t (*cross_entropy)(struct PddflowCall *call, PddflowTensor logits, PddflowTensor labels, PddflowTensor *out);
     // Bilinear with half-pixel centres, of the last two axes of [image, channel, row, column]. `[call]`
     int32_t (*resize)(struct PddflowCall *call, PddflowTensor x, uint64_t height, uint64_t width, PddflowTensor *out);
@@ -961,7 +961,7 @@ typedef struct PddflowTrainRequest {
     uint32_t source;
     // Given: [row, channel, height, width].
     PddflowTensor images;
-    // Given: I64 [row] or probabilities [row, class].
+    // Given: I64 `[row]` or probabilities `[row, class]`.
     PddflowTensor labels;
     // Real: images in each epoch.
     uint64_t samples;
@@ -1093,7 +1093,7 @@ typedef struct PddflowDescriptor {
     uint32_t size;
     // `Role`.
     uint32_t role;
-    // [a-z][a-z0-9-]*, at most 64 bytes, unique among the plugins of a run.
+    // `[a-z][a-z0-9-]*`, at most 64 bytes, unique among the plugins of a run.
     struct PddflowText id;
     // Version of the plugin.
     struct PddflowText version;

@@ -267,7 +267,7 @@ pub enum Output {
     Statistic = 4,
     /// Decode: [row, channel, height, width].
     Images = 5,
-    /// Decode: I64 [row] or probabilities [row, class].
+    /// Decode: I64 `[row]` or probabilities `[row, class]`.
     Labels = 6,
 }
 

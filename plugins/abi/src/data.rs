@@ -253,7 +253,7 @@ pub struct ConvArguments {
     pub x: Tensor,
     /// [out, in, row, column].
     pub weight: Tensor,
-    /// [out] or 0.
+    /// `[out]` or 0.
     pub bias: Tensor,
     /// Rows, columns.
     pub stride: [u64; 2],
@@ -287,13 +287,13 @@ pub struct NormArguments {
     pub kind: u32,
     /// [image, channel, row, column].
     pub x: Tensor,
-    /// [channel].
+    /// `[channel]`.
     pub weight: Tensor,
-    /// [channel].
+    /// `[channel]`.
     pub bias: Tensor,
-    /// [channel]; for BatchEval, else 0.
+    /// `[channel]`; for BatchEval, else 0.
     pub mean: Tensor,
-    /// [channel]; for BatchEval, else 0.
+    /// `[channel]`; for BatchEval, else 0.
     pub variance: Tensor,
     /// Added to the variance.
     pub epsilon: f64,
@@ -343,7 +343,7 @@ pub struct TrainRequest {
     pub source: u32,
     /// Given: [row, channel, height, width].
     pub images: Tensor,
-    /// Given: I64 [row] or probabilities [row, class].
+    /// Given: I64 `[row]` or probabilities `[row, class]`.
     pub labels: Tensor,
     /// Real: images in each epoch.
     pub samples: u64,

@@ -68,7 +68,7 @@ pub struct Descriptor {
     pub size: u32,
     /// `Role`.
     pub role: u32,
-    /// [a-z][a-z0-9-]*, at most 64 bytes, unique among the plugins of a run.
+    /// `[a-z][a-z0-9-]*`, at most 64 bytes, unique among the plugins of a run.
     pub id: Text,
     /// Version of the plugin.
     pub version: Text,

@@ -279,7 +279,7 @@ pub struct ShapeGroup {
     pub scatter_add: Option<
         unsafe extern "C" fn(call: *mut Call, x: Tensor, axis: u64, rows: Tensor, size: u64, out: *mut Tensor) -> i32,
     >,
-    /// I64 [row] to real [row, class]. `[call]`
+    /// I64 `[row]` to real `[row, class]`. `[call]`
     pub one_hot: Option<unsafe extern "C" fn(call: *mut Call, labels: Tensor, classes: u64, out: *mut Tensor) -> i32>,
 }
 
@@ -293,7 +293,7 @@ pub struct LinearGroup {
     pub revision: u32,
     /// Of the last two axes, batched over the others. `[call]`
     pub matmul: Option<unsafe extern "C" fn(call: *mut Call, x: Tensor, y: Tensor, out: *mut Tensor) -> i32>,
-    /// x [row, in] times the transpose of weight [out, in] plus bias [out], which may be 0. `[call]`
+    /// x `[row, in]` times the transpose of weight `[out, in]` plus bias `[out]`, which may be 0. `[call]`
     pub affine:
         Option<unsafe extern "C" fn(call: *mut Call, x: Tensor, weight: Tensor, bias: Tensor, out: *mut Tensor) -> i32>,
     /// Cross-correlation. `[call]`
@@ -312,7 +312,7 @@ pub struct LinearGroup {
     >,
     /// x - log(sum e^x) along an axis. `[call]`
     pub log_softmax: Option<unsafe extern "C" fn(call: *mut Call, x: Tensor, axis: u64, out: *mut Tensor) -> i32>,
-    /// Mean over the rows of [row, class] against I64 [row] or probabilities [row, class]. `[call]`
+    /// Mean over the rows of `[row, class]` against I64 `[row]` or probabilities `[row, class]`. `[call]`
     pub cross_entropy:
         Option<unsafe extern "C" fn(call: *mut Call, logits: Tensor, labels: Tensor, out: *mut Tensor) -> i32>,
     /// Bilinear with half-pixel centres, of the last two axes of [image, channel, row, column]. `[call]`
