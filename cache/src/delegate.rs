@@ -2,6 +2,7 @@
 //! crate, so other implementations of [`Store`] stay possible.
 
 use crate::blob::Blob;
+use crate::claims::Claim;
 use crate::digest::{Digest, Key};
 use crate::error::StoreError;
 use crate::journal::{Journal, JournalWriter};
@@ -12,6 +13,10 @@ use crate::store::Store;
 pub trait HasObjects: Send + Sync {
     #[doc(hidden)]
     fn objects(&self) -> &dyn Store;
+
+    /// Called when there is something to settle.
+    #[doc(hidden)]
+    fn settle_soon(&self) {}
 }
 
 impl<T: HasObjects> Store for T {
@@ -28,7 +33,15 @@ impl<T: HasObjects> Store for T {
         self.objects().record(key)
     }
     fn put_record(&self, record: &Record) -> Result<(), StoreError> {
-        self.objects().put_record(record)
+        self.objects().put_record(record)?;
+        self.settle_soon();
+        Ok(())
+    }
+    fn settle(&self) -> Result<(), StoreError> {
+        self.objects().settle()
+    }
+    fn claim(&self, key: &Key) -> Claim {
+        self.objects().claim(key)
     }
     fn checkpoint(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
         self.objects().checkpoint(key)
@@ -44,6 +57,9 @@ impl<T: HasObjects> Store for T {
     }
     fn read_journal(&self, run: &str) -> Result<Option<Journal>, StoreError> {
         self.objects().read_journal(run)
+    }
+    fn is_running(&self, run: &str) -> bool {
+        self.objects().is_running(run)
     }
     fn runs(&self) -> Result<Vec<String>, StoreError> {
         self.objects().runs()

@@ -50,7 +50,21 @@ pub(crate) trait Disk: Send + Sync {
     fn make_folder(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a folder survive a loss of power.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
+    /// Makes the content of a file survive a loss of power.
+    fn sync_file(&self, path: &Path) -> io::Result<()>;
+    /// Makes all files and names of the file system that holds a folder survive a loss of power. False if the system
+    /// cannot do that in one step; nothing is promised then.
+    fn sync_all(&self, folder: &Path) -> io::Result<bool>;
+    /// Takes a file as a sign that this process is at something; none while another holder has it. It is given back when
+    /// the guard is dropped, or by the system when the process ends, however it ends. Fails when the file cannot be
+    /// made or the file system has no such thing.
+    fn claim(&self, path: &Path) -> io::Result<Option<Box<dyn Claimed>>>;
+    /// Whether somebody holds such a file now.
+    fn is_claimed(&self, path: &Path) -> bool;
 }
+
+/// A file taken with [`Disk::claim`]; dropping it gives it back.
+pub(crate) trait Claimed: Send + Sync {}
 
 /// An open file.
 pub(crate) trait DiskFile: Send {

@@ -8,6 +8,7 @@
 //! A run that was killed leaves a journal that ends early, perhaps within a line: what comes before stays readable.
 //! Results never depend on a journal; it says what happened.
 
+use crate::claims::Claim;
 use crate::digest::to_hex;
 use crate::disk::DiskFile;
 use crate::error::StoreError;
@@ -78,12 +79,18 @@ pub(crate) struct FileJournal {
     file: Box<dyn DiskFile>,
     waiting: Vec<u8>,
     check: Check,
+    /// Held while the run lives.
+    _running: Claim,
 }
 
 impl FileJournal {
     /// Writes the first line.
-    pub(crate) fn start(path: PathBuf, file: Box<dyn DiskFile>, run: &str) -> Result<Self, StoreError> {
-        let mut journal = Self { path, file, waiting: Vec::new(), check: Check::default() };
+    pub(crate) fn start(
+        path: PathBuf,
+        (file, running): (Box<dyn DiskFile>, Claim),
+        run: &str,
+    ) -> Result<Self, StoreError> {
+        let mut journal = Self { path, file, waiting: Vec::new(), check: Check::default(), _running: running };
         journal.line(&format!("{{\"format\":{VERSION},\"run\":{}}}", serde_json::Value::from(run)))?;
         journal.flush()?;
         Ok(journal)

@@ -3,8 +3,8 @@
 //! Two identities: a [`Digest`] names bytes, a [`Key`] names work (what would be computed). The store keeps
 //! *artifacts* under their digest and one *record* per key, which says what the key was made of and which artifacts
 //! came out. Bytes are checked against their digest on their first read in a process; damaged ones are moved to
-//! quarantine and never handed out. There are no locks: several processes may share a store, and a kill at any moment
-//! leaves nothing to repair.
+//! quarantine and never handed out. No lock outlives its process: several processes may share a store, and a kill at any
+//! moment leaves nothing to repair.
 //!
 //! ```
 //! use pddflow_cache::{KeyBuilder, RamStore, Record, Store};
@@ -32,12 +32,14 @@
 //! | `digest`, `encode`, `key` | identities; the canonical encoding; the table of what enters a key |
 //! | `record`, `record_format`, `checkpoint_format`, `journal`, `names`, `seal` | what is stored, and its file formats |
 //! | `store` | the [`Store`] trait and its laws |
+//! | `settle`, `claims` | durability in batches; work shared between processes |
 //! | `objects`, `quarantine` over `disk` | the one implementation, over a real file system or one in memory |
 //! | `fs_store`, `ram_store` | [`FsStore`] (with the drawing of its folder) and [`RamStore`] |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
 
 mod blob;
 mod checkpoint_format;
+mod claims;
 mod delegate;
 mod digest;
 mod disk;
@@ -53,9 +55,11 @@ mod ram_store;
 mod record;
 mod record_format;
 mod seal;
+mod settle;
 mod store;
 
 pub use blob::Blob;
+pub use claims::{Claim, ClaimGuard};
 pub use digest::{Digest, Key, ParseIdentityError};
 pub use disk::ram::Fault;
 pub use error::{KeyError, StoreError, StoreErrorKind};

@@ -2,32 +2,35 @@
 //!
 //! | file | written | found damaged |
 //! |---|---|---|
-//! | artifact | once, atomically | quarantine, [`StoreErrorKind::Damaged`](crate::StoreErrorKind::Damaged) |
-//! | record | atomically, may be replaced | quarantine, absent, warning |
+//! | artifact | once, whole; settled later | quarantine, [`StoreErrorKind::Damaged`](crate::StoreErrorKind::Damaged) |
+//! | record | whole; settled later | quarantine, absent, warning |
 //! | checkpoint | atomically, replaced often | quarantine, absent, warning |
 //! | journal | appended, synced at the end | read up to the damage |
 //! | names | appended, never synced | line passed over |
 //!
-//! "Atomically": a new file in the same folder with a name of its own; write; sync the file; rename; sync the folder.
+//! "Whole": a new file in the same folder with a name of its own; write; rename. "Atomically": the same with a sync of
+//! the file before and of the folder after the rename. "Settled": see `settle.rs`.
 //! On any failure the new file is removed again; after a kill it stays behind under a name that nobody looks for
 //! (`.new-*`) until it is collected.
 
 use crate::blob::Blob;
 use crate::checkpoint_format;
+use crate::claims::Claim;
 use crate::digest::{Digest, Key};
-use crate::disk::{Access, Disk, Stamp};
+use crate::disk::{Access, Disk, DiskFile, Stamp};
 use crate::error::StoreError;
 use crate::journal::{self, FileJournal, Journal, JournalWriter};
 use crate::names::Names;
 use crate::quarantine::Aside;
 use crate::record::Record;
 use crate::record_format::{self, RecordFormatError};
+use crate::settle::Unsettled;
 use crate::store::Store;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Begins the names of files that are not complete yet.
@@ -46,6 +49,9 @@ pub(crate) struct Objects {
     /// Folders that this process knows to survive a loss of power.
     durable: Mutex<HashSet<PathBuf>>,
     names: Mutex<HashMap<String, Names>>,
+    pub(crate) unsettled: Unsettled,
+    /// Whether records settle later, on [`Store::settle`], and not at once.
+    lazy: AtomicBool,
     warnings: Mutex<Vec<String>>,
     /// Makes names of new files differ between processes, also on other machines.
     process: u64,
@@ -62,6 +68,8 @@ impl Objects {
             renaming: Mutex::default(),
             durable: Mutex::default(),
             names: Mutex::default(),
+            unsettled: Unsettled::default(),
+            lazy: AtomicBool::new(false),
             warnings: Mutex::default(),
             process: RandomState::new().hash_one(std::process::id()),
             count: AtomicU64::new(0),
@@ -98,32 +106,71 @@ impl Objects {
         format!("{:016x}-{}", self.process, self.count.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Whether records settle later.
+    pub(crate) fn set_lazy(&self, lazy: bool) {
+        self.lazy.store(lazy, Ordering::Release);
+    }
+
     /// See the module's text.
     fn write_atomic(&self, path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
         let folder = parent(path);
-        let new = folder.join(format!("{NEW_PREFIX}{}", self.unique()));
         self.make_durable_folders(folder)?;
+        self.write_new(path, bytes, (access, true))?;
+        self.disk.sync_folder(folder)
+    }
+
+    /// A whole file under its name; synced before it gets it if asked for.
+    fn write_new(&self, path: &Path, bytes: &[u8], (access, synced): (Access, bool)) -> io::Result<()> {
+        let folder = parent(path);
+        let new = folder.join(format!("{NEW_PREFIX}{}", self.unique()));
         let mut file = match self.disk.create(&new, access) {
-            // Somebody removed the folder since this process made it.
+            // Not made yet, or somebody removed it since.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                lock(&self.durable).clear();
-                self.make_durable_folders(folder)?;
+                let mut durable = lock(&self.durable);
+                if durable.contains(folder) {
+                    durable.clear();
+                }
+                drop(durable);
+                if synced { self.make_durable_folders(folder)? } else { self.make_folders(folder)? }
                 self.disk.create(&new, access)?
             }
             other => other?,
         };
-        let rename = || {
-            let _renaming = lock(&self.renaming);
-            self.disk.rename(&new, path)
-        };
-        let done = file.write_all(bytes).and_then(|()| file.sync()).and_then(|()| rename());
+        let sync = |file: &mut dyn DiskFile| if synced { file.sync() } else { Ok(()) };
+        let done =
+            file.write_all(bytes).and_then(|()| sync(file.as_mut())).and_then(|()| self.rename(&new, path));
         drop(file);
         if done.is_err() {
             // The first error counts; what could not be removed has a name that nobody looks for.
             let _ = self.disk.remove(&new);
-            return done;
         }
-        self.disk.sync_folder(folder)
+        done
+    }
+
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let _renaming = lock(&self.renaming);
+        self.disk.rename(from, to)
+    }
+
+    /// Notes that folders of the store and those above them, up to `v1`, survive a loss of power.
+    pub(crate) fn note_durable(&self, folders: &BTreeSet<&Path>) {
+        let mut durable = lock(&self.durable);
+        for folder in folders.iter().flat_map(|folder| folder.ancestors()) {
+            if folder.starts_with(&self.base) {
+                durable.insert(folder.to_owned());
+            }
+        }
+    }
+
+    pub(crate) fn remove_checkpoint(&self, key: &Key) -> io::Result<()> {
+        let path = self.checkpoint_path(key);
+        match self.disk.remove(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        }
+        // Fails when a kill left a new file behind; the folder is then collected later.
+        let _ = self.disk.remove_folder(parent(&path));
+        Ok(())
     }
 
     /// Makes a folder of the store and those above it. Another process may have made some of them without coming to
@@ -152,7 +199,7 @@ impl Objects {
 
     /// Makes a folder for what only informs (journals, names), and those above it. Syncing nothing spares a no-op run
     /// most of its time.
-    fn make_folders(&self, folder: &Path) -> io::Result<()> {
+    pub(crate) fn make_folders(&self, folder: &Path) -> io::Result<()> {
         match self.disk.make_folder(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !folder.as_os_str().is_empty() => {
                 self.make_folders(parent(folder))?;
@@ -167,7 +214,7 @@ impl Objects {
     }
 
     /// The file's bytes, or none if there is no file.
-    fn read_if_there(&self, action: &str, path: &Path) -> Result<Option<Blob>, StoreError> {
+    pub(crate) fn read_if_there(&self, action: &str, path: &Path) -> Result<Option<Blob>, StoreError> {
         match self.disk.read(path) {
             Ok((blob, _)) => Ok(Some(blob)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -213,7 +260,9 @@ impl Store for Objects {
         }
         let failed =
             |source| StoreError::io(format!("writing artifact {}{}", Digest::PREFIX, digest.short()), &path, source);
-        self.write_atomic(&path, bytes, Access::ReadOnly).map_err(|error| failed(error).with_digest(&digest))?;
+        let written = self.write_new(&path, bytes, (Access::ReadOnly, false));
+        written.map_err(|error| failed(error).with_digest(&digest))?;
+        self.note_artifact(path);
         Ok(digest)
     }
 
@@ -252,7 +301,7 @@ impl Store for Objects {
         let path = self.record_path(key);
         let what = || format!("record {}{}", Key::PREFIX, key.short());
         let Some(bytes) = self.read_if_there("reading a record", &path)? else {
-            return Ok(None);
+            return self.pending_record(key);
         };
         match record_format::from_bytes(&bytes) {
             Ok(record) if record.key == *key => return Ok(Some(record)),
@@ -270,7 +319,23 @@ impl Store for Objects {
         let failed =
             |source| StoreError::io(format!("writing record {}{}", Key::PREFIX, record.key.short()), &path, source);
         let bytes = record_format::to_bytes(record).map_err(|error| failed(error.into()))?;
-        self.write_atomic(&path, &bytes, Access::Owner).map_err(failed)
+        if self.disk.length(&path).is_ok() {
+            // It would hide a pending one. Seldom: the node ran again because an artifact was lost.
+            self.note_record(record);
+            self.settle_all()?;
+            return self.write_atomic(&path, &bytes, Access::Owner).map_err(failed);
+        }
+        self.write_new(&self.pending_path(&record.key), &bytes, (Access::Owner, false)).map_err(failed)?;
+        self.note_record(record);
+        if self.lazy.load(Ordering::Acquire) { Ok(()) } else { self.settle_all() }
+    }
+
+    fn settle(&self) -> Result<(), StoreError> {
+        self.settle_all()
+    }
+
+    fn claim(&self, key: &Key) -> Claim {
+        self.claim_file(&self.base.join("claims").join(key.hex()))
     }
 
     fn checkpoint(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
@@ -297,13 +362,10 @@ impl Store for Objects {
 
     fn clear_checkpoint(&self, key: &Key) -> Result<(), StoreError> {
         let path = self.checkpoint_path(key);
-        match self.disk.remove(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            other => other.map_err(|error| StoreError::io("removing a checkpoint", &path, error))?,
+        if self.disk.length(&path).is_err() || self.clear_later(key) {
+            return Ok(());
         }
-        // Fails when a kill left a new file behind; the folder is then collected later.
-        let _ = self.disk.remove_folder(parent(&path));
-        Ok(())
+        self.remove_checkpoint(key).map_err(|error| StoreError::io("removing a checkpoint", &path, error))
     }
 
     fn journal(&self, run: &str) -> Result<Box<dyn JournalWriter>, StoreError> {
@@ -311,7 +373,12 @@ impl Store for Objects {
         let failed = |error| StoreError::io("beginning a journal", &path, error);
         self.make_folders(parent(&path)).map_err(failed)?;
         let file = self.disk.create(&path, Access::Owner).map_err(failed)?;
-        Ok(Box::new(FileJournal::start(path, file, run)?))
+        let running = self.claim_file(&self.running_path(run));
+        Ok(Box::new(FileJournal::start(path, (file, running), run)?))
+    }
+
+    fn is_running(&self, run: &str) -> bool {
+        self.disk.is_claimed(&self.running_path(run))
     }
 
     fn read_journal(&self, run: &str) -> Result<Option<Journal>, StoreError> {
@@ -358,7 +425,15 @@ fn ignore_existing(made: io::Result<()>) -> io::Result<()> {
     }
 }
 
-fn parent(path: &Path) -> &Path {
+/// What is gone already need not be moved, synced or removed.
+pub(crate) fn ignore_missing(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+pub(crate) fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
 

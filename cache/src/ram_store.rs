@@ -61,6 +61,11 @@ impl RamStore {
         self.disk.set_read_only(read_only);
     }
 
+    /// Lets records settle only when [`Store::settle`] is called, not with each record.
+    pub fn set_lazy(&self, lazy: bool) {
+        self.objects.set_lazy(lazy);
+    }
+
     /// The same disk in another process: nothing is remembered as checked.
     #[must_use]
     pub fn reopened(&self) -> Self {

@@ -1,6 +1,7 @@
 //! The [`Store`] trait: what the rest of the program knows of a store.
 
 use crate::blob::Blob;
+use crate::claims::Claim;
 use crate::digest::{Digest, Key};
 use crate::error::StoreError;
 use crate::journal::{Journal, JournalWriter};
@@ -9,10 +10,11 @@ use crate::record::Record;
 /// Where artifacts, records, checkpoints and journals live.
 ///
 /// Laws, for every implementation:
-/// - what was put and returned `Ok` survives the end of the process and a loss of power;
+/// - what was put and returned `Ok` survives the end of the process; once it has settled, also a loss of power;
+/// - a record that can be read has its artifacts, unless somebody removed or damaged them since;
 /// - nothing partial is ever visible, whatever fails and whenever the process dies;
 /// - bytes are checked before they are handed out; damaged ones are set aside, never returned;
-/// - any number of threads and processes may use one store at once, without locks; putting the same twice is fine.
+/// - any number of threads and processes may use one store at once, without waiting; putting the same twice is fine.
 pub trait Store: Send + Sync {
     /// Stores an artifact under its digest.
     ///
@@ -40,6 +42,16 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// As [`Store::put`].
     fn put_record(&self, record: &Record) -> Result<(), StoreError>;
+
+    /// Makes everything that was put survive a loss of power, and waits for it. A store on a disk also does so by
+    /// itself, moments after a record was put.
+    ///
+    /// # Errors
+    /// The system refuses. What was put is then taken after a loss of power only if its bytes prove right.
+    fn settle(&self) -> Result<(), StoreError>;
+
+    /// Asks to be the only one to compute a key; see [`Claim`].
+    fn claim(&self, key: &Key) -> Claim;
 
     /// The last checkpoint under a key. A damaged one is moved to quarantine and counts as absent, with a warning.
     ///
@@ -70,6 +82,9 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// The id is not allowed; the file is there but cannot be read.
     fn read_journal(&self, run: &str) -> Result<Option<Journal>, StoreError>;
+
+    /// Whether the process of a run with a journal is alive.
+    fn is_running(&self, run: &str) -> bool;
 
     /// The ids of all runs that have a journal, sorted.
     ///

@@ -53,6 +53,112 @@ fn what_returned_ok_survives_a_loss_of_power_at_any_step() {
     }
 }
 
+/// Two nodes of a run whose results settle together, after both.
+fn lazily(store: &RamStore) -> Result<(), pddflow_cache::StoreError> {
+    store.set_lazy(true);
+    work(store, "one")?;
+    work(store, "two")?;
+    store.settle()?;
+    work(store, "three")?;
+    store.settle()
+}
+
+/// Results wait for their sync; the power may go at any step before, during and after it.
+#[test]
+fn results_that_wait_for_their_sync_are_whole_or_absent_after_a_loss_of_power() {
+    let names = ["before", "one", "two", "three"];
+    let (base, _) = prepared();
+    let probe = base.killed();
+    lazily(&probe).unwrap();
+    let taken = probe.steps() - base.steps();
+    let mut kept = [0, 0];
+    for step in 0..=taken {
+        for seed in 0..25 {
+            let store = base.killed();
+            store.fault_at(store.steps() + step, Fault::Die);
+            let settled = lazily(&store).is_ok();
+            for (power, next) in [(true, store.power_loss(seed)), (false, store.killed())] {
+                let there = names.map(|name| next.record(&key(name)).unwrap().is_some());
+                assert!(there[0], "step {step}");
+                assert!(!settled || there == [true; 4], "step {step} seed {seed}: what had settled is lost");
+                // Unfinished work keeps its checkpoint: it goes only when the result is durable.
+                assert_consistent(&next, &names);
+                kept[usize::from(power)] += there.iter().filter(|there| **there).count();
+                lazily(&next).unwrap();
+                let warnings = next.take_warnings();
+                // Half an artifact that nobody had promised is told when it is stored anew.
+                assert!(power || warnings.is_empty(), "{warnings:?}");
+                assert!(warnings.iter().all(|text| text.contains("stored anew")), "{warnings:?}");
+                assert_consistent(&next, &names);
+                assert!(names.iter().all(|name| next.record(&key(name)).unwrap().is_some()));
+            }
+        }
+    }
+    // Losing the power takes more than a kill does, but not everything.
+    assert!(kept[1] < kept[0] && kept[1] > kept[0] / 2, "{kept:?}");
+}
+
+#[test]
+fn a_checkpoint_stays_until_the_result_has_settled() {
+    let store = RamStore::new();
+    store.put_checkpoint(&key("a"), b"half way").unwrap();
+    store.set_lazy(true);
+    work(&store, "a").unwrap();
+    assert!(store.checkpoint(&key("a")).unwrap().is_some());
+    for seed in 0..50 {
+        let next = store.power_loss(seed);
+        let whole = next.record(&key("a")).unwrap().is_some();
+        assert!(whole || next.checkpoint(&key("a")).unwrap().is_some(), "seed {seed}: both are lost");
+    }
+    store.settle().unwrap();
+    assert_eq!(store.checkpoint(&key("a")).unwrap(), None);
+}
+
+#[test]
+fn a_pending_record_is_taken_only_with_whole_artifacts() {
+    let store = RamStore::new();
+    store.set_lazy(true);
+    work(&store, "a").unwrap();
+    let files = store.files();
+    let file = |part: &str| files.iter().find(|(path, _)| path.to_str().unwrap().contains(part)).unwrap();
+    assert!(store.record(&key("a")).unwrap().is_some(), "in the same process");
+    assert!(store.killed().record(&key("a")).unwrap().is_some(), "in the next process");
+    for (path, whole) in [file("pending"), file("artifacts")] {
+        for damaged in damages_of(whole) {
+            let next = store.killed();
+            assert!(next.damage(path, damaged));
+            assert_eq!(next.record(&key("a")).unwrap(), None, "{}", path.display());
+            work(&next, "a").unwrap();
+            assert!(next.record(&key("a")).unwrap().is_some());
+        }
+    }
+    // Taking it over makes it durable.
+    let next = store.killed();
+    next.record(&key("a")).unwrap().unwrap();
+    next.settle().unwrap();
+    assert!((0..20).all(|seed| next.power_loss(seed).record(&key("a")).unwrap().is_some()));
+    assert!(next.files().iter().any(|(path, _)| path.to_str().unwrap().contains("records")));
+}
+
+#[test]
+fn a_store_on_disk_settles_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FsStore::open(folder.path()).unwrap();
+    for at in 0..40 {
+        work(&store, &format!("n{at}")).unwrap();
+    }
+    let settled = |at: usize| store.record_path(&key(&format!("n{at}"))).exists();
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !(0..40).all(settled) {
+        assert!(std::time::Instant::now() < limit, "nothing settles");
+        std::thread::yield_now();
+    }
+    work(&store, "last").unwrap();
+    drop(store);
+    assert!(FsStore::open(folder.path()).unwrap().record_path(&key("last")).exists());
+    assert_eq!(fs_err::read_dir(folder.path().join("v1/pending")).unwrap().count(), 0);
+}
+
 #[test]
 fn an_error_at_any_step_is_reported_and_can_be_retried() {
     let (base, taken) = prepared();
@@ -257,6 +363,7 @@ fn a_record_under_a_wrong_name_is_not_taken() {
     let folder = tempfile::tempdir().unwrap();
     let store = FsStore::open(folder.path()).unwrap();
     store.put_record(&record("a", Digest::of(b"1"))).unwrap();
+    store.settle().unwrap();
     let wrong = store.record_path(&key("b"));
     fs_err::create_dir_all(wrong.parent().unwrap()).unwrap();
     fs_err::copy(store.record_path(&key("a")), &wrong).unwrap();

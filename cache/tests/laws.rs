@@ -4,9 +4,10 @@
 mod common;
 
 use common::{bytes, key, record};
-use pddflow_cache::{Digest, FsStore, RamStore, Store, StoreErrorKind};
+use pddflow_cache::{Claim, Digest, FsStore, RamStore, Store, StoreErrorKind};
 use proptest::prelude::*;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Runs a check on a store of each kind.
 fn on_each(check: impl Fn(&dyn Store)) {
@@ -121,6 +122,53 @@ fn opening_touches_nothing_and_a_file_is_no_store() {
 }
 
 #[test]
+fn a_key_is_computed_by_one_at_a_time() {
+    on_each(|store| {
+        let Claim::Held(ours) = store.claim(&key("a")) else { panic!("a free key") };
+        assert!(matches!(store.claim(&key("a")), Claim::Elsewhere));
+        assert!(matches!(store.claim(&key("b")), Claim::Held(_)));
+        drop(ours);
+        assert!(matches!(store.claim(&key("a")), Claim::Held(_)));
+    });
+}
+
+#[test]
+fn a_run_is_known_to_live_until_its_journal_ends() {
+    on_each(|store| {
+        assert!(!store.is_running("r"));
+        let journal = store.journal("r").unwrap();
+        assert!(store.is_running("r"));
+        drop(journal);
+        assert!(!store.is_running("r"));
+    });
+}
+
+/// Many threads with a view of their own, as processes have, race for a few keys: never two hold the same.
+#[test]
+fn claims_hold_under_contention() {
+    let folder = tempfile::tempdir().unwrap();
+    let held: Vec<AtomicUsize> = (0..3).map(|_| AtomicUsize::new(0)).collect();
+    std::thread::scope(|scope| {
+        for thread in 0..8_usize {
+            let (folder, held) = (folder.path(), &held);
+            scope.spawn(move || {
+                let store = FsStore::open(folder).unwrap();
+                for round in 0..200 {
+                    let which = (thread + round) % held.len();
+                    if let Claim::Held(claim) = store.claim(&key(&which.to_string())) {
+                        assert_eq!(held[which].fetch_add(1, Ordering::SeqCst), 0);
+                        std::thread::yield_now();
+                        assert_eq!(held[which].fetch_sub(1, Ordering::SeqCst), 1);
+                        drop(claim);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(fs_err::read_dir(folder.path().join("v1/claims")).unwrap().count(), 0);
+}
+
+#[test]
 fn many_threads_may_put_the_same() {
     on_each(|store| {
         let barrier = Barrier::new(8);
@@ -146,6 +194,7 @@ fn no_unfinished_file_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let store = FsStore::open(folder.path()).unwrap();
     common::work(&store, "a").unwrap();
+    store.settle().unwrap();
     let mut left: Vec<String> = Vec::new();
     let mut folders = vec![folder.path().to_owned()];
     while let Some(folder) = folders.pop() {

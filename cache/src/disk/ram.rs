@@ -5,9 +5,9 @@
 //! change that was not made durable, each by its own draw, so that also orders appear that a file system may produce
 //! but seldom does.
 
-use super::{Access, Disk, DiskFile, Stamp};
+use super::{Access, Claimed, Disk, DiskFile, Stamp};
 use crate::blob::Blob;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,6 +51,7 @@ struct State {
     live: BTreeMap<PathBuf, Node>,
     durable: BTreeMap<PathBuf, Node>,
     pending: Vec<Change>,
+    claims: BTreeSet<PathBuf>,
     steps: u64,
     faults: BTreeMap<u64, Fault>,
     dead: bool,
@@ -84,6 +85,7 @@ impl RamDisk {
         let mut state = self.state().clone();
         state.dead = false;
         state.faults.clear();
+        state.claims.clear();
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -113,6 +115,7 @@ impl RamDisk {
             |path: &Path| path.ancestors().skip(1).all(|up| up.as_os_str().is_empty() || names.contains_key(up));
         state.durable.retain(|path, _| reachable(path));
         state.live = state.durable.clone();
+        state.claims.clear();
         state.dead = false;
         state.faults.clear();
         Self(Arc::new(Mutex::new(state)))
@@ -320,6 +323,54 @@ impl Disk for RamDisk {
             }
         }
         Ok(())
+    }
+
+    fn sync_file(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        let at = state.file(path)?;
+        state.whole_step()?;
+        let content = &mut state.contents[at];
+        content.synced.clone_from(&content.live);
+        Ok(())
+    }
+
+    fn sync_all(&self, _folder: &Path) -> io::Result<bool> {
+        let mut state = self.state();
+        state.whole_step()?;
+        for content in &mut state.contents {
+            content.synced.clone_from(&content.live);
+        }
+        for change in std::mem::take(&mut state.pending) {
+            apply(&mut state.durable, change);
+        }
+        Ok(true)
+    }
+
+    fn claim(&self, path: &Path) -> io::Result<Option<Box<dyn Claimed>>> {
+        let mut state = self.state();
+        state.alive()?;
+        if state.read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        let new = state.claims.insert(path.to_owned());
+        Ok(new.then(|| Box::new(RamClaim { disk: self.clone(), path: path.to_owned() }) as Box<dyn Claimed>))
+    }
+
+    fn is_claimed(&self, path: &Path) -> bool {
+        self.state().claims.contains(path)
+    }
+}
+
+struct RamClaim {
+    disk: RamDisk,
+    path: PathBuf,
+}
+
+impl Claimed for RamClaim {}
+
+impl Drop for RamClaim {
+    fn drop(&mut self) {
+        self.disk.state().claims.remove(&self.path);
     }
 }
 

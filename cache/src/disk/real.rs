@@ -4,11 +4,14 @@
     reason = "every error of this module gets its path in a StoreError; fs-err would say it twice"
 )]
 
-use super::{Access, Disk, DiskFile, Stamp};
+use super::{Access, Claimed, Disk, DiskFile, Stamp};
 use crate::blob::Blob;
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// A claim is tried again so often when its file loses its name meanwhile.
+const MOST_CLAIM_TRIES: usize = 16;
 
 pub(crate) struct RealDisk;
 
@@ -76,6 +79,59 @@ impl Disk for RealDisk {
     #[cfg(not(unix))]
     fn sync_folder(&self, _path: &Path) -> io::Result<()> {
         Ok(())
+    }
+
+    fn sync_file(&self, path: &Path) -> io::Result<()> {
+        fs::File::open(path)?.sync_all()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn sync_all(&self, folder: &Path) -> io::Result<bool> {
+        rustix::fs::syncfs(fs::File::open(folder)?)?;
+        Ok(true)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn sync_all(&self, _folder: &Path) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    fn claim(&self, path: &Path) -> io::Result<Option<Box<dyn Claimed>>> {
+        for _ in 0..MOST_CLAIM_TRIES {
+            let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(fs::TryLockError::WouldBlock) => return Ok(None),
+                Err(fs::TryLockError::Error(error)) => return Err(error),
+            }
+            // Its last holder may have taken the name away between our opening and our lock.
+            let named = fs::metadata(path).map(|metadata| stamp(&metadata).inode);
+            if named.is_ok_and(|inode| file.metadata().is_ok_and(|metadata| stamp(&metadata).inode == inode)) {
+                return Ok(Some(Box::new(RealClaim { path: path.to_owned(), _file: file })));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_claimed(&self, path: &Path) -> bool {
+        let locked = |file: fs::File| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock));
+        fs::File::open(path).is_ok_and(locked)
+    }
+}
+
+/// A file under a lock of the operating system, which ends with the process.
+struct RealClaim {
+    path: PathBuf,
+    /// Holds the lock.
+    _file: fs::File,
+}
+
+impl Claimed for RealClaim {}
+
+impl Drop for RealClaim {
+    fn drop(&mut self) {
+        // Still locked, so that nobody takes the file that loses its name. When it stays behind, it is taken again.
+        let _ = fs::remove_file(&self.path);
     }
 }
 

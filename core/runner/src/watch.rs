@@ -1,7 +1,7 @@
 //! [`Watch`]: the store as a node sees it. It notes which artifacts could not be read, so that the runner can have
 //! them made again, whatever the node's own error says.
 
-use pddflow_cache::{Blob, Digest, Journal, JournalWriter, Key, Record, Store, StoreError, StoreErrorKind};
+use pddflow_cache::{Blob, Claim, Digest, Journal, JournalWriter, Key, Record, Store, StoreError, StoreErrorKind};
 use std::sync::{Mutex, PoisonError};
 
 pub(crate) struct Watch<'a> {
@@ -45,6 +45,12 @@ impl Store for Watch<'_> {
     fn put_record(&self, record: &Record) -> Result<(), StoreError> {
         self.store.put_record(record)
     }
+    fn settle(&self) -> Result<(), StoreError> {
+        self.store.settle()
+    }
+    fn claim(&self, key: &Key) -> Claim {
+        self.store.claim(key)
+    }
     fn checkpoint(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
         self.store.checkpoint(key)
     }
@@ -59,6 +65,9 @@ impl Store for Watch<'_> {
     }
     fn read_journal(&self, run: &str) -> Result<Option<Journal>, StoreError> {
         self.store.read_journal(run)
+    }
+    fn is_running(&self, run: &str) -> bool {
+        self.store.is_running(run)
     }
     fn runs(&self) -> Result<Vec<String>, StoreError> {
         self.store.runs()
