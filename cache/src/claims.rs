@@ -29,9 +29,9 @@ pub struct ClaimGuard {
 impl Objects {
     pub(crate) fn claim_file(&self, path: &Path) -> Claim {
         let claimed = match self.disk.claim(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self
-                .make_folders(path.parent().unwrap_or(Path::new("")))
-                .and_then(|()| self.disk.claim(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_folders(path.parent().unwrap_or(Path::new(""))).and_then(|()| self.disk.claim(path))
+            }
             other => other,
         };
         match claimed {

@@ -131,14 +131,17 @@ impl Objects {
                     durable.clear();
                 }
                 drop(durable);
-                if synced { self.make_durable_folders(folder)? } else { self.make_folders(folder)? }
+                if synced {
+                    self.make_durable_folders(folder)?
+                } else {
+                    self.make_folders(folder)?
+                }
                 self.disk.create(&new, access)?
             }
             other => other?,
         };
         let sync = |file: &mut dyn DiskFile| if synced { file.sync() } else { Ok(()) };
-        let done =
-            file.write_all(bytes).and_then(|()| sync(file.as_mut())).and_then(|()| self.rename(&new, path));
+        let done = file.write_all(bytes).and_then(|()| sync(file.as_mut())).and_then(|()| self.rename(&new, path));
         drop(file);
         if done.is_err() {
             // The first error counts; what could not be removed has a name that nobody looks for.

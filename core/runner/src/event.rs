@@ -36,6 +36,13 @@ pub enum RunEvent {
         #[serde(serialize_with = "record_fields")]
         record: Arc<Record>,
     },
+    /// Another process is computing the same; its result will be taken.
+    NodeWaiting {
+        /// The node.
+        node: NodeId,
+        /// Its key.
+        key: Key,
+    },
     /// A node begins to run.
     NodeStarted {
         /// The node.

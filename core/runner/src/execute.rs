@@ -17,9 +17,11 @@
 //! | a node fails | its descendants are skipped; without `keep_going` nothing else starts either; running nodes end |
 //! | a stop is asked for | nothing starts; running nodes write a checkpoint and return |
 //! | an input is damaged or gone | its maker runs again, at most [`repair::MOST_REPAIRS`] times, then the reader |
+//! | another process computes the key | the node waits, others go on; then its result is taken, or it runs |
 //! | the journal cannot be written | a warning |
 //! | the worker panics inside a kind | the node fails |
 
+mod claim;
 mod finish;
 mod repair;
 
@@ -157,6 +159,9 @@ struct Execution<'scope, 'env> {
     made: HashMap<Key, Arc<Record>>,
     /// By node that runs again: those that wait for it.
     waiting_again: HashMap<usize, Vec<usize>>,
+    /// Nodes that wait, or waited, for another process; and those of them to ask for again.
+    elsewhere: BTreeSet<usize>,
+    polled: Vec<usize>,
     first_failed: Option<usize>,
     moment: u64,
     to_remember: Vec<(usize, Key)>,
@@ -197,6 +202,8 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             twins: HashMap::new(),
             made: HashMap::new(),
             waiting_again: HashMap::new(),
+            elsewhere: BTreeSet::new(),
+            polled: Vec::new(),
             first_failed: None,
             moment: 0,
             to_remember: Vec::new(),
@@ -210,10 +217,14 @@ impl<'scope, 'env> Execution<'scope, 'env> {
                 self.assess(at);
             }
             self.start_ready()?;
-            if self.workers.busy() == 0 {
+            if !self.to_assess.is_empty() {
+                continue;
+            }
+            if self.workers.busy() == 0 && (self.polled.is_empty() || self.is_stopping()) {
                 break;
             }
             self.hear();
+            self.ask_again();
         }
         Ok(self.finish(id))
     }
@@ -225,8 +236,12 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             // There is time to write, now that nothing waits.
             self.remember();
             self.teller.flush();
-            // Cannot fail: `workers` holds a sender.
-            next = self.messages.recv().ok();
+            // Cannot be cut off: `workers` holds a sender.
+            next = if self.polled.is_empty() {
+                self.messages.recv().ok()
+            } else {
+                self.messages.recv_timeout(claim::POLL).ok()
+            };
         }
         while let Some(message) = next {
             match message {
@@ -271,7 +286,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         let (key, parts) = (assessed.key, self.desk.parts(at, assessed));
         let inputs = self.desk.inputs(at, &self.records)?;
         let node = &self.plan.nodes[at];
-        let job = Job { at, node, key, parts, inputs, used: self.desk.used(at).to_vec() };
+        let job = Job { at, node, key, parts, inputs, used: self.desk.used(at).to_vec(), claim: None };
         self.jobs.insert(at, (job, reasons));
         self.twins.insert(key, Vec::new());
         self.ready.push(self.paths[at], at);
@@ -282,7 +297,10 @@ impl<'scope, 'env> Execution<'scope, 'env> {
     fn start_ready(&mut self) -> Result<(), RunError> {
         while self.workers.has_room() && !self.is_stopping() {
             let Some(at) = self.ready.pop() else { break };
-            let Some((job, reasons)) = self.jobs.remove(&at) else { continue };
+            let Some(key) = self.jobs.get(&at).map(|(job, _)| job.key) else { continue };
+            let Some(claim) = self.claim(at, key) else { continue };
+            let Some((mut job, reasons)) = self.jobs.remove(&at) else { continue };
+            job.claim = claim;
             self.nodes[at].stage = Stage::Running;
             self.nodes[at].began = self.next_moment();
             let node = job.node.id.clone();

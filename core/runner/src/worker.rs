@@ -11,7 +11,7 @@ use crate::key::{base_parts, panic_text};
 use crate::kinds::{Inputs, Kinds, Outputs};
 use crate::settings::Settings;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use pddflow_cache::{Digest, Key, KeyPart, Record, Store};
+use pddflow_cache::{ClaimGuard, Digest, Key, KeyPart, Record, Store};
 use pddflow_pipeline::PlanNode;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::Scope;
@@ -35,6 +35,8 @@ pub(crate) struct Job<'a> {
     pub(crate) inputs: Inputs,
     /// The outputs that others use.
     pub(crate) used: Vec<&'a str>,
+    /// Tells other processes that the key is being computed; given back when the job is done.
+    pub(crate) claim: Option<ClaimGuard>,
 }
 
 /// How a node went.
@@ -150,6 +152,8 @@ fn carry_out(shared: Shared<'_>, job: Job<'_>, messages: &Sender<Message>) -> Do
         let text = format!("an old checkpoint stays behind: {error}");
         let _ = messages.send(Message::Event(RunEvent::Warning { node: Some(node.id.clone()), text }));
     }
+    // Only now: whoever waits for the claim looks for the record next.
+    drop(job.claim);
     let unfinished = |error: NodeError| Unfinished { failure: error.to_failure(), cancelled: error.cancelled };
     Done { at, key, result: result.map_err(unfinished), lost }
 }

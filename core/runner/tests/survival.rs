@@ -5,7 +5,7 @@ mod common;
 
 use common::{Ran, Toy, diamond, jobs, plan_of, planned, run_plan, run_with};
 use pddflow_runner::Settings;
-use pddflow_runner::cache::{Fault, FsStore, RamStore, Store};
+use pddflow_runner::cache::{Claim, Fault, FsStore, RamStore, Store};
 use pddflow_runner::pipeline::Plan;
 use serde_json::json;
 use std::sync::Barrier;
@@ -118,6 +118,62 @@ fn runs_at_the_same_time_share_a_store() {
     let store = FsStore::open(folder.path()).unwrap();
     assert_eq!(run_plan(&plan, &store).counts(), [4, 0, 0, 0]);
     assert_eq!(store.take_warnings(), Vec::<String>::new());
+}
+
+/// Several processes begin the same work at the same moment: each key is computed once.
+#[test]
+fn runs_at_the_same_time_compute_each_key_once() {
+    for runs in [2, 8] {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = plan_of(&[
+            ("a", json!({"text": "a", "act": "wait"}), vec![]),
+            ("b", json!({"text": "b", "act": "wait"}), vec!["a"]),
+            ("c", json!({"text": "c", "act": "wait"}), vec!["a"]),
+            ("d", json!({"text": "d", "act": "wait"}), vec!["b", "c"]),
+        ]);
+        let barrier = Barrier::new(runs);
+        let run = || {
+            let store = FsStore::open(folder.path()).unwrap();
+            barrier.wait();
+            let ran = run_with(&plan, &store, &jobs(2), Toy::default());
+            assert!(ran.summary.succeeded());
+            ran.toy.runs()
+        };
+        let total: usize = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..runs).map(|_| scope.spawn(run)).collect();
+            all.into_iter().map(|run| run.join().unwrap()).sum()
+        });
+        assert_eq!(total, plan.nodes.len(), "{runs} runs");
+    }
+}
+
+#[test]
+fn work_that_another_process_gave_up_is_done_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan_of(&[("a", json!({"text": "a"}), vec![])]);
+    let key = run_plan(&plan, &RamStore::new()).summary.node("a").unwrap().key().unwrap();
+    let other = FsStore::open(folder.path()).unwrap();
+    let Claim::Held(claim) = other.claim(&key) else { panic!("a free key") };
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| run_plan(&plan, &FsStore::open(folder.path()).unwrap()).summary.ran);
+        std::thread::sleep(std::time::Duration::from_millis(120));
+        drop(claim);
+        assert_eq!(run.join().unwrap(), 1);
+    });
+    // A stop ends the wait.
+    let Claim::Held(_claim) =
+        other.claim(&run_plan(&diamond("x"), &RamStore::new()).summary.node("a").unwrap().key().unwrap())
+    else {
+        panic!("a free key")
+    };
+    let toy = Toy::default();
+    let cancel = toy.cancel.clone();
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| run_with(&diamond("x"), &other, &jobs(1), toy).counts());
+        std::thread::sleep(std::time::Duration::from_millis(120));
+        cancel.stop();
+        assert_eq!(run.join().unwrap(), [0, 0, 0, 4]);
+    });
 }
 
 #[test]

@@ -16,6 +16,10 @@ impl Execution<'_, '_> {
     pub(super) fn finish(mut self, run: String) -> Summary {
         self.skip_rest();
         self.remember();
+        if let Err(error) = self.shared.store.settle() {
+            let help = error.help();
+            self.teller.warn(format!("{}; {help}", NodeError::from(error).to_failure()));
+        }
         self.pass_warnings_on();
         let count = |outcome| self.nodes.iter().filter(|node| node.stage == Stage::Done(outcome)).count();
         let [fresh, ran, failed, skipped] =

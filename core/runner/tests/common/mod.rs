@@ -48,7 +48,7 @@ fn petgraph_free<T: Default>() -> T {
 /// The kind `toy`. Its output is its parameter `text` followed by its inputs in brackets. Further parameters:
 ///
 /// | `constant` | output is this text, whatever the inputs |
-/// | `act` | `fail`, `panic`, `forget` (no output), `lie` (output not stored), `steps` (see below), `stop` (asks for a stop) |
+/// | `act` | `fail`, `panic`, `forget` (no output), `lie` (output not stored), `steps` (see below), `stop` (asks for a stop), `wait` (takes a moment) |
 ///
 /// `steps`: counts to 10 with a checkpoint after each, and after `stop_after` of them (if given, once) asks to stop.
 #[derive(Default)]
@@ -80,6 +80,10 @@ impl Toy {
                 .with_source(std::io::Error::other("because"))),
             Some("panic") => panic!("told to panic"),
             Some("steps") => self.count(node, context),
+            Some("wait") => {
+                std::thread::sleep(std::time::Duration::from_millis(30));
+                Ok(())
+            }
             Some("stop") => {
                 self.cancel.stop();
                 Ok(())

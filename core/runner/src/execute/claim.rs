@@ -1,0 +1,76 @@
+//! Sharing work with other runs on the same store: a node runs only if no other process is computing its key.
+
+use super::{Execution, Stage};
+use crate::event::RunEvent;
+use crate::summary::Outcome;
+use pddflow_cache::{Claim, ClaimGuard, Key, Record};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a node that another process computes is asked for.
+pub(super) const POLL: Duration = Duration::from_millis(50);
+
+/// Whose turn it is to compute a key.
+enum Turn {
+    /// Ours, with a claim where the store has such a thing.
+    Ours(Option<ClaimGuard>),
+    /// Nobody's: another process has just done it.
+    Made(Record),
+    /// Another process is at it.
+    Theirs,
+}
+
+impl Execution<'_, '_> {
+    /// The claim with which a queued node may run now; none when it need not or must wait.
+    pub(super) fn claim(&mut self, at: usize, key: Key) -> Option<Option<ClaimGuard>> {
+        match self.turn(at, key) {
+            Turn::Ours(claim) => return Some(claim),
+            Turn::Made(record) => self.made_elsewhere(at, record),
+            Turn::Theirs => {
+                if self.elsewhere.insert(at) {
+                    let node = self.plan.nodes[at].id.clone();
+                    self.teller.tell(RunEvent::NodeWaiting { node, key });
+                }
+                self.polled.push(at);
+            }
+        }
+        None
+    }
+
+    fn turn(&self, at: usize, key: Key) -> Turn {
+        let store = self.shared.store;
+        let claim = match store.claim(&key) {
+            Claim::Elsewhere => return Turn::Theirs,
+            Claim::Unavailable => None,
+            Claim::Held(claim) => Some(claim),
+        };
+        // Its last holder may have done the work between our look into the store and our claim.
+        let wanted = self.nodes[at].forced.is_none();
+        match store.record(&key) {
+            Ok(Some(record)) if wanted && record.outputs.values().all(|digest| store.contains(digest)) => {
+                Turn::Made(record)
+            }
+            // What cannot be read is computed.
+            _ => Turn::Ours(claim),
+        }
+    }
+
+    fn made_elsewhere(&mut self, at: usize, record: Record) {
+        let record = Arc::new(record);
+        self.jobs.remove(&at);
+        self.made.insert(record.key, Arc::clone(&record));
+        self.complete(at, Arc::clone(&record), Outcome::Fresh);
+        for twin in self.twins.remove(&record.key).unwrap_or_default() {
+            self.complete(twin, Arc::clone(&record), Outcome::Fresh);
+        }
+    }
+
+    /// Puts the nodes that others compute back into the queue.
+    pub(super) fn ask_again(&mut self) {
+        for at in std::mem::take(&mut self.polled) {
+            if self.nodes[at].stage == Stage::Ready {
+                self.ready.push(self.paths[at], at);
+            }
+        }
+    }
+}
