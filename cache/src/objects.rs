@@ -131,11 +131,8 @@ impl Objects {
                     durable.clear();
                 }
                 drop(durable);
-                if synced {
-                    self.make_durable_folders(folder)?
-                } else {
-                    self.make_folders(folder)?
-                }
+                let make = if synced { Self::make_durable_folders } else { Self::make_folders };
+                make(self, folder)?;
                 self.disk.create(&new, access)?
             }
             other => other?,

@@ -48,10 +48,14 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// The system refuses. What was put is then taken after a loss of power only if its bytes prove right.
-    fn settle(&self) -> Result<(), StoreError>;
+    fn settle(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Asks to be the only one to compute a key; see [`Claim`].
-    fn claim(&self, key: &Key) -> Claim;
+    fn claim(&self, _key: &Key) -> Claim {
+        Claim::Unavailable
+    }
 
     /// The last checkpoint under a key. A damaged one is moved to quarantine and counts as absent, with a warning.
     ///
@@ -84,7 +88,9 @@ pub trait Store: Send + Sync {
     fn read_journal(&self, run: &str) -> Result<Option<Journal>, StoreError>;
 
     /// Whether the process of a run with a journal is alive.
-    fn is_running(&self, run: &str) -> bool;
+    fn is_running(&self, _run: &str) -> bool {
+        false
+    }
 
     /// The ids of all runs that have a journal, sorted.
     ///
