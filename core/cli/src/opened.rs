@@ -6,7 +6,7 @@ use crate::place;
 use crate::problem::Problem;
 use pddflow_cache::FsStore;
 use pddflow_nodes::Library;
-use pddflow_pipeline::{Options, Plan, PlanNode};
+use pddflow_pipeline::{Options, PipelineFile, Plan, PlanNode};
 use pddflow_runner::Freshness;
 
 /// What every command about a pipeline begins with.
@@ -19,10 +19,10 @@ pub(crate) struct Opened {
 impl Opened {
     /// Reads and checks the pipeline, opens the store. Nothing is written.
     pub(crate) fn new(pipeline: &PipelineArgs, place: &PlaceArgs) -> Result<Self, Problem> {
-        let files = pddflow_pipeline::plugin_files(&pipeline.file)?;
-        let library = Library::new(place::library_options(place, files));
+        let file = PipelineFile::read(&pipeline.file)?;
+        let library = Library::new(place::library_options(place, file.plugin_files().to_vec()));
         let options = Options { set: pipeline.set.clone(), profile: pipeline.profile.clone() };
-        let plan = pddflow_pipeline::load(&pipeline.file, &library, &options).map_err(|diagnostics| {
+        let plan = file.plan(&library, &options).map_err(|diagnostics| {
             // With a broken plugin every use of it is a problem; the cause is the one to show.
             plugin_problem(&library).unwrap_or_else(|| diagnostics.into())
         })?;

@@ -5,18 +5,18 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::catalog::{Arity, KindSpec, PortSpec};
-use crate::document::{Declaration, WRONG_TYPE};
-use crate::error::{Problem, Report};
+use crate::document::WRONG_TYPE;
+use crate::error::Problem;
+use crate::family::truth;
+use crate::need::{Item, Need, artifact_words};
 use crate::reference;
 use crate::resolve::World;
 use crate::select::{INVALID_REFERENCE, select};
 use crate::source::Span;
-use crate::suggest::{nearest, suggest};
-use crate::syntax::{Node, Tree, describe};
-use crate::template::{Compiled, Evaluator, Failure, compile};
+use crate::suggest::suggest;
+use crate::syntax::describe;
+use crate::template::{Compiled, Evaluator, Failure};
 
-const UNKNOWN_PORT: &str = "pddflow::pipeline::unknown_port";
-const MISSING_INPUT: &str = "pddflow::pipeline::missing_input";
 const UNKNOWN_NODE: &str = "pddflow::pipeline::unknown_node";
 const UNKNOWN_OUTPUT: &str = "pddflow::pipeline::unknown_output";
 const ARTIFACT: &str = "pddflow::pipeline::artifact_mismatch";
@@ -34,123 +34,6 @@ pub(crate) struct Link {
     pub(crate) output: usize,
     /// The reference that makes the link.
     pub(crate) span: Span,
-}
-
-/// One entry of `needs`.
-#[derive(Debug)]
-pub(crate) struct Need<'a> {
-    pub(crate) port: String,
-    /// The port's description, if kind and port are known.
-    spec: Option<&'a PortSpec>,
-    /// Where the value stands.
-    span: Span,
-    items: Vec<(Compiled, Span)>,
-    /// The value is a constant: it means the same for each instance.
-    pub(crate) constant: bool,
-    /// Some reference could not be read, so that the number of artifacts is not known.
-    broken: bool,
-}
-
-/// Checks the ports of a declaration and compiles its references.
-pub(crate) fn compile_needs<'a>(
-    report: &mut Report,
-    declaration: &Declaration,
-    kind: Option<&'a KindSpec>,
-) -> Vec<Need<'a>> {
-    let mut needs = Vec::new();
-    for entry in &declaration.needs {
-        let spec = kind.and_then(|kind| kind.inputs.iter().find(|port| port.name == entry.key));
-        if let (Some(kind), None) = (kind, spec) {
-            let known = kind.inputs.iter().map(|port| port.name.as_str());
-            report.add(
-                Problem::new(
-                    UNKNOWN_PORT,
-                    entry.key_span,
-                    format!("the kind `{}` has no input `{}`", kind.name, entry.key),
-                )
-                .help(suggest(&entry.key, "inputs", known)),
-            );
-        }
-        let (items, broken) = compile_items(report, &entry.value, &entry.key);
-        needs.push(Need {
-            port: entry.key.clone(),
-            spec,
-            span: entry.value.span,
-            constant: items.iter().all(|(item, _)| item.is_constant()),
-            items,
-            broken,
-        });
-    }
-    if let Some(kind) = kind {
-        check_missing(report, declaration, kind);
-    }
-    needs
-}
-
-/// Inputs that must be connected and are not. A misspelled port is one problem, not two.
-fn check_missing(report: &mut Report, declaration: &Declaration, kind: &KindSpec) {
-    if let Some(node) = &declaration.needs_without_ports {
-        let first = match &node.tree {
-            Tree::List(items) => items.first().and_then(|item| item.as_text()),
-            _ => node.as_text(),
-        };
-        let port = kind.inputs.first().map_or("PORT", |port| &port.name);
-        let message = format!("`needs` must say which input takes what, not be {}", node.describe());
-        let help = format!("write `needs: {{ {port}: {} }}`", first.unwrap_or("NODE"));
-        report.add(Problem::new(WRONG_TYPE, node.span, message).help(help));
-        return;
-    }
-    let free = || {
-        let ports = kind.inputs.iter().map(|port| port.name.as_str());
-        ports.filter(|port| !declaration.needs.iter().any(|entry| entry.key == *port))
-    };
-    let known = |name: &str| kind.inputs.iter().any(|port| port.name == name);
-    let meant: Vec<&str> = declaration
-        .needs
-        .iter()
-        .filter(|entry| !known(&entry.key))
-        .filter_map(|entry| nearest(&entry.key, free()))
-        .collect();
-    for port in &kind.inputs {
-        let connected = declaration.needs.iter().any(|entry| entry.key == port.name);
-        if connected || port.arity.may_be_absent() || meant.contains(&port.name.as_str()) {
-            continue;
-        }
-        let artifact = artifact_words(&port.artifact);
-        let message = format!("`{}` needs an input `{}` ({artifact})", declaration.name, port.name);
-        let help = format!("add `needs: {{ {}: NODE }}` with a node that gives {artifact}", port.name);
-        report.add(Problem::new(MISSING_INPUT, declaration.span, message).help(help));
-    }
-}
-
-/// The types an input takes: `set`, `set` or `dataset`.
-fn artifact_words(artifact: &str) -> String {
-    let types: Vec<String> = artifact.split('|').map(|one| format!("`{}`", one.trim())).collect();
-    types.join(" or ")
-}
-
-fn compile_items(report: &mut Report, node: &Node, port: &str) -> (Vec<(Compiled, Span)>, bool) {
-    let nodes: Vec<&Node> = match &node.tree {
-        Tree::List(items) => items.iter().map(|item| &**item).collect(),
-        _ => vec![node],
-    };
-    let mut items = Vec::new();
-    let mut broken = false;
-    for node in nodes {
-        if node.as_text().is_none() {
-            let message = format!("`{port}` must be a reference or a list of references, not {}", node.describe());
-            report.add(
-                Problem::new(WRONG_TYPE, node.span, message)
-                    .help("for example `data`, \"distill[3]\" or [\"distill[1]\", \"distill[2]\"]"),
-            );
-            broken = true;
-        } else if let Some(compiled) = compile(report, node) {
-            items.push((compiled, node.span));
-        } else {
-            broken = true;
-        }
-    }
-    (items, broken)
 }
 
 /// Turns references into links and counts them.
@@ -176,11 +59,8 @@ impl Connector {
         }
         let mut links = Vec::new();
         let mut complete = !need.broken;
-        for (item, span) in &need.items {
-            if let Err(failure) = item_links(world, need, (item, *span), evaluator, &mut links) {
-                failures.push(failure);
-                complete = false;
-            }
+        for item in &need.items {
+            complete &= add_item(world, need, item, evaluator, (&mut links, failures));
         }
         if let Some(spec) = need.spec.filter(|spec| complete && !spec.arity.allows(links.len())) {
             failures.push(arity_failure(spec, need.span, links.len()));
@@ -216,6 +96,37 @@ fn arity_failure(spec: &PortSpec, span: Span, count: usize) -> Failure {
     };
     let message = format!("the input `{}` takes {}, this gives {count}", spec.name, spec.arity.words());
     fail(ARITY, span, message, help)
+}
+
+/// Adds the links of an item and says whether all of them are known.
+fn add_item(
+    world: World<'_>,
+    need: &Need<'_>,
+    item: &Item,
+    evaluator: &Evaluator<'_>,
+    (links, failures): (&mut Vec<Link>, &mut Vec<Failure>),
+) -> bool {
+    let outcome = match item {
+        Item::Reference(compiled, span) => item_links(world, need, (compiled, *span), evaluator, links),
+        Item::Choice(choice) => match truth(evaluator, &choice.condition, choice.span) {
+            Ok(holds) => {
+                let chosen = if holds { &choice.then } else { &choice.otherwise };
+                let mut complete = true;
+                for item in chosen {
+                    complete &= add_item(world, need, item, evaluator, (links, failures));
+                }
+                return complete;
+            }
+            Err(failure) => Err(failure),
+        },
+    };
+    match outcome {
+        Ok(()) => true,
+        Err(failure) => {
+            failures.push(failure);
+            false
+        }
+    }
 }
 
 /// Adds the links of one reference; a list of references or null may come out of an expression.

@@ -1,9 +1,11 @@
-//! Syntax tree to the parts of a pipeline file: the keys of each level, their types, the names.
+//! Syntax tree to the parts of a pipeline file: the keys of its top level and of profiles.
 
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use serde_json::Value;
 
+use crate::declaration::{self, Declaration};
 use crate::error::{Problem, Report};
 use crate::expression::KEYWORDS;
 use crate::source::Span;
@@ -13,53 +15,31 @@ use crate::syntax::{Entry, Node, Tree};
 /// The version of the format that this program reads.
 pub(crate) const FORMAT: u64 = 1;
 /// Keys of a pipeline file, in the order in which they are usually written.
-pub(crate) const TOP_KEYS: [&str; 7] = ["format", "name", "description", "params", "plugins", "profiles", "nodes"];
-/// Keys of a node.
-pub(crate) const NODE_KEYS: [&str; 6] = ["kind", "description", "for", "exclude", "needs", "with"];
+pub(crate) const TOP_KEYS: [&str; 8] =
+    ["format", "name", "description", "include", "params", "plugins", "profiles", "nodes"];
 const PROFILE_KEYS: [&str; 3] = ["description", "params", "nodes"];
 const PROFILE_NODE_KEYS: [&str; 1] = ["with"];
 
-/// Most axes of a family.
-const MAX_AXES: usize = 16;
-
 pub(crate) const WRONG_TYPE: &str = "pddflow::pipeline::wrong_type";
-const UNKNOWN_KEY: &str = "pddflow::pipeline::unknown_key";
+pub(crate) const UNKNOWN_KEY: &str = "pddflow::pipeline::unknown_key";
 pub(crate) const MISSING_KEY: &str = "pddflow::pipeline::missing_key";
-const INVALID_NAME: &str = "pddflow::pipeline::invalid_name";
+pub(crate) const INVALID_NAME: &str = "pddflow::pipeline::invalid_name";
 
 /// A pipeline file, taken apart.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Document {
     pub(crate) name: Option<String>,
+    /// Files whose parts are brought in, as written.
+    pub(crate) includes: Vec<(String, Span)>,
     pub(crate) params: Vec<Entry>,
-    pub(crate) plugins: Vec<String>,
+    /// Resolved against the folder of the file that names them.
+    pub(crate) plugins: Vec<PathBuf>,
     pub(crate) profiles: Vec<Profile>,
     pub(crate) nodes: Vec<Declaration>,
 }
 
-/// A node or family as declared.
-#[derive(Debug)]
-pub(crate) struct Declaration {
-    pub(crate) name: String,
-    pub(crate) span: Span,
-    pub(crate) kind: Option<(String, Span)>,
-    /// There is no key `kind`, rather than one with a wrong value.
-    pub(crate) kind_missing: bool,
-    pub(crate) description: Option<String>,
-    pub(crate) axes: Vec<Entry>,
-    /// Has a `for`, even one with errors; such a node is referred to as a family.
-    pub(crate) is_family: bool,
-    pub(crate) exclude: Vec<Rc<Node>>,
-    pub(crate) needs: Vec<Entry>,
-    /// What stands after `needs` when it is no mapping of ports.
-    pub(crate) needs_without_ports: Option<Rc<Node>>,
-    pub(crate) with: Option<Rc<Node>>,
-    /// The key `with`, else the node's name.
-    pub(crate) with_span: Span,
-}
-
 /// A named overlay of parameters.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Profile {
     pub(crate) name: String,
     pub(crate) params: Vec<Entry>,
@@ -67,8 +47,8 @@ pub(crate) struct Profile {
     pub(crate) nodes: Vec<(String, Span, Rc<Node>)>,
 }
 
-/// Takes a file apart and checks its keys.
-pub(crate) fn read(report: &mut Report, root: &Node) -> Document {
+/// Takes a file apart and checks its keys. Whether there are nodes is left to the caller, who knows the included files.
+pub(crate) fn read(report: &mut Report, root: &Node, folder: &Path) -> Document {
     let mut document = Document::default();
     let Some(entries) = mapping(report, root, "a pipeline") else {
         return document;
@@ -80,20 +60,35 @@ pub(crate) fn read(report: &mut Report, root: &Node) -> Document {
         match meant(entry, entries, &TOP_KEYS) {
             "name" => document.name = file_name(report, entry),
             "description" => drop(text(report, entry)),
+            "include" => document.includes = includes(report, value),
             "params" => document.params = params(report, entry),
-            "plugins" => document.plugins = plugins(report, value),
+            "plugins" => {
+                let paths = paths(report, value, "plugins", "a plugin");
+                document.plugins = paths.into_iter().map(|(path, _)| folder.join(path)).collect();
+            }
             "profiles" => document.profiles = profiles(report, value),
-            "nodes" => document.nodes = nodes(report, entry),
+            "nodes" => document.nodes = declaration::read(report, entry),
             _ => {}
         }
     }
-    if !entries.iter().any(|entry| meant(entry, entries, &TOP_KEYS) == "nodes") {
-        report.add(
-            Problem::new(MISSING_KEY, start_of(root.span), "the pipeline has no `nodes`")
-                .help("add `nodes:` with at least one node"),
-        );
-    }
     document
+}
+
+/// A pipeline without nodes, included ones counted, is a mistake; the place is the key `nodes` if there is one.
+pub(crate) fn check_has_nodes(report: &mut Report, root: &Node) {
+    let Tree::Map(entries) = &root.tree else {
+        return;
+    };
+    let problem = match entries.iter().find(|entry| meant(entry, entries, &TOP_KEYS) == "nodes") {
+        None => Problem::new(MISSING_KEY, start_of(root.span), "the pipeline has no `nodes`")
+            .help("add `nodes:` with at least one node"),
+        Some(entry) if matches!(&entry.value.tree, Tree::Map(nodes) if nodes.is_empty()) || entry.value.is_null() => {
+            Problem::new(MISSING_KEY, entry.key_span, "the pipeline has no nodes")
+                .help("add a node, for example `data: { kind: dataset }`")
+        }
+        Some(_) => return,
+    };
+    report.add(problem);
 }
 
 /// The entries of a mapping; an empty value is an empty mapping.
@@ -112,7 +107,7 @@ pub(crate) fn mapping<'a>(report: &mut Report, node: &'a Node, what: &str) -> Op
 }
 
 /// The key that a misspelled one stands for, so that one slip is one problem; the key itself where it is right.
-fn meant<'a>(entry: &'a Entry, entries: &[Entry], known: &[&'a str]) -> &'a str {
+pub(crate) fn meant<'a>(entry: &'a Entry, entries: &[Entry], known: &[&'a str]) -> &'a str {
     let key = entry.key.as_str();
     if known.contains(&key) {
         return key;
@@ -128,7 +123,7 @@ fn start_of(span: Span) -> Span {
     Span::new(span.source, start..start + 1)
 }
 
-fn check_keys(report: &mut Report, entries: &[Entry], known: &[&str], what: &str) {
+pub(crate) fn check_keys(report: &mut Report, entries: &[Entry], known: &[&str], what: &str) {
     for entry in entries {
         if !known.contains(&entry.key.as_str()) {
             report.add(
@@ -166,7 +161,7 @@ fn check_format(report: &mut Report, root: &Node, entries: &[Entry]) {
     report.add(Problem::new("pddflow::pipeline::unsupported_format", entry.value.span, message).help(help));
 }
 
-fn text(report: &mut Report, entry: &Entry) -> Option<String> {
+pub(crate) fn text(report: &mut Report, entry: &Entry) -> Option<String> {
     let text = entry.value.as_text().map(str::to_owned);
     if text.is_none() {
         let message = format!("`{}` must be a text, not {}", entry.key, entry.value.describe());
@@ -198,7 +193,7 @@ fn params(report: &mut Report, entry: &Entry) -> Vec<Entry> {
 }
 
 /// Names that expressions use: letters, digits and `_`, and no keyword.
-fn check_variable(report: &mut Report, entry: &Entry, what: &str) -> bool {
+pub(crate) fn check_variable(report: &mut Report, entry: &Entry, what: &str) -> bool {
     let name = entry.key.as_str();
     let first = name.starts_with(|first: char| first.is_alphabetic() || first == '_');
     let rest = name.chars().all(|character| character.is_alphanumeric() || character == '_');
@@ -214,7 +209,7 @@ fn check_variable(report: &mut Report, entry: &Entry, what: &str) -> bool {
     false
 }
 
-fn as_variable(name: &str) -> String {
+pub(crate) fn as_variable(name: &str) -> String {
     let allowed = |character: char| if character.is_alphanumeric() { character } else { '_' };
     let mut name: String = name.chars().map(allowed).collect();
     if name.starts_with(|first: char| first.is_ascii_digit()) {
@@ -223,24 +218,33 @@ fn as_variable(name: &str) -> String {
     name
 }
 
-fn plugins(report: &mut Report, node: &Node) -> Vec<String> {
+/// One path or a list of them.
+fn includes(report: &mut Report, node: &Node) -> Vec<(String, Span)> {
+    match node.as_text().filter(|path| !path.is_empty()) {
+        Some(path) => vec![(path.to_owned(), node.span)],
+        None => paths(report, node, "include", "an included file"),
+    }
+}
+
+fn paths(report: &mut Report, node: &Node, key: &str, what: &str) -> Vec<(String, Span)> {
     let items = match &node.tree {
         Tree::List(items) => items.as_slice(),
         Tree::Scalar(Value::Null) => &[],
         _ => {
-            let message = format!("`plugins` must be a list, not {}", node.describe());
-            report.add(Problem::new(WRONG_TYPE, node.span, message).help("write one `- path` line for each plugin"));
+            let message = format!("`{key}` must be a list, not {}", node.describe());
+            report.add(Problem::new(WRONG_TYPE, node.span, message).help("write one `- path` line for each file"));
             &[]
         }
     };
     let mut paths = Vec::new();
     for item in items {
         match item.as_text().filter(|path| !path.is_empty()) {
-            Some(path) => paths.push(path.to_owned()),
+            Some(path) => paths.push((path.to_owned(), item.span)),
             None => {
-                let message = format!("a plugin must be a path, not {}", item.describe());
-                report
-                    .add(Problem::new(WRONG_TYPE, item.span, message).help("paths are relative to the pipeline file"));
+                let message = format!("{what} must be a path, not {}", item.describe());
+                report.add(
+                    Problem::new(WRONG_TYPE, item.span, message).help("paths are relative to the file they stand in"),
+                );
             }
         }
     }
@@ -285,106 +289,4 @@ fn profile_nodes(report: &mut Report, node: &Node) -> Vec<(String, Span, Rc<Node
         }
     }
     nodes
-}
-
-fn nodes(report: &mut Report, entry: &Entry) -> Vec<Declaration> {
-    let Some(entries) = mapping(report, &entry.value, "`nodes`") else {
-        return Vec::new();
-    };
-    if entries.is_empty() {
-        report.add(
-            Problem::new(MISSING_KEY, entry.key_span, "the pipeline has no nodes")
-                .help("add a node, for example `data: { kind: dataset }`"),
-        );
-    }
-    entries.iter().filter_map(|entry| declaration(report, entry)).collect()
-}
-
-fn declaration(report: &mut Report, entry: &Entry) -> Option<Declaration> {
-    check_node_name(report, entry);
-    let keys = mapping(report, &entry.value, "a node")?;
-    check_keys(report, keys, &NODE_KEYS, "keys of a node");
-    let has = |name: &str| keys.iter().any(|key| meant(key, keys, &NODE_KEYS) == name);
-    let mut node = Declaration {
-        name: entry.key.clone(),
-        span: entry.key_span,
-        kind: None,
-        kind_missing: !has("kind"),
-        description: None,
-        axes: Vec::new(),
-        is_family: false,
-        exclude: Vec::new(),
-        needs: Vec::new(),
-        needs_without_ports: None,
-        with: None,
-        with_span: entry.key_span,
-    };
-    for key in keys {
-        match meant(key, keys, &NODE_KEYS) {
-            "kind" => node.kind = text(report, key).map(|kind| (kind, key.value.span)),
-            "description" => node.description = text(report, key),
-            "for" => {
-                node.is_family = true;
-                let axes = mapping(report, &key.value, "`for`").unwrap_or(&[]);
-                let valid = axes.iter().filter(|axis| check_variable(report, axis, "an axis"));
-                node.axes = valid.cloned().collect();
-                limit_axes(report, &mut node.axes);
-            }
-            "exclude" if node.is_family || has("for") => node.exclude = exclude(&key.value),
-            "needs" if matches!(key.value.tree, Tree::Map(_) | Tree::Scalar(Value::Null)) => {
-                node.needs = mapping(report, &key.value, "`needs`").unwrap_or(&[]).to_vec();
-            }
-            "needs" => node.needs_without_ports = Some(Rc::clone(&key.value)),
-            "with" if mapping(report, &key.value, "`with`").is_some() => {
-                node.with = (!key.value.is_null()).then(|| Rc::clone(&key.value));
-                node.with_span = key.key_span;
-            }
-            _ => {}
-        }
-    }
-    check_declaration(report, &node, entry);
-    Some(node)
-}
-
-/// Expansion recurses over the axes, so that their number is limited.
-fn limit_axes(report: &mut Report, axes: &mut Vec<Entry>) {
-    if let Some(axis) = axes.get(MAX_AXES) {
-        let message = format!("a family has at most {MAX_AXES} axes");
-        report.add(
-            Problem::new("pddflow::pipeline::plan_limit", axis.key_span, message)
-                .help("make one axis of several that change together"),
-        );
-        axes.truncate(MAX_AXES);
-    }
-}
-
-fn check_declaration(report: &mut Report, node: &Declaration, entry: &Entry) {
-    if let Some(exclude) = entry.value.get("exclude").filter(|_| !node.is_family) {
-        report.add(
-            Problem::new(UNKNOWN_KEY, exclude.key_span, "`exclude` without `for` has no effect")
-                .help("add `for:` or remove `exclude`"),
-        );
-    }
-}
-
-fn exclude(node: &Rc<Node>) -> Vec<Rc<Node>> {
-    match &node.tree {
-        Tree::List(items) => items.clone(),
-        Tree::Scalar(Value::Null) => Vec::new(),
-        _ => vec![Rc::clone(node)],
-    }
-}
-
-/// Node names stand in references and in `--set` paths, so that `.`, `[` and the like are not for them.
-fn check_node_name(report: &mut Report, entry: &Entry) {
-    let name = entry.key.as_str();
-    let first = name.starts_with(|first: char| first.is_alphabetic() || first == '_');
-    let allowed = |character: char| character.is_alphanumeric() || matches!(character, '_' | '-');
-    if first && name.chars().all(allowed) {
-        return;
-    }
-    report.add(
-        Problem::new(INVALID_NAME, entry.key_span, format!("`{name}` cannot name a node"))
-            .help(format!("use letters, digits, `_` and `-`, for example `{}`", as_variable(name))),
-    );
 }

@@ -29,7 +29,10 @@ pub struct Diagnostic {
     source_line: String,
     source: NamedSource<Arc<str>>,
     labels: Vec<LabeledSpan>,
+    /// Second places as text.
     notes: Vec<String>,
+    /// Those of them that lie in other files, where no label can point.
+    elsewhere: Vec<String>,
 }
 
 impl Diagnostic {
@@ -139,7 +142,9 @@ impl miette::Diagnostic for Diagnostic {
     }
 
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
-        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        let notes = self.elsewhere.iter().map(|note| format!("note: {note}"));
+        let lines: Vec<String> = self.help.iter().cloned().chain(notes).collect();
+        (!lines.is_empty()).then(|| Box::new(lines.join("\n")) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn miette::SourceCode> {
@@ -271,7 +276,7 @@ impl Problem {
 }
 
 /// Collects problems and owns the texts they point into.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Report {
     pub(crate) sources: Sources,
     problems: Vec<Problem>,
@@ -313,6 +318,10 @@ impl Report {
         self.problems.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.problems.len()
+    }
+
     /// All problems in the order of their places.
     pub(crate) fn finish(mut self) -> Diagnostics {
         self.problems.sort_by_key(|problem| problem.span);
@@ -330,17 +339,29 @@ fn diagnostic(sources: &Sources, problem: Problem) -> Diagnostic {
     let source = sources.get(problem.span.source).unwrap_or_else(|| &EMPTY);
     let at = source.place(problem.span.range().start);
     let mut labels = vec![label(source, problem.span, &problem.label)];
-    let mut notes = Vec::new();
+    let (mut notes, mut elsewhere) = (Vec::new(), Vec::new());
     for (span, words) in &problem.others {
+        let Some(other) = sources.get(span.source) else {
+            continue;
+        };
+        let at = other.place(span.range().start);
         // A miette diagnostic has one source; a note about another one is text only.
         if span.source == problem.span.source {
             labels.push(label(source, *span, words));
-        }
-        if let Some(other) = sources.get(span.source) {
-            let at = other.place(span.range().start);
             notes.push(format!("line {}: {words}: {}", at.line, at.text.trim()));
+        } else {
+            elsewhere.push(format!("{}:{}:{}: {words}: {}", other.name, at.line, at.column, at.text.trim()));
         }
     }
+    if let Some((other, span)) = source.included.and_then(|span| Some((sources.get(span.source)?, span))) {
+        elsewhere.push(format!(
+            "{} is included at {}:{}",
+            source.name,
+            other.name,
+            other.place(span.range().start).line
+        ));
+    }
+    notes.extend(elsewhere.iter().cloned());
     let mut message = problem.message;
     if let Some(instance) = problem.instance {
         let _ = match problem.further {
@@ -359,6 +380,7 @@ fn diagnostic(sources: &Sources, problem: Problem) -> Diagnostic {
         source_line: at.text,
         labels,
         notes,
+        elsewhere,
     }
 }
 

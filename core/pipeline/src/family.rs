@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use crate::document::{Declaration, WRONG_TYPE};
+use crate::declaration::Declaration;
+use crate::document::WRONG_TYPE;
 use crate::error::{Problem, Report};
 use crate::expression::{Scope, display, equal};
 use crate::params::Params;
@@ -141,15 +142,19 @@ fn compile_axes(report: &mut Report, declaration: &Declaration) -> Option<Vec<Co
     compiled.into_iter().collect()
 }
 
-/// A point is excluded when all its values are listed, or when the condition holds.
+/// A point is excluded when all its values are listed, when the condition holds, or when its `when` does not.
 enum Exclude {
     Values(Vec<(String, Compiled)>),
     Condition(Compiled),
+    Unless(Compiled),
 }
 
 fn compile_excludes(report: &mut Report, declaration: &Declaration) -> Option<Vec<(Exclude, Span)>> {
-    let compiled: Vec<Option<(Exclude, Span)>> =
+    let mut compiled: Vec<Option<(Exclude, Span)>> =
         declaration.exclude.iter().map(|node| Some((compile_exclude(report, declaration, node)?, node.span))).collect();
+    if let Some(when) = &declaration.when {
+        compiled.push(compile(report, when).map(|condition| (Exclude::Unless(condition), when.span)));
+    }
     compiled.into_iter().collect()
 }
 
@@ -282,13 +287,8 @@ impl Expansion<'_> {
         let evaluator = self.evaluator(point);
         for (exclude, span) in self.excludes {
             let excluded = match exclude {
-                Exclude::Condition(condition) => match evaluator.value(condition)? {
-                    Value::Bool(excluded) => excluded,
-                    other => {
-                        let message = format!("the condition must be true or false, not {}", describe(&other));
-                        return fail(WRONG_TYPE, *span, message, "for example `${k > 3 and model == 'mlp'}`");
-                    }
-                },
+                Exclude::Condition(condition) => truth(&evaluator, condition, *span)?,
+                Exclude::Unless(condition) => !truth(&evaluator, condition, *span)?,
                 Exclude::Values(values) => holds_all(&evaluator, values, point)?,
             };
             if excluded {
@@ -296,6 +296,17 @@ impl Expansion<'_> {
             }
         }
         Ok(false)
+    }
+}
+
+/// The value of a condition, which stands in YAML as `true`, `false` or one `${...}`.
+pub(crate) fn truth(evaluator: &Evaluator<'_>, condition: &Compiled, span: Span) -> Result<bool, Failure> {
+    match evaluator.value(condition)? {
+        Value::Bool(truth) => Ok(truth),
+        other => {
+            let message = format!("the condition must be true or false, not {}", describe(&other));
+            fail(WRONG_TYPE, span, message, "for example `${k > 3 and model == 'mlp'}`")
+        }
     }
 }
 

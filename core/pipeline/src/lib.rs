@@ -53,12 +53,16 @@
 
 mod catalog;
 mod connect;
+mod declaration;
 mod document;
 mod error;
 mod expression;
 mod family;
+mod file;
 mod graph;
+mod include;
 mod load;
+mod need;
 mod open_map;
 mod order;
 mod overlay;
@@ -79,6 +83,6 @@ mod yaml_error;
 pub use catalog::{ANY_ARTIFACT, Arity, Catalog, KindSpec, ParamProblem, PortSpec};
 pub use error::{Diagnostic, Diagnostics};
 pub use graph::{Detail, GraphView};
-pub use load::{Options, load, load_text, plugin_files};
+pub use load::{Options, PipelineFile, load, load_text};
 pub use plan::{InputRef, NodeId, NodeSettings, Plan, PlanNode};
 pub use schema::schema;

@@ -75,7 +75,8 @@ fn check_names(report: &mut Report, document: &Document, profiles: &[Profile]) {
     }
 }
 
-fn merged(base: &Rc<Node>, over: &Rc<Node>) -> Rc<Node> {
+/// The value with another laid over it: mappings are merged key by key, every other value is replaced.
+pub(crate) fn merged(base: &Rc<Node>, over: &Rc<Node>) -> Rc<Node> {
     let (Tree::Map(below), Tree::Map(above)) = (&base.tree, &over.tree) else {
         return Rc::clone(over);
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::SourceSpan;
@@ -44,7 +44,9 @@ pub struct PlanNode {
     pub with: Value,
     /// For each input port that is connected, its artifacts in order.
     pub inputs: BTreeMap<String, Vec<InputRef>>,
-    /// Where the declaration's name stands in the pipeline file.
+    /// The file that declares it: the pipeline file or one that it includes.
+    pub file: Arc<Path>,
+    /// Where the declaration's name stands in `file`.
     pub span: SourceSpan,
     /// What does not change its result.
     pub settings: NodeSettings,

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Map, Value};
 
 use crate::catalog::{Catalog, KindSpec, ParamProblem};
-use crate::connect::{Connector, Link, Need, compile_needs};
-use crate::document::{Declaration, MISSING_KEY};
+use crate::connect::{Connector, Link};
+use crate::declaration::Declaration;
+use crate::document::MISSING_KEY;
 use crate::error::{Problem, Report};
 use crate::expression::Scope;
 use crate::family::Family;
+use crate::need::{Need, compile_needs};
 use crate::params::Params;
 use crate::source::Span;
 use crate::suggest::suggest;

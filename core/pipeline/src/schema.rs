@@ -6,7 +6,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{Arity, Catalog, KindSpec, PortSpec};
-use crate::document::{FORMAT, NODE_KEYS, TOP_KEYS};
+use crate::declaration::NODE_KEYS;
+use crate::document::{FORMAT, TOP_KEYS};
 
 /// The schema (draft 2020-12) of a pipeline file with the kinds of a catalog.
 #[must_use]
@@ -22,7 +23,8 @@ pub fn schema(catalog: &dyn Catalog) -> Value {
         "title": "pddflow pipeline",
         "description": "A pipeline of nodes: each has a kind, parameters (with) and inputs from other nodes (needs).",
         "type": "object",
-        "required": ["format", "nodes"],
+        "required": ["format"],
+        "anyOf": [{"required": ["nodes"]}, {"required": ["params"]}, {"required": ["include"]}],
         "additionalProperties": false,
         "properties": top_properties(),
     });
@@ -50,6 +52,10 @@ fn top_properties() -> Value {
             "description": "Name of the pipeline; without one the file's name is used.",
         }),
         "description" => json!({"type": "string", "description": "What the pipeline is for."}),
+        "include" => json!({
+            "description": "Files with parts of the pipeline, relative to this one: their params, plugins, profiles and nodes are brought in; params here are stronger.",
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        }),
         "params" => json!({
             "type": "object",
             "description": "Values that expressions `${...}` use; `--set key=value` and profiles override them.",
@@ -79,7 +85,7 @@ fn top_properties() -> Value {
             },
         }),
         _ => json!({
-            "type": "object", "minProperties": 1,
+            "type": "object",
             "description": "The nodes by name.",
             "propertyNames": {"pattern": r"^[\p{L}_][\p{L}\p{N}_-]*$"},
             "additionalProperties": {"$ref": "#/$defs/node"},
@@ -98,11 +104,20 @@ fn shared_definitions() -> Map<String, Value> {
             "type": "string",
             "description": "A node, `node.port`, or instances of a family: `node[3]`, `node[..3]`, `node[model=x]`, `node[*]`.",
         },
+        "choice": {
+            "type": "object",
+            "description": "References that are taken when a condition holds; without `else` the input is absent otherwise.",
+            "required": ["if", "then"], "additionalProperties": false,
+            "properties": {
+                "if": {"description": "The condition, for example `${k > 1}`.",
+                       "anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/expression"}]},
+                "then": {"$ref": "#/$defs/references"},
+                "else": {"$ref": "#/$defs/references"},
+            },
+        },
+        "item": {"anyOf": [{"$ref": "#/$defs/reference"}, {"$ref": "#/$defs/choice"}, {"type": "null"}]},
         "references": {
-            "anyOf": [
-                {"$ref": "#/$defs/reference"},
-                {"type": "array", "items": {"$ref": "#/$defs/reference"}},
-            ],
+            "anyOf": [{"$ref": "#/$defs/item"}, {"type": "array", "items": {"$ref": "#/$defs/item"}}],
         },
         "axis": {
             "description": "The values of an axis: a range `1..5` (without 5) or `1..=5`, a list, or an expression.",
@@ -136,6 +151,10 @@ fn node(kinds: &[&KindSpec]) -> Value {
         "exclude" => json!({
             "description": "Points that the family leaves out.",
             "anyOf": [{"$ref": "#/$defs/exclude"}, {"type": "array", "items": {"$ref": "#/$defs/exclude"}}],
+        }),
+        "when" => json!({
+            "description": "A condition, for example `${transition}`: where it does not hold the node does not exist.",
+            "anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/expression"}],
         }),
         "needs" => json!({
             "type": ["object", "null"],

@@ -8,6 +8,7 @@ use crate::suggest::suggest;
 
 pub(crate) const INVALID_REFERENCE: &str = "pddflow::pipeline::invalid_reference";
 const UNKNOWN_INSTANCE: &str = "pddflow::pipeline::unknown_instance";
+const SWITCHED_OFF: &str = "pddflow::pipeline::switched_off";
 const UNKNOWN_AXIS: &str = "pddflow::pipeline::unknown_axis";
 
 /// Why a reference means no instances, with the range of its text.
@@ -36,6 +37,11 @@ pub(crate) fn select(family: &Family, reference: &Reference) -> Result<Vec<usize
             let message =
                 format!("`{name}` is a family of {} nodes; the reference must say which", family.points.len());
             return error(INVALID_REFERENCE, &reference.family.1, message, choices(family));
+        }
+        if family.points.is_empty() {
+            let message = format!("the node `{name}` is switched off by its `when`");
+            let help = "make this need conditional too: `{ if: CONDITION, then: REFERENCE }`";
+            return error(SWITCHED_OFF, &reference.family.1, message, help);
         }
         return Ok(vec![0]);
     };

@@ -1,7 +1,7 @@
 //! Texts that a diagnostic can point into, and positions inside them.
 //!
-//! A plan is made from one pipeline file and, when values are overridden, from `--set` arguments; each is a
-//! source of its own, so that a wrong override is shown where it was written.
+//! A plan is made from one pipeline file, the files that it includes and, when values are overridden, from `--set`
+//! arguments; each is a source of its own, so that a wrong value is shown where it was written.
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -16,7 +16,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// Sources are limited to [`crate::load::MAX_FILE_BYTES`], far below `u32::MAX`.
+    /// Sources are limited to [`crate::file::MAX_FILE_BYTES`], far below `u32::MAX`.
     pub(crate) fn new(source: u32, range: Range<usize>) -> Self {
         let clamp = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
         Self { source, start: clamp(range.start), end: clamp(range.end.max(range.start)) }
@@ -34,6 +34,8 @@ pub(crate) struct Source {
     pub(crate) text: Arc<str>,
     /// Where each line starts; made at the first diagnostic, since a good file needs none.
     lines: OnceLock<Vec<usize>>,
+    /// Where another file names this one.
+    pub(crate) included: Option<Span>,
 }
 
 impl Source {
@@ -51,13 +53,23 @@ impl Source {
 }
 
 /// All texts of one call.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Sources(Vec<Source>);
 
 impl Sources {
     pub(crate) fn add(&mut self, name: &str, text: &str) -> u32 {
-        self.0.push(Source { name: name.into(), text: text.into(), lines: OnceLock::new() });
+        self.add_included(name, text, None)
+    }
+
+    /// As [`Self::add`], for a file that another one names at that place.
+    pub(crate) fn add_included(&mut self, name: &str, text: &str, included: Option<Span>) -> u32 {
+        self.0.push(Source { name: name.into(), text: text.into(), lines: OnceLock::new(), included });
         u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// The names of all sources, in their order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|source| &*source.name)
     }
 
     /// The source of a span; the pipeline file for a span that names none.

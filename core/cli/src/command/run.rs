@@ -108,7 +108,6 @@ fn print_results(args: &RunArgs, output: &Output, summary: &Summary, trees: &[Tr
 
 /// Each failed node as a problem with its place in the pipeline file.
 fn failures(opened: &Opened, summary: &Summary) -> Vec<Problem> {
-    let text = if summary.failed > 0 { fs_err::read_to_string(&opened.plan.file).ok() } else { None };
     let nodes = opened.plan.nodes.iter().zip(&summary.nodes);
     nodes
         .filter_map(|(node, ended)| {
@@ -119,9 +118,9 @@ fn failures(opened: &Opened, summary: &Summary) -> Vec<Problem> {
                 Some(help) => problem.with_help(help),
                 None => problem,
             };
-            Some(match &text {
-                Some(text) => problem.with_place(&opened.plan.file, text, node.span),
-                None => problem,
+            Some(match fs_err::read_to_string(&node.file) {
+                Ok(text) => problem.with_place(&node.file, &text, node.span),
+                Err(_) => problem,
             })
         })
         .collect()

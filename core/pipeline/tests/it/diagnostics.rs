@@ -89,6 +89,9 @@ shows! {
     axis_of_lists: with_data("  d:\n    for: { k: [[1], [2]] }\n    kind: twin\n");
     exclude_without_for: with_data("  d:\n    kind: twin\n    exclude: { k: 1 }\n");
     exclude_mistakes: with_data("  d:\n    for: { model: [convnet, mlp] }\n    kind: twin\n    exclude: [{ modl: mlp }, { model: convnt }, 3]\n");
+    reference_to_a_switched_off_node: with_data("  t: { kind: twin, when: \"${stages > 3}\" }\n  e:\n    kind: export\n    needs: { items: t.left }\n");
+    condition_of_another_type: with_data("  t:\n    kind: twin\n    when: yes\n  e:\n    kind: export\n    needs: { items: { if: \"${stages}\", then: data } }\n");
+    conditional_reference_mistakes: with_data("  e:\n    kind: export\n    needs:\n      items: { if: \"${stages > 1}\", than: data }\n      notes: [{ if: true, then: data, otherwise: data }, { if: true, then: dat }]\n");
     too_many_instances: with_data("  d:\n    for: { a: 0..1000, b: 0..1000 }\n    kind: twin\n");
     cycle: with_data("  a:\n    kind: export\n    needs: { items: data, notes: b }\n  b:\n    kind: export\n    needs: { items: data, notes: [data, c] }\n  c:\n    kind: export\n    needs: { items: data, notes: a }\n");
     cycle_of_one: with_data("  a:\n    for: { k: 1..=2 }\n    kind: export\n    needs: { items: data, notes: \"a[${k}]\" }\n");

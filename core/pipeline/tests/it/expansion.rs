@@ -98,6 +98,51 @@ fn references_can_be_computed() {
 }
 
 #[test]
+fn references_can_depend_on_conditions() {
+    let text = family(
+        "{ k: 1..=3 }",
+        r#"  e:
+    for: { k: 1..=3, on: [true, false] }
+    kind: export
+    needs:
+      items: [{ if: "${k > 1}", then: "f[${k - 1}].right", else: "f[1].left" }, null]
+      notes: { if: "${on}", then: ["f[..${k}].log", { if: "${k == 3}", then: "f[3].log" }] }
+"#,
+    );
+    let plan = plan(&text);
+    assert_eq!(producers(&plan, "e[k=1,on=true]", "items"), ["f[1]"]);
+    assert_eq!(plan.node("e[k=1,on=true]").unwrap().inputs["items"][0].output, "left");
+    assert_eq!(producers(&plan, "e[k=3,on=true]", "items"), ["f[2]"]);
+    assert_eq!(producers(&plan, "e[k=3,on=true]", "notes"), ["f[1]", "f[2]", "f[3]"]);
+    assert!(producers(&plan, "e[k=1,on=true]", "notes").is_empty());
+    assert!(!plan.node("e[k=2,on=false]").unwrap().inputs.contains_key("notes"));
+}
+
+#[test]
+fn nodes_can_depend_on_conditions() {
+    let text = |on: bool| {
+        format!(
+            r#"format: 1
+params: {{ transition: {on} }}
+nodes:
+  data: {{ kind: dataset, with: {{ source: x }} }}
+  start: {{ kind: advance, when: "${{transition}}", with: {{ model: mlp }} }}
+  experts:
+    for: {{ k: 1..=3 }}
+    when: "${{k > 1}}"
+    kind: train
+    needs: {{ data: data, start: {{ if: "${{transition}}", then: start }} }}
+    with: {{ model: mlp }}
+"#
+        )
+    };
+    assert_eq!(ids(&plan(&text(true))), ["data", "start", "experts[2]", "experts[3]"]);
+    let off = plan(&text(false));
+    assert_eq!(ids(&off), ["data", "experts[2]", "experts[3]"]);
+    assert!(!off.node("experts[2]").unwrap().inputs.contains_key("start"));
+}
+
+#[test]
 fn keys_of_parameters_can_be_computed() {
     let text = "format: 1\nnodes:\n  data: { kind: dataset, with: { source: x } }\n  d:\n    for: { matcher: [dm, mtt] }\n    kind: distill\n    needs: { data: data }\n    with: { ipc: 1, matcher: { '${matcher}': {} } }\n";
     let plan = plan(text);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
-use pddflow_pipeline::{Options, load, plugin_files};
+use pddflow_pipeline::{Options, PipelineFile, load};
 use proptest::prelude::*;
 
 use crate::catalog::{Kinds, problems};
@@ -124,7 +124,7 @@ fn files_that_cannot_be_read_say_why() {
         let path = folder.path().join(name);
         let problems = load(&path, &Kinds::new(), &Options::default()).unwrap_err().render();
         assert!(started.elapsed() < LIMIT);
-        assert!(plugin_files(&path).is_err());
+        assert!(PipelineFile::read(&path).is_err());
         problems.replace(&folder.path().display().to_string(), "DIR")
     };
     assert_snapshot!(shown("quik.yaml"), @r#"
@@ -157,7 +157,10 @@ fn plugins_are_known_before_their_kinds() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("p.yaml");
     fs_err::write(&path, "format: 1\nplugins: [a.so, ../b.so]\nnodes: { x: { kind: from_a } }\n").unwrap();
-    assert_eq!(plugin_files(&path).unwrap(), [folder.path().join("a.so"), folder.path().join("../b.so")]);
+    assert_eq!(
+        PipelineFile::read(&path).unwrap().plugin_files(),
+        [folder.path().join("a.so"), folder.path().join("../b.so")]
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod diagnostics;
 mod example;
 mod expansion;
 mod hostile;
+mod includes;
 mod laws;
 mod overlays;
 mod schema;

@@ -26,6 +26,7 @@ pub(crate) fn plan_of(lines: &[Line<'_>]) -> Plan {
             kind: "toy".to_owned(),
             with: with.clone(),
             inputs: BTreeMap::from([("in".to_owned(), needs.iter().map(input).collect())]),
+            file: std::path::Path::new("test.yaml").into(),
             span: (0, 0).into(),
             settings: NodeSettings::default(),
         }
