@@ -47,7 +47,7 @@ fn the_plugins_of_this_repository_are_listed() {
         .map(|plugin| (plugin["role"].as_str().unwrap(), plugin["id"].as_str().unwrap()))
         .collect();
     found.sort_unstable();
-    for expected in [("matcher", "dc"), ("matcher", "dm"), ("model", "convnet")] {
+    for expected in [("matcher", "dc"), ("matcher", "dm"), ("matcher", "mtt"), ("model", "convnet")] {
         assert!(found.contains(&expected), "{found:?}");
     }
     let text = place.run(&["plugin", "list"]).succeeds().out;

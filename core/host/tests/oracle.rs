@@ -13,6 +13,8 @@ mod gradients;
 #[path = "oracle/network.rs"]
 mod network;
 mod support;
+#[path = "oracle/trajectory.rs"]
+mod trajectory;
 
 use case::Case;
 use std::collections::BTreeSet;
@@ -37,6 +39,7 @@ fn plugins_agree_with_the_reference() {
             "dc_distance" => gradients::dc_distance(&case, &registry),
             "dc_match" => gradients::dc_match(&case, &registry),
             "dc_iteration" => gradients::dc_iteration(&case, &registry),
+            "mtt" => trajectory::mtt(&case, &registry),
             _ => {
                 missing.insert(case.kind);
                 continue;

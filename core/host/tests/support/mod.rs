@@ -13,7 +13,8 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 /// Libraries of this repository's plugins.
-pub const PLUGINS: [&str; 3] = ["pddflow_matcher_dc", "pddflow_matcher_dm", "pddflow_model_convnet"];
+pub const PLUGINS: [&str; 4] =
+    ["pddflow_matcher_dc", "pddflow_matcher_dm", "pddflow_matcher_mtt", "pddflow_model_convnet"];
 
 /// Root of the workspace.
 pub fn root() -> PathBuf {
@@ -125,6 +126,8 @@ pub fn problem(classes: usize, shape: InputShape, ipc: usize) -> Problem {
 type RealBatch = Box<dyn FnMut(Option<usize>, usize, usize) -> Batch>;
 /// In place of the model.
 type FakeForward = Box<dyn FnMut(&[Tensor], &Tensor) -> Forward>;
+/// A segment that starts in a range of epochs and has so many.
+type FakeSegment = Box<dyn FnMut(std::ops::Range<u64>, u64) -> Segment>;
 /// In place of training.
 type FakeTrain = Box<dyn FnMut(&mut Net, &TrainSpec)>;
 
@@ -141,6 +144,7 @@ pub struct Bench {
     pub previous: Option<Decoded>,
     pub real: RealBatch,
     pub forward: Option<FakeForward>,
+    pub segment: Option<FakeSegment>,
     pub train: Option<FakeTrain>,
     pub real_calls: usize,
     pub steps: Vec<(String, Tensor, f64)>,
@@ -166,6 +170,7 @@ impl Bench {
             previous: None,
             real: Box::new(|_, _, _| panic!("no real images")),
             forward: None,
+            segment: None,
             train: None,
             real_calls: 0,
             steps: Vec::new(),
@@ -261,8 +266,8 @@ impl Environment for Bench {
     fn start_weights(&mut self, _key: RandomKey) -> EnvironmentResult<Vec<Tensor>> {
         Ok(self.start.clone())
     }
-    fn trajectory(&mut self, _: u64, _: u64, _: u64, _: RandomKey) -> EnvironmentResult<Segment> {
-        Err(none())
+    fn trajectory(&mut self, first: u64, end: u64, length: u64, _: RandomKey) -> EnvironmentResult<Segment> {
+        Ok(self.segment.as_mut().ok_or_else(none)?(first..end, length))
     }
     fn forward(&mut self, weights: &[Tensor], x: &Tensor, mode: Mode, key: RandomKey) -> EnvironmentResult<Forward> {
         match (&mut self.forward, &self.model) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// A crate and the crates of ours that it may depend on. The drawing is in `core/ARCHITECTURE.md`.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("pddflow-abi", &[]),
     ("pddflow-cache", &[]),
     ("pddflow-cli", &["pddflow-cache", "pddflow-nodes", "pddflow-pipeline", "pddflow-report", "pddflow-runner"]),
@@ -18,10 +18,11 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("pddflow-sdk", &["pddflow-abi"]),
     ("pddflow-tensor", &[]),
     ("pddflow-tests", &["pddflow-abi", "pddflow-cache", "pddflow-sdk", "pddflow-tensor"]),
+    ("pddflow-trajectory", &["pddflow-sdk"]),
     ("pddflow-xtask", &[]),
 ];
 /// What a matcher or a model may depend on: the SDK and crates that only compute.
-const PLUGIN_MAY: [&str; 5] = ["pddflow-sdk", "libm", "schemars", "serde", "serde_json"];
+const PLUGIN_MAY: [&str; 6] = ["pddflow-sdk", "pddflow-trajectory", "libm", "schemars", "serde", "serde_json"];
 /// The only crate that may name burn.
 const NAMES_BURN: &str = "pddflow-tensor";
 
