@@ -1,7 +1,7 @@
 //! Files that are generated and committed, and the check that they are up to date.
 
 use crate::Outcome;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Sources of the C header in the order in which C needs the types.
@@ -40,11 +40,20 @@ pub fn header(root: &Path, mode: Mode) -> Outcome {
 pub fn schema(root: &Path, mode: Mode) -> Outcome {
     // The variable is cargo's own, set for every program that it runs.
     let cargo = option_env!("CARGO").unwrap_or("cargo");
-    let output = Command::new(cargo)
+    // The whole workspace, so that dependencies have the features of every other build and nothing is built twice.
+    let build = ["build", "--quiet", "--workspace", "--bins"];
+    let built =
+        Command::new(cargo).current_dir(root).args(build).status().map_err(|error| format!("{cargo}: {error}"))?;
+    if !built.success() {
+        return Err("the program does not build".to_owned());
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let program = target.join("debug").join(format!("pddflow{}", std::env::consts::EXE_SUFFIX));
+    let output = Command::new(&program)
         .current_dir(root)
-        .args(["run", "--quiet", "--package", "pddflow-cli", "--", "schema", "--no-plugins"])
+        .args(["schema", "--no-plugins"])
         .output()
-        .map_err(|error| format!("{cargo}: {error}"))?;
+        .map_err(|error| format!("{}: {error}", program.display()))?;
     if !output.status.success() {
         return Err(format!("`pddflow schema` failed:\n{}", String::from_utf8_lossy(&output.stderr)));
     }
