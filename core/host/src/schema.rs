@@ -61,10 +61,13 @@ fn describe(schema: &Value, error: &jsonschema::ValidationError<'_>) -> Vec<Conf
             unexpected.iter().map(one).collect()
         }
         ValidationErrorKind::Enum { options } => {
-            let names: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let given = error.instance().as_str().unwrap_or_default().to_owned();
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let options: Vec<String> = options.as_array().into_iter().flatten().map(text).collect();
+            let names: Vec<&str> = options.iter().map(String::as_str).collect();
+            let help =
+                if error.instance().is_string() { nearest_help(&text(error.instance()), &names) } else { all(&names) };
             let message = format!("{} is not one of the values allowed", error.instance());
-            vec![ConfigProblem { pointer: place, message, help: Some(nearest_help(&given, &names)) }]
+            vec![ConfigProblem { pointer: place, message, help: Some(help) }]
         }
         _ => vec![ConfigProblem { pointer: place, message: error.to_string(), help: None }],
     }
@@ -82,8 +85,12 @@ pub(crate) fn nearest_help(given: &str, names: &[&str]) -> String {
     match nearest(given, names) {
         Some(name) => format!("did you mean `{name}`?"),
         None if names.is_empty() => "there are none".to_owned(),
-        None => format!("there are `{}`", names.join("`, `")),
+        None => all(names),
     }
+}
+
+fn all(names: &[&str]) -> String {
+    format!("there are `{}`", names.join("`, `"))
 }
 
 /// The name that is most likely meant.

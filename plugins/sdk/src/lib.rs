@@ -76,7 +76,7 @@
 //! |---|---|
 //! | [`Matcher`], [`Description`], [`Learnable`] | what a matcher is |
 //! | [`Iteration`] | what it can do in an outer iteration |
-//! | [`Model`], [`Weights`] | what a model is |
+//! | [`Model`], [`Weights`], [`Norm`] | what a model is |
 //! | [`Tensor`], [`grad`] | arithmetic and derivatives of any order |
 //! | [`Key`] | randomness |
 //!
@@ -92,6 +92,7 @@ pub mod export;
 mod iteration;
 mod matcher;
 mod model;
+mod norm;
 mod ops;
 mod random;
 mod tensor;
@@ -101,5 +102,6 @@ pub use error::{Error, Result};
 pub use iteration::{Draw, Forward, Iteration, Labelled, Net, Part, Rows, Segment, TrainOn, Training, WeightInfo};
 pub use matcher::{Decoded, Description, Kind, Learnable, Learnables, Matcher, Need, Problem, Start, recipe};
 pub use model::{Batch, Init, Input, Mode, Model, Output, Weights};
+pub use norm::Norm;
 pub use random::Key;
 pub use tensor::{DType, Keep, Tensor, grad, gradients};

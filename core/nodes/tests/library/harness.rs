@@ -52,7 +52,7 @@ struct Seen {
 fn plugins() -> Vec<PathBuf> {
     let here = std::env::current_exe().unwrap();
     let folder = here.parent().unwrap();
-    ["model_convnet", "matcher_dc", "matcher_dm", "matcher_mtt"]
+    ["model_convnet", "model_resnet", "matcher_cafe", "matcher_dc", "matcher_dm", "matcher_idc", "matcher_mtt"]
         .map(|name| {
             folder.join(format!("{}pddflow_{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
         })

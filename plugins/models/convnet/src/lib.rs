@@ -14,14 +14,10 @@
 //! Intermediate maps, for methods that match them (CAFE): `block{d}` after each activation, then `pooled`, the last one after its
 //! pooling. The features are `pooled`, flattened in channel, row, column order.
 
-use pddflow_sdk::{Batch, Error, Init, Input, Mode, Model, Output, Result, Tensor, Weights};
+use pddflow_sdk::{Batch, Error, Init, Input, Model, Norm, Output, Result, Tensor, Weights};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Added to variances, as in the official code.
-const EPSILON: f64 = 1e-5;
-/// Weight of the batch's statistics in the running ones.
-const STATISTICS_RATE: f64 = 0.1;
 /// Side of the kernels.
 const KERNEL: usize = 3;
 /// Slope of the leaky activation below 0.
@@ -49,18 +45,6 @@ impl Default for Config {
     fn default() -> Self {
         Self { width: 128, depth: 3, norm: Norm::Instance, activation: Activation::Relu, pooling: Pooling::Average }
     }
-}
-
-/// Normalisation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Norm {
-    /// Per image and channel.
-    Instance,
-    /// Per channel over the batch, with running statistics.
-    Batch,
-    /// None.
-    None,
 }
 
 /// Activation.
@@ -134,33 +118,6 @@ impl ConvNet {
             Pooling::None => Ok(x.clone()),
         }
     }
-
-    /// Normalises; for batch normalisation also the new running mean and variance in training.
-    fn normalise<'call>(
-        &self,
-        x: &Tensor<'call>,
-        affine: &[Tensor<'call>],
-        running: &[Tensor<'call>],
-        mode: Mode,
-    ) -> Result<(Tensor<'call>, Vec<Tensor<'call>>)> {
-        let ([weight, bias], statistics) = match (affine, running) {
-            ([weight, bias], []) => return Ok((x.instance_norm(weight, bias, EPSILON)?, Vec::new())),
-            ([weight, bias], [mean, variance]) => ([weight, bias], [mean, variance]),
-            _ => return Ok((x.clone(), Vec::new())),
-        };
-        if mode == Mode::Eval {
-            return Ok((x.batch_norm_eval([weight, bias], statistics, EPSILON)?, Vec::new()));
-        }
-        let [y, mean, variance] = x.batch_norm_train(weight, bias, EPSILON)?;
-        let shape = x.shape()?;
-        let count = (shape[0] * shape[2] * shape[3]) as f64;
-        // The running variance is the unbiased one; a single value has none, and stays as it is.
-        let unbiased = (&variance.detach()? * (count / (count - 1.0).max(1.0)))?;
-        let blend = |old: &Tensor<'call>, new: &Tensor<'call>| -> Result<Tensor<'call>> {
-            &(old * (1.0 - STATISTICS_RATE))? + &(new * STATISTICS_RATE)?
-        };
-        Ok((y, vec![blend(statistics[0], &mean.detach()?)?, blend(statistics[1], &unbiased)?]))
-    }
 }
 
 impl Model for ConvNet {
@@ -180,27 +137,18 @@ impl Model for ConvNet {
             let init = uniform(from * KERNEL * KERNEL);
             weights.learnable(&format!("block{block}.conv.weight"), &[width, from, KERNEL, KERNEL], init)?;
             weights.learnable(&format!("block{block}.conv.bias"), &[width], init)?;
-            if self.0.norm != Norm::None {
-                weights.learnable(&format!("block{block}.norm.weight"), &[width], Init::Constant(1.0))?;
-                weights.learnable(&format!("block{block}.norm.bias"), &[width], Init::Constant(0.0))?;
-            }
+            self.0.norm.declare(weights, &format!("block{block}.norm"), width)?;
         }
         weights.learnable("linear.weight", &[input.classes, features], uniform(features))?;
         weights.learnable("linear.bias", &[input.classes], uniform(features))?;
-        if self.0.norm == Norm::Batch {
-            for block in 0..self.0.depth {
-                weights.statistic(&format!("block{block}.norm.running_mean"), &[width], Init::Constant(0.0))?;
-                weights.statistic(&format!("block{block}.norm.running_var"), &[width], Init::Constant(1.0))?;
-            }
-        }
-        Ok(())
+        (0..self.0.depth)
+            .try_for_each(|block| self.0.norm.declare_statistics(weights, &format!("block{block}.norm"), width))
     }
 
     fn forward<'call>(&self, batch: &Batch<'call>) -> Result<Output<'call>> {
         let depth = self.0.depth;
-        let affine = if self.0.norm == Norm::None { 0 } else { 2 };
-        let running = if self.0.norm == Norm::Batch { 2 } else { 0 };
-        let (stride, weights) = (2 + affine, &batch.weights);
+        let running = self.0.norm.statistics();
+        let (stride, weights) = (2 + self.0.norm.weights(), &batch.weights);
         let wanted = depth * (stride + running) + 2;
         if weights.len() != wanted {
             return Err(Error::shape(format!("{} weights were given, but this network has {wanted}", weights.len())));
@@ -211,7 +159,7 @@ impl Model for ConvNet {
             let own = &weights[block * stride..(block + 1) * stride];
             let at = depth * stride + 2 + block * running;
             let convolved = x.conv2d(&own[0], Some(&own[1]), 1, padding(block, channels))?;
-            let (y, new) = self.normalise(&convolved, &own[2..], &weights[at..at + running], batch.mode)?;
+            let (y, new) = self.0.norm.apply(&convolved, &own[2..], &weights[at..at + running], batch.mode)?;
             statistics.extend(new);
             let activated = self.activate(&y)?;
             x = self.pool(&activated)?;

@@ -1,0 +1,108 @@
+//! Normalisation layers, as most nets offer them: one choice, its weights, and what it does.
+
+use crate::error::{Error, Result};
+use crate::model::{Init, Mode, Weights};
+use crate::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Added to variances, as every published net of the field does.
+const EPSILON: f64 = 1e-5;
+/// Share of the batch's statistics in the new running ones.
+const STATISTICS_RATE: f64 = 0.1;
+
+/// Normalisation of maps `[image, channel, row, column]` per channel: `(x - mean) / sqrt(variance + 1e-5) * weight + bias`.
+///
+/// | choice | mean and variance over | weights | statistics |
+/// |---|---|---|---|
+/// | `instance` | the plane of each image | `weight` (1), `bias` (0) | |
+/// | `batch` | images and plane; in evaluation the running ones | `weight` (1), `bias` (0) | `running_mean` (0), `running_var` (1) |
+/// | `none` | nothing is done | | |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Norm {
+    /// Per image and channel.
+    Instance,
+    /// Per channel over the batch, with running statistics.
+    Batch,
+    /// None.
+    None,
+}
+
+impl Norm {
+    /// How many weights a layer of `channels` has that an optimiser moves: 2, or 0 for `none`.
+    #[must_use]
+    pub fn weights(self) -> usize {
+        if self == Self::None { 0 } else { 2 }
+    }
+
+    /// How many running statistics a layer has: 2 for `batch`, else 0.
+    #[must_use]
+    pub fn statistics(self) -> usize {
+        if self == Self::Batch { 2 } else { 0 }
+    }
+
+    /// Declares `<name>.weight` and `<name>.bias`, `[channels]`, if there are any.
+    ///
+    /// # Errors
+    /// The names were used before.
+    pub fn declare(self, weights: &mut Weights<'_>, name: &str, channels: usize) -> Result<()> {
+        if self == Self::None {
+            return Ok(());
+        }
+        weights.learnable(&format!("{name}.weight"), &[channels], Init::Constant(1.0))?;
+        weights.learnable(&format!("{name}.bias"), &[channels], Init::Constant(0.0))
+    }
+
+    /// Declares `<name>.running_mean` and `<name>.running_var`, `[channels]`, if there are any.
+    ///
+    /// # Errors
+    /// The names were used before.
+    pub fn declare_statistics(self, weights: &mut Weights<'_>, name: &str, channels: usize) -> Result<()> {
+        if self != Self::Batch {
+            return Ok(());
+        }
+        weights.statistic(&format!("{name}.running_mean"), &[channels], Init::Constant(0.0))?;
+        weights.statistic(&format!("{name}.running_var"), &[channels], Init::Constant(1.0))
+    }
+
+    /// Normalises; for `batch` in training also gives the new running mean and variance: 0.9 of the old ones and 0.1 of the
+    /// batch's, whose variance is the unbiased one (a single value has none, and counts as it is).
+    ///
+    /// # Errors
+    /// `affine` and `running` are not as many tensors as [`weights`](Self::weights) and [`statistics`](Self::statistics) say,
+    /// or the shapes do not fit.
+    pub fn apply<'call>(
+        self,
+        x: &Tensor<'call>,
+        affine: &[Tensor<'call>],
+        running: &[Tensor<'call>],
+        mode: Mode,
+    ) -> Result<(Tensor<'call>, Vec<Tensor<'call>>)> {
+        match (self, affine, running) {
+            (Self::None, [], []) => Ok((x.clone(), Vec::new())),
+            (Self::Instance, [weight, bias], []) => Ok((x.instance_norm(weight, bias, EPSILON)?, Vec::new())),
+            (Self::Batch, [weight, bias], [mean, variance]) if mode == Mode::Eval => {
+                Ok((x.batch_norm_eval([weight, bias], [mean, variance], EPSILON)?, Vec::new()))
+            }
+            (Self::Batch, [weight, bias], [mean, variance]) => {
+                let [y, new_mean, new_variance] = x.batch_norm_train(weight, bias, EPSILON)?;
+                let shape = x.shape()?;
+                let count = (shape[0] * shape[2] * shape[3]) as f64;
+                let unbiased = (&new_variance.detach()? * (count / (count - 1.0).max(1.0)))?;
+                Ok((y, vec![blend(mean, &new_mean.detach()?)?, blend(variance, &unbiased)?]))
+            }
+            _ => Err(Error::shape(format!(
+                "a normalisation of this kind takes {} weights and {} statistics, not {} and {}",
+                self.weights(),
+                self.statistics(),
+                affine.len(),
+                running.len()
+            ))),
+        }
+    }
+}
+
+fn blend<'call>(old: &Tensor<'call>, new: &Tensor<'call>) -> Result<Tensor<'call>> {
+    &(old * (1.0 - STATISTICS_RATE))? + &(new * STATISTICS_RATE)?
+}
