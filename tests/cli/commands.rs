@@ -47,7 +47,15 @@ fn the_plugins_of_this_repository_are_listed() {
         .map(|plugin| (plugin["role"].as_str().unwrap(), plugin["id"].as_str().unwrap()))
         .collect();
     found.sort_unstable();
-    for expected in [("matcher", "dc"), ("matcher", "dm"), ("matcher", "mtt"), ("model", "convnet")] {
+    for expected in [
+        ("matcher", "cafe"),
+        ("matcher", "dc"),
+        ("matcher", "dm"),
+        ("matcher", "idc"),
+        ("matcher", "mtt"),
+        ("model", "convnet"),
+        ("model", "resnet"),
+    ] {
         assert!(found.contains(&expected), "{found:?}");
     }
     let text = place.run(&["plugin", "list"]).succeeds().out;

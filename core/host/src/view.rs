@@ -61,15 +61,21 @@ pub(crate) fn rows(
     let new = decoded(state)?;
     let previous = if part == Part::Union { previous(state)? } else { None };
     let classes = problem_of(state)?.0;
-    let chosen = match previous {
-        None => match class {
-            None => new,
-            Some(class) => take(&new, &rows_of(state, &new, class)?)?,
-        },
-        Some(previous) => {
-            let mut order = Vec::new();
-            for class in class.map_or(0..classes, |class| class..class + 1) {
-                let offset = previous.images.shape()[0];
+    let chosen = match (previous, class) {
+        (None, None) => new,
+        (None, Some(class)) => take(&new, &rows_of(state, &new, class)?)?,
+        (Some(previous), Some(class)) => {
+            // The class is taken out of each before they are joined: sets grow with the stages, the rows of a class hardly.
+            let (earlier, own) = (rows_of(state, &previous, class)?, rows_of(state, &new, class)?);
+            match (earlier.is_empty(), own.is_empty()) {
+                (true, _) => take(&new, &own)?,
+                (false, true) => take(&previous, &earlier)?,
+                (false, false) => join(&take(&previous, &earlier)?, &take(&new, &own)?, classes)?,
+            }
+        }
+        (Some(previous), None) => {
+            let (mut order, offset) = (Vec::new(), previous.images.shape()[0]);
+            for class in 0..classes {
                 order.extend(rows_of(state, &previous, class)?);
                 order.extend(rows_of(state, &new, class)?.iter().map(|row| row + offset));
             }

@@ -59,7 +59,8 @@ impl Case {
 
     pub(crate) fn model(&self, registry: &Registry) -> Arc<Model> {
         let config = json!({"width": self.number("width"), "depth": self.number("depth"), "norm": self.params["norm"]});
-        registry.model("convnet", &config).unwrap()
+        let id = if self.kind == "resnet" { "resnet" } else { "convnet" };
+        registry.model(id, &config).unwrap()
     }
 
     /// The model's weights by name, checked against the order of the case.
@@ -123,11 +124,12 @@ pub(crate) fn leaves(specs: &[WeightSpec], weights: &[Tensor]) -> (Vec<Tensor>, 
 pub(crate) fn bench(case: &Case, registry: &Registry, classes: usize) -> Bench {
     let model = case.model(registry);
     let (specs, weights) = case.weights(&model);
-    let mut bench = Bench::new(support::problem(classes, case.shape(), case.number("ipc")));
+    let images = case.tensor("in.x_syn");
+    let mut bench = Bench::new(support::problem(classes, case.shape(), images.shape()[0] / classes));
     bench.model = Some(model);
     bench.specs = specs;
     bench.start = weights;
-    bench.learnables = vec![("images".to_owned(), case.tensor("in.x_syn"))];
+    bench.learnables = vec![("images".to_owned(), images)];
     bench
 }
 

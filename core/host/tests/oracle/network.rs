@@ -1,10 +1,10 @@
-//! Kinds `convnet` and `hvp`: forward passes and derivatives of the network.
+//! Kinds `convnet`, `resnet` and `hvp`: forward passes and derivatives of the networks.
 
 use crate::case::{Case, leaves, mode, scalar};
 use pddflow_host::{Forward, Mode, Registry, WeightRole};
 use pddflow_tensor::{Keep, RandomKey, grad};
 
-pub(crate) fn convnet(case: &Case, registry: &Registry) -> f64 {
+pub(crate) fn outputs(case: &Case, registry: &Registry) -> f64 {
     let model = case.model(registry);
     let (specs, weights) = case.weights(&model);
     let (all, learnable) = leaves(&specs, &weights);

@@ -13,8 +13,15 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 /// Libraries of this repository's plugins.
-pub const PLUGINS: [&str; 4] =
-    ["pddflow_matcher_dc", "pddflow_matcher_dm", "pddflow_matcher_mtt", "pddflow_model_convnet"];
+pub const PLUGINS: [&str; 7] = [
+    "pddflow_matcher_cafe",
+    "pddflow_matcher_dc",
+    "pddflow_matcher_dm",
+    "pddflow_matcher_idc",
+    "pddflow_matcher_mtt",
+    "pddflow_model_convnet",
+    "pddflow_model_resnet",
+];
 
 /// Root of the workspace.
 pub fn root() -> PathBuf {
