@@ -6,6 +6,7 @@ mod digests;
 mod disasters;
 mod failures;
 mod freshness;
+mod progressive;
 
 use pddflow_tests::{Digests, Place, Ran};
 use std::sync::OnceLock;

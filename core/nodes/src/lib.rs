@@ -7,7 +7,8 @@
 //! | module | what |
 //! |---|---|
 //! | [`artifact`] | types that pass between nodes, and their bytes |
-//! | `dataset`, `classes`, `select`, `distill`, `evaluate`, `table`, `images`, `export` | one kind each |
+//! | `dataset`, `classes`, `select`, `train`, `advance`, `distill`, `evaluate`, `table`, `images`, `export` | one kind each |
+//! | `stored` | pools of weights and trajectories on their way into nodes |
 //! | `nets` | weights, training and accuracy of nets, shared by the kinds |
 //! | `library`, `kind`, `params` | the list of kinds and what each must say of itself |
 #![cfg_attr(
@@ -15,6 +16,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes, reason = "tests may unwrap")
 )]
 
+mod advance;
 pub mod artifact;
 mod choice;
 mod classes;
@@ -31,7 +33,9 @@ mod params;
 pub mod select;
 mod sets;
 mod splits;
+mod stored;
 mod table;
 mod tensor_file;
+mod train;
 
 pub use library::{Library, LibraryOptions, Precision};

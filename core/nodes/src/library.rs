@@ -15,7 +15,7 @@ use crate::failure::{NodeResult, fail};
 use crate::kind::{Kind, part};
 use crate::params::{problem, suggestion};
 use crate::splits::SplitCache;
-use crate::{classes, dataset, distill, evaluate, export, images, select, table};
+use crate::{advance, classes, dataset, distill, evaluate, export, images, select, table, train};
 
 /// Number format of images, weights and gradients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,6 +76,8 @@ fn built_in() -> Vec<Box<dyn Kind>> {
         Box::new(dataset::DatasetKind),
         Box::new(classes::ClassesKind),
         Box::new(select::SelectKind),
+        Box::new(train::TrainKind),
+        Box::new(advance::AdvanceKind),
         Box::new(distill::DistillKind),
         Box::new(evaluate::EvaluateKind),
         Box::new(table::TableKind),

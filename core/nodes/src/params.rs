@@ -6,6 +6,7 @@
 
 use pddflow_runner::NodeError;
 use pddflow_runner::pipeline::ParamProblem;
+use pddflow_tensor::augment::Policy;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -44,6 +45,45 @@ pub(crate) fn resolve<P: Serialize + DeserializeOwned + JsonSchema>(with: &Value
 pub(crate) fn read<P: DeserializeOwned>(with: &Value) -> Result<P, NodeError> {
     serde_path_to_error::deserialize(with.clone())
         .map_err(|error| fail("parameters", format!("parameter `{}`: {}", error.path(), error.inner())))
+}
+
+/// Problems of numbers that training kinds share: those named must be at least 1 (a `/` goes into a mapping), rates and
+/// probabilities must lie in their ranges.
+pub(crate) fn check_numbers(with: &Value, positive: &[&str]) -> Vec<ParamProblem> {
+    let mut problems = Vec::new();
+    let mut wrong = |field: &str, what: &str| {
+        let value = with.pointer(&format!("/{field}")).unwrap_or(&Value::Null);
+        problems.push(problem(format!("/{field}"), format!("`{field}` is {value} and must be {what}"), None));
+    };
+    let number = |field: &str| with.pointer(&format!("/{field}")).and_then(Value::as_f64);
+    for field in positive {
+        if number(field).is_some_and(|value| value < 1.0) {
+            wrong(field, "at least 1");
+        }
+    }
+    for field in ["momentum", "cutmix"] {
+        if number(field).is_some_and(|value| !(0.0..=1.0).contains(&value)) {
+            wrong(field, "from 0 to 1");
+        }
+    }
+    if number("weight_decay").is_some_and(|value| value < 0.0) {
+        wrong("weight_decay", "at least 0");
+    }
+    if number("lr").is_some_and(|value| value <= 0.0) {
+        wrong("lr", "above 0");
+    }
+    problems
+}
+
+/// Writes the augmentation at `with[field]` in its one form; or what is wrong with it.
+pub(crate) fn check_policy(with: &mut Value, field: &str) -> Option<ParamProblem> {
+    match Policy::parse(with[field].as_str().unwrap_or_default()) {
+        Ok(policy) => {
+            with[field] = policy.canonical().into();
+            None
+        }
+        Err(error) => Some(problem(format!("/{field}"), error.to_string(), None)),
+    }
 }
 
 /// One problem.

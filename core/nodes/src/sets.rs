@@ -6,7 +6,7 @@ use pddflow_runner::{Artifact, Inputs, NodeError};
 use pddflow_tensor::{Device, Tensor};
 
 use crate::Library;
-use crate::artifact::DistilledSet;
+use crate::artifact::{DistilledSet, NetData};
 use crate::failure::{During, NodeResult, fail};
 use crate::splits::Prepared;
 
@@ -38,12 +38,65 @@ pub(crate) fn load_sets(
     artifacts: &[Artifact],
     data: &Prepared,
 ) -> NodeResult<Vec<LoadedSet>> {
-    artifacts.iter().map(|artifact| load_set(library, store, artifact, data)).collect()
+    let load = |artifact: &Artifact| {
+        let set = read_set(store, artifact)?;
+        check_fits(&set, artifact, data)?;
+        loaded(library, set)
+    };
+    artifacts.iter().map(load).collect()
 }
 
-fn load_set(library: &Library, store: &dyn Store, artifact: &Artifact, data: &Prepared) -> NodeResult<LoadedSet> {
-    let set = DistilledSet::decode(&store.get(&artifact.digest).during("reading a set")?)?;
-    check_fits(&set, artifact, data)?;
+/// Reads sets where there is no data set beside them, and checks that all were made for the same data, which are told
+/// too. `None` when there is no set.
+pub(crate) fn load_sets_alone(
+    library: &Library,
+    store: &dyn Store,
+    artifacts: &[Artifact],
+) -> NodeResult<Option<(Vec<LoadedSet>, NetData)>> {
+    let mut about: Option<NetData> = None;
+    let mut sets = Vec::with_capacity(artifacts.len());
+    for artifact in artifacts {
+        let set = read_set(store, artifact)?;
+        let own = data_of(&set);
+        match &about {
+            None => about = Some(own),
+            Some(first) => check_alike(first, &own, (artifact, &artifacts[0]))?,
+        }
+        sets.push(loaded(library, set)?);
+    }
+    Ok(about.map(|about| (sets, about)))
+}
+
+fn data_of(set: &DistilledSet) -> NetData {
+    let size = set.size();
+    NetData {
+        source: set.info.source.clone(),
+        class_names: set.info.class_names.clone(),
+        shape: [size.channels, size.height, size.width],
+        preprocessing: set.info.preprocessing.digest(),
+    }
+}
+
+fn check_alike(first: &NetData, other: &NetData, (artifact, reference): (&Artifact, &Artifact)) -> NodeResult<()> {
+    let what = if first.shape != other.shape {
+        "images of another size"
+    } else if first.class_names != other.class_names {
+        "other classes"
+    } else if first.preprocessing != other.preprocessing {
+        "another normalisation of the pixels"
+    } else {
+        return Ok(());
+    };
+    let message = format!("the set of `{}` has {what} than that of `{}`", artifact.from, reference.from);
+    Err(fail("set_mismatch", message).with_help("wire sets that were made from one data set"))
+}
+
+fn read_set(store: &dyn Store, artifact: &Artifact) -> NodeResult<DistilledSet> {
+    Ok(DistilledSet::decode(&store.get(&artifact.digest).during("reading a set")?)?)
+}
+
+/// On the library's device and in its number type.
+fn loaded(library: &Library, set: DistilledSet) -> NodeResult<LoadedSet> {
     let here = |tensor: &Tensor| tensor.cast(library.dtype()).and_then(|tensor| tensor.to_device(library.device()));
     let labels = match &set.labels {
         Labels::Hard(labels) => Labels::Hard(labels.to_device(library.device()).during("reading a set")?),

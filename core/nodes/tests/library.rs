@@ -9,6 +9,8 @@
 
 #[path = "library/harness.rs"]
 mod harness;
+#[path = "library/progressive.rs"]
+mod progressive;
 #[path = "library/stopping.rs"]
 mod stopping;
 

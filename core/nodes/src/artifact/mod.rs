@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | `dataset` | [`Dataset`] | safetensors: `train.images` u8 `[n, c, h, w]`, `train.labels` u16 `[n]`, the same for `test`, `zca.*` f32 |
 //! | `set` | [`DistilledSet`] | safetensors: `images` `[n, c, h, w]`, `labels` i64 `[n]` or `[n, class]`, `learnable.*`, `step_size` |
+//! | `trajectories` | [`Trajectories`] | safetensors: `weight.*` `[net, epoch, ...]`, the learnable weights at the epochs kept |
+//! | `weights` | [`NetWeights`] | safetensors: `weight.*` `[net, ...]`, all weights; nothing for fresh nets |
 //! | `results` | [`Results`] | JSON |
 //! | `table`, `files` | [`Files`] | safetensors with one u8 tensor for each file |
 //!
@@ -18,11 +20,15 @@ mod dataset_format;
 mod distilled_set;
 mod error;
 mod files;
+mod nets_format;
 mod preprocessing;
 mod results;
 mod results_format;
 mod set_format;
+mod stack;
 mod tensors;
+mod trajectories;
+mod weights;
 
 pub use class_ids::ClassIds;
 pub use dataset::{Dataset, DatasetParts, ImageSize, LabelledImages, Side};
@@ -30,5 +36,8 @@ pub use distilled_set::{DistilledSet, SetInfo};
 pub use error::ArtifactError;
 pub(crate) use files::file_stem;
 pub use files::{FileNameError, Files};
+pub use nets_format::{NetData, NetsInfo, StoredWeight};
 pub use preprocessing::{Normalization, Origin, Preprocessing, PreprocessingNote, Zca};
 pub use results::{CurvePoint, Reading, Results, population_spread};
+pub use trajectories::Trajectories;
+pub use weights::NetWeights;

@@ -6,24 +6,17 @@
 use std::collections::BTreeSet;
 
 use pddflow_host::{
-    Batch, Decoded, Environment, EnvironmentError, EnvironmentResult, Forward, Labels, Mode, Model, Net, Problem,
-    Segment, TrainData, TrainSpec, WeightSpec,
+    Batch, Decoded, Environment, EnvironmentError, EnvironmentResult, Forward, Labels, Mode, Net, Problem, Segment,
+    TrainData, TrainSpec, WeightSpec,
 };
 use pddflow_runner::{NodeContext, NodeError};
 use pddflow_tensor::{RandomKey, Tensor};
 
+use super::network::Network;
 use super::state::{Learnable, State};
 use crate::failure::{During, NodeResult, fail};
 use crate::nets::{Epoch, Samples, Trainee, initial_weights, train_epoch, train_samples};
 use crate::splits::Split;
-
-/// The model of a distillation, ready to run.
-pub(super) struct Network<'a> {
-    /// Its forward pass.
-    pub(super) model: &'a Model,
-    /// Its weights.
-    pub(super) specs: Vec<WeightSpec>,
-}
 
 /// One distillation's side of the conversation with its matcher.
 pub(super) struct Bench<'a> {
@@ -31,7 +24,7 @@ pub(super) struct Bench<'a> {
     pub(super) problem: Problem,
     pub(super) matcher: String,
     pub(super) train: &'a Split,
-    pub(super) network: Option<Network<'a>>,
+    pub(super) network: Option<Network>,
     pub(super) previous: Option<Decoded>,
     pub(super) state: State,
     /// Metrics that are not finite: their names, seen in this iteration.
@@ -39,7 +32,7 @@ pub(super) struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn network(&self) -> EnvironmentResult<&Network<'_>> {
+    fn network(&self) -> EnvironmentResult<&Network> {
         self.network.as_ref().ok_or_else(|| {
             EnvironmentError::new("pddflow::nodes::no_model", format!("matcher `{}` uses a model", self.matcher))
                 .with_help("give `model:` in the node's parameters")
@@ -113,11 +106,16 @@ impl Environment for Bench<'_> {
     }
 
     fn start_weights(&mut self, key: RandomKey) -> EnvironmentResult<Vec<Tensor>> {
-        self.fresh_weights(key)
+        let stop = || self.context.cancelled();
+        self.network()?.start_weights(key, &stop).map_err(from_node)
     }
 
-    fn trajectory(&mut self, _: u64, _: u64, _: u64, _: RandomKey) -> EnvironmentResult<Segment> {
-        Err(self.not_wired("expert trajectories"))
+    fn trajectory(&mut self, first: u64, end: u64, length: u64, key: RandomKey) -> EnvironmentResult<Segment> {
+        let network = self.network()?;
+        if network.experts.is_empty() {
+            return Err(self.not_wired("expert trajectories"));
+        }
+        network.experts.segment(first..end, length, key, &network.wanted()).map_err(from_node)
     }
 
     fn forward(&mut self, weights: &[Tensor], x: &Tensor, mode: Mode, key: RandomKey) -> EnvironmentResult<Forward> {
@@ -126,7 +124,7 @@ impl Environment for Bench<'_> {
 
     fn train(&mut self, net: &mut Net, spec: &TrainSpec) -> EnvironmentResult<()> {
         let network = self.network()?;
-        let trainee = Trainee { model: network.model, specs: &network.specs };
+        let trainee = Trainee { model: &network.model, specs: &network.specs };
         let epoch = Epoch {
             batch: spec.batch,
             rule: pddflow_host::Sgd { lr: spec.lr, momentum: spec.momentum, weight_decay: spec.weight_decay },

@@ -1,16 +1,26 @@
 //! The kind `distill`: a matcher makes a small synthetic set mimic the real data.
 //!
+//! Three things make a stage of progressive distillation, each by wiring alone, whatever the matcher:
+//!
+//! | what | how |
+//! |---|---|
+//! | conditioning: match together with the earlier sets | wire them into `previous`; off with `condition: false` |
+//! | transition: start where training on them ends | wire `start` or `trajectories`, or give `warm_up` |
+//! | randomness of its own | the stage's number, by default one more than there are earlier sets |
+//!
 //! The node draws the first values of the learnables, runs the matcher's outer iterations, keeps everything that lasts
 //! between them, and stores the set with its recipe. Earlier sets (`previous`) only condition: they are decoded once, given
 //! to the matcher as constants, and never change.
 //!
-//! | randomness | key below `(seed, "distill", number of earlier sets)` |
+//! | randomness | key below `(seed, "distill", stage - 1)` |
 //! |---|---|
 //! | first values of a learnable | `start`, its name |
 //! | everything the matcher draws | `matcher` (the problem's `seed_key`) |
 
+mod course;
 mod curve;
 mod environment;
+mod network;
 mod node;
 mod params;
 mod start;

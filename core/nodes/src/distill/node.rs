@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pddflow_cache::KeyPart;
-use pddflow_host::{Description, Environment, LearnableRole, Matcher, Model, Need, Problem, Role};
+use pddflow_host::{Description, Environment, LearnableRole, Matcher, Need, Problem, Role};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Progress};
 use pddflow_tensor::{Device, RandomKey, Tensor};
 use serde_json::{Value, json};
 
-use super::environment::{Bench, Network, at_iteration, join_sets, not_finite};
+use super::environment::{Bench, at_iteration, join_sets, not_finite};
+use super::network::Network;
 use super::params::{DistillParams, check};
 use super::start::first_learnables;
 use super::state::{Kept, State};
@@ -19,11 +20,11 @@ use crate::choice::{open_registry, plugin_digest};
 use crate::failure::{During, NodeResult, fail, from_plugin};
 use crate::kind::{Kind, part, port};
 use crate::params::{read, schema};
-use crate::sets::{load_sets, one_artifact, store_set, to_cpu};
+use crate::sets::{LoadedSet, load_sets, one_artifact, store_set, to_cpu};
 use crate::splits::Prepared;
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 /// The metric that progress shows.
 const LOSS: &str = "loss";
 
@@ -38,6 +39,8 @@ impl Kind for DistillKind {
             inputs: vec![
                 port("data", "dataset", Arity::One, "the real data"),
                 port("previous", "set", Arity::Many, "earlier sets that this one adds to; they never change"),
+                port("trajectories", "trajectories", Arity::Many, "how experts learned, in shards"),
+                port("start", "weights", Arity::Many, "nets to start matching from, in shards; fresh ones mean none"),
             ],
             outputs: vec![
                 port("set", "set", Arity::One, "the synthetic images with labels and recipe"),
@@ -72,18 +75,17 @@ impl Kind for DistillKind {
         let params: DistillParams = read(&node.with)?;
         let data = library.splits().prepare(library, context.store(), &one_artifact(inputs, "data")?.digest)?;
         let earlier = load_sets(library, context.store(), inputs.port("previous"), &data)?;
-        let registry = open_registry(library)?;
-        let matcher = registry.matcher(&params.matcher.id, &params.matcher.config).map_err(|e| from_plugin(&e))?;
-        let model = match &params.model {
-            Some(choice) => Some(registry.model(&choice.id, &choice.config).map_err(|e| from_plugin(&e))?),
-            None => None,
-        };
-        let key = RandomKey::new(params.seed).fold("distill").fold_u64(earlier.len() as u64);
+        let matcher = open_registry(library)?.matcher(&params.matcher.id, &params.matcher.config);
+        let matcher = matcher.map_err(|error| from_plugin(&error))?;
+        let network = Network::open(library, &params, inputs, context.store(), (&data, &earlier))?;
+        let stage = params.stage.unwrap_or(earlier.len() as u64 + 1);
+        let key = RandomKey::new(params.seed).fold("distill").fold_u64(stage - 1);
         let problem = problem(library, &params, &data, key.fold("matcher"));
         let description = matcher.describe(&problem).during("asking the matcher what it needs")?;
-        check_needs(&params, &description)?;
+        check_needs(&params, &description, network.as_ref())?;
         check_class_sizes(&params, &data)?;
-        let decoded: Vec<_> = earlier.iter().map(|set| set.decoded.clone()).collect();
+        let conditioned = if params.condition { &earlier[..] } else { &[] };
+        let decoded: Vec<_> = conditioned.iter().map(|set| set.decoded.clone()).collect();
         let learnables = first_learnables(&description.learnables, &problem, &data.train, key.fold("start"))?;
         let fresh = State { now: Kept { learnables, ..Kept::default() }, ..State::default() };
         let state = match context.checkpoint()? {
@@ -97,14 +99,14 @@ impl Kind for DistillKind {
             context,
             matcher: params.matcher.id.clone(),
             train: &data.train,
-            network: network(model.as_deref(), &problem)?,
+            network,
             previous: join_sets(&decoded, problem.classes)?,
             problem,
             state,
             not_finite: BTreeSet::new(),
         };
         iterate(&mut bench, &matcher, context)?;
-        finish(&params, &data, &bench, (&matcher, &description), earlier.len() + 1)
+        finish(&params, &data, &bench, (&matcher, &description), (stage, &earlier))
     }
 }
 
@@ -122,27 +124,34 @@ fn problem(library: &Library, params: &DistillParams, data: &Prepared, seed_key:
     }
 }
 
-fn network<'a>(model: Option<&'a Model>, problem: &Problem) -> NodeResult<Option<Network<'a>>> {
-    let Some(model) = model else { return Ok(None) };
-    let specs = model.weights(problem.shape, problem.classes).during("asking the model for its weights")?;
-    Ok(Some(Network { model, specs }))
-}
-
-fn check_needs(params: &DistillParams, description: &Description) -> NodeResult<()> {
+/// What the matcher needs and the node was not given.
+fn check_needs(params: &DistillParams, description: &Description, network: Option<&Network>) -> NodeResult<()> {
     let id = &params.matcher.id;
-    if description.model_required && params.model.is_none() {
+    if description.model_required && network.is_none() {
         return Err(
             fail("no_model", format!("matcher `{id}` needs a model")).with_help("give `model:` in the parameters")
         );
     }
-    let Some(need) = description.needs.first() else { return Ok(()) };
-    let what = match need {
-        Need::Trajectories => "expert trajectories",
-        Need::StartWeights => "start weights",
-        Need::Evaluation => "evaluations during distillation",
-    };
-    Err(fail("not_wired", format!("matcher `{id}` needs {what}, and this node is given none"))
-        .with_help("choose a matcher that starts from random nets"))
+    for need in &description.needs {
+        let (missing, what, help) = match need {
+            Need::Trajectories => (
+                network.is_none_or(|network| network.experts.is_empty()),
+                "expert trajectories",
+                "wire a `train` node into `trajectories`, or choose a matcher that starts from random nets",
+            ),
+            Need::StartWeights => (
+                network.is_none_or(|network| !network.has_start()),
+                "start weights",
+                "wire an `advance` node into `start`, or choose a matcher that starts from random nets",
+            ),
+            Need::Evaluation => (true, "evaluations during distillation", "choose a matcher that needs none"),
+        };
+        if missing {
+            let message = format!("matcher `{id}` needs {what}, and this node is given none");
+            return Err(fail("not_wired", message).with_help(help));
+        }
+    }
+    Ok(())
 }
 
 fn check_class_sizes(params: &DistillParams, data: &Prepared) -> NodeResult<()> {
@@ -205,7 +214,7 @@ fn finish(
     data: &Prepared,
     bench: &Bench<'_>,
     (matcher, description): (&Matcher, &Description),
-    stage: usize,
+    (stage, earlier): (u64, &[LoadedSet]),
 ) -> NodeResult<Outputs> {
     let learnables = bench.learnables();
     for (name, value) in &learnables {
@@ -220,12 +229,16 @@ fn finish(
     for (name, value) in &learnables {
         kept.insert(name.clone(), here(value)?);
     }
+    let learned = step_size(bench)?;
     let set = DistilledSet {
         images: here(&decoded.images)?,
         labels: to_cpu(&decoded.labels)?,
         learnables: kept,
-        step_size: step_size(bench)?,
-        info: info(params, data, description, stage),
+        step_size: learned,
+        info: SetInfo {
+            recipe: recipe(&description.recipe, learned, earlier, data),
+            ..info(params, data, bench.network.as_ref(), stage)
+        },
     };
     let store = bench.context.store();
     let curve = bench.state.curves.encode().during("writing the curve")?;
@@ -236,24 +249,39 @@ fn finish(
     Ok(Outputs { artifacts, metrics: bench.state.curves.latest() })
 }
 
-fn info(params: &DistillParams, data: &Prepared, description: &Description, stage: usize) -> SetInfo {
+fn info(params: &DistillParams, data: &Prepared, network: Option<&Network>, stage: u64) -> SetInfo {
     SetInfo {
         method: params.label().to_owned(),
         source: data.dataset.source().to_owned(),
         made_by: json!({
             "kind": "distill",
             "matcher": params.matcher,
-            "model": params.model,
+            "model": network.map(|network| &network.choice),
             "iterations": params.iterations,
+            "condition": params.condition,
+            "warm_up": params.warm_up,
             "seed": params.seed,
         }),
-        recipe: description.recipe.clone(),
+        recipe: Value::Null,
         ipc: params.ipc,
-        stage,
+        stage: usize::try_from(stage).unwrap_or(usize::MAX),
         class_names: data.dataset.class_names().to_vec(),
         class_ids: data.dataset.class_ids().cloned(),
         preprocessing: data.dataset.preprocessing().note(),
     }
+}
+
+/// How to train on the set: what the matcher says, the step sizes of all stages up to this one, and the space of the images.
+fn recipe(matchers: &Value, learned: Option<f64>, earlier: &[LoadedSet], data: &Prepared) -> Value {
+    let mut recipe = matchers.clone();
+    if let Value::Object(recipe) = &mut recipe {
+        let stages: Vec<Option<f64>> = earlier.iter().map(|set| set.step_size).chain([learned]).collect();
+        if stages.iter().any(Option::is_some) {
+            recipe.insert("step_sizes".to_owned(), json!(stages));
+        }
+        recipe.insert("preprocessing".to_owned(), json!(data.dataset.preprocessing_digest()));
+    }
+    recipe
 }
 
 fn all_finite(value: &Tensor) -> NodeResult<bool> {

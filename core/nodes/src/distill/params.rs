@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::course::{CourseParams, check_course, warm_up_defaults};
 use crate::Library;
 use crate::choice::{PluginChoice, check_choice};
 use crate::params::{problem, resolve};
@@ -16,7 +17,7 @@ use crate::params::{problem, resolve};
 pub(super) struct DistillParams {
     /// How synthetic images are made to mimic real ones: a matcher plugin with its parameters.
     pub(super) matcher: PluginChoice,
-    /// The net that both are seen through: a model plugin with its parameters.
+    /// The net that both are seen through: a model plugin with its parameters. By default that of the wired nets.
     #[serde(default)]
     pub(super) model: Option<PluginChoice>,
     /// New synthetic images per class.
@@ -26,9 +27,25 @@ pub(super) struct DistillParams {
     /// Root of the node's randomness.
     #[serde(default)]
     pub(super) seed: u64,
+    /// Stage of the set, from 1; by default one more than there are sets in `previous`. Each stage starts from images and
+    /// randomness of its own.
+    #[serde(default)]
+    pub(super) stage: Option<u64>,
+    /// Whether the new set is matched together with the sets in `previous` (conditioning); if not, these only say which
+    /// stage this is and what `warm_up` trains on.
+    #[serde(default = "yes")]
+    pub(super) condition: bool,
+    /// Every net that the matcher starts from is new and trained progressively on the sets in `previous` (PDD with IDC,
+    /// DC, DM), instead of taken from a pool in `start`.
+    #[serde(default)]
+    pub(super) warm_up: Option<CourseParams>,
     /// Name of the method in tables; the matcher's id if it is not given.
     #[serde(default)]
     pub(super) method: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl DistillParams {
@@ -42,11 +59,12 @@ impl DistillParams {
 pub(super) fn check(library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
     let mut resolved = resolve::<DistillParams>(with)?;
     let mut problems = Vec::new();
-    for field in ["ipc", "iterations"] {
+    for field in ["ipc", "iterations", "stage"] {
         if resolved[field] == 0 {
             problems.push(problem(format!("/{field}"), format!("`{field}` must be at least 1"), None));
         }
     }
+    problems.extend(check_course(&mut resolved, "/warm_up", &warm_up_defaults()));
     for (role, field) in [(Role::Matcher, "matcher"), (Role::Model, "model")] {
         if let Err(found) = check_choice(library, role, field, &mut resolved) {
             problems.extend(found);

@@ -13,3 +13,4 @@ mod stages;
 mod summary;
 
 pub(crate) use node::EvaluateKind;
+pub(crate) use recipe::StepSize;

@@ -38,7 +38,7 @@ pub(super) enum Preset {
 
 /// A step size: a number, or the one that was learned with the set.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum StepSize {
+pub(crate) enum StepSize {
     /// This number.
     Fixed(f64),
     /// The set's own.

@@ -19,6 +19,20 @@ pub fn initial_weights(
     specs.iter().map(|spec| initial_weight(spec, key.fold(&spec.name), dtype, device)).collect()
 }
 
+/// The first weights of net number `net` of a seed: the same in every node that begins with fresh nets.
+///
+/// # Errors
+/// The device cannot hold the weights.
+pub(crate) fn first_weights(
+    specs: &[WeightSpec],
+    (seed, net): (u64, usize),
+    dtype: DType,
+    device: &Device,
+) -> Result<Vec<Tensor>, TensorError> {
+    let key = RandomKey::new(seed).fold("net").fold_u64(net as u64).fold("weights");
+    initial_weights(specs, key, dtype, device)
+}
+
 fn initial_weight(spec: &WeightSpec, key: RandomKey, dtype: DType, device: &Device) -> Result<Tensor, TensorError> {
     let count = spec.shape.iter().product();
     let values = match spec.init {

@@ -6,6 +6,8 @@
 //! randomness comes from the key that is passed in, so that every result is independent of threads and of order.
 
 mod accuracy;
+mod course;
+mod crew;
 mod data;
 mod init;
 mod schedule;
@@ -13,8 +15,11 @@ mod sgd;
 mod train;
 
 pub(crate) use accuracy::{accuracy, features};
+pub(crate) use course::{Course, CourseStage, Pupil, Rules};
+pub(crate) use crew::{Crew, Work, side_by_side};
 pub(crate) use data::Samples;
+pub(crate) use init::first_weights;
 pub use init::initial_weights;
 pub use schedule::Schedule;
 pub use sgd::sgd_step;
-pub(crate) use train::{Epoch, Trainee, train_epoch, train_samples};
+pub(crate) use train::{Epoch, Trainee, train_epoch, train_part, train_samples};

@@ -44,8 +44,28 @@ pub(crate) fn train_epoch(
     epoch: &Epoch,
     key: RandomKey,
 ) -> NodeResult<f64> {
+    Ok(train_part(trainee, net, samples, epoch, key, (0, &|| false))?.loss)
+}
+
+/// Some batches of an epoch.
+pub(crate) struct Part {
+    /// Mean loss of the batches.
+    pub(crate) loss: f64,
+    /// The batch to go on with; `None` when the epoch is over.
+    pub(crate) next: Option<usize>,
+}
+
+/// The same from batch `from` on, until `stop` says so after a batch. An epoch in parts is the epoch in one, bit for bit.
+pub(crate) fn train_part(
+    trainee: &Trainee<'_>,
+    net: &mut Net,
+    samples: &Samples,
+    epoch: &Epoch,
+    key: RandomKey,
+    (from, stop): (usize, &dyn Fn() -> bool),
+) -> NodeResult<Part> {
     let order = key.fold("order").permutation(samples.rows());
-    train_rows(trainee, net, samples, &order, epoch, key)
+    train_rows(trainee, net, (samples, &order), epoch, key, (from, stop))
 }
 
 /// Trains `net` on at least `count` of `samples` in full batches, without replacement until all were seen.
@@ -65,31 +85,38 @@ pub(crate) fn train_samples(
         order.extend(key.fold("order").fold_u64(round).choose(samples.rows(), wanted));
         round += 1;
     }
-    train_rows(trainee, net, samples, &order, epoch, key)
+    Ok(train_rows(trainee, net, (samples, &order), epoch, key, (0, &|| false))?.loss)
 }
 
 fn train_rows(
     trainee: &Trainee<'_>,
     net: &mut Net,
-    samples: &Samples,
-    order: &[usize],
+    (samples, order): (&Samples, &[usize]),
     epoch: &Epoch,
     key: RandomKey,
-) -> NodeResult<f64> {
+    (from, stop): (usize, &dyn Fn() -> bool),
+) -> NodeResult<Part> {
     if order.is_empty() {
         return Err(fail("empty_data", "there is no image to train on"));
     }
     let mut losses = Vec::new();
-    for (number, rows) in order.chunks(epoch.batch.max(1)).enumerate() {
+    let mut next = None;
+    let batches = order.chunks(epoch.batch.max(1)).enumerate();
+    let count = batches.len();
+    for (number, rows) in batches.skip(from) {
         let batch = samples.take(rows).during("taking a training batch")?;
         losses.push(train_batch(trainee, net, &batch, epoch, &BatchKeys::new(key, number))?);
+        if number + 1 < count && stop() {
+            next = Some(number + 1);
+            break;
+        }
     }
-    mean_loss(&losses)
+    Ok(Part { loss: mean_loss(&losses, from)?, next })
 }
 
-fn mean_loss(losses: &[Tensor]) -> NodeResult<f64> {
+fn mean_loss(losses: &[Tensor], from: usize) -> NodeResult<f64> {
     let mut sum = 0.0;
-    for (number, loss) in losses.iter().enumerate() {
+    for (number, loss) in (from..).zip(losses) {
         let value = loss.item().during("reading the training loss")?;
         if !value.is_finite() {
             return Err(fail("loss_not_finite", format!("the training loss of batch {number} is {value}"))
@@ -97,7 +124,7 @@ fn mean_loss(losses: &[Tensor]) -> NodeResult<f64> {
         }
         sum += value;
     }
-    Ok(sum / losses.len() as f64)
+    Ok(sum / losses.len().max(1) as f64)
 }
 
 struct BatchKeys {

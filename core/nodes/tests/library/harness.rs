@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use pddflow_cache::{Digest, KeyBuilder, RamStore, Store};
+use pddflow_cache::{Blob, Digest, KeyBuilder, RamStore, Store};
 use pddflow_host::SearchPaths;
 use pddflow_nodes::{Library, LibraryOptions};
 use pddflow_runner::pipeline::{self, InputRef, Options, Plan};
@@ -129,6 +129,11 @@ impl Bench {
     /// Outputs of the nodes of the latest run as `node.port`.
     pub(crate) fn digests(&self) -> BTreeMap<String, Digest> {
         self.seen.lock().unwrap().digests.clone()
+    }
+
+    /// The bytes of an output of the latest run, named as in [`Self::digests`].
+    pub(crate) fn artifact(&self, name: &str) -> Blob {
+        self.store.get(&self.digests()[name]).unwrap()
     }
 
     /// The metrics in a node's record.

@@ -61,7 +61,7 @@ enum Family {
 /// What may happen to a batch.
 ///
 /// Written `none`, or `dsa:` or `idc:` followed by kinds joined with `_`, out of color, crop, cutout, flip, scale
-/// and rotate, for example `dsa:color_crop_cutout_flip_scale_rotate`. The order does not matter.
+/// and rotate, for example `dsa:crop_flip`. The order does not matter. `dsa` and `idc` alone mean all six.
 ///
 /// - `dsa`: **one** of the kinds, drawn uniformly; `color` means brightness, saturation and contrast in that order.
 /// - `idc`: flip if listed, colour if listed, **one** of the listed among crop, scale and rotate, cutout if
@@ -88,9 +88,11 @@ impl Policy {
         if text == "none" {
             return Ok(Self::none());
         }
-        let (family, list) = match text.split_once(':') {
-            Some(("dsa", list)) => (Family::Dsa, list),
-            Some(("idc", list)) => (Family::Idc, list),
+        let all = || KINDS.map(|(_, name)| name).join("_");
+        let (family, list) = text.split_once(':').map_or((text, all()), |(family, list)| (family, list.to_owned()));
+        let family = match family {
+            "dsa" => Family::Dsa,
+            "idc" => Family::Idc,
             _ => return fail("write `none`, `dsa:KINDS` or `idc:KINDS`".to_owned()),
         };
         let mut kinds = Vec::new();

@@ -1,0 +1,125 @@
+//! The node of kind `advance`.
+
+use std::collections::BTreeMap;
+
+use pddflow_cache::{Digest, KeyPart};
+use pddflow_host::{Net, Role};
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
+use pddflow_runner::{Artifact, Inputs, NodeContext, NodeError, Outputs};
+use pddflow_tensor::{Device, RandomKey, Tensor};
+use serde_json::{Value, json};
+
+use super::params::{AdvanceParams, check};
+use super::stages::stages;
+use crate::Library;
+use crate::artifact::NetWeights;
+use crate::choice::{open_registry, plugin_digest};
+use crate::failure::{During, NodeResult, fail, from_plugin};
+use crate::kind::{Kind, part, port};
+use crate::nets::{Course, Crew, Trainee, Work, side_by_side};
+use crate::params::{read, schema};
+use crate::sets::load_sets_alone;
+use crate::stored::{Pool, Wanted, fresh_info, info, input_shape, specs_of};
+
+/// Raised when the node's numbers change for the same parameters.
+const REVISION: u32 = 1;
+
+/// See the module.
+pub(crate) struct AdvanceKind;
+
+impl Kind for AdvanceKind {
+    fn spec(&self) -> KindSpec {
+        KindSpec {
+            name: "advance".into(),
+            summary: "Trains nets progressively on sets: where the next stage of distillation starts.".into(),
+            inputs: vec![
+                port("sets", "set", Arity::Many, "the sets, in the order of their stages; none for fresh nets"),
+                port("start", "weights", Arity::Many, "the same nets after the first of these sets, in shards"),
+            ],
+            outputs: vec![port("weights", "weights", Arity::One, "all weights of each net")],
+            parameters: schema::<AdvanceParams>(),
+            seeded: true,
+        }
+    }
+
+    fn check(&self, library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+        check(library, with)
+    }
+
+    fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
+        let params: AdvanceParams = read(with)?;
+        let mut parts = library.numeric_parts(REVISION);
+        parts.push(part("model", plugin_digest(library, Role::Model, &params.model)?));
+        Ok(parts)
+    }
+
+    fn run(
+        &self,
+        library: &Library,
+        node: &PlanNode,
+        inputs: &Inputs,
+        context: &NodeContext<'_>,
+    ) -> Result<Outputs, NodeError> {
+        let params: AdvanceParams = read(&node.with)?;
+        let (sets, wired) = (inputs.port("sets"), inputs.port("start"));
+        let start = Pool::open(context.store(), wired)?;
+        check_prefix(start.sets(), sets)?;
+        let made_by = json!({ "kind": "advance", "with": node.with });
+        let Some((loaded, about)) = load_sets_alone(library, context.store(), sets)? else {
+            let info = fresh_info(library, &params.model, params.nets, Vec::new(), made_by)?;
+            return stored(&NetWeights::encode_fresh(&info, params.seed)?, context);
+        };
+        let registry = open_registry(library)?;
+        let model = registry.model(&params.model.id, &params.model.config).map_err(|error| from_plugin(&error))?;
+        let specs = specs_of(&model, &about)?;
+        let (device, dtype) = (library.device(), library.dtype());
+        let wanted = Wanted { choice: &params.model, specs: &specs, data: &about, device, dtype };
+        start.check(wired, &wanted)?;
+        start.check_range(params.nets)?;
+        let rules = params.rules()?;
+        let before = start.sets().len();
+        let stages = stages(&loaded, before, params.lr, about.class_names.len())?;
+        let crew = Crew {
+            course: Course {
+                trainee: Trainee { model: &model, specs: &specs },
+                stages: &stages,
+                before,
+                rules: &rules,
+            },
+            key: RandomKey::new(params.seed).fold("advance"),
+            begin: &|number| Ok(Net::new(start.net(number, params.seed, &wanted)?)),
+            at_epoch: &|_, _| Ok(()),
+            width: side_by_side(params.batch, input_shape(&about).elements(), device),
+            keep_weights: true,
+            device,
+        };
+        let works = crew.run(params.nets.first, params.nets.count, context)?;
+        let digests: Vec<Digest> = sets.iter().map(|set| set.digest).collect();
+        let info = info(library, &wanted, params.nets, digests, made_by)?;
+        let nets: Vec<Vec<Tensor>> = works.iter().map(on_cpu).collect::<NodeResult<_>>()?;
+        stored(&NetWeights::encode(&info, &nets)?, context)
+    }
+}
+
+/// Nets that have seen sets already must have seen those that are listed first.
+fn check_prefix(seen: &[Digest], sets: &[Artifact]) -> NodeResult<()> {
+    let mut listed = sets.iter().map(|set| &set.digest);
+    if seen.iter().all(|digest| listed.next() == Some(digest)) {
+        return Ok(());
+    }
+    let message =
+        format!("the nets of `start` were trained through {} sets that are not the first ones of `sets`", seen.len());
+    Err(fail("other_sets", message).with_help(
+        "wire as `start` the `advance` of the stage before, and as `sets` all its sets and then the new one",
+    ))
+}
+
+fn on_cpu(work: &Work) -> NodeResult<Vec<Tensor>> {
+    let weights = work.pupil.net.weights.iter();
+    weights.map(|weight| weight.to_device(&Device::Cpu).during("storing the weights")).collect()
+}
+
+fn stored(bytes: &[u8], context: &NodeContext<'_>) -> NodeResult<Outputs> {
+    let digest = context.store().put(bytes).during("storing the weights")?;
+    Ok(Outputs { artifacts: BTreeMap::from([("weights".to_owned(), digest)]), metrics: BTreeMap::new() })
+}

@@ -1,0 +1,114 @@
+//! Parameters of the kind `advance`, and how nets are trained through earlier sets.
+
+use pddflow_host::Role;
+use pddflow_runner::pipeline::ParamProblem;
+use pddflow_tensor::augment::Policy;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Library;
+use crate::choice::{PluginChoice, check_choice};
+use crate::evaluate::StepSize;
+use crate::failure::{During, NodeResult};
+use crate::nets::{Rules, Schedule};
+use crate::params::{check_numbers, check_policy, resolve};
+use crate::stored::NetRange;
+
+/// What a pipeline file can say about progressive training on sets. The defaults are those of PDD's transition with MTT:
+/// 1001 epochs per stage, a tenth of the step size after epoch 501.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AdvanceParams {
+    /// The net that learns: a model plugin with its parameters.
+    pub(super) model: PluginChoice,
+    /// How many nets; or `{ first, count }` for a shard of them.
+    #[serde(default = "hundred")]
+    pub(super) nets: NetRange,
+    /// Epochs of each stage. Schedules `dc` and `pdd` run one more, as the scripts do.
+    #[serde(default = "thousand")]
+    pub(super) epochs: u64,
+    /// Step size, or `learned` for the one that each stage's newest set was learned with.
+    #[serde(default = "learned")]
+    pub(super) lr: StepSize,
+    /// Momentum.
+    #[serde(default = "momentum")]
+    pub(super) momentum: f64,
+    /// Weight decay.
+    #[serde(default = "weight_decay")]
+    pub(super) weight_decay: f64,
+    /// How the step size falls within a stage.
+    #[serde(default = "schedule")]
+    pub(super) schedule: Schedule,
+    /// Images in a step.
+    #[serde(default = "batch")]
+    pub(super) batch: usize,
+    /// Augmentation: `none`, `dsa` with all its kinds, or for instance `dsa:crop_flip`.
+    #[serde(default = "augment")]
+    pub(super) augment: String,
+    /// Probability of CutMix in a batch; 0 for none.
+    #[serde(default)]
+    pub(super) cutmix: f64,
+    /// Root of the node's randomness.
+    #[serde(default)]
+    pub(super) seed: u64,
+}
+
+fn hundred() -> NetRange {
+    NetRange::first(100)
+}
+
+fn thousand() -> u64 {
+    1000
+}
+
+fn learned() -> StepSize {
+    StepSize::Learned
+}
+
+fn momentum() -> f64 {
+    0.9
+}
+
+fn weight_decay() -> f64 {
+    5e-4
+}
+
+fn schedule() -> Schedule {
+    Schedule::Pdd
+}
+
+fn batch() -> usize {
+    256
+}
+
+fn augment() -> String {
+    "dsa".to_owned()
+}
+
+impl AdvanceParams {
+    /// The rules of every stage.
+    pub(super) fn rules(&self) -> NodeResult<Rules> {
+        Ok(Rules {
+            epochs: self.epochs,
+            schedule: self.schedule,
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+            batch: self.batch,
+            augment: Policy::parse(&self.augment).during("reading `augment`")?,
+            cutmix: (self.cutmix > 0.0).then_some(self.cutmix),
+            carry_momentum: false,
+        })
+    }
+}
+
+/// Checks the parameters and fills in all defaults, also the plugin's.
+pub(super) fn check(library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+    let mut resolved = resolve::<AdvanceParams>(with)?;
+    let mut problems = check_numbers(&resolved, &["epochs", "batch", "nets/count"]);
+    problems.extend(check_policy(&mut resolved, "augment"));
+    if let Err(found) = check_choice(library, Role::Model, "model", &mut resolved) {
+        problems.extend(found);
+    }
+    if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+}

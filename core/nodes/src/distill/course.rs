@@ -1,0 +1,85 @@
+//! How nets are trained on sets inside a distillation: parameters with defaults that depend on what it is for.
+
+use pddflow_runner::pipeline::ParamProblem;
+use pddflow_tensor::augment::Policy;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::evaluate::StepSize;
+use crate::failure::{During, NodeResult, fail};
+use crate::nets::{Rules, Schedule};
+use crate::params::{check_numbers, check_policy};
+
+/// How nets are trained on sets.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CourseParams {
+    /// Epochs of each stage. Schedules `dc` and `pdd` run one more, as the scripts do.
+    #[serde(default)]
+    pub(super) epochs: Option<u64>,
+    /// Step size, or `learned` for that of each stage's newest set.
+    #[serde(default)]
+    pub(super) lr: Option<StepSize>,
+    /// Momentum.
+    #[serde(default)]
+    momentum: Option<f64>,
+    /// Weight decay.
+    #[serde(default)]
+    weight_decay: Option<f64>,
+    /// How the step size falls within a stage.
+    #[serde(default)]
+    schedule: Option<Schedule>,
+    /// Images in a step.
+    #[serde(default)]
+    batch: Option<usize>,
+    /// Augmentation: `none`, `dsa` with all its kinds, or for instance `dsa:crop_flip`.
+    #[serde(default)]
+    augment: Option<String>,
+    /// Probability of CutMix in a batch; 0 for none.
+    #[serde(default)]
+    cutmix: Option<f64>,
+    /// Whether the momentum is kept from one stage to the next.
+    #[serde(default)]
+    carry_momentum: Option<bool>,
+}
+
+/// As PDD with IDC brings every net through the earlier sets (`methods.md` 8.3).
+pub(super) fn warm_up_defaults() -> Value {
+    json!({
+        "epochs": 200, "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "idc", "batch": 64,
+        "augment": "idc:color_crop_flip_scale_rotate", "cutmix": 0.5, "carry_momentum": false,
+    })
+}
+
+impl CourseParams {
+    /// The rules of every stage; `check` has filled all in.
+    pub(super) fn rules(&self) -> NodeResult<Rules> {
+        let missing = || fail("parameters", "the parameters of a training are not complete");
+        let cutmix = self.cutmix.ok_or_else(missing)?;
+        Ok(Rules {
+            epochs: self.epochs.ok_or_else(missing)?,
+            schedule: self.schedule.ok_or_else(missing)?,
+            momentum: self.momentum.ok_or_else(missing)?,
+            weight_decay: self.weight_decay.ok_or_else(missing)?,
+            batch: self.batch.ok_or_else(missing)?,
+            augment: Policy::parse(self.augment.as_deref().ok_or_else(missing)?).during("reading `augment`")?,
+            cutmix: (cutmix > 0.0).then_some(cutmix),
+            carry_momentum: self.carry_momentum.ok_or_else(missing)?,
+        })
+    }
+}
+
+/// Fills what is not given at `pointer` from `defaults` and checks it; nothing to do where there is nothing.
+pub(super) fn check_course(with: &mut Value, pointer: &str, defaults: &Value) -> Vec<ParamProblem> {
+    let Some(course) = with.pointer_mut(pointer).filter(|course| course.is_object()) else { return Vec::new() };
+    for (name, default) in defaults.as_object().into_iter().flatten() {
+        if course[name].is_null() {
+            course[name] = default.clone();
+        }
+    }
+    let mut problems = check_numbers(course, &["epochs", "batch"]);
+    problems.extend(check_policy(course, "augment"));
+    let placed = |found: ParamProblem| ParamProblem { pointer: format!("{pointer}{}", found.pointer), ..found };
+    problems.into_iter().map(placed).collect()
+}

@@ -1,0 +1,115 @@
+//! The nets of a distillation: the model, the experts, and where matching starts.
+
+use std::sync::Arc;
+
+use pddflow_cache::Store;
+use pddflow_host::{Model, Net, WeightSpec};
+use pddflow_runner::Inputs;
+use pddflow_tensor::{DType, Device, RandomKey, Tensor};
+
+use super::params::DistillParams;
+use crate::Library;
+use crate::advance::stages;
+use crate::artifact::NetData;
+use crate::choice::{PluginChoice, open_registry};
+use crate::evaluate::StepSize;
+use crate::failure::{During, NodeResult, fail, from_plugin};
+use crate::nets::{Course, CourseStage, Pupil, Rules, Trainee, initial_weights};
+use crate::sets::LoadedSet;
+use crate::splits::Prepared;
+use crate::stored::{Experts, Pool, Wanted, net_data, specs_of};
+
+/// The model with all nets of it that are wired.
+pub(super) struct Network {
+    /// What it was chosen by.
+    pub(super) choice: PluginChoice,
+    /// Its forward pass.
+    pub(super) model: Arc<Model>,
+    /// Its weights.
+    pub(super) specs: Vec<WeightSpec>,
+    /// Trajectories; there may be none.
+    pub(super) experts: Experts,
+    pool: Pool,
+    warm_up: Option<WarmUp>,
+    warms_up: bool,
+    data: NetData,
+    device: Device,
+    dtype: DType,
+}
+
+/// How a new net gets to where this stage starts.
+struct WarmUp {
+    stages: Vec<CourseStage>,
+    rules: Rules,
+}
+
+impl Network {
+    /// Opens what the node is given and checks that it fits; `None` where no model is named or wired.
+    pub(super) fn open(
+        library: &Library,
+        params: &DistillParams,
+        inputs: &Inputs,
+        store: &dyn Store,
+        (data, earlier): (&Prepared, &[LoadedSet]),
+    ) -> NodeResult<Option<Self>> {
+        let experts = Experts::open(store, inputs.port("trajectories"))?;
+        let pool = Pool::open(store, inputs.port("start"))?;
+        let Some(choice) = choice(params, &experts, &pool)? else { return Ok(None) };
+        let model = open_registry(library)?.model(&choice.id, &choice.config).map_err(|error| from_plugin(&error))?;
+        let about = net_data(data);
+        let specs = specs_of(&model, &about)?;
+        let (device, dtype) = (library.device(), library.dtype());
+        let wanted = Wanted { choice: &choice, specs: &specs, data: &about, device, dtype };
+        pool.check(inputs.port("start"), &wanted)?;
+        let experts = experts.check(inputs.port("trajectories"), &wanted)?;
+        let warm_up = warm_up(params, &pool, earlier, data.classes)?;
+        let (device, data, warms_up) = (device.clone(), about, params.warm_up.is_some());
+        Ok(Some(Self { choice, model, specs, experts, pool, warm_up, warms_up, data, device, dtype }))
+    }
+
+    /// What stored nets must fit.
+    pub(super) fn wanted(&self) -> Wanted<'_> {
+        let (choice, specs, data) = (&self.choice, &self.specs, &self.data);
+        Wanted { choice, specs, data, device: &self.device, dtype: self.dtype }
+    }
+
+    /// Whether the node says where matching starts.
+    pub(super) fn has_start(&self) -> bool {
+        self.pool.count() > 0 || self.warms_up
+    }
+
+    /// A net of the pool, or a new one that is warmed up, or a new one: chosen and drawn by the key. A pool of fresh nets is as
+    /// no pool, so that the first stage of a progressive pipeline is the base method.
+    pub(super) fn start_weights(&self, key: RandomKey, stop: &dyn Fn() -> bool) -> NodeResult<Vec<Tensor>> {
+        if !self.pool.is_fresh() {
+            let place = key.below(self.pool.count() as u64);
+            return self.pool.at(usize::try_from(place).unwrap_or(0), &self.wanted());
+        }
+        let weights = initial_weights(&self.specs, key, self.dtype, &self.device).during("drawing first weights")?;
+        let Some(WarmUp { stages, rules }) = &self.warm_up else { return Ok(weights) };
+        let trainee = Trainee { model: &self.model, specs: &self.specs };
+        let mut pupil = Pupil::new(Net::new(weights));
+        Course { trainee, stages, before: 0, rules }.finish(&mut pupil, key.fold("warm up"), stop)?;
+        Ok(pupil.net.weights)
+    }
+}
+
+/// The model by the node's parameters, else that of the nets that are wired.
+fn choice(params: &DistillParams, experts: &Experts, pool: &Pool) -> NodeResult<Option<PluginChoice>> {
+    if let Some(choice) = &params.model {
+        return Ok(Some(choice.clone()));
+    }
+    let wired = experts.model().or_else(|| pool.model());
+    wired.map(|model| serde_json::from_value(model.clone()).during("reading the model of the wired nets")).transpose()
+}
+
+fn warm_up(params: &DistillParams, pool: &Pool, earlier: &[LoadedSet], classes: usize) -> NodeResult<Option<WarmUp>> {
+    let Some(course) = &params.warm_up else { return Ok(None) };
+    if !pool.is_fresh() {
+        let message = "both `start` and `warm_up` say where matching starts";
+        return Err(fail("two_starts", message).with_help("wire `start`, or give `warm_up`, not both"));
+    }
+    let lr = course.lr.unwrap_or(StepSize::Fixed(0.01));
+    let stages = stages(earlier, 0, lr, classes)?;
+    Ok(if stages.is_empty() { None } else { Some(WarmUp { stages, rules: course.rules()? }) })
+}

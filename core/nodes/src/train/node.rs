@@ -1,0 +1,170 @@
+//! The node of kind `train`.
+
+use std::collections::BTreeMap;
+
+use pddflow_cache::KeyPart;
+use pddflow_host::{Net, Role, WeightRole};
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_tensor::augment::Policy;
+use pddflow_tensor::{Device, RandomKey, Tensor};
+use serde_json::{Value, json};
+
+use super::params::{TrainParams, check};
+use super::report::results;
+use crate::Library;
+use crate::artifact::{Trajectories, population_spread};
+use crate::choice::{open_registry, plugin_digest};
+use crate::failure::{During, NodeResult, fail, from_plugin};
+use crate::kind::{Kind, part, port};
+use crate::nets::{Course, CourseStage, Crew, Rules, Trainee, Work, accuracy, side_by_side};
+use crate::params::{read, schema};
+use crate::sets::one_artifact;
+use crate::splits::{Prepared, Split};
+use crate::stored::{Pool, Wanted, info, net_data, specs_of};
+
+/// Raised when the node's numbers change for the same parameters.
+const REVISION: u32 = 1;
+
+/// See the module.
+pub(crate) struct TrainKind;
+
+impl Kind for TrainKind {
+    fn spec(&self) -> KindSpec {
+        KindSpec {
+            name: "train".into(),
+            summary: "Trains nets on the real data and keeps their weights on the way: experts.".into(),
+            inputs: vec![
+                port("data", "dataset", Arity::One, "the real data"),
+                port(
+                    "start",
+                    "weights",
+                    Arity::Many,
+                    "what the nets begin with, in shards; fresh ones if there is none",
+                ),
+            ],
+            outputs: vec![
+                port(
+                    "trajectories",
+                    "trajectories",
+                    Arity::One,
+                    "the learnable weights of each net at the epochs kept",
+                ),
+                port("results", "results", Arity::One, "test accuracy of each net over the epochs"),
+            ],
+            parameters: schema::<TrainParams>(),
+            seeded: true,
+        }
+    }
+
+    fn check(&self, library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+        check(library, with)
+    }
+
+    fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
+        let params: TrainParams = read(with)?;
+        let mut parts = library.numeric_parts(REVISION);
+        parts.push(part("model", plugin_digest(library, Role::Model, &params.model)?));
+        Ok(parts)
+    }
+
+    fn run(
+        &self,
+        library: &Library,
+        node: &PlanNode,
+        inputs: &Inputs,
+        context: &NodeContext<'_>,
+    ) -> Result<Outputs, NodeError> {
+        let params: TrainParams = read(&node.with)?;
+        let data = library.splits().prepare(library, context.store(), &one_artifact(inputs, "data")?.digest)?;
+        let registry = open_registry(library)?;
+        let model = registry.model(&params.model.id, &params.model.config).map_err(|error| from_plugin(&error))?;
+        let about = net_data(&data);
+        let specs = specs_of(&model, &about)?;
+        let wanted = Wanted {
+            choice: &params.model,
+            specs: &specs,
+            data: &about,
+            device: library.device(),
+            dtype: library.dtype(),
+        };
+        let start = Pool::open(context.store(), inputs.port("start"))?;
+        start.check(inputs.port("start"), &wanted)?;
+        start.check_range(params.nets)?;
+        let (measured, on) = measured(library, &data)?;
+        let measured = measured.as_deref().unwrap_or(&data.train);
+        let test = |net: &Net| accuracy(&model, &net.weights, &measured.samples().images, measured.classes_of_rows());
+        let rules = rules(&params)?;
+        let course = Course {
+            trainee: Trainee { model: &model, specs: &specs },
+            stages: &[CourseStage { samples: data.train.samples().clone(), lr: params.lr }],
+            before: start.sets().len(),
+            rules: &rules,
+        };
+        let epochs = course.epochs();
+        let kept = params.snapshots.epochs(epochs).map_err(|message| fail("parameters", message))?;
+        let crew = Crew {
+            course,
+            key: RandomKey::new(params.seed).fold("train"),
+            begin: &|number| Ok(Net::new(start.net(number, params.seed, &wanted)?)),
+            at_epoch: &|work, done| {
+                if kept.binary_search(&done).is_ok() {
+                    work.kept.push(snapshot(&work.pupil.net, &wanted)?);
+                }
+                if done == epochs || (params.curve_every > 0 && done > 0 && done.is_multiple_of(params.curve_every)) {
+                    work.points.push((done, test(&work.pupil.net)?));
+                }
+                Ok(())
+            },
+            width: side_by_side(params.batch, data.shape.elements(), library.device()),
+            keep_weights: false,
+            device: library.device(),
+        };
+        let works = crew.run(params.nets.first, params.nets.count, context)?;
+        let made_by = json!({ "kind": "train", "with": node.with });
+        let info = info(library, &wanted, params.nets, start.sets().to_vec(), made_by)?;
+        let results = results(&works, &params, &node.with, data.dataset.source(), on);
+        let metrics = metrics(&works);
+        let nets: Vec<_> = works.into_iter().map(|work| work.kept).collect();
+        let trajectories = Trajectories::encode(&info, &kept, &nets)?;
+        drop(nets);
+        let store = context.store();
+        let artifacts = BTreeMap::from([
+            ("trajectories".to_owned(), store.put(&trajectories).during("storing the trajectories")?),
+            ("results".to_owned(), store.put(&results.encode()?).during("storing the results")?),
+        ]);
+        Ok(Outputs { artifacts, metrics })
+    }
+}
+
+/// The images that accuracy is measured on: the test split, or (`None`) the training split where there is no other.
+fn measured(library: &Library, data: &Prepared) -> NodeResult<(Option<std::sync::Arc<Split>>, &'static str)> {
+    let test = data.test(library)?;
+    Ok(if test.rows() > 0 { (Some(test), "test") } else { (None, "train") })
+}
+
+fn rules(params: &TrainParams) -> NodeResult<Rules> {
+    Ok(Rules {
+        epochs: params.epochs,
+        schedule: params.schedule,
+        momentum: params.momentum,
+        weight_decay: params.weight_decay,
+        batch: params.batch,
+        augment: Policy::parse(&params.augment).during("reading `augment`")?,
+        cutmix: None,
+        carry_momentum: false,
+    })
+}
+
+/// The learnable weights, where artifacts are made.
+fn snapshot(net: &Net, wanted: &Wanted<'_>) -> NodeResult<Vec<Tensor>> {
+    let learnable = net.weights.iter().zip(wanted.specs).filter(|(_, spec)| spec.role == WeightRole::Learnable);
+    learnable.map(|(weight, _)| weight.to_device(&Device::Cpu).during("keeping a snapshot")).collect()
+}
+
+/// Accuracy at the end, in percent.
+fn metrics(works: &[Work]) -> BTreeMap<String, f64> {
+    let last: Vec<f64> = works.iter().filter_map(|work| work.points.last()).map(|point| point.1).collect();
+    let (mean, std) = population_spread(&last);
+    BTreeMap::from([("accuracy".to_owned(), 100.0 * mean), ("accuracy_std".to_owned(), 100.0 * std)])
+}

@@ -1,0 +1,98 @@
+//! Parameters of the kind `train`.
+
+use pddflow_host::Role;
+use pddflow_runner::pipeline::ParamProblem;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::snapshots::Snapshots;
+use crate::Library;
+use crate::choice::{PluginChoice, check_choice};
+use crate::nets::Schedule;
+use crate::params::{check_numbers, check_policy, problem, read, resolve};
+use crate::stored::NetRange;
+
+/// What a pipeline file can say about training on real data. The defaults are those of MTT's experts.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrainParams {
+    /// The net that learns: a model plugin with its parameters.
+    pub(super) model: PluginChoice,
+    /// How many nets; or `{ first, count }` for a shard of them.
+    #[serde(default = "hundred")]
+    pub(super) nets: NetRange,
+    /// Epochs.
+    #[serde(default = "fifty")]
+    pub(super) epochs: u64,
+    /// After which epochs the weights are kept.
+    #[serde(default)]
+    pub(super) snapshots: Snapshots,
+    /// Step size.
+    #[serde(default = "hundredth")]
+    pub(super) lr: f64,
+    /// Momentum.
+    #[serde(default)]
+    pub(super) momentum: f64,
+    /// Weight decay.
+    #[serde(default)]
+    pub(super) weight_decay: f64,
+    /// How the step size falls over the epochs.
+    #[serde(default = "constant")]
+    pub(super) schedule: Schedule,
+    /// Images in a step.
+    #[serde(default = "batch")]
+    pub(super) batch: usize,
+    /// Augmentation: `none`, `dsa` with all its kinds, or for instance `dsa:crop_flip`.
+    #[serde(default = "dsa")]
+    pub(super) augment: String,
+    /// Epochs between two points of the accuracy curve; 0 for the end only.
+    #[serde(default)]
+    pub(super) curve_every: u64,
+    /// Root of the node's randomness.
+    #[serde(default)]
+    pub(super) seed: u64,
+    /// Name in tables and figures.
+    #[serde(default)]
+    pub(super) method: Option<String>,
+}
+
+fn hundred() -> NetRange {
+    NetRange::first(100)
+}
+
+fn fifty() -> u64 {
+    50
+}
+
+fn hundredth() -> f64 {
+    0.01
+}
+
+fn constant() -> Schedule {
+    Schedule::Constant
+}
+
+fn batch() -> usize {
+    256
+}
+
+fn dsa() -> String {
+    "dsa".to_owned()
+}
+
+/// Checks the parameters and fills in all defaults, also the plugin's.
+pub(super) fn check(library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+    let mut resolved = resolve::<TrainParams>(with)?;
+    let mut problems = check_numbers(&resolved, &["epochs", "batch", "nets/count"]);
+    problems.extend(check_policy(&mut resolved, "augment"));
+    if let Err(found) = check_choice(library, Role::Model, "model", &mut resolved) {
+        problems.extend(found);
+    }
+    let params: TrainParams = read(&resolved).map_err(|error| vec![problem("", error.message, error.help)])?;
+    if let Err(message) = params.snapshots.epochs(params.schedule.epochs_run(params.epochs)) {
+        let help = "train longer, or keep fewer snapshots";
+        problems.push(problem("/snapshots", message, Some(help.to_owned())));
+    }
+    if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+}

@@ -1,0 +1,308 @@
+//! Progressive distillation: experts, nets that were advanced, stages with transition and conditioning.
+
+use std::collections::BTreeMap;
+
+use pddflow_cache::Digest;
+use pddflow_nodes::artifact::{DistilledSet, NetWeights, Results, Trajectories};
+
+use crate::harness::Bench;
+use crate::{digests_of, failure_of};
+
+const DATA: &str = r#"
+format: 1
+name: progressive
+params: { seed: 3 }
+nodes:
+  data: { kind: dataset, with: { source: fashion-mini } }
+"#;
+
+/// A pipeline over the embedded data with these nodes.
+fn pipeline(nodes: &str) -> String {
+    format!("{DATA}{nodes}")
+}
+
+fn experts(name: &str, more: &str) -> String {
+    format!(
+        "  {name}: {{ kind: train, needs: {{ data: data }}, \
+         with: {{ model: {{ convnet: {{ width: 4 }} }}, epochs: 2, batch: 500, {more} }} }}\n"
+    )
+}
+
+fn trajectories(bench: &Bench, node: &str) -> Trajectories {
+    Trajectories::decode(&bench.artifact(&format!("{node}.trajectories"))).unwrap()
+}
+
+fn values(weights: &[pddflow_tensor::Tensor]) -> Vec<Vec<f64>> {
+    weights.iter().map(|weight| weight.to_f64_vec().unwrap()).collect()
+}
+
+#[test]
+fn shards_of_experts_are_the_experts_of_one_node() {
+    let text = [
+        experts("all", "nets: 3, snapshots: epoch, curve_every: 1"),
+        experts("shard", "nets: { first: 1, count: 2 }, snapshots: { list: [0, 2] }"),
+    ];
+    let bench = Bench::new();
+    bench.run(&pipeline(&text.concat())).unwrap();
+    let (all, shard) = (trajectories(&bench, "all"), trajectories(&bench, "shard"));
+    assert_eq!((all.epochs(), shard.epochs()), ([0, 1, 2].as_slice(), [0, 2].as_slice()));
+    for net in [1, 2] {
+        for epoch in [0, 2] {
+            let (one, other) = (all.snapshot(net, epoch).unwrap(), shard.snapshot(net - 1, epoch).unwrap());
+            assert_eq!(values(&one), values(&other), "net {net}, epoch {epoch}");
+        }
+        assert_ne!(values(&all.snapshot(0, 2).unwrap()), values(&all.snapshot(net, 2).unwrap()));
+        assert_ne!(values(&all.snapshot(net, 1).unwrap()), values(&all.snapshot(net, 2).unwrap()));
+    }
+    let results = Results::decode(&bench.artifact("all.results")).unwrap();
+    assert_eq!(results.curve.iter().map(|point| point.reading.epoch).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!((results.reported.accuracies.len(), results.reported.epoch), (3, 2));
+}
+
+/// Three chosen sets, nets that are advanced through them in one go and stage by stage, and experts from there.
+fn advancing() -> String {
+    let advance = |name: &str, needs: &str| {
+        format!(
+            "  {name}: {{ kind: advance, needs: {{ {needs} }}, with: {{ model: {{ convnet: {{ width: 4 }} }}, \
+             nets: 2, epochs: 2, lr: 0.05, batch: 8 }} }}\n"
+        )
+    };
+    let sets = r#"  set:
+    for: { k: 1..=3 }
+    kind: select
+    needs: { data: data }
+    with: { method: random, ipc: "${k}", seed: "${k}" }
+"#;
+    let start = "  from: { kind: train, needs: { data: data, start: START }, \
+                 with: { model: { convnet: { width: 4 } }, nets: 2, epochs: 1, batch: 500 } }\n";
+    [
+        sets.to_owned(),
+        advance("none", ""),
+        advance("one", r#"sets: "set[1]""#),
+        advance("three", r#"sets: "set[*]""#),
+        advance("stepwise", r#"sets: "set[*]", start: one"#),
+        start.replace("from:", "from_none:").replace("START", "none"),
+        start.replace("from:", "from_nothing:").replace(", start: START", ""),
+        start.replace("from:", "from_three:").replace("START", "three"),
+    ]
+    .concat()
+}
+
+#[test]
+fn advancing_stage_by_stage_is_advancing_in_one_go() {
+    let bench = Bench::new();
+    bench.run(&pipeline(&advancing())).unwrap();
+    let digests = bench.digests();
+    assert_eq!(digests["stepwise.weights"], digests["three.weights"]);
+    assert_ne!(digests["one.weights"], digests["three.weights"]);
+    let three = NetWeights::decode(&bench.artifact("three.weights")).unwrap();
+    assert_eq!((three.info().sets.len(), three.fresh()), (3, None));
+    // Experts begin where the nets are, and fresh nets are those that experts begin with anyway.
+    let from = trajectories(&bench, "from_three");
+    assert_eq!(values(&from.snapshot(1, 0).unwrap()), values(&three.net(1).unwrap()));
+    assert_eq!(digests["from_none.trajectories"], digests["from_nothing.trajectories"]);
+    assert_ne!(digests["from_three.trajectories"], digests["from_none.trajectories"]);
+}
+
+#[test]
+fn interrupted_nets_end_as_unbroken_ones() {
+    let text = pipeline(&(advancing() + &experts("experts", "nets: 3, curve_every: 1")));
+    let unbroken = digests_of(&text);
+    let bench = Bench::new();
+    let mut stops = 0;
+    while bench.run_until(&text, 2) {
+        stops += 1;
+        assert!(stops < 50, "it does not get on");
+    }
+    assert!(stops > 3, "{stops} stops");
+    assert_eq!(bench.digests(), unbroken);
+}
+
+/// P stages of a matcher with both ablation switches, the pool of nets and the warm-up.
+fn stages(matcher: &str, stages: usize) -> String {
+    pipeline(&format!(
+        r#"
+  start:
+    for: {{ k: 1..={stages} }}
+    kind: advance
+    needs: {{ sets: "distill[..${{k}}]", start: "${{if k > 1 then 'start[' + str(k - 1) + ']' else null}}" }}
+    with: {{ model: {{ convnet: {{ width: 4 }} }}, nets: 2, epochs: 2, lr: 0.05, batch: 16 }}
+  distill:
+    for: {{ k: 1..={stages} }}
+    kind: distill
+    needs: {{ data: data, previous: "distill[..${{k}}]", start: "start[${{k}}]" }}
+    with: {{ ipc: 1, iterations: 2, model: {{ convnet: {{ width: 4 }} }}, matcher: {{ {matcher} }} }}
+  warm:
+    for: {{ k: 1..={stages} }}
+    kind: distill
+    needs: {{ data: data, previous: "warm[..${{k}}]" }}
+    with:
+      ipc: 1
+      iterations: 2
+      model: {{ convnet: {{ width: 4 }} }}
+      matcher: {{ {matcher} }}
+      warm_up: {{ epochs: 2, batch: 16 }}
+"#
+    ))
+}
+
+const MATCHERS: [&str; 2] = ["dm: { batch: 16 }", "dc: { batch: 16, outer: 2, inner: 1 }"];
+
+fn base(matcher: &str) -> String {
+    pipeline(&format!(
+        "  distill: {{ kind: distill, needs: {{ data: data }}, with: {{ ipc: 1, iterations: 2, \
+         model: {{ convnet: {{ width: 4 }} }}, matcher: {{ {matcher} }} }} }}\n"
+    ))
+}
+
+#[test]
+fn the_first_stage_is_the_base_method_and_later_ones_leave_it_alone() {
+    for matcher in MATCHERS {
+        let base = Bench::new();
+        base.run(&self::base(matcher)).unwrap();
+        let one = digests_of(&stages(matcher, 1));
+        let three = Bench::new();
+        three.run(&stages(matcher, 3)).unwrap();
+        let digests = three.digests();
+        for first in ["distill[1]", "warm[1]"] {
+            assert_eq!(images(&three, first), images(&base, "distill"), "{matcher}: {first}");
+            assert_eq!(digests[&format!("{first}.set")], one[&format!("{first}.set")], "{matcher}: {first}");
+        }
+        let sets: Vec<&Digest> =
+            digests.iter().filter(|(name, _)| name.ends_with(".set")).map(|(_, digest)| digest).collect();
+        let different: std::collections::BTreeSet<&Digest> = sets.iter().copied().collect();
+        assert_eq!((sets.len(), different.len()), (6, 6), "{matcher}: the start matters from stage 2 on");
+    }
+}
+
+fn images(bench: &Bench, node: &str) -> Vec<f64> {
+    DistilledSet::decode(&bench.artifact(&format!("{node}.set"))).unwrap().images.to_f64_vec().unwrap()
+}
+
+#[test]
+fn interrupted_stages_end_as_unbroken_ones() {
+    let text = stages(MATCHERS[1], 2);
+    let unbroken = digests_of(&text);
+    let bench = Bench::new();
+    let mut stops = 0;
+    while bench.run_until(&text, 2) {
+        stops += 1;
+        assert!(stops < 50, "it does not get on");
+    }
+    assert_eq!(bench.digests(), unbroken);
+}
+
+/// Both switches, as a table of ablations has them.
+fn ablation(transition: bool, conditioning: bool) -> BTreeMap<String, Digest> {
+    digests_of(&pipeline(&format!(
+        r#"
+  distill:
+    for: {{ k: 1..=2 }}
+    kind: distill
+    needs:
+      data: data
+      previous: "${{if {conditioning} then 'distill[..' + str(k) + ']' else []}}"
+      start: "${{if {transition} and k > 1 then ['start'] else []}}"
+    with:
+      ipc: 1
+      iterations: 1
+      stage: "${{k}}"
+      model: {{ convnet: {{ width: 4 }} }}
+      matcher: {{ dm: {{ batch: 16 }} }}
+  start:
+    kind: advance
+    needs: {{ sets: "distill[1]" }}
+    with: {{ model: {{ convnet: {{ width: 4 }} }}, nets: 2, epochs: 2, lr: 0.05, batch: 16 }}
+"#
+    )))
+}
+
+#[test]
+fn transition_and_conditioning_are_switched_by_expressions() {
+    let all = [(true, true), (true, false), (false, true), (false, false)];
+    let found: Vec<_> = all.map(|(transition, conditioning)| ablation(transition, conditioning)).into();
+    let second: std::collections::BTreeSet<&Digest> = found.iter().map(|digests| &digests["distill[2].set"]).collect();
+    assert_eq!(second.len(), 4, "each switch changes the second stage");
+    for digests in &found {
+        assert_eq!(digests["distill[1].set"], found[0]["distill[1].set"]);
+        assert_ne!(digests["distill[1].set"], digests["distill[2].set"], "a stage has images of its own");
+    }
+}
+
+#[test]
+fn nets_of_another_model_or_for_other_data_are_refused() {
+    let sets = "  set: { kind: select, needs: { data: data }, with: { method: random, ipc: 1 } }\n";
+    let other = "  raw: { kind: dataset, with: { source: fashion-mini, normalize: none } }\n  \
+                 raw_set: { kind: select, needs: { data: raw }, with: { method: random, ipc: 1 } }\n";
+    let advance = |sets: &str, more: &str| {
+        format!(
+            "  start: {{ kind: advance, needs: {{ sets: {sets} }}, with: {{ model: {{ convnet: {{ width: 4 }} }}, \
+             nets: 2, epochs: 1, lr: 0.1{more} }} }}\n"
+        )
+    };
+    let train = |width: usize, more: &str| {
+        format!(
+            "  experts: {{ kind: train, needs: {{ data: data, start: start }}, with: {{ model: {{ convnet: \
+             {{ width: {width} }} }}, epochs: 1, batch: 500{more} }} }}\n"
+        )
+    };
+    let cases = [
+        (advance("set", "") + &train(8, ", nets: 2"), "net_mismatch", "of the model"),
+        (advance("raw_set", "") + &train(4, ", nets: 2"), "net_mismatch", "normalisation"),
+        (advance("set", "") + &train(4, ", nets: 3"), "no_such_net", "net 2"),
+        (advance("[set, raw_set]", ""), "set_mismatch", "normalisation"),
+        (advance("set", "").replace("lr: 0.1", "lr: learned"), "no_step_size", "set 1"),
+        (
+            advance("set", "")
+                + &advance("raw_set", "").replace("  start:", "  next:").replace("sets:", "start: start, sets:"),
+            "other_sets",
+            "not the first ones",
+        ),
+    ];
+    for (nodes, code, part) in cases {
+        let (found, text) = failure_of(&pipeline(&[sets, other, &nodes].concat()));
+        assert_eq!(found, format!("pddflow::nodes::{code}"), "{text}");
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn shards_that_overlap_are_refused() {
+    let nodes = r#"
+  shard:
+    for: { first: [0, 1] }
+    kind: advance
+    with: { model: { convnet: { width: 4 } }, nets: { first: "${first}", count: 2 } }
+  experts:
+    kind: train
+    needs: { data: data, start: "shard[*]" }
+    with: { model: { convnet: { width: 4 } }, nets: 3, epochs: 1 }
+"#;
+    let (code, text) = failure_of(&pipeline(nodes));
+    assert_eq!(code, "pddflow::nodes::net_mismatch", "{text}");
+    assert!(text.contains("net 1") && text.contains("nets: { first"), "{text}");
+}
+
+#[test]
+fn two_starts_are_refused() {
+    let text = stages("dm: { batch: 16 }", 2).replacen("iterations: 2, model", "iterations: 2, warm_up: {}, model", 1);
+    let (code, text) = failure_of(&text);
+    assert_eq!(code, "pddflow::nodes::two_starts", "{text}");
+}
+
+#[test]
+fn bad_parameters_are_found_out_before_anything_runs() {
+    for (more, expected) in [
+        ("snapshots: { list: [9] }", "epoch 9"),
+        ("snapshots: { segments: { max_start: 2, length: 2 } }", "after epoch 3"),
+        ("nets: 0", "at least 1"),
+        ("lr: 0", "above 0"),
+        ("momentum: 1.5", "from 0 to 1"),
+        ("augment: dsa:blur", "blur"),
+    ] {
+        let problems = Bench::new().problems(&pipeline(&experts("experts", more)));
+        assert!(problems.contains(expected), "{more}: {problems}");
+    }
+    let problems = Bench::new().problems(&stages("dm: {}", 1).replace("warm_up: { epochs: 2", "warm_up: { epochs: 0"));
+    assert!(problems.contains("at least 1"), "{problems}");
+}
