@@ -20,6 +20,7 @@
 mod course;
 mod curve;
 mod environment;
+mod inspect;
 mod network;
 mod node;
 mod params;

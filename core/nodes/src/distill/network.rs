@@ -78,6 +78,23 @@ impl Network {
         self.pool.count() > 0 || self.warms_up
     }
 
+    /// New weights.
+    pub(super) fn fresh_weights(&self, key: RandomKey) -> NodeResult<Vec<Tensor>> {
+        initial_weights(&self.specs, key, self.dtype, &self.device).during("drawing first weights")
+    }
+
+    /// A net that was trained on the earlier sets elsewhere: of the pool, else the first snapshot of an expert. Counted round
+    /// and round; `None` where there is none.
+    pub(super) fn advanced(&self, number: usize) -> NodeResult<Option<Vec<Tensor>>> {
+        if !self.pool.is_fresh() {
+            return self.pool.at(number % self.pool.count(), &self.wanted()).map(Some);
+        }
+        if self.experts.are_advanced() && self.experts.epochs().first() == Some(&0) {
+            return self.experts.snapshot(number % self.experts.count(), 0, &self.wanted()).map(Some);
+        }
+        Ok(None)
+    }
+
     /// A net of the pool, or a new one that is warmed up, or a new one: chosen and drawn by the key. A pool of fresh nets is as
     /// no pool, so that the first stage of a progressive pipeline is the base method.
     pub(super) fn start_weights(&self, key: RandomKey, stop: &dyn Fn() -> bool) -> NodeResult<Vec<Tensor>> {
@@ -85,7 +102,7 @@ impl Network {
             let place = key.below(self.pool.count() as u64);
             return self.pool.at(usize::try_from(place).unwrap_or(0), &self.wanted());
         }
-        let weights = initial_weights(&self.specs, key, self.dtype, &self.device).during("drawing first weights")?;
+        let weights = self.fresh_weights(key)?;
         let Some(WarmUp { stages, rules }) = &self.warm_up else { return Ok(weights) };
         let trainee = Trainee { model: &self.model, specs: &self.specs };
         let mut pupil = Pupil::new(Net::new(weights));

@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pddflow_cache::KeyPart;
-use pddflow_host::{Description, Environment, LearnableRole, Matcher, Need, Problem, Role};
+use pddflow_host::{Decoded, Description, Environment, LearnableRole, Matcher, Need, Problem, Role};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Progress};
 use pddflow_tensor::{Device, RandomKey, Tensor};
 use serde_json::{Value, json};
 
 use super::environment::{Bench, at_iteration, join_sets, not_finite};
+use super::inspect::{Inspector, Keep, On, hold_out, while_evaluating};
 use super::network::Network;
 use super::params::{DistillParams, check};
 use super::start::first_learnables;
-use super::state::{Kept, State};
+use super::state::{Best, Kept, State};
 use crate::Library;
 use crate::artifact::{DistilledSet, SetInfo};
 use crate::choice::{open_registry, plugin_digest};
@@ -21,7 +22,8 @@ use crate::failure::{During, NodeResult, fail, from_plugin};
 use crate::kind::{Kind, part, port};
 use crate::params::{read, schema};
 use crate::sets::{LoadedSet, load_sets, one_artifact, store_set, to_cpu};
-use crate::splits::Prepared;
+use crate::splits::{Prepared, Split};
+use crate::tensor_file::Named;
 
 /// Raised when the node's numbers change for the same parameters.
 const REVISION: u32 = 2;
@@ -81,12 +83,20 @@ impl Kind for DistillKind {
         let stage = params.stage.unwrap_or(earlier.len() as u64 + 1);
         let key = RandomKey::new(params.seed).fold("distill").fold_u64(stage - 1);
         let problem = problem(library, &params, &data, key.fold("matcher"));
+        let held_out = match &params.evaluation {
+            Some(evaluation) if evaluation.on == On::HeldOut => {
+                let key = RandomKey::new(params.seed).fold("distill").fold("held out");
+                Some(hold_out(&data.train, evaluation.fraction, key)?)
+            }
+            _ => None,
+        };
+        let train = held_out.as_ref().map_or(&data.train, |(rest, _)| rest);
         let description = matcher.describe(&problem).during("asking the matcher what it needs")?;
         check_needs(&params, &description, network.as_ref())?;
-        check_class_sizes(&params, &data)?;
+        check_class_sizes(&params, train)?;
         let conditioned = if params.condition { &earlier[..] } else { &[] };
         let decoded: Vec<_> = conditioned.iter().map(|set| set.decoded.clone()).collect();
-        let learnables = first_learnables(&description.learnables, &problem, &data.train, key.fold("start"))?;
+        let learnables = first_learnables(&description.learnables, &problem, train, key.fold("start"))?;
         let fresh = State { now: Kept { learnables, ..Kept::default() }, ..State::default() };
         let state = match context.checkpoint()? {
             Some(bytes) => State::from_checkpoint(&bytes, &fresh, library.device()).unwrap_or_else(|error| {
@@ -98,14 +108,29 @@ impl Kind for DistillKind {
         let mut bench = Bench {
             context,
             matcher: params.matcher.id.clone(),
-            train: &data.train,
+            train,
             network,
             previous: join_sets(&decoded, problem.classes)?,
             problem,
             state,
             not_finite: BTreeSet::new(),
         };
-        iterate(&mut bench, &matcher, context)?;
+        let test = match (&params.evaluation, &held_out) {
+            (Some(_), None) => Some(data.test(library)?),
+            _ => None,
+        };
+        let test = held_out.as_ref().map(|(_, aside)| aside).or(test.as_deref());
+        let inspector = match (&params.evaluation, test) {
+            (Some(evaluation), Some(test)) => {
+                let about = (&earlier[..], data.classes);
+                Some(Inspector::new(evaluation, about, test, key.fold("evaluation"))?)
+            }
+            _ => None,
+        };
+        iterate(&mut bench, (&matcher, &params, inspector.as_ref()), context)?;
+        if let (Keep::Best, Some(best)) = (params.keep, &bench.state.best) {
+            bench.state.now = best.kept.clone();
+        }
         finish(&params, &data, &bench, (&matcher, &description), (stage, &earlier))
     }
 }
@@ -144,7 +169,11 @@ fn check_needs(params: &DistillParams, description: &Description, network: Optio
                 "start weights",
                 "wire an `advance` node into `start`, or choose a matcher that starts from random nets",
             ),
-            Need::Evaluation => (true, "evaluations during distillation", "choose a matcher that needs none"),
+            Need::Evaluation => (
+                params.evaluation.is_none(),
+                "evaluations during distillation",
+                "give `evaluation: { every: 100 }` in the parameters",
+            ),
         };
         if missing {
             let message = format!("matcher `{id}` needs {what}, and this node is given none");
@@ -154,8 +183,8 @@ fn check_needs(params: &DistillParams, description: &Description, network: Optio
     Ok(())
 }
 
-fn check_class_sizes(params: &DistillParams, data: &Prepared) -> NodeResult<()> {
-    let sizes = data.train.class_rows().iter().map(Vec::len).enumerate();
+fn check_class_sizes(params: &DistillParams, train: &Split) -> NodeResult<()> {
+    let sizes = train.class_rows().iter().map(Vec::len).enumerate();
     let Some((class, size)) = sizes.min_by_key(|(_, size)| *size) else {
         return Err(fail("empty_data", "the data set has no classes"));
     };
@@ -170,20 +199,34 @@ fn check_class_sizes(params: &DistillParams, data: &Prepared) -> NodeResult<()> 
 }
 
 /// Runs what is left of the outer iterations. Whatever stops it half way, a checkpoint of the last whole iteration remains.
-fn iterate(bench: &mut Bench<'_>, matcher: &Matcher, context: &NodeContext<'_>) -> NodeResult<()> {
-    while bench.state.iteration < bench.problem.iterations {
+fn iterate(
+    bench: &mut Bench<'_>,
+    (matcher, params, inspector): (&Matcher, &DistillParams, Option<&Inspector<'_>>),
+    context: &NodeContext<'_>,
+) -> NodeResult<()> {
+    let last = match params.keep {
+        Keep::Iteration(kept) => kept.min(params.iterations),
+        Keep::Last | Keep::Best => params.iterations,
+    };
+    loop {
         let before = bench.state.clone();
-        if let Err(error) = iterate_once(bench, matcher, context) {
+        let done = before.iteration;
+        let due = inspector.filter(|inspector| before.evaluated < done && inspector.is_due(done, last));
+        let outcome = match due {
+            Some(inspector) => evaluate(bench, matcher, inspector, context),
+            None if done >= last => return Ok(()),
+            None => iterate_once(bench, matcher, context),
+        };
+        if let Err(error) = outcome {
             // A failure leaves a checkpoint too: what came before it can be looked at, and is not lost.
             if !error.cancelled || context.checkpoint_due() {
                 context.save_checkpoint(&before.to_checkpoint()?)?;
             }
             return Err(error);
         }
-        bench.state.iteration += 1;
         context.progress(Progress {
             done: bench.state.iteration,
-            total: bench.problem.iterations,
+            total: last,
             unit: "iterations",
             loss: bench.state.curves.last(LOSS),
         });
@@ -191,7 +234,6 @@ fn iterate(bench: &mut Bench<'_>, matcher: &Matcher, context: &NodeContext<'_>) 
             context.save_checkpoint(&bench.state.to_checkpoint()?)?;
         }
     }
-    Ok(())
 }
 
 fn iterate_once(bench: &mut Bench<'_>, matcher: &Matcher, context: &NodeContext<'_>) -> NodeResult<()> {
@@ -206,7 +248,37 @@ fn iterate_once(bench: &mut Bench<'_>, matcher: &Matcher, context: &NodeContext<
     if !bench.not_finite.is_empty() {
         return Err(not_finite(&bench.matcher, iteration, &bench.not_finite));
     }
-    outcome.map_err(|error| at_iteration(from_plugin(&error), &bench.matcher, iteration, last_loss))
+    outcome.map_err(|error| at_iteration(from_plugin(&error), &bench.matcher, iteration, last_loss))?;
+    bench.state.iteration += 1;
+    Ok(())
+}
+
+/// Evaluates the set as it is, and keeps it if it is the best so far; of equals the earliest.
+fn evaluate(
+    bench: &mut Bench<'_>,
+    matcher: &Matcher,
+    inspector: &Inspector<'_>,
+    context: &NodeContext<'_>,
+) -> NodeResult<()> {
+    let iteration = bench.state.iteration;
+    let Some(network) = &bench.network else {
+        return Err(fail("no_model", "evaluations need a model").with_help("give `model:` in the parameters"));
+    };
+    let new = matcher.decode(&bench.learnables(), &bench.problem).during("decoding the set")?;
+    let new = Decoded { images: new.images.detach(), labels: new.labels };
+    let stop = || context.cancelled();
+    let found = inspector.accuracy(network, &new, step_size(bench)?, &stop);
+    bench.state.evaluated = iteration;
+    let Some(accuracy) = found.map_err(|error| while_evaluating(error, iteration))? else {
+        context.warn(format!("the learned step size after iteration {iteration} is none to train at: not evaluated"));
+        return Ok(());
+    };
+    bench.metric(&format!("accuracy_on_{}", inspector.params.on.name()), 100.0 * accuracy);
+    if bench.state.best.as_ref().is_none_or(|best| accuracy > best.accuracy) {
+        let kept = Kept { named: Named::new(), ..bench.state.now.clone() };
+        bench.state.best = Some(Best { iteration, accuracy, kept });
+    }
+    Ok(())
 }
 
 fn finish(
@@ -237,7 +309,7 @@ fn finish(
         step_size: learned,
         info: SetInfo {
             recipe: recipe(&description.recipe, learned, earlier, data),
-            ..info(params, data, bench.network.as_ref(), stage)
+            ..info(params, data, bench, stage)
         },
     };
     let store = bench.context.store();
@@ -249,17 +321,18 @@ fn finish(
     Ok(Outputs { artifacts, metrics: bench.state.curves.latest() })
 }
 
-fn info(params: &DistillParams, data: &Prepared, network: Option<&Network>, stage: u64) -> SetInfo {
+fn info(params: &DistillParams, data: &Prepared, bench: &Bench<'_>, stage: u64) -> SetInfo {
     SetInfo {
         method: params.label().to_owned(),
         source: data.dataset.source().to_owned(),
         made_by: json!({
             "kind": "distill",
             "matcher": params.matcher,
-            "model": network.map(|network| &network.choice),
+            "model": bench.network.as_ref().map(|network| &network.choice),
             "iterations": params.iterations,
             "condition": params.condition,
             "warm_up": params.warm_up,
+            "kept": kept(params, bench),
             "seed": params.seed,
         }),
         recipe: Value::Null,
@@ -268,6 +341,19 @@ fn info(params: &DistillParams, data: &Prepared, network: Option<&Network>, stag
         class_names: data.dataset.class_names().to_vec(),
         class_ids: data.dataset.class_ids().cloned(),
         preprocessing: data.dataset.preprocessing().note(),
+    }
+}
+
+/// Which state of the set this is, and by what it was chosen: an accuracy that chose is no result.
+fn kept(params: &DistillParams, bench: &Bench<'_>) -> Value {
+    let best = bench.state.best.as_ref().filter(|_| params.keep == Keep::Best);
+    match (best, &params.evaluation) {
+        (Some(best), Some(evaluation)) => json!({
+            "after_iterations": best.iteration,
+            "because": format!("best on {}", evaluation.on.words()),
+            "accuracy_that_chose": best.accuracy,
+        }),
+        _ => json!({ "after_iterations": bench.state.iteration, "because": "last" }),
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::course::{CourseParams, check_course, warm_up_defaults};
+use super::inspect::{EvaluationParams, Keep, evaluation_defaults};
 use crate::Library;
 use crate::choice::{PluginChoice, check_choice};
 use crate::params::{problem, resolve};
@@ -39,6 +40,12 @@ pub(super) struct DistillParams {
     /// DC, DM), instead of taken from a pool in `start`.
     #[serde(default)]
     pub(super) warm_up: Option<CourseParams>,
+    /// Which state of the set is the result: `last`, `best` in the evaluations, or `{ iteration: 1950 }`.
+    #[serde(default)]
+    pub(super) keep: Keep,
+    /// Evaluations during distillation; they cost time and, by default, a part of the training split.
+    #[serde(default)]
+    pub(super) evaluation: Option<EvaluationParams>,
     /// Name of the method in tables; the matcher's id if it is not given.
     #[serde(default)]
     pub(super) method: Option<String>,
@@ -65,10 +72,42 @@ pub(super) fn check(library: &Library, with: &Value) -> Result<Value, Vec<ParamP
         }
     }
     problems.extend(check_course(&mut resolved, "/warm_up", &warm_up_defaults()));
+    problems.extend(check_course(&mut resolved, "/evaluation/training", &evaluation_defaults()));
+    problems.extend(check_evaluation(&resolved));
     for (role, field) in [(Role::Matcher, "matcher"), (Role::Model, "model")] {
         if let Err(found) = check_choice(library, role, field, &mut resolved) {
             problems.extend(found);
         }
     }
     if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+}
+
+fn check_evaluation(with: &Value) -> Vec<ParamProblem> {
+    let mut problems = Vec::new();
+    let mut wrong = |pointer: &str, message: String, help: Option<&str>| {
+        problems.push(problem(pointer, message, help.map(str::to_owned)));
+    };
+    if let Some(kept) = with["keep"]["iteration"].as_u64() {
+        let all = with["iterations"].as_u64().unwrap_or(0);
+        if !(1..=all).contains(&kept) {
+            wrong("/keep/iteration", format!("iteration {kept} is not one of the {all} iterations"), None);
+        }
+    }
+    let Some(evaluation) = with.get("evaluation").filter(|evaluation| evaluation.is_object()) else {
+        if with["keep"] == "best" {
+            let help = "for example `evaluation: { every: 100 }`";
+            wrong("/keep", "`keep: best` needs evaluations to choose by".to_owned(), Some(help));
+        }
+        return problems;
+    };
+    for field in ["every", "nets"] {
+        if evaluation[field] == 0 {
+            wrong(&format!("/evaluation/{field}"), format!("`{field}` must be at least 1"), None);
+        }
+    }
+    let fraction = evaluation["fraction"].as_f64().unwrap_or(0.0);
+    if !(fraction > 0.0 && fraction < 1.0) {
+        wrong("/evaluation/fraction", format!("{fraction} must be above 0 and below 1"), None);
+    }
+    problems
 }

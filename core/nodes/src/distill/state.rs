@@ -5,6 +5,7 @@
 //! | `value.<learnable>`, `momentum.<learnable>` | a learnable and its optimiser's buffer |
 //! | `named.<name>` | a tensor that the matcher keeps |
 //! | `good.value.<learnable>` and so on | the same at the save point |
+//! | `best.value.<learnable>` and so on | the same where an evaluation was best |
 
 use pddflow_host::{LearnableSpec, Sgd};
 use pddflow_tensor::{Device, Tensor, TensorError};
@@ -68,6 +69,21 @@ pub(super) struct State {
     pub(super) good: Option<Kept>,
     /// Metrics so far.
     pub(super) curves: Curves,
+    /// The iteration after which the set was evaluated last; 0 for never.
+    pub(super) evaluated: u64,
+    /// What was best in the evaluations.
+    pub(super) best: Option<Best>,
+}
+
+/// A set that was better than all before it.
+#[derive(Clone, Debug)]
+pub(super) struct Best {
+    /// Iterations that had been done.
+    pub(super) iteration: u64,
+    /// Mean accuracy of the evaluation, 0 to 1.
+    pub(super) accuracy: f64,
+    /// The learnables.
+    pub(super) kept: Kept,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -77,10 +93,13 @@ struct Note {
     iteration: u64,
     good: bool,
     curves: Curves,
+    evaluated: u64,
+    /// Iteration and accuracy.
+    best: Option<(u64, f64)>,
 }
 
 /// Version of the checkpoint's form; a checkpoint of another version is not continued.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl State {
     /// Bytes of a checkpoint.
@@ -90,11 +109,16 @@ impl State {
         if let Some(good) = &self.good {
             put(&mut tensors, "good.", good);
         }
+        if let Some(best) = &self.best {
+            put(&mut tensors, "best.", &best.kept);
+        }
         let note = Note {
             version: VERSION,
             iteration: self.iteration,
             good: self.good.is_some(),
             curves: self.curves.clone(),
+            evaluated: self.evaluated,
+            best: self.best.as_ref().map(|best| (best.iteration, best.accuracy)),
         };
         encode(&tensors, &note)
     }
@@ -110,6 +134,13 @@ impl State {
             now: take(&tensors, "", &fresh.now)?,
             good: if note.good { Some(take(&tensors, "good.", &fresh.now)?) } else { None },
             curves: note.curves,
+            evaluated: note.evaluated,
+            best: match note.best {
+                Some((iteration, accuracy)) => {
+                    Some(Best { iteration, accuracy, kept: take(&tensors, "best.", &fresh.now)? })
+                }
+                None => None,
+            },
         })
     }
 }

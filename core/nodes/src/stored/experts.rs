@@ -46,6 +46,11 @@ impl Experts {
         self.shards.is_empty()
     }
 
+    /// Whether they began with nets that had seen sets.
+    pub(crate) fn are_advanced(&self) -> bool {
+        self.shards.first().is_some_and(|shard| !shard.info().sets.is_empty())
+    }
+
     /// Number of nets.
     pub(crate) fn count(&self) -> usize {
         self.shards.iter().map(|shard| shard.info().count).sum()

@@ -146,7 +146,12 @@ fn stages(matcher: &str, stages: usize) -> String {
     ))
 }
 
-const MATCHERS: [&str; 2] = ["dm: { batch: 16 }", "dc: { batch: 16, outer: 2, inner: 1 }"];
+const MATCHERS: [&str; 4] = [
+    "dm: { batch: 16 }",
+    "dc: { batch: 16, outer: 2, inner: 1 }",
+    "cafe: { batch: 16, accuracy_batch: 8, max_outer: 2, max_inner: 2 }",
+    "idc: { batch: 16, inner: 1, samples: 16, batch_net: 16 }",
+];
 
 fn base(matcher: &str) -> String {
     pipeline(&format!(
@@ -305,4 +310,143 @@ fn bad_parameters_are_found_out_before_anything_runs() {
     }
     let problems = Bench::new().problems(&stages("dm: {}", 1).replace("warm_up: { epochs: 2", "warm_up: { epochs: 0"));
     assert!(problems.contains("at least 1"), "{problems}");
+}
+
+/// One distillation with more parameters.
+fn watched(more: &str) -> String {
+    pipeline(&format!(
+        "  distill: {{ kind: distill, needs: {{ data: data }}, with: {{ ipc: 1, iterations: 6, \
+         model: {{ convnet: {{ width: 4 }} }}, matcher: {{ dm: {{ batch: 16 }} }}, {more} }} }}\n"
+    ))
+}
+
+const EVALUATION: &str = "evaluation: { every: 2, nets: 2, on: test, training: { epochs: 3, batch: 5 } }";
+
+#[test]
+fn looking_on_changes_nothing_and_the_best_set_can_be_kept() {
+    let plain = Bench::new();
+    plain.run(&watched("method: x")).unwrap();
+    let (last, best) = (Bench::new(), Bench::new());
+    last.run(&watched(EVALUATION)).unwrap();
+    best.run(&watched(&format!("keep: best, {EVALUATION}"))).unwrap();
+    assert_eq!(images(&plain, "distill"), images(&last, "distill"));
+    let seen = best.metric_values("distill", "accuracy_on_test");
+    assert_eq!((seen.len(), &seen), (3, &last.metric_values("distill", "accuracy_on_test")));
+    let set = DistilledSet::decode(&best.artifact("distill.set")).unwrap();
+    let kept = &set.info.made_by["kept"];
+    assert_eq!(kept["because"], "best on test images");
+    let most = seen.iter().copied().fold(0.0, f64::max);
+    assert_eq!(kept["accuracy_that_chose"].as_f64().unwrap() * 100.0, most);
+    let place = seen.iter().position(|accuracy| *accuracy == most).unwrap();
+    assert_eq!(kept["after_iterations"].as_u64().unwrap(), 2 * (place as u64 + 1));
+    // The set of that iteration, as if the run had ended there.
+    let there = Bench::new();
+    there.run(&watched(&format!("keep: {{ iteration: {} }}", 2 * (place + 1)))).unwrap();
+    assert_eq!(images(&there, "distill"), images(&best, "distill"));
+}
+
+#[test]
+fn held_out_images_are_not_seen_by_the_matcher() {
+    let held_out = Bench::new();
+    held_out.run(&watched(&format!("keep: best, {}", EVALUATION.replace("on: test", "fraction: 0.5")))).unwrap();
+    let test = Bench::new();
+    test.run(&watched(EVALUATION)).unwrap();
+    assert_ne!(images(&held_out, "distill"), images(&test, "distill"), "half of the images are missing");
+    let set = DistilledSet::decode(&held_out.artifact("distill.set")).unwrap();
+    assert_eq!(set.info.made_by["kept"]["because"], "best on held-out training images");
+}
+
+#[test]
+fn an_interrupted_evaluation_ends_as_an_unbroken_one() {
+    let text = watched(&format!("keep: best, {EVALUATION}"));
+    let unbroken = digests_of(&text);
+    let bench = Bench::new();
+    let mut stops = 0;
+    while bench.run_until(&text, 2) {
+        stops += 1;
+        assert!(stops < 50, "it does not get on");
+    }
+    assert!(stops > 2, "{stops} stops");
+    assert_eq!(bench.digests(), unbroken);
+}
+
+#[test]
+fn what_is_kept_must_exist() {
+    for (more, expected) in [
+        ("keep: best", "needs evaluations"),
+        ("keep: { iteration: 7 }", "iteration 7"),
+        ("evaluation: { fraction: 1 }", "below 1"),
+        ("evaluation: { every: 0 }", "at least 1"),
+    ] {
+        let problems = Bench::new().problems(&watched(more));
+        assert!(problems.contains(expected), "{more}: {problems}");
+    }
+}
+
+/// P stages of trajectory matching as released: nets are advanced, experts go on from there, the model is theirs.
+fn trajectory_stages(stages: usize, epochs: u64) -> String {
+    pipeline(&format!(
+        r#"
+  start:
+    for: {{ k: 1..={stages} }}
+    kind: advance
+    needs: {{ sets: "distill[..${{k}}]", start: {{ if: "${{k > 1}}", then: "start[${{k - 1}}]" }} }}
+    with: {{ model: {{ convnet: {{ width: 4 }} }}, nets: 2, epochs: 2, batch: 16 }}
+  experts:
+    for: {{ k: 1..={stages} }}
+    kind: train
+    needs: {{ data: data, start: "start[${{k}}]" }}
+    with: {{ model: {{ convnet: {{ width: 4 }} }}, nets: 2, epochs: {epochs}, batch: 500, snapshots: epoch }}
+  distill:
+    for: {{ k: 1..={stages} }}
+    kind: distill
+    needs: {{ data: data, trajectories: "experts[${{k}}]", previous: "distill[..${{k}}]" }}
+    with:
+      ipc: 1
+      iterations: 3
+      matcher: {{ mtt: {{ lr: 10, syn_steps: 3, expert_epochs: 1, max_start: 2 }} }}
+      keep: best
+      evaluation: {{ every: 2, nets: 2, on: test, training: {{ epochs: 2, batch: 16 }} }}
+"#
+    ))
+}
+
+#[test]
+fn trajectory_matching_is_progressive() {
+    let base = Bench::new();
+    base.run(&trajectory_stages(1, 2).replace("start: \"start[${k}]\"", "start: []")).unwrap();
+    let three = Bench::new();
+    let text = trajectory_stages(3, 2);
+    three.run(&text).unwrap();
+    assert_eq!(images(&three, "distill[1]"), images(&base, "distill[1]"), "the first stage is the base method");
+    let set = |stage: usize| DistilledSet::decode(&three.artifact(&format!("distill[{stage}].set"))).unwrap();
+    let third = set(3);
+    let step_sizes: Vec<f64> = serde_json::from_value(third.info.recipe["step_sizes"].clone()).unwrap();
+    assert_eq!(step_sizes, [1, 2, 3].map(|stage| set(stage).step_size.unwrap()));
+    assert_eq!(third.info.recipe["preprocessing"], third.info.preprocessing.digest().to_string());
+    assert_ne!(images(&three, "distill[2]"), images(&three, "distill[3]"));
+    // Experts of stage 3 begin with the nets that went through the first two sets.
+    let start = NetWeights::decode(&three.artifact("start[3].weights")).unwrap();
+    assert_eq!(start.info().sets, [three.digests()["distill[1].set"], three.digests()["distill[2].set"]]);
+    assert_eq!(values(&trajectories(&three, "experts[3]").snapshot(0, 0).unwrap()), values(&start.net(0).unwrap()));
+    let bench = Bench::new();
+    let mut stops = 0;
+    while bench.run_until(&text, 3) {
+        stops += 1;
+        assert!(stops < 50, "it does not get on");
+    }
+    assert_eq!(bench.digests(), three.digests());
+}
+
+#[test]
+fn trajectories_that_are_missing_or_too_short_are_told() {
+    let (code, text) = failure_of(&trajectory_stages(1, 1));
+    assert_eq!(code, "pddflow::nodes::trajectories_too_short", "{text}");
+    assert!(text.contains("snapshots 0 to 2") && text.contains("epochs 0 to 1 were kept"), "{text}");
+    let without = trajectory_stages(1, 2)
+        .replace("trajectories: \"experts[${k}]\", ", "")
+        .replace("ipc: 1\n", "ipc: 1\n      model: { convnet: { width: 4 } }\n");
+    let (code, text) = failure_of(&without);
+    assert_eq!(code, "pddflow::nodes::not_wired", "{text}");
+    assert!(text.contains("wire a `train` node"), "{text}");
 }
