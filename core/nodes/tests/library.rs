@@ -9,6 +9,8 @@
 
 #[path = "library/harness.rs"]
 mod harness;
+#[path = "library/matchers.rs"]
+mod matchers;
 #[path = "library/progressive.rs"]
 mod progressive;
 #[path = "library/stopping.rs"]
@@ -21,9 +23,11 @@ use pddflow_cache::Digest;
 
 /// Losses of the first iterations, made by this program (`distill` revision 1, kernels revision 1) with
 /// `cargo test -p pddflow-nodes --test library -- --nocapture golden`.
-const GOLDEN: [(&str, &[f64]); 2] = [
+const GOLDEN: [(&str, &[f64]); 4] = [
     ("dm: {}", &[2.745_582_008, 1.982_276_457, 2.085_538_328]),
     ("dc: { outer: 2, inner: 1, batch: 32 }", &[12.156_141_090, 14.246_858_310]),
+    ("cafe: { batch: 16, accuracy_batch: 8, lambda1: 0, max_outer: 2, max_inner: 2 }", &[3_443.839_172, 3_384.172_419]),
+    ("idc: { preset: fashion-mnist, inner: 2, batch: 16, samples: 64 }", &[21.175_567_102, 22.440_678_740]),
 ];
 /// Other processors add up in another order (vector width): single precision, a few thousand terms.
 const GOLDEN_TOLERANCE: f64 = 1e-4;

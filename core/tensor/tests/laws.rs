@@ -1,6 +1,7 @@
 //! Laws of tensors that are not about one operation: errors, threads, depth, dtype, augmentation.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use pddflow_tensor::augment::transform::{self, Grid};
 use pddflow_tensor::augment::{self, Draw, Policy};
 use pddflow_tensor::{Conv2d, DType, Device, Keep, RandomKey, Tensor, grad};
 
@@ -246,4 +247,26 @@ fn cutmix_pastes_the_share_that_it_reports() {
             (own, labels.to_i64_vec().unwrap(), 1.0)
         );
     }
+}
+
+#[test]
+fn transforms_that_change_nothing_are_identities() {
+    let x = random("still", &[3, 2, 7, 9], DType::F64);
+    let before = x.to_f64_vec().unwrap();
+    let same = |name: &str, y: Tensor| {
+        let after = y.to_f64_vec().unwrap();
+        // Resampling positions go through normalised coordinates, so they are whole up to rounding.
+        let error = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(error < 1e-12, "{name}: {error}");
+    };
+    for grid in [Grid::Corners, Grid::Centres] {
+        same("scale", transform::scale(&x, &[1.0], &[1.0; 3], grid).unwrap());
+        same("rotate", transform::rotate(&x, &[0.0; 3], grid).unwrap());
+    }
+    same("flip", transform::flip(&x, &[false]).unwrap());
+    same("flip twice", transform::flip(&transform::flip(&x, &[true]).unwrap(), &[true; 3]).unwrap());
+    same("crop", transform::crop(&x, &[0], &[0]).unwrap());
+    same("brightness", transform::brightness(&x, &[0.0]).unwrap());
+    same("saturation", transform::saturation(&x, &[1.0]).unwrap());
+    same("contrast", transform::contrast(&x, &[1.0; 3]).unwrap());
 }

@@ -28,6 +28,9 @@ fn first_value(spec: &LearnableSpec, problem: &Problem, train: &Split, key: Rand
     let doing = format!("making the first `{}`", spec.name);
     let filled = |values| Tensor::from_values(values, &spec.shape, problem.dtype, &problem.device).during(&doing);
     let count: usize = spec.shape.iter().product();
+    if spec.space == Space::Unit {
+        check_pixels(spec, problem)?;
+    }
     match spec.init {
         LearnableInit::Noise { std } => filled(key.normal_f64(count).into_iter().map(|z| z * std).collect()),
         LearnableInit::Constant(value) => filled(vec![value; count]),
@@ -97,6 +100,22 @@ fn real_images(spec: &LearnableSpec, problem: &Problem, train: &Split, rows: &[u
         Space::Normalised => Ok(images),
         Space::Unit => to_unit(&images, problem),
     }
+}
+
+/// Fails unless undoing the normalisation gives pixels in `[0, 1]`: whitening mixes pixels, and has no such inverse by channel.
+fn check_pixels(spec: &LearnableSpec, problem: &Problem) -> NodeResult<()> {
+    /// Rounding of the inverse.
+    const SLACK: f64 = 1e-6;
+    let range = &problem.value_range;
+    let pixel = |value: f64, channel: usize| value * range.std[channel] + range.mean[channel];
+    let fits = |channel: usize| {
+        pixel(range.min[channel], channel) >= -SLACK && pixel(range.max[channel], channel) <= 1.0 + SLACK
+    };
+    if (0..range.mean.len()).all(fits) {
+        return Ok(());
+    }
+    let message = format!("learnable `{}` holds pixels between 0 and 1, but the data is whitened", spec.name);
+    Err(fail("whitened", message).with_help("give the data set `normalize: standard` for this matcher"))
 }
 
 /// Undoes the normalisation.

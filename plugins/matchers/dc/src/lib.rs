@@ -278,3 +278,14 @@ impl Matcher for Dc {
 }
 
 pddflow_sdk::plugin!(matcher Dc);
+
+#[cfg(test)]
+mod tests {
+    use super::loops;
+
+    #[test]
+    fn loops_are_the_authors_and_those_in_between_the_entry_below() {
+        assert_eq!([1, 10, 20, 30, 40, 50].map(loops), [(1, 1), (10, 50), (20, 25), (30, 20), (40, 15), (50, 10)]);
+        assert_eq!([2, 15, 100].map(loops), [(1, 1), (10, 50), (50, 10)]);
+    }
+}
