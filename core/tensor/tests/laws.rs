@@ -214,11 +214,13 @@ fn policies_have_one_way_to_be_written() {
     for (text, canonical) in [
         ("dsa:rotate_scale_flip_cutout_crop_color", "dsa:color_crop_cutout_flip_scale_rotate"),
         ("idc:cutout_color_crop", "idc:color_crop_cutout"),
+        ("dsa", "dsa:color_crop_cutout_flip_scale_rotate"),
+        ("idc", "idc:color_crop_cutout_flip_scale_rotate"),
         ("none", "none"),
     ] {
         assert_eq!(Policy::parse(text).unwrap().canonical(), canonical);
     }
-    for bad in ["", "dsa", "dsa:", "color_crop", "dsa:crop_crop", "idc:blur"] {
+    for bad in ["", "dsb", "dsa:", "color_crop", "dsa:crop_crop", "idc:blur"] {
         assert!(Policy::parse(bad).is_err(), "{bad}");
     }
     assert_eq!(Policy::parse("idc:color_cutout").unwrap().without("cutout").unwrap().canonical(), "idc:color");
