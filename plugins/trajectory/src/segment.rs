@@ -13,6 +13,8 @@ pub struct Segment<'call> {
     pub(crate) learnable: Vec<bool>,
     /// Learnable weights at the start.
     pub start: Vec<Tensor<'call>>,
+    /// All weights of the model at the end: the expert that may label images.
+    pub expert: Vec<Tensor<'call>>,
     /// Learnable weights at the end.
     pub target: Vec<Tensor<'call>>,
     /// Squared distance of the two, above 0.
@@ -49,7 +51,7 @@ impl<'call> Segment<'call> {
                  experts must be finite and must have moved"
             )));
         }
-        Ok(Self { weights: drawn.start, learnable, start, target, squared_length })
+        Ok(Self { weights: drawn.start, expert: drawn.target, learnable, start, target, squared_length })
     }
 
     /// `|theta - target|^2 / |start - target|^2`, which is 1 at the start.

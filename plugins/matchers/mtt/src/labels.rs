@@ -1,14 +1,12 @@
 //! Labels of the synthetic images.
 
-use pddflow_sdk::{Call, Iteration, Kind, Learnable, Mode, Part, Problem, Result, Rows, Start, Tensor};
+use pddflow_sdk::{Call, Iteration, Kind, Learnable, Problem, Result, Start, Tensor};
 use pddflow_trajectory::Window;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Odds of a row's class at the start of `one_hot`, against each other class times their number: a probability of 0.9.
 const ODDS: f64 = 9.0;
-/// Images that the teacher sees at once.
-const CHUNK: usize = 256;
 
 /// Labels of the images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -18,7 +16,8 @@ pub(crate) enum Labels {
     Hard,
     /// Probabilities, learned as logits; they start at 0.9 for the row's class.
     OneHot,
-    /// Probabilities, learned as logits; they start as those of an expert on the first images.
+    /// Probabilities, learned as logits; they start as those of the expert at the end of a last segment on
+    /// the first images.
     Teacher,
 }
 
@@ -43,20 +42,11 @@ impl Labels {
                 let others = (run.problem().classes as f64 - 1.0).max(1.0);
                 run.assign("labels", &(&run.learnable("labels")?.detach()? * (ODDS * others).ln())?)
             }
-            Self::Teacher => run.assign("labels", &teacher(run, window, epochs)?),
+            Self::Teacher => {
+                let key = run.key().fold("teacher")?;
+                let expert = run.trajectory(window.max - 1..window.max, epochs, key)?.target;
+                run.assign("labels", &pddflow_trajectory::logits(run, &expert, key)?)
+            }
         }
     }
-}
-
-/// Logits of the new images by an expert at the end of a last segment.
-fn teacher<'call>(run: &Iteration<'call>, window: &Window, epochs: u64) -> Result<Tensor<'call>> {
-    let key = run.key().fold("teacher")?;
-    let expert = run.trajectory(window.max - 1..window.max, epochs, key)?.target;
-    let images = run.set(&Rows::all(Part::New))?.images.detach()?;
-    let rows = images.shape()?[0];
-    let logits = |from: usize| -> Result<Tensor<'call>> {
-        let chunk = images.slice(0, from, (from + CHUNK).min(rows), 1)?;
-        Ok(run.forward(&expert, &chunk, Mode::Eval, key)?.logits)
-    };
-    Tensor::concat(&(0..rows).step_by(CHUNK).map(logits).collect::<Result<Vec<_>>>()?, 0)
 }
