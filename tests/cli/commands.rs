@@ -53,8 +53,12 @@ fn the_plugins_of_this_repository_are_listed() {
         ("matcher", "dm"),
         ("matcher", "idc"),
         ("matcher", "mtt"),
+        ("matcher", "tesla"),
+        ("model", "alexnet"),
         ("model", "convnet"),
+        ("model", "mlp"),
         ("model", "resnet"),
+        ("model", "vgg"),
     ] {
         assert!(found.contains(&expected), "{found:?}");
     }

@@ -67,6 +67,7 @@ fn plugins_agree_with_the_reference() {
             "idc_decode" => idc::idc_decode(&case, &registry),
             "idc_match" => idc::idc_match(&case, &registry),
             "mtt" => trajectory::mtt(&case, &registry),
+            "tesla" => trajectory::tesla(&case, &registry),
             _ => {
                 missing.insert(case.kind);
                 continue;

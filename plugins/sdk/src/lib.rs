@@ -95,6 +95,7 @@ mod model;
 mod norm;
 mod ops;
 mod random;
+mod stack;
 mod tensor;
 
 pub use call::Call;
@@ -104,4 +105,5 @@ pub use matcher::{Decoded, Description, Kind, Learnable, Learnables, Matcher, Ne
 pub use model::{Batch, Init, Input, Mode, Model, Output, Weights};
 pub use norm::Norm;
 pub use random::Key;
+pub use stack::{Block, Stack};
 pub use tensor::{DType, Keep, Tensor, grad, gradients};

@@ -13,14 +13,18 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 /// Libraries of this repository's plugins.
-pub const PLUGINS: [&str; 7] = [
+pub const PLUGINS: [&str; 11] = [
     "pddflow_matcher_cafe",
     "pddflow_matcher_dc",
     "pddflow_matcher_dm",
     "pddflow_matcher_idc",
     "pddflow_matcher_mtt",
+    "pddflow_matcher_tesla",
+    "pddflow_model_alexnet",
     "pddflow_model_convnet",
+    "pddflow_model_mlp",
     "pddflow_model_resnet",
+    "pddflow_model_vgg",
 ];
 
 /// Root of the workspace.

@@ -52,11 +52,21 @@ struct Seen {
 fn plugins() -> Vec<PathBuf> {
     let here = std::env::current_exe().unwrap();
     let folder = here.parent().unwrap();
-    ["model_convnet", "model_resnet", "matcher_cafe", "matcher_dc", "matcher_dm", "matcher_idc", "matcher_mtt"]
-        .map(|name| {
-            folder.join(format!("{}pddflow_{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
-        })
-        .to_vec()
+    [
+        "model_alexnet",
+        "model_convnet",
+        "model_mlp",
+        "model_resnet",
+        "model_vgg",
+        "matcher_cafe",
+        "matcher_dc",
+        "matcher_dm",
+        "matcher_idc",
+        "matcher_mtt",
+        "matcher_tesla",
+    ]
+    .map(|name| folder.join(format!("{}pddflow_{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)))
+    .to_vec()
 }
 
 impl Bench {

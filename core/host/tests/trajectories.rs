@@ -1,0 +1,257 @@
+//! Matchers of trajectories through the boundary: gradients against finite differences, conditioning, labels, blow-ups.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+
+mod support;
+
+use pddflow_host::{Decoded, InputShape, Labels, LearnableRole, Mode, Registry, Segment};
+use pddflow_tensor::{Device, RandomKey, Tensor};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use support::{Bench, noise};
+
+const SHAPE: InputShape = InputShape { channels: 3, height: 8, width: 8 };
+const CLASSES: usize = 3;
+const IPC: usize = 2;
+const ROWS: usize = CLASSES * IPC;
+
+fn registry() -> Registry {
+    support::registry()
+}
+
+/// A student on noise, with an expert that moved a little; `norm` is the net's.
+fn bench(registry: &Registry, norm: &str) -> Bench {
+    let model = registry.model("convnet", &json!({"width": 4, "depth": 2, "norm": norm})).unwrap();
+    let mut bench = Bench::new(support::problem(CLASSES, SHAPE, IPC)).with_model(model).with_random_images();
+    bench.learnables.push(("step_size".to_owned(), Tensor::from_f64(vec![0.05], &[], &Device::Cpu).unwrap()));
+    let key = RandomKey::new(11);
+    let target: Vec<Tensor> = bench
+        .start
+        .iter()
+        .zip(&bench.specs)
+        .map(|(weight, spec)| weight.add(&noise(&spec.shape, key.fold(&spec.name), 0.05)).unwrap())
+        .collect();
+    let start = bench.start.clone();
+    bench.segment =
+        Some(Box::new(move |starts, _| Segment { start: start.clone(), target: target.clone(), epoch: starts.start }));
+    bench
+}
+
+fn with_soft_labels(mut bench: Bench) -> Bench {
+    bench.learnables.push(("labels".to_owned(), noise(&[ROWS, CLASSES], RandomKey::new(5), 1.0)));
+    bench
+}
+
+/// An earlier set of the same size.
+fn with_previous(mut bench: Bench) -> Bench {
+    let labels: Vec<i64> = (0..CLASSES as i64).flat_map(|class| vec![class; IPC]).collect();
+    bench.previous = Some(Decoded {
+        images: noise(&[ROWS, 3, 8, 8], RandomKey::new(6), 1.0),
+        labels: Labels::Hard(Tensor::from_i64(labels, &[ROWS], &Device::Cpu).unwrap()),
+    });
+    bench
+}
+
+fn config(more: Value) -> Value {
+    let mut config = json!({"syn_steps": 3, "max_start": 1, "expert_epochs": 1, "batch_syn": 4});
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    config
+}
+
+fn gradient(bench: &Bench, name: &str) -> Tensor {
+    bench.steps.iter().find(|step| step.0 == name).unwrap_or_else(|| panic!("no step of {name}")).1.clone()
+}
+
+/// Gradients by every learnable against central differences of the loss in a random direction.
+fn check_gradients(make: &dyn Fn() -> Bench, config: &Value, registry: &Registry) {
+    const WIDTH: f64 = 1e-6;
+    let matcher = registry.matcher("mtt", config).unwrap();
+    let mut found = make();
+    // Not the first iteration, which gives labels their first value.
+    matcher.iterate(&mut found, 1).unwrap();
+    for (place, (name, value)) in make().learnables.iter().enumerate() {
+        let direction = noise(value.shape(), RandomKey::new(9).fold(name), 1.0);
+        let loss = |side: f64| {
+            let mut bench = make();
+            bench.learnables[place].1 = value.add(&direction.mul_scalar(side * WIDTH).unwrap()).unwrap();
+            matcher.iterate(&mut bench, 1).unwrap();
+            bench.metrics["loss"]
+        };
+        let slope = (loss(1.0) - loss(-1.0)) / (2.0 * WIDTH);
+        let own = gradient(&found, name).dot(&direction).unwrap().item().unwrap();
+        println!("{config} {name}: {own:.12e}, by differences {slope:.12e}");
+        // Rounding of the loss, about 1e-16, over the width, and the third derivative.
+        assert!((own - slope).abs() <= 1e-6 * slope.abs().max(1e-3), "{name}: {own}, by differences {slope}");
+    }
+}
+
+#[test]
+fn gradients_through_three_steps_agree_with_differences() {
+    let registry = registry();
+    let plain = || bench(&registry, "instance");
+    check_gradients(&plain, &config(json!({"augment": "none"})), &registry);
+    check_gradients(&plain, &config(json!({})), &registry);
+    let soft = || with_previous(with_soft_labels(bench(&registry, "instance")));
+    check_gradients(&soft, &config(json!({"labels": "one_hot"})), &registry);
+    // Statistics are carried and not compared; the batch's own act.
+    check_gradients(&|| bench(&registry, "batch"), &config(json!({"augment": "none"})), &registry);
+}
+
+#[test]
+fn one_step_of_tesla_is_the_exact_gradient() {
+    let registry = registry();
+    let run = |matcher: &str, more: Value| {
+        let mut bench = bench(&registry, "instance");
+        let mut config = config(more);
+        config["syn_steps"] = json!(1);
+        registry.matcher(matcher, &config).unwrap().iterate(&mut bench, 1).unwrap();
+        (gradient(&bench, "images").to_f64_vec().unwrap(), gradient(&bench, "step_size").item().unwrap())
+    };
+    let (exact, exact_alpha) = run("mtt", json!({}));
+    for (image_gradient, factor) in [("corrected", 1.0), ("released", 2.0)] {
+        let (images, alpha) = run("tesla", json!({ "image_gradient": image_gradient }));
+        let largest = exact.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+        let error = exact.iter().zip(&images).map(|(a, b)| (a - factor * b).abs()).fold(0.0, f64::max);
+        assert!(error <= 1e-12 * largest, "{image_gradient}: {error}");
+        assert!((alpha - exact_alpha).abs() <= 1e-12 * exact_alpha.abs());
+    }
+}
+
+#[test]
+fn batches_are_of_the_union_and_only_new_rows_move() {
+    let registry = registry();
+    for matcher in ["mtt", "tesla"] {
+        let mut bench = with_previous(bench(&registry, "instance"));
+        let (model, sizes) = (bench.model.clone().unwrap(), Arc::new(Mutex::new(Vec::new())));
+        let seen = Arc::clone(&sizes);
+        bench.forward = Some(Box::new(move |weights, x| {
+            seen.lock().unwrap().push(x.shape()[0]);
+            model.forward(weights, x, Mode::Train, RandomKey::new(0)).unwrap()
+        }));
+        let mut config = config(json!({"syn_steps": 4}));
+        // As many as one set has, which is half of the union.
+        config.as_object_mut().unwrap().remove("batch_syn");
+        registry.matcher(matcher, &config).unwrap().iterate(&mut bench, 1).unwrap();
+        assert!(sizes.lock().unwrap().iter().all(|size| *size == ROWS), "{sizes:?}");
+        assert_eq!(gradient(&bench, "images").shape(), [ROWS, 3, 8, 8]);
+    }
+}
+
+#[test]
+fn the_window_of_start_epochs_reaches_the_environment() {
+    let registry = registry();
+    let ends = |config: Value| {
+        let mut bench = bench(&registry, "instance");
+        bench.problem.iterations = 10;
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (seen, mut inner) = (Arc::clone(&asked), bench.segment.take().unwrap());
+        bench.segment = Some(Box::new(move |starts, length| {
+            seen.lock().unwrap().push((starts.clone(), length));
+            inner(starts, length)
+        }));
+        let matcher = registry.matcher("mtt", &config).unwrap();
+        (0..10).for_each(|iteration| matcher.iterate(&mut bench, iteration).unwrap());
+        let asked = asked.lock().unwrap();
+        asked.clone()
+    };
+    let fixed = json!({"syn_steps": 1, "min_start": 2, "max_start": 7, "expert_epochs": 3, "lr": 0.0});
+    assert_eq!(ends(fixed.clone()), vec![(2..7, 3); 10]);
+    let mut growing = fixed;
+    growing["expand_from"] = json!(4);
+    growing["expand_iterations"] = json!(6);
+    let found = ends(growing);
+    // Whether the last segment exists is asked at once.
+    assert_eq!(found[0], (6..7, 3));
+    let grown: Vec<u64> = found[1..].iter().map(|(starts, _)| starts.end).collect();
+    assert_eq!(grown, [4, 4, 5, 5, 6, 6, 7, 7, 7, 7]);
+}
+
+#[test]
+fn labels_start_as_the_method_says_and_stay_probabilities() {
+    let registry = registry();
+    for (matcher, kind) in [("mtt", "one_hot"), ("mtt", "teacher"), ("tesla", "teacher")] {
+        let matcher = registry.matcher(matcher, &config(json!({"labels": kind, "lr": 0.0}))).unwrap();
+        let mut bench = bench(&registry, "instance");
+        let description = matcher.describe(&bench.problem).unwrap();
+        let spec = description.learnables.iter().find(|spec| spec.role == LearnableRole::Labels).unwrap();
+        assert_eq!(spec.shape, [ROWS, CLASSES]);
+        let labels: Vec<i64> = (0..CLASSES as i64).flat_map(|class| vec![class; IPC]).collect();
+        let one_hot = Tensor::from_i64(labels, &[ROWS], &Device::Cpu).unwrap();
+        let one_hot = one_hot.one_hot(CLASSES, bench.problem.dtype).unwrap();
+        bench.learnables.push(("labels".to_owned(), one_hot));
+        bench.lr = 0.0;
+        matcher.iterate(&mut bench, 0).unwrap();
+        let decoded = matcher.decode(&bench.learnables, &bench.problem).unwrap();
+        let Labels::Soft(soft) = decoded.labels else { panic!("hard labels") };
+        let values = soft.to_f64_vec().unwrap();
+        for (row, own) in values.chunks(CLASSES).enumerate() {
+            assert!((own.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{own:?}");
+            if kind == "one_hot" {
+                assert!((own[row / IPC] - 0.9).abs() < 1e-12, "{own:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_blow_up_is_undone_and_the_next_steps_are_halved() {
+    let registry = registry();
+    for name in ["mtt", "tesla"] {
+        let matcher = registry.matcher(name, &config(json!({}))).unwrap();
+        let mut bench = bench(&registry, "instance");
+        bench.lr = 1e-3;
+        matcher.iterate(&mut bench, 0).unwrap();
+        assert_eq!(bench.metrics["blow_ups"], 0.0);
+        let good = bench.steps.len();
+        let images = bench.value("images").mul_scalar(f64::NAN).unwrap();
+        bench.learnables[0].1 = images;
+        bench.learnables[1].1 = Tensor::from_f64(vec![3.0], &[], &Device::Cpu).unwrap();
+        matcher.iterate(&mut bench, 1).unwrap();
+        assert_eq!(bench.metrics["blow_ups"], 1.0, "{name}");
+        assert!(bench.steps[good..].iter().all(|step| step.2 == 0.5), "{name}: the steps are not halved");
+        assert!(bench.value("images").to_f64_vec().unwrap().iter().all(|value| value.is_finite()));
+        assert!(bench.log.iter().any(|line| line.contains("back to the last good state")), "{:?}", bench.log);
+    }
+}
+
+#[test]
+fn blow_ups_in_a_row_end_with_what_to_do() {
+    let registry = registry();
+    for (limits, what) in [
+        (json!({"retries": 2}), "the loss became NaN at step size 0.05"),
+        (json!({"retries": 2, "step_size_limit": 0.04}), "the step size became 0.05, above `step_size_limit` 0.04"),
+    ] {
+        let matcher = registry.matcher("mtt", &config(limits)).unwrap();
+        let mut bench = bench(&registry, "instance");
+        bench.learnables[0].1 = bench.value("images").mul_scalar(f64::NAN).unwrap();
+        let error = matcher.iterate(&mut bench, 0).unwrap_err().to_string();
+        assert!(error.contains(what) && error.contains("3 times in a row") && error.contains("lower `lr`"), "{error}");
+        assert!(bench.steps.is_empty());
+    }
+}
+
+#[test]
+fn parameters_that_contradict_each_other_are_refused() {
+    let registry = registry();
+    for (config, what) in [
+        (json!({"min_start": 5, "max_start": 5}), "`min_start` 5 must lie below `max_start` 5"),
+        (json!({"expand_from": 30, "max_start": 20}), "`expand_from` 30"),
+        (json!({"expand_iterations": 30}), "without `expand_from`"),
+        (json!({"lr_teacher": 1e-5}), "`lr_teacher` 0.00001 must lie between"),
+    ] {
+        for matcher in ["mtt", "tesla"] {
+            let error = registry.matcher(matcher, &config).unwrap_err().to_string();
+            assert!(error.contains(what), "{matcher}: {error}");
+        }
+    }
+    assert!(registry.matcher("mtt", &json!({"step_size_floor": null, "lr_teacher": 1e-5})).is_ok());
+}
+
+#[test]
+fn an_expert_that_did_not_move_is_told() {
+    let registry = registry();
+    let mut bench = bench(&registry, "instance");
+    let start = bench.start.clone();
+    bench.segment = Some(Box::new(move |_, _| Segment { start: start.clone(), target: start.clone(), epoch: 4 }));
+    let error = registry.matcher("mtt", &config(json!({}))).unwrap().iterate(&mut bench, 0).unwrap_err().to_string();
+    assert!(error.contains("epoch 4") && error.contains("must have moved"), "{error}");
+}
