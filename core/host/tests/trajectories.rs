@@ -51,10 +51,12 @@ fn with_previous(mut bench: Bench) -> Bench {
     bench
 }
 
-fn config(more: Value) -> Value {
-    let mut config = json!({"syn_steps": 3, "max_start": 1, "expert_epochs": 1, "batch_syn": 4});
-    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    config
+fn config(mut more: Value) -> Value {
+    let own = more.as_object_mut().unwrap();
+    for (name, value) in [("syn_steps", 3), ("max_start", 1), ("expert_epochs", 1), ("batch_syn", 4)] {
+        own.entry(name).or_insert_with(|| json!(value));
+    }
+    more
 }
 
 fn gradient(bench: &Bench, name: &str) -> Tensor {
