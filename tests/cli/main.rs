@@ -6,10 +6,14 @@ mod diagnostics;
 mod help;
 mod readme;
 
-/// The text without the folders in which plugins are searched: they differ between machines.
+/// The text without the plugins that were built, which become more, and the folders in which they are searched, which
+/// differ between machines.
 fn redacted(text: &str) -> String {
     let line = |line: &str| match line.split_once("searched: ") {
-        Some((before, _)) => format!("{before}searched: [folders]\n"),
+        Some((before, _)) => {
+            let before = before.split_once("there are ").map_or(before, |(before, _)| before);
+            format!("{before}there are [plugins]; searched: [folders]\n")
+        }
         None => format!("{line}\n"),
     };
     text.lines().map(line).collect()
