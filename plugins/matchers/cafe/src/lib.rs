@@ -184,7 +184,8 @@ impl Matcher for Cafe {
         };
         description.need(Need::Model)?;
         description.learnable(&Learnable::images(problem, start, self.0.lr).with_momentum(self.0.momentum))?;
-        description.recipe(&pddflow_sdk::recipe(&self.0.augment))
+        let epochs = if self.0.augment == "none" { 600 } else { 1000 };
+        description.recipe(&pddflow_sdk::recipe(epochs, &self.0.augment))
     }
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {

@@ -253,7 +253,7 @@ impl Matcher for Dc {
         };
         description.need(Need::Model)?;
         description.learnable(&Learnable::images(problem, start, self.0.lr).with_momentum(self.0.momentum))?;
-        description.recipe(&pddflow_sdk::recipe(&self.0.augment))
+        description.recipe(&pddflow_sdk::recipe(if self.augments() { 1000 } else { 300 }, &self.0.augment))
     }
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {

@@ -151,7 +151,7 @@ impl Matcher for Dm {
         };
         description.need(Need::Model)?;
         description.learnable(&Learnable::images(problem, start, self.0.lr).with_momentum(self.0.momentum))?;
-        description.recipe(&pddflow_sdk::recipe(&self.0.augment))
+        description.recipe(&pddflow_sdk::recipe(1000, &self.0.augment))
     }
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {

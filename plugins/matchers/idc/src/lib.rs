@@ -236,7 +236,7 @@ impl Matcher for Idc {
             .in_unit_space();
         description.need(Need::Model)?;
         description.learnable(&images)?;
-        description.recipe(&pddflow_sdk::recipe(self.config.preset.recipe()))
+        description.recipe(&self.config.preset.recipe(factor, problem.ipc))
     }
 
     fn decode<'call>(&self, problem: &Problem, learnables: &Learnables<'call>) -> Result<Decoded<'call>> {
