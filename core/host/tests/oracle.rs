@@ -28,7 +28,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Kinds that the tests of the tensors or of the nodes check.
-const ELSEWHERE: [&str; 13] = [
+const ELSEWHERE: [&str; 12] = [
     "class_order",
     "cutmix",
     "dsa_op",
@@ -39,7 +39,6 @@ const ELSEWHERE: [&str; 13] = [
     "select",
     "sgd",
     "soft_ce",
-    "tesla",
     "upsample",
     "zca",
 ];

@@ -288,7 +288,9 @@ impl Matcher for Mtt {
             let logits = labels::learnable(problem, self.0.lr_labels);
             description.learnable(&logits.with_momentum(self.0.momentum_labels))?;
         }
-        description.recipe(&serde_json::json!({ "augment": self.0.augment, "lr": "learned" }))
+        let mut recipe = pddflow_sdk::recipe(1000, &self.0.augment);
+        recipe["lr"] = serde_json::json!("learned");
+        description.recipe(&recipe)
     }
 
     fn decode<'call>(&self, problem: &Problem, learnables: &Learnables<'call>) -> Result<Decoded<'call>> {

@@ -280,7 +280,9 @@ impl Matcher for Tesla {
             let shape = [problem.classes * problem.ipc, problem.classes];
             description.learnable(&Learnable::new(Kind::Labels, "labels", &shape, Start::OneHot, 0.0))?;
         }
-        description.recipe(&serde_json::json!({ "augment": self.0.augment, "lr": "learned" }))
+        let mut recipe = pddflow_sdk::recipe(1000, &self.0.augment);
+        recipe["lr"] = serde_json::json!("learned");
+        description.recipe(&recipe)
     }
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
