@@ -9,6 +9,7 @@ pub(crate) mod real;
 use crate::blob::Blob;
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 /// Who may write a file after it got its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(crate) trait Disk: Send + Sync {
     fn read(&self, path: &Path) -> io::Result<(Blob, Stamp)>;
     /// Length in bytes, without reading.
     fn length(&self, path: &Path) -> io::Result<u64>;
+    /// When the content was last changed.
+    fn modified(&self, path: &Path) -> io::Result<SystemTime>;
     /// Names in a folder, sorted.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
     /// A new file; fails when there is one, or no folder.

@@ -7,6 +7,7 @@
 //!     records/ab/<64 hex>.json         the record under that key; ends with its own digest
 //!     pending/<64 hex>.json            a record whose artifacts may not be durable yet; see `settle.rs`
 //!     partial/<64 hex>/state           checkpoint of unfinished work under that key; footer with digest
+//!     collected                        its time: when the store was last collected
 //!     runs/<id>/journal                lines of checked JSON
 //!     runs/<id>/running                locked while the run lives
 //!     claims/<64 hex>                  locked while that key is computed
@@ -15,16 +16,19 @@
 //!     **/.new-*                        not complete yet, or left by a kill; nobody reads them
 //! ```
 
+use crate::collect::{CollectRules, Collected, KeyUse};
 use crate::delegate::HasObjects;
 use crate::digest::{Digest, Key};
 use crate::disk::real::RealDisk;
 use crate::error::StoreError;
+use crate::inspect::Verified;
 use crate::objects::{Objects, lock};
 use crate::store::Store;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A store in a folder of the file system. Opening reads and writes nothing; folders appear with the first write.
 ///
@@ -131,6 +135,59 @@ impl FsStore {
     #[must_use]
     pub fn artifact_path(&self, digest: &Digest) -> PathBuf {
         self.objects.artifact_path(digest)
+    }
+
+    /// The key of every record, sorted.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn record_keys(&self) -> Result<Vec<Key>, StoreError> {
+        self.objects.record_keys()
+    }
+
+    /// Every artifact, sorted.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn artifacts(&self) -> Result<Vec<Digest>, StoreError> {
+        self.objects.artifacts()
+    }
+
+    /// Reads every byte of the store on so many threads; what is damaged is moved to quarantine, as by any reader.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn verify(&self, threads: usize) -> Result<Verified, StoreError> {
+        self.objects.verify(threads)
+    }
+
+    /// Removes artifacts that are not needed, within limits. `used` says which records runs used, and when.
+    ///
+    /// # Errors
+    /// The store cannot be read. What cannot be removed is no error.
+    pub fn collect(&self, used: &HashMap<Key, KeyUse>, rules: &CollectRules) -> Result<Collected, StoreError> {
+        self.objects.collect(used, rules, SystemTime::now())
+    }
+
+    /// Whether the last call of [`Self::note_collected`] is longer ago, or there was none.
+    #[must_use]
+    pub fn collect_due(&self, interval: Duration) -> bool {
+        let noted = fs_err::metadata(self.marker()).and_then(|metadata| metadata.modified());
+        let ago = |then: SystemTime| SystemTime::now().duration_since(then).unwrap_or_default();
+        noted.map_or(true, |then| ago(then) > interval)
+    }
+
+    /// Notes that the store was collected now.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn note_collected(&self) -> Result<(), StoreError> {
+        let marker = self.marker();
+        fs_err::write(&marker, "").map_err(|error| StoreError::io("noting the collection", &marker, error))
+    }
+
+    fn marker(&self) -> PathBuf {
+        self.root.join("v1").join("collected")
     }
 
     /// Where a record lies, or would lie.

@@ -33,6 +33,7 @@
 //! | `record`, `record_format`, `checkpoint_format`, `journal`, `names`, `seal` | what is stored, and its file formats |
 //! | `store` | the [`Store`] trait and its laws |
 //! | `settle`, `claims` | durability in batches; work shared between processes |
+//! | `inspect`, `collect` | a whole store verified, and kept within limits |
 //! | `objects`, `quarantine` over `disk` | the one implementation, over a real file system or one in memory |
 //! | `fs_store`, `ram_store` | [`FsStore`] (with the drawing of its folder) and [`RamStore`] |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
@@ -40,12 +41,14 @@
 mod blob;
 mod checkpoint_format;
 mod claims;
+mod collect;
 mod delegate;
 mod digest;
 mod disk;
 mod encode;
 mod error;
 mod fs_store;
+mod inspect;
 mod journal;
 mod key;
 mod names;
@@ -60,10 +63,12 @@ mod store;
 
 pub use blob::Blob;
 pub use claims::{Claim, ClaimGuard};
+pub use collect::{CollectRules, Collected, KeyUse};
 pub use digest::{Digest, Key, ParseIdentityError};
 pub use disk::ram::Fault;
 pub use error::{KeyError, StoreError, StoreErrorKind};
 pub use fs_store::FsStore;
+pub use inspect::Verified;
 pub use journal::{Journal, JournalWriter};
 pub use key::{KEY_CONTEXT, KEY_FORMAT, KeyBuilder, KeyPart};
 pub use ram_store::RamStore;

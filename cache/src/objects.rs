@@ -34,7 +34,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Begins the names of files that are not complete yet.
-const NEW_PREFIX: &str = ".new-";
+pub(crate) const NEW_PREFIX: &str = ".new-";
 const LONGEST_RUN_ID: usize = 80;
 
 pub(crate) struct Objects {
@@ -86,7 +86,7 @@ impl Objects {
         self.base.join("records").join(&hex[..2]).join(hex + ".json")
     }
 
-    fn checkpoint_path(&self, key: &Key) -> PathBuf {
+    pub(crate) fn checkpoint_path(&self, key: &Key) -> PathBuf {
         self.base.join("partial").join(key.hex()).join("state")
     }
 
@@ -340,6 +340,9 @@ impl Store for Objects {
 
     fn checkpoint(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.checkpoint_path(key);
+        if self.is_cleared(key) {
+            return Ok(None);
+        }
         let Some(bytes) = self.read_if_there("reading a checkpoint", &path)? else {
             return Ok(None);
         };
@@ -356,6 +359,7 @@ impl Store for Objects {
     fn put_checkpoint(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
         let path = self.checkpoint_path(key);
         let file = checkpoint_format::to_bytes(bytes);
+        self.keep_checkpoint(key);
         self.write_atomic(&path, &file, Access::Owner)
             .map_err(|error| StoreError::io("writing a checkpoint", &path, error))
     }

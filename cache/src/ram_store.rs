@@ -1,10 +1,16 @@
 //! [`RamStore`]: the twin of [`FsStore`](crate::FsStore) in memory, which fails on demand.
 
+use crate::collect::{CollectRules, Collected, KeyUse};
 use crate::delegate::HasObjects;
+use crate::digest::{Digest, Key};
 use crate::disk::ram::{Fault, RamDisk};
+use crate::error::StoreError;
+use crate::inspect::Verified;
 use crate::objects::Objects;
 use crate::store::Store;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A store in memory that runs the same protocol as [`FsStore`](crate::FsStore), for tests: it can be full or
 /// read-only, fail or die at any step, lose what was not synced, and have its files damaged.
@@ -82,6 +88,43 @@ impl RamStore {
     #[must_use]
     pub fn power_loss(&self, seed: u64) -> Self {
         Self::over(self.disk.power_loss(seed))
+    }
+
+    /// The key of every record, sorted.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn record_keys(&self) -> Result<Vec<Key>, StoreError> {
+        self.objects.record_keys()
+    }
+
+    /// Every artifact, sorted.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn artifacts(&self) -> Result<Vec<Digest>, StoreError> {
+        self.objects.artifacts()
+    }
+
+    /// Reads every byte of the store; see [`FsStore::verify`](crate::FsStore::verify).
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn verify(&self, threads: usize) -> Result<Verified, StoreError> {
+        self.objects.verify(threads)
+    }
+
+    /// As [`FsStore::collect`](crate::FsStore::collect), at a moment of choice; every file is from 1970.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn collect(
+        &self,
+        used: &HashMap<Key, KeyUse>,
+        rules: &CollectRules,
+        now: SystemTime,
+    ) -> Result<Collected, StoreError> {
+        self.objects.collect(used, rules, now)
     }
 
     /// All files, sorted by path.

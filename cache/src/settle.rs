@@ -44,6 +44,8 @@ pub(crate) struct Unsettled {
     waiting: Mutex<Batch>,
     /// Records that this process wrote or verified: they need no look at their artifacts.
     trusted: Mutex<HashSet<Key>>,
+    /// Keys whose checkpoint counts as gone, though its file waits for the result to settle.
+    cleared: Mutex<HashSet<Key>>,
     /// Held by the one thread that settles.
     settling: Mutex<()>,
 }
@@ -84,9 +86,21 @@ impl Objects {
     pub(crate) fn clear_later(&self, key: &Key) -> bool {
         let pending = lock(&self.unsettled.trusted).contains(key);
         if pending {
+            lock(&self.unsettled.cleared).insert(*key);
             lock(&self.unsettled.waiting).done.insert(*key);
         }
         pending
+    }
+
+    /// Whether this process has cleared the checkpoint of a key whose result has not settled.
+    pub(crate) fn is_cleared(&self, key: &Key) -> bool {
+        lock(&self.unsettled.cleared).contains(key)
+    }
+
+    /// The checkpoint of a key is a new one.
+    pub(crate) fn keep_checkpoint(&self, key: &Key) {
+        lock(&self.unsettled.waiting).done.remove(key);
+        lock(&self.unsettled.cleared).remove(key);
     }
 
     /// The record in the pending place, if it can be trusted.
@@ -128,7 +142,11 @@ impl Objects {
             // Another process that found the record may have been quicker.
             ignore_missing(self.rename(&self.pending_path(key), &self.record_path(key)))?;
         }
-        batch.done.iter().try_for_each(|key| self.remove_checkpoint(key))
+        for key in &batch.done {
+            self.remove_checkpoint(key)?;
+            lock(&self.unsettled.cleared).remove(key);
+        }
+        Ok(())
     }
 
     fn sync_batch(&self, batch: &Batch) -> io::Result<()> {

@@ -5,7 +5,7 @@ Each pair runs pddflow, PyTorch, and PyTorch with freed memory kept by the alloc
 other, each in a process of its own; reported are medians over the pairs, the ratios within pairs, and
 the largest resident memory. A virtual environment with PyTorch is made under `target/` once.
 
-    tests/bench/compare.py [--pairs 5] [--width 128] [--threads 2] [--units dm dsa]
+    tests/bench/compare.py [--pairs 5] [--width 128] [--threads 2] [--units dm dsa mtt]
 """
 
 import argparse
@@ -27,7 +27,7 @@ MEMORY_KEPT = {
     "MALLOC_TRIM_THRESHOLD_": "20000000000",
     "MALLOC_TOP_PAD_": "1000000000",
 }
-REPEATS = {"dm": 2, "dsa": 4}
+REPEATS = {"dm": 2, "dsa": 4, "mtt": 2}
 NAMES = ["pddflow", "torch", "torch, memory kept"]
 
 

@@ -1,7 +1,8 @@
 //! Times one unit of distillation work and prints the seconds of each repetition as JSON.
 //!
 //! `pddflow-bench UNIT WIDTH REPEATS`, where UNIT is `dm` (one iteration of distribution matching
-//! over 10 classes) or `dsa` (gradient matching of one class). `compare.py` beside this file runs
+//! over 10 classes), `dsa` (gradient matching of one class) or `mtt` (trajectory matching of all
+//! images through five steps). `compare.py` beside this file runs
 //! it in pairs with the same work in PyTorch.
 
 mod network;
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let line = match parse(&arguments) {
         Some((unit, width, repeats)) => measure(&unit, width, repeats).map_err(|error| error.to_string()),
-        None => Err("usage: pddflow-bench dm|dsa WIDTH REPEATS".to_owned()),
+        None => Err("usage: pddflow-bench dm|dsa|mtt WIDTH REPEATS".to_owned()),
     };
     let (text, code) = match line {
         Ok(seconds) => (serde_json::json!({ "seconds": seconds }).to_string(), ExitCode::SUCCESS),
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
 
 fn parse(arguments: &[String]) -> Option<(String, usize, usize)> {
     match arguments {
-        [unit, width, repeats] if ["dm", "dsa"].contains(&unit.as_str()) => {
+        [unit, width, repeats] if ["dm", "dsa", "mtt"].contains(&unit.as_str()) => {
             Some((unit.clone(), width.parse().ok()?, repeats.parse().ok()?))
         }
         _ => None,
@@ -51,7 +52,8 @@ fn measure(unit: &str, width: usize, repeats: usize) -> Result<Vec<f64>, TensorE
         let start = Instant::now();
         match unit {
             "dm" => bench.dm(repetition as u64)?,
-            _ => bench.dsa(repetition as u64)?,
+            "dsa" => bench.dsa(repetition as u64)?,
+            _ => bench.mtt(repetition as u64)?,
         }
         if repetition > 0 {
             seconds.push(start.elapsed().as_secs_f64());

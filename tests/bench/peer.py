@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 CLASSES, IPC, REAL = 10, 10, 256
+STEPS, STEP_SIZE = 5, 0.01
 OPERATIONS = ["color", "crop", "cutout", "flip", "scale", "rotate"]
 
 
@@ -107,6 +108,27 @@ def dsa(width, state, iteration):
     torch.autograd.grad(distance, own)
 
 
+def mtt(width, state, iteration):
+    """All steps of the student stay in one graph, as in the official code."""
+    net, target = ConvNet(width), ConvNet(width)
+    names = [name for name, _ in net.named_parameters()]
+    start = [weight.detach() for weight in net.parameters()]
+    target = [weight.detach() for weight in target.parameters()]
+    alpha = torch.tensor(STEP_SIZE, requires_grad=True)
+    labels = torch.arange(CLASSES).repeat_interleave(IPC)
+    theta = [weight.clone().requires_grad_() for weight in start]
+    for step in range(STEPS):
+        x = augment(state["images"], iteration * STEPS + step)
+        logits = torch.func.functional_call(net, dict(zip(names, theta)), (x,))
+        slopes = torch.autograd.grad(F.cross_entropy(logits, labels), theta, create_graph=True)
+        theta = [weight - alpha * slope for weight, slope in zip(theta, slopes)]
+    square = lambda a, b: sum(((x - y) ** 2).sum() for x, y in zip(a, b))
+    loss = square(theta, target) / square(start, target)
+    state["optimizer"].zero_grad()
+    loss.backward()
+    state["optimizer"].step()
+
+
 def main():
     unit, width, repeats, threads = sys.argv[1], *map(int, sys.argv[2:5])
     torch.set_num_threads(threads)
@@ -120,7 +142,7 @@ def main():
     seconds = []
     for repetition in range(repeats + 1):
         start = time.perf_counter()
-        {"dm": dm, "dsa": dsa}[unit](width, state, repetition)
+        {"dm": dm, "dsa": dsa, "mtt": mtt}[unit](width, state, repetition)
         if repetition > 0:
             seconds.append(time.perf_counter() - start)
     print(json.dumps({"seconds": seconds}))

@@ -9,6 +9,10 @@ const CLASSES: usize = 10;
 const IMAGES_PER_CLASS: usize = 10;
 /// Real images of a class in one batch.
 const REAL: usize = 256;
+/// Steps of a student in one iteration of trajectory matching.
+const STEPS: usize = 5;
+/// Step size of the student.
+const STEP_SIZE: f64 = 0.01;
 const POLICY: &str = "dsa:color_crop_cutout_flip_scale_rotate";
 /// Keeps the cosine defined (the constant of the official code).
 const COSINE_EPS: f64 = 1e-6;
@@ -78,6 +82,75 @@ impl Bench {
         grad(&[loss], &[images], None, Keep::No)?;
         Ok(())
     }
+
+    /// Trajectory matching: a student of some steps on all images, then the exact gradient of its distance from a target by the
+    /// images and the step size, one step at a time backwards. The last step stays on the tape; the others are computed twice.
+    pub(crate) fn mtt(&mut self, iteration: u64) -> Result<()> {
+        let key = RandomKey::new(3).fold_u64(iteration);
+        let start = weights(self.width, CLASSES, key.fold("start"))?;
+        let target = weights(self.width, CLASSES, key.fold("target"))?;
+        let leaf = self.images.variable()?;
+        let student = Student { policy: &self.policy, labels: labels()?, key: key.fold("augment") };
+        let (mut path, mut end, mut last) = (Vec::new(), start.clone(), None);
+        for step in 0..STEPS {
+            let keep = step + 1 == STEPS;
+            let images = if keep { &leaf } else { &self.images };
+            let (leaves, slopes) = student.slopes(step, &end, images, if keep { Keep::OnTape } else { Keep::No })?;
+            let next = add_scaled(&end, &slopes.iter().map(Tensor::detach).collect::<Vec<_>>(), -STEP_SIZE)?;
+            path.push(std::mem::replace(&mut end, next));
+            last = keep.then_some((leaves, slopes));
+        }
+        let mut lambda = add_scaled(&end, &target, -1.0)?;
+        let mut by_images = self.images.mul_scalar(0.0)?;
+        let mut by_step_size = 0.0;
+        while let Some(theta) = path.pop() {
+            let (leaves, slopes) = match last.take() {
+                Some(taped) => taped,
+                None => student.slopes(path.len(), &theta, &leaf, Keep::OnTape)?,
+            };
+            for (lambda, slope) in lambda.iter().zip(&slopes) {
+                by_step_size -= lambda.dot(&slope.detach())?.item()?;
+            }
+            let mut inputs = vec![leaf.clone()];
+            // The first step's weights are given: nobody needs the gradient by them.
+            inputs.extend(leaves.into_iter().filter(|_| !path.is_empty()));
+            let mut pulled = grad(&slopes, &inputs, Some(&lambda), Keep::No)?;
+            by_images = by_images.add(&pulled.remove(0).mul_scalar(-STEP_SIZE)?)?;
+            lambda = add_scaled(&lambda, &pulled, -STEP_SIZE)?;
+        }
+        self.momentum = self.momentum.mul_scalar(0.5)?.add(&by_images)?;
+        std::hint::black_box(by_step_size);
+        Ok(())
+    }
+}
+
+/// A net that is trained on the images.
+struct Student<'a> {
+    policy: &'a Policy,
+    labels: Tensor,
+    key: RandomKey,
+}
+
+impl Student<'_> {
+    /// The weights as leaves, and the gradient of the mean cross-entropy by them.
+    fn slopes(&self, step: usize, theta: &[Tensor], images: &Tensor, keep: Keep) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
+        let leaves = theta.iter().map(Tensor::variable).collect::<Result<Vec<_>>>()?;
+        let x = augment::apply(self.policy, images, Draw::Siamese, self.key.fold_u64(step as u64))?;
+        let loss = logits(&leaves, &x)?.cross_entropy(&self.labels)?;
+        let slopes = grad(&[loss], &leaves, None, keep)?;
+        Ok((leaves, slopes))
+    }
+}
+
+/// The class of every image.
+fn labels() -> Result<Tensor> {
+    let labels: Vec<i64> = (0..CLASSES as i64).flat_map(|class| [class; IMAGES_PER_CLASS]).collect();
+    Tensor::from_i64(labels, &[CLASSES * IMAGES_PER_CLASS], &Device::Cpu)
+}
+
+/// `a + scale b`, tensor by tensor.
+fn add_scaled(a: &[Tensor], b: &[Tensor], scale: f64) -> Result<Vec<Tensor>> {
+    a.iter().zip(b).map(|(a, b)| a.add(&b.mul_scalar(scale)?)).collect()
 }
 
 /// `sum over rows of 1 - <a, b> / (|a| |b| + eps)`, a row being what belongs to one output channel.

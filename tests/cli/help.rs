@@ -1,9 +1,29 @@
 //! Help, version and usage errors.
 
 use crate::golden;
-use pddflow_tests::Place;
+use pddflow_tests::{Place, Ran};
 
-const COMMANDS: [&str; 8] = ["run", "plan", "show", "graph", "export", "plugin list", "schema", "completions"];
+const COMMANDS: [&str; 19] = [
+    "run",
+    "plan",
+    "explain",
+    "status",
+    "runs",
+    "logs",
+    "compare",
+    "cache",
+    "cache ls",
+    "cache show",
+    "cache verify",
+    "cache gc",
+    "show",
+    "lint",
+    "graph",
+    "export",
+    "plugin list",
+    "schema",
+    "completions",
+];
 
 #[test]
 fn help_is_as_committed() {
@@ -20,7 +40,7 @@ fn help_is_as_committed() {
 #[test]
 fn every_command_but_lists_has_examples() {
     let place = Place::new();
-    for command in COMMANDS.iter().filter(|command| **command != "plugin list") {
+    for command in COMMANDS.iter().filter(|command| !command.contains(' ')) {
         assert!(place.run(&[command, "--help"]).succeeds().out.contains("Examples:"), "{command}");
     }
 }
@@ -36,16 +56,39 @@ fn a_wrong_command_line_ends_with_2() {
     check(&["run"], &["<FILE>"]);
     check(&["run", "smoke.yaml", "--jobs", "0"], &["at least one node"]);
     check(&["run", "smoke.yaml", "--jobs", "many"], &["a number of nodes"]);
-    check(&["graph", "smoke.yaml", "--format", "svg"], &["possible values: text, dot, mermaid"]);
+    check(&["graph", "smoke.yaml", "--format", "pdf"], &["possible values: text, dot, mermaid, svg"]);
     check(&["show", "smoke.yaml", "tabel"], &["no node `tabel`", "did you mean `table`?"]);
 }
 
 #[test]
 fn completions_know_every_command() {
-    let script = Place::new().run(&["completions", "bash"]).succeeds().out;
-    for command in COMMANDS {
-        assert!(script.contains(command.split(' ').next().unwrap()), "{command}");
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = place.run(&["completions", shell]).succeeds().out;
+        assert!(script.contains("COMPLETE") && script.contains("pddflow"), "{shell}: {script}");
     }
+    let commands = completed(&place, &["pddflow", ""]);
+    for command in COMMANDS {
+        assert!(commands.contains(&command.split(' ').next().unwrap().to_owned()), "{command}: {commands:?}");
+    }
+}
+
+/// What a shell offers for the last word.
+fn completed(place: &Place, words: &[&str]) -> Vec<String> {
+    let arguments: Vec<&str> = ["--"].into_iter().chain(words.iter().copied()).collect();
+    let index = (words.len() - 1).to_string();
+    let set = [("COMPLETE", "bash"), ("_CLAP_COMPLETE_INDEX", index.as_str()), ("_CLAP_IFS", "\n")];
+    let ran: Ran = place.command(&arguments).envs(set).output().unwrap().into();
+    ran.succeeds().out.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn completions_know_the_nodes_of_the_pipeline() {
+    let place = Place::new();
+    assert_eq!(completed(&place, &["pddflow", "run", "smoke.yaml", "da"]), ["data"]);
+    let found = completed(&place, &["pddflow", "plan", "smoke.yaml", "--only", "eval"]);
+    assert!(found.contains(&"eval".to_owned()) && found.len() > 1, "{found:?}");
+    assert!(completed(&place, &["pddflow", "run", "none.yaml", "da"]).is_empty());
 }
 
 #[test]

@@ -33,7 +33,22 @@ fn its_commands_exist() {
     for command in commands {
         let _ = place.run(&[command, "--help"]).succeeds();
     }
-    for name in ["run", "plan", "show", "graph", "export", "plugin list", "schema", "completions"] {
+    for name in [
+        "run",
+        "plan",
+        "explain",
+        "status",
+        "runs",
+        "logs",
+        "compare",
+        "cache ls",
+        "show",
+        "graph",
+        "export",
+        "plugin list",
+        "schema",
+        "completions",
+    ] {
         assert!(text.contains(&format!("`pddflow {name}")), "the README does not mention `{name}`");
     }
 }

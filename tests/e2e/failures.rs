@@ -18,6 +18,16 @@ fn a_loss_that_is_not_finite_is_an_error_with_its_iteration() {
 }
 
 #[test]
+fn a_table_is_made_of_what_is_there_if_asked_for() {
+    let place = Place::new();
+    let ran = smoke(&place, &["--keep-going=always", "--set", "nodes.dm.with.matcher.dm.lr=1e38"]).ends_with(1);
+    assert!(ran.nodes("node_finished").contains(&"table".to_owned()), "{}", ran.err);
+    assert_eq!(ran.nodes("node_skipped"), ["eval[of=dm]", "release"]);
+    let table = fs_err::read_to_string(place.path("results/smoke/table/table.md")).unwrap_or_default();
+    assert!(!table.contains("DM"), "{table}");
+}
+
+#[test]
 fn without_keep_going_the_first_failure_ends_the_run() {
     let place = Place::new();
     let ran = smoke(&place, &["--jobs", "1", "--set", "nodes.dm.with.matcher.dm.lr=1e38"]).ends_with(1);

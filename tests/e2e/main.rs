@@ -1,11 +1,16 @@
 //! Whole runs of a small pipeline: what runs again and what does not, the same digests every time, and nothing lost
 //! whatever happens.
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a failing test should panic")
+)]
 
 mod digests;
 mod disasters;
 mod failures;
 mod freshness;
+mod glue;
+mod kills;
 mod progressive;
 
 use pddflow_tests::{Digests, Place, Ran};

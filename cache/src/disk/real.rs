@@ -9,6 +9,7 @@ use crate::blob::Blob;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A claim is tried again so often when its file loses its name meanwhile.
 const MOST_CLAIM_TRIES: usize = 16;
@@ -25,6 +26,10 @@ impl Disk for RealDisk {
     fn length(&self, path: &Path) -> io::Result<u64> {
         let metadata = fs::metadata(path)?;
         if metadata.is_file() { Ok(metadata.len()) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    fn modified(&self, path: &Path) -> io::Result<SystemTime> {
+        fs::metadata(path)?.modified()
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {

@@ -1,12 +1,12 @@
 //! A pipeline file made ready: read, checked against the kinds, with its store.
 
-use crate::args::{PipelineArgs, PlaceArgs};
+use crate::args::{PipelineArgs, PlaceArgs, SelectArgs};
 use crate::exit::Exit;
 use crate::place;
 use crate::problem::Problem;
 use pddflow_cache::FsStore;
 use pddflow_nodes::Library;
-use pddflow_pipeline::{Options, PipelineFile, Plan, PlanNode};
+use pddflow_pipeline::{Options, PipelineFile, Plan, PlanNode, Selection};
 use pddflow_runner::Freshness;
 
 /// What every command about a pipeline begins with.
@@ -28,6 +28,16 @@ impl Opened {
         })?;
         let store = FsStore::open(&place::store_root(place.cache_dir.as_deref()))?;
         Ok(Self { library, plan, store })
+    }
+
+    /// The part of the plan that the command line chooses.
+    pub(crate) fn select(mut self, select: &SelectArgs) -> Result<Self, Problem> {
+        let until = select.nodes.iter().chain(&select.until).cloned().collect();
+        let selection = Selection { until, only: select.only.clone() };
+        self.plan = std::mem::take(&mut self.plan)
+            .select(&selection)
+            .map_err(|error| Problem::usage("unknown_node", error.message).with_help(error.help))?;
+        Ok(self)
     }
 
     /// The node of that name with its place in the plan.

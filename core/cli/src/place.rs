@@ -22,6 +22,14 @@ fn nearest_store(here: &Path) -> PathBuf {
     present.unwrap_or_else(|| here.join(STORE))
 }
 
+/// Memory of the machine in bytes, where the system says so.
+pub(crate) fn machine_memory() -> Option<u64> {
+    let text = fs_err::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
 /// Options of the library for a pipeline that names `files` as its plugins.
 pub(crate) fn library_options(place: &PlaceArgs, files: Vec<PathBuf>) -> LibraryOptions {
     let mut options = plugin_options(&place.plugins);

@@ -22,6 +22,12 @@ pub(crate) trait Kind: Send + Sync {
     /// numeric kernels, digests of outside files.
     fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError>;
 
+    /// The parameters as they enter the key, if some only say where something is whose content is a key part.
+    fn key_with(&self, with: &Value) -> Option<Value> {
+        let _ = with;
+        None
+    }
+
     /// Does the work and stores the outputs.
     fn run(
         &self,

@@ -7,8 +7,10 @@
 //! | module | what |
 //! |---|---|
 //! | [`artifact`] | types that pass between nodes, and their bytes |
-//! | `dataset`, `classes`, `select`, `train`, `advance`, `distill`, `evaluate`, `table`, `images`, `export` | one kind each |
+//! | `dataset`, `classes`, `forgetting`, `filter`, `select`, `train`, `advance`, `distill` | one kind each |
+//! | `evaluate`, `continual`, `table`, `figure`, `images`, `export` | one kind each |
 //! | `stored` | pools of weights and trajectories on their way into nodes |
+//! | `protocol`, `observe` | training nets on sets and testing them; results by labels |
 //! | `nets` | weights, training and accuracy of nets, shared by the kinds |
 //! | `library`, `kind`, `params` | the list of kinds and what each must say of itself |
 #![cfg_attr(
@@ -20,16 +22,23 @@ mod advance;
 pub mod artifact;
 mod choice;
 mod classes;
+mod command;
+mod continual;
 mod dataset;
 pub mod distill;
 mod evaluate;
 mod export;
 mod failure;
+mod figure;
+mod filter;
+mod forgetting;
 mod images;
 mod kind;
 mod library;
 pub mod nets;
+mod observe;
 mod params;
+mod protocol;
 pub mod select;
 mod sets;
 mod splits;

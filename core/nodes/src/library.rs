@@ -15,7 +15,10 @@ use crate::failure::{NodeResult, fail};
 use crate::kind::{Kind, part};
 use crate::params::{problem, suggestion};
 use crate::splits::SplitCache;
-use crate::{advance, classes, dataset, distill, evaluate, export, images, select, table, train};
+use crate::{
+    advance, classes, command, continual, dataset, distill, evaluate, export, figure, filter, forgetting, images,
+    select, table, train,
+};
 
 /// Number format of images, weights and gradients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,14 +78,19 @@ fn built_in() -> Vec<Box<dyn Kind>> {
     vec![
         Box::new(dataset::DatasetKind),
         Box::new(classes::ClassesKind),
+        Box::new(forgetting::ForgettingKind),
+        Box::new(filter::FilterKind),
         Box::new(select::SelectKind),
         Box::new(train::TrainKind),
         Box::new(advance::AdvanceKind),
         Box::new(distill::DistillKind),
         Box::new(evaluate::EvaluateKind),
+        Box::new(continual::ContinualKind),
         Box::new(table::TableKind),
+        Box::new(figure::FigureKind),
         Box::new(images::ImagesKind),
         Box::new(export::ExportKind),
+        Box::new(command::CommandKind),
     ]
 }
 
@@ -170,6 +178,10 @@ impl Catalog for Library {
 impl Kinds for Library {
     fn key_parts(&self, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
         self.find(&node.kind)?.key_parts(self, &node.with)
+    }
+
+    fn key_with(&self, node: &PlanNode) -> Option<Value> {
+        self.find(&node.kind).ok()?.key_with(&node.with)
     }
 
     fn run(&self, node: &PlanNode, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {

@@ -86,6 +86,59 @@ pub(crate) fn check_policy(with: &mut Value, field: &str) -> Option<ParamProblem
     }
 }
 
+/// The schema of a kind whose parameters are those of `A` and `B` together, in one flat mapping.
+pub(crate) fn schema_of_both<A: JsonSchema, B: JsonSchema>() -> Value {
+    let (mut all, mut more) = (schema::<A>(), schema::<B>());
+    for part in ["properties", "$defs"] {
+        let Some(Value::Object(more)) = more.get_mut(part).map(Value::take) else { continue };
+        match all.get_mut(part) {
+            Some(Value::Object(known)) => known.extend(more),
+            _ => all[part] = Value::Object(more),
+        }
+    }
+    if let Some(Value::Array(more)) = more.get_mut("required").map(Value::take) {
+        match all.get_mut("required") {
+            Some(Value::Array(known)) => known.extend(more),
+            _ => all["required"] = Value::Array(more),
+        }
+    }
+    all
+}
+
+/// [`resolve`] for parameters that are those of `A` and `B` together; no name may belong to both.
+pub(crate) fn resolve_both<A, B>(with: &Value) -> Result<Value, Vec<ParamProblem>>
+where
+    A: Serialize + DeserializeOwned + JsonSchema,
+    B: Serialize + DeserializeOwned + JsonSchema,
+{
+    let (own, other) = (property_names(&schema::<A>()), property_names(&schema::<B>()));
+    let (mut first, mut second) = (with.clone(), Value::Object(Map::new()));
+    let mut problems = Vec::new();
+    if let Value::Object(given) = with {
+        let names: Vec<String> = own.iter().chain(&other).cloned().collect();
+        let (known, unknown) = split_unknown(given.clone(), &names);
+        problems = unknown;
+        let (mine, theirs) = known.into_iter().partition(|(name, _)| own.contains(name));
+        (first, second) = (Value::Object(mine), Value::Object(theirs));
+    }
+    let mut all = Map::new();
+    for part in [resolve::<A>(&first), resolve::<B>(&second)] {
+        match part {
+            Ok(Value::Object(part)) => all.extend(part),
+            Ok(_) => {}
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(Value::Object(all)) } else { Err(problems) }
+}
+
+/// [`read`] for the parameters of `P` among those that [`resolve_both`] has accepted.
+pub(crate) fn read_part<P: DeserializeOwned + JsonSchema>(with: &Value) -> Result<P, NodeError> {
+    let names = property_names(&schema::<P>());
+    let own = with.as_object().into_iter().flatten().filter(|(name, _)| names.contains(name));
+    read(&Value::Object(own.map(|(name, value)| (name.clone(), value.clone())).collect()))
+}
+
 /// One problem.
 pub(crate) fn problem(pointer: impl Into<String>, message: impl Into<String>, help: Option<String>) -> ParamProblem {
     ParamProblem { pointer: pointer.into(), message: message.into(), help }
@@ -183,6 +236,27 @@ mod tests {
                 ("/width", None)
             ]
         );
+    }
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Other {
+        depth: usize,
+        #[serde(default)]
+        name: Option<String>,
+    }
+
+    #[test]
+    fn two_structs_make_one_flat_mapping() {
+        let both = resolve_both::<Sample, Other>(&json!({ "width": 3, "depth": 2 })).unwrap();
+        assert_eq!(both, json!({ "width": 3, "epochs": 10, "depth": 2, "name": null }));
+        assert_eq!(read_part::<Other>(&both).unwrap().depth, 2);
+        let names = property_names(&schema_of_both::<Sample, Other>());
+        assert_eq!(names, ["depth", "epochs", "name", "width"]);
+        let problems = resolve_both::<Sample, Other>(&json!({ "width": 3, "dept": 2 })).err().unwrap();
+        let found: Vec<(&str, Option<&str>)> =
+            problems.iter().map(|p| (p.pointer.as_str(), p.help.as_deref())).collect();
+        assert_eq!(found, [("/dept", Some("did you mean `depth`?")), ("", None)]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use pddflow_runner::{Artifact, Inputs, NodeError};
 use pddflow_tensor::{Device, Tensor};
 
 use crate::Library;
-use crate::artifact::{DistilledSet, NetData};
+use crate::artifact::{Dataset, DistilledSet, NetData, Scores};
 use crate::failure::{During, NodeResult, fail};
 use crate::splits::Prepared;
 
@@ -136,6 +136,18 @@ fn check_fits(set: &DistilledSet, artifact: &Artifact, data: &Prepared) -> NodeR
         return mismatch("was made for another normalisation of the pixels than the data has".into(), help);
     }
     Ok(())
+}
+
+/// The scores of the training examples of `data`.
+pub(crate) fn load_scores(store: &dyn Store, artifact: &Artifact, data: &Dataset) -> NodeResult<Vec<f64>> {
+    let scores = Scores::decode(&store.get(&artifact.digest).during("reading the scores")?)?;
+    if scores.belong_to(data) {
+        return Ok(scores.scores);
+    }
+    let message = format!("the scores of `{}` are not those of this data's training images", artifact.from);
+    Err(fail("scores_mismatch", message).with_help(
+        "wire the data that the scores were made from; `classes` comes before both or after `filter`, not between",
+    ))
 }
 
 /// Labels on the CPU, where sets live.

@@ -8,6 +8,8 @@
     reason = "a test: it panics on what is wrong"
 )]
 
+#[path = "data/archives.rs"]
+mod archives;
 #[path = "data/artifacts.rs"]
 mod artifacts;
 #[path = "data/bench.rs"]

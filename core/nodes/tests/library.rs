@@ -7,6 +7,12 @@
     reason = "a test: it panics on what is wrong"
 )]
 
+#[path = "library/continual.rs"]
+mod continual;
+#[path = "library/difficulty.rs"]
+mod difficulty;
+#[path = "library/evaluation.rs"]
+mod evaluation;
 #[path = "library/harness.rs"]
 mod harness;
 #[path = "library/matchers.rs"]

@@ -6,11 +6,25 @@ use serde_json::Value;
 
 use crate::document::{INVALID_NAME, UNKNOWN_KEY, as_variable, check_keys, check_variable, mapping, meant, text};
 use crate::error::{Problem, Report};
+use crate::setting::SETTING_KEYS;
 use crate::source::Span;
 use crate::syntax::{Entry, Node, Tree};
 
 /// Keys of a node.
-pub(crate) const NODE_KEYS: [&str; 7] = ["kind", "description", "for", "exclude", "when", "needs", "with"];
+pub(crate) const NODE_KEYS: [&str; 12] = [
+    "kind",
+    "description",
+    "for",
+    "exclude",
+    "when",
+    "needs",
+    "with",
+    "retries",
+    "timeout",
+    "allow_failure",
+    "resources",
+    "priority",
+];
 
 /// Most axes of a family.
 const MAX_AXES: usize = 16;
@@ -33,6 +47,8 @@ pub(crate) struct Declaration {
     pub(crate) needs: Vec<Entry>,
     /// What stands after `needs` when it is no mapping of ports.
     pub(crate) needs_without_ports: Option<Rc<Node>>,
+    /// Entries of settings, see [`crate::setting`].
+    pub(crate) settings: Vec<Entry>,
     pub(crate) with: Option<Rc<Node>>,
     /// The key `with`, else the node's name.
     pub(crate) with_span: Span,
@@ -61,6 +77,7 @@ fn declaration(report: &mut Report, entry: &Entry) -> Option<Declaration> {
         when: None,
         needs: Vec::new(),
         needs_without_ports: None,
+        settings: Vec::new(),
         with: None,
         with_span: entry.key_span,
     };
@@ -84,6 +101,9 @@ fn declaration(report: &mut Report, entry: &Entry) -> Option<Declaration> {
             "with" if mapping(report, &key.value, "`with`").is_some() => {
                 node.with = (!key.value.is_null()).then(|| Rc::clone(&key.value));
                 node.with_span = key.key_span;
+            }
+            setting if SETTING_KEYS.contains(&setting) => {
+                node.settings.push(Entry { key: setting.to_owned(), ..key.clone() });
             }
             _ => {}
         }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::declaration::{self, Declaration};
 use crate::error::{Problem, Report};
 use crate::expression::KEYWORDS;
+use crate::setting::{Pools, SETTING_KEYS, not_a_setting, read_pools};
 use crate::source::Span;
 use crate::suggest::{nearest, suggest};
 use crate::syntax::{Entry, Node, Tree};
@@ -15,10 +16,9 @@ use crate::syntax::{Entry, Node, Tree};
 /// The version of the format that this program reads.
 pub(crate) const FORMAT: u64 = 1;
 /// Keys of a pipeline file, in the order in which they are usually written.
-pub(crate) const TOP_KEYS: [&str; 8] =
-    ["format", "name", "description", "include", "params", "plugins", "profiles", "nodes"];
+pub(crate) const TOP_KEYS: [&str; 9] =
+    ["format", "name", "description", "include", "params", "plugins", "pools", "profiles", "nodes"];
 const PROFILE_KEYS: [&str; 3] = ["description", "params", "nodes"];
-const PROFILE_NODE_KEYS: [&str; 1] = ["with"];
 
 pub(crate) const WRONG_TYPE: &str = "pddflow::pipeline::wrong_type";
 pub(crate) const UNKNOWN_KEY: &str = "pddflow::pipeline::unknown_key";
@@ -34,6 +34,8 @@ pub(crate) struct Document {
     pub(crate) params: Vec<Entry>,
     /// Resolved against the folder of the file that names them.
     pub(crate) plugins: Vec<PathBuf>,
+    pub(crate) pools: Pools,
+    pub(crate) pool_spans: Vec<(String, Span)>,
     pub(crate) profiles: Vec<Profile>,
     pub(crate) nodes: Vec<Declaration>,
 }
@@ -43,8 +45,16 @@ pub(crate) struct Document {
 pub(crate) struct Profile {
     pub(crate) name: String,
     pub(crate) params: Vec<Entry>,
-    /// For each node its name, the name's place and the `with` mapping.
-    pub(crate) nodes: Vec<(String, Span, Rc<Node>)>,
+    pub(crate) nodes: Vec<ProfileNode>,
+}
+
+/// What a profile changes about a node.
+#[derive(Debug, Clone)]
+pub(crate) struct ProfileNode {
+    pub(crate) name: String,
+    pub(crate) span: Span,
+    pub(crate) with: Option<Rc<Node>>,
+    pub(crate) settings: Vec<Entry>,
 }
 
 /// Takes a file apart and checks its keys. Whether there are nodes is left to the caller, who knows the included files.
@@ -65,6 +75,11 @@ pub(crate) fn read(report: &mut Report, root: &Node, folder: &Path) -> Document 
             "plugins" => {
                 let paths = paths(report, value, "plugins", "a plugin");
                 document.plugins = paths.into_iter().map(|(path, _)| folder.join(path)).collect();
+            }
+            "pools" => {
+                let entries = mapping(report, value, "`pools`").unwrap_or(&[]);
+                document.pools = read_pools(report, entries);
+                document.pool_spans = entries.iter().map(|entry| (entry.key.clone(), entry.key_span)).collect();
             }
             "profiles" => document.profiles = profiles(report, value),
             "nodes" => document.nodes = declaration::read(report, entry),
@@ -275,18 +290,22 @@ fn profiles(report: &mut Report, node: &Node) -> Vec<Profile> {
     profiles
 }
 
-fn profile_nodes(report: &mut Report, node: &Node) -> Vec<(String, Span, Rc<Node>)> {
+fn profile_nodes(report: &mut Report, node: &Node) -> Vec<ProfileNode> {
     let mut nodes = Vec::new();
     for entry in mapping(report, node, "`nodes`").unwrap_or(&[]) {
         let Some(keys) = mapping(report, &entry.value, "a node of a profile") else {
             continue;
         };
-        check_keys(report, keys, &PROFILE_NODE_KEYS, "keys of a node in a profile");
-        for key in keys.iter().filter(|key| key.key == "with") {
-            if mapping(report, &key.value, "`with`").is_some() {
-                nodes.push((entry.key.clone(), entry.key_span, Rc::clone(&key.value)));
+        let mut node = ProfileNode { name: entry.key.clone(), span: entry.key_span, with: None, settings: Vec::new() };
+        for key in keys {
+            match key.key.as_str() {
+                "with" if mapping(report, &key.value, "`with`").is_some() => node.with = Some(Rc::clone(&key.value)),
+                "with" => {}
+                name if SETTING_KEYS.contains(&name) => node.settings.push(key.clone()),
+                name => report.add(not_a_setting(&entry.key, name, key.key_span)),
             }
         }
+        nodes.push(node);
     }
     nodes
 }

@@ -21,6 +21,7 @@ const MAX_PROBLEMS: usize = 200;
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
     code: &'static str,
+    is_warning: bool,
     message: String,
     help: Option<String>,
     file: String,
@@ -36,6 +37,12 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// With the point of a sweep at which it comes up.
+    pub(crate) fn at(mut self, point: &str) -> Self {
+        let _ = write!(self.message, " (with {point})");
+        self
+    }
+
     /// The stable name of the problem, such as `pddflow::pipeline::unknown_node`.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -81,7 +88,8 @@ impl Diagnostic {
     /// The problem as plain text: message, `file:line:column`, the source line with a caret, help.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut text = format!("error[{}]: {}\n", self.code, self.message);
+        let word = if self.is_warning { "warning" } else { "error" };
+        let mut text = format!("{word}[{}]: {}\n", self.code, self.message);
         let width = self.line.to_string().len();
         let _ = writeln!(text, "{:width$}--> {}:{}:{}", "", self.file, self.line, self.column);
         if !self.source_line.is_empty() {
@@ -141,6 +149,10 @@ impl miette::Diagnostic for Diagnostic {
         Some(Box::new(self.code))
     }
 
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(if self.is_warning { miette::Severity::Warning } else { miette::Severity::Error })
+    }
+
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
         let notes = self.elsewhere.iter().map(|note| format!("note: {note}"));
         let lines: Vec<String> = self.help.iter().cloned().chain(notes).collect();
@@ -161,6 +173,10 @@ impl miette::Diagnostic for Diagnostic {
 pub struct Diagnostics(Vec<Diagnostic>);
 
 impl Diagnostics {
+    pub(crate) fn of(problems: impl Iterator<Item = Diagnostic>) -> Self {
+        Self(problems.collect())
+    }
+
     /// The problems in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.0.iter()
@@ -228,6 +244,7 @@ static EMPTY: LazyLock<Source> = LazyLock::new(Source::default);
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     code: &'static str,
+    is_warning: bool,
     span: Span,
     message: String,
     label: String,
@@ -241,6 +258,7 @@ impl Problem {
     pub(crate) fn new(code: &'static str, span: Span, message: impl Into<String>) -> Self {
         Self {
             code,
+            is_warning: false,
             span,
             message: message.into(),
             label: String::new(),
@@ -249,6 +267,12 @@ impl Problem {
             instance: None,
             further: 0,
         }
+    }
+
+    /// As a warning: the pipeline can be run.
+    pub(crate) fn warning(mut self) -> Self {
+        self.is_warning = true;
+        self
     }
 
     /// Text beside the caret.
@@ -371,6 +395,7 @@ fn diagnostic(sources: &Sources, problem: Problem) -> Diagnostic {
     }
     Diagnostic {
         code: problem.code,
+        is_warning: problem.is_warning,
         message,
         help: problem.help,
         source: NamedSource::new(&source.name, Arc::clone(&source.text)),

@@ -8,6 +8,7 @@ use petgraph::dot::{Config, Dot, RankDir};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
+use crate::graph_svg;
 use crate::plan::Plan;
 
 /// Producers that a line of [`GraphView::text`] names before it counts the rest.
@@ -143,6 +144,12 @@ impl GraphView {
             let _ = writeln!(text, "    n{} --> n{}", edge.source().index(), edge.target().index());
         }
         text
+    }
+
+    /// An SVG picture.
+    #[must_use]
+    pub fn svg(&self) -> String {
+        graph_svg::draw(&self.0.map(|_, vertex| (vertex.title(), vertex.kind.clone()), |_, ()| ()))
     }
 
     /// One line for each box, producers first: name, kind, and after `<-` what it uses.

@@ -5,6 +5,7 @@
 //! | `params` | with the value of the included file; the including file's own value is stronger, mappings are merged |
 //! | `nodes` | before the including file's own; a name may be declared once |
 //! | `profiles` | those of one name become one, the including file's values the stronger |
+//! | `pools` | the including file's size is stronger |
 //! | `plugins` | relative to the file that names them |
 //!
 //! A file that is reached several times is brought in once. Names are those of one pipeline: a part may use params and
@@ -183,7 +184,7 @@ fn combine_params(report: &mut Report, all: &mut Document, part: &Document, own:
     }
 }
 
-/// Adds nodes, profiles and plugins.
+/// Adds nodes, profiles, pools and plugins.
 fn append(report: &mut Report, all: &mut Document, part: Document) {
     let mut known: HashMap<String, Span> = all.nodes.iter().map(|node| (node.name.clone(), node.span)).collect();
     for node in part.nodes {
@@ -212,6 +213,11 @@ fn append(report: &mut Report, all: &mut Document, part: Document) {
             }
             None => all.profiles.push(profile),
         }
+    }
+    all.pool_spans.extend(part.pool_spans);
+    for (name, size) in part.pools {
+        // The including file comes last and decides.
+        all.pools.insert(name, size);
     }
     for plugin in part.plugins {
         if !all.plugins.contains(&plugin) {

@@ -4,26 +4,30 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::graph::DiGraph;
 
 use crate::catalog::{Catalog, KindSpec};
 use crate::declaration::Declaration;
 use crate::document::Document;
-use crate::error::{Diagnostics, Report};
-use crate::family::{Context, Family, expand};
+use crate::error::{Diagnostics, Problem, Report};
+use crate::family::{Context, Family, MAX_INSTANCES, expand};
+use crate::lint::Linter;
 use crate::order::order;
 use crate::overlay::{apply_profile, apply_set};
 use crate::params::{self, Params};
-use crate::plan::{InputRef, NodeSettings, Plan, PlanNode};
+use crate::plan::{InputRef, NodeId, Plan, PlanNode, graph_of};
 use crate::resolve::{self, Draft, World};
+use crate::source::Span;
+use crate::sweep::{MAX_POINTS, Sweep, all_problems};
 use crate::template::Budget;
 use crate::{file, include};
 
 /// What a call may change about a pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// `key=value` overrides: a parameter by its path, or `nodes.NAME.with.PATH=value`. Values are YAML. Later ones
-    /// win.
+    /// `key=value` overrides: a parameter by its path, `nodes.NAME.with.PATH=value` or `nodes.NAME.SETTING=value`.
+    /// Values are YAML. Later ones win. Several plain values between commas, `key=1,3,5`, make a sweep: one plan for all
+    /// combinations.
     pub set: Vec<String>,
     /// The profile to lay over the file, before `set`.
     pub profile: Option<String>,
@@ -99,6 +103,71 @@ impl PipelineFile {
     ///
     /// All problems at once, in the order of their places.
     pub fn plan(self, catalog: &dyn Catalog, options: &Options) -> Result<Plan, Diagnostics> {
+        let sweep = Sweep::of(&options.set);
+        if sweep.is_empty() {
+            return self.plan_point(catalog, options);
+        }
+        let points =
+            sweep.points().filter(|points| *points <= MAX_POINTS).ok_or_else(|| self.too_many_points(options))?;
+        let (mut plans, mut problems, mut nodes) = (Vec::new(), Vec::new(), 0);
+        for point in 0..points {
+            let options = Options { set: sweep.arguments(&options.set, point), ..options.clone() };
+            match self.clone().plan_point(catalog, &options) {
+                Ok(plan) => {
+                    nodes += plan.nodes.len();
+                    plans.push(plan);
+                }
+                Err(found) => problems.push((point, found)),
+            }
+            if nodes > MAX_INSTANCES {
+                return Err(self.too_many_points(&options));
+            }
+        }
+        if problems.is_empty() { Ok(sweep.merge(plans)) } else { Err(all_problems(&sweep, problems)) }
+    }
+
+    /// Warnings about what can be run and is probably not meant; those of every profile are problems of the file too.
+    ///
+    /// # Errors
+    ///
+    /// The pipeline, as it is or with one of its profiles, has problems: those of the first that has some.
+    pub fn lint(&self, catalog: &dyn Catalog, options: &Options) -> Result<Diagnostics, Diagnostics> {
+        let plan = self.clone().plan(catalog, options)?;
+        for profile in &self.document.profiles {
+            let options = Options { profile: Some(profile.name.clone()), ..options.clone() };
+            self.clone().plan(catalog, &options)?;
+        }
+        let (mut report, mut document) = (self.report.clone(), self.document.clone());
+        apply_profile(&mut report, &mut document, options.profile.as_deref());
+        let linter = Linter { catalog, document: &document, profiles: &self.document, plan: &plan };
+        Ok(linter.warnings(report))
+    }
+
+    /// The names of all nodes, as far as they can be known without the kinds; none of what has errors. For completion.
+    #[must_use]
+    pub fn node_names(&self, options: &Options) -> Vec<NodeId> {
+        let (mut report, mut document) = (self.report.clone(), self.document.clone());
+        apply_profile(&mut report, &mut document, options.profile.as_deref());
+        for argument in options.set.iter().filter(|argument| Sweep::of(std::slice::from_ref(argument)).is_empty()) {
+            apply_set(&mut report, &mut document, argument);
+        }
+        let budget = Budget::default();
+        let params = params::evaluate(&mut report, &budget, &document.params);
+        let families = expand_all(&mut report, &document, &params, &budget);
+        families.iter().flat_map(|family| (0..family.points.len()).map(|instance| family.id(instance))).collect()
+    }
+
+    fn too_many_points(&self, options: &Options) -> Diagnostics {
+        let mut report = Report::default();
+        let arguments = options.set.join(" ");
+        let source = report.sources.add("--set", &arguments);
+        let message = format!("the sweep has more than {MAX_POINTS} points or {MAX_INSTANCES} nodes");
+        let span = Span::new(source, 0..arguments.len());
+        report.add(Problem::new("pddflow::pipeline::plan_limit", span, message).help("give fewer values"));
+        report.finish()
+    }
+
+    fn plan_point(self, catalog: &dyn Catalog, options: &Options) -> Result<Plan, Diagnostics> {
         let Self { name, mut report, mut document } = self;
         apply_profile(&mut report, &mut document, options.profile.as_deref());
         for argument in &options.set {
@@ -117,11 +186,13 @@ impl PipelineFile {
             families: &families,
             names: &names.collect(),
             kinds: &kinds,
+            pools: &document.pools,
         };
         let (nodes, graph) = connect(report, world)?;
         let name_of_plan = plan_name(&document, &name);
-        let plugins = document.plugins;
-        Ok(Plan { name: name_of_plan, file: PathBuf::from(name), params: params.values, plugins, nodes, graph })
+        let Document { plugins, pools, .. } = document;
+        let (file, sweep) = (PathBuf::from(name), Vec::new());
+        Ok(Plan { name: name_of_plan, file, params: params.values, sweep, plugins, pools, nodes, graph })
     }
 }
 
@@ -193,18 +264,7 @@ impl Assembly<'_> {
             }
         }
         let nodes: Vec<PlanNode> = nodes.into_iter().flatten().collect();
-        let mut graph = DiGraph::with_capacity(nodes.len(), nodes.len());
-        for index in 0..nodes.len() {
-            graph.add_node(index);
-        }
-        for (consumer, node) in nodes.iter().enumerate() {
-            let mut producers: Vec<usize> = node.inputs.values().flatten().map(|input| input.node).collect();
-            producers.sort_unstable();
-            producers.dedup();
-            for producer in producers {
-                graph.add_edge(NodeIndex::new(producer), NodeIndex::new(consumer), ());
-            }
-        }
+        let graph = graph_of(&nodes);
         (nodes, graph)
     }
 
@@ -231,13 +291,14 @@ impl Assembly<'_> {
         Some(PlanNode {
             id: family.id(draft.instance),
             family: family.name.clone(),
+            point: Vec::new(),
             axes: family.points.get(draft.instance).cloned().unwrap_or_default(),
             kind: declaration.kind.as_ref().map(|(kind, _)| kind.clone()).unwrap_or_default(),
             with: draft.with,
             inputs,
             file: self.files.get(declaration.span.source as usize).or(self.files.first()).cloned()?,
             span: (span.start, span.len()).into(),
-            settings: NodeSettings { description: declaration.description.clone() },
+            settings: draft.settings,
         })
     }
 }

@@ -133,9 +133,10 @@ fn cycle_problem(
     if further > 0 {
         message.push_str(&format!(" (and {further} more like it)"));
     }
-    let mut problem = Problem::new("pddflow::pipeline::cycle", first, message)
-        .label(label)
-        .help("remove one of these references; a node can only use what is done before it");
+    let help = format!(
+        "remove this reference ({label}) or another one of the circle; a node can only use what is done before it"
+    );
+    let mut problem = Problem::new("pddflow::pipeline::cycle", first, message).label(label).help(help);
     for (span, from, to) in spans {
         problem = problem.other(span, format!("`{from}` needs `{to}`"));
     }

@@ -4,9 +4,11 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::document::{Document, Profile, WRONG_TYPE};
+use crate::declaration::Declaration;
+use crate::document::{Document, Profile, ProfileNode, WRONG_TYPE};
 use crate::error::{Problem, Report};
 use crate::scalar;
+use crate::setting::SETTING_KEYS;
 use crate::source::Span;
 use crate::suggest::suggest;
 use crate::syntax::{self, Entry, Node, Tree};
@@ -41,12 +43,21 @@ pub(crate) fn apply_profile(report: &mut Report, document: &mut Document, chosen
             entry.value = merged(&entry.value, &over.value);
         }
     }
-    for (name, _, with) in &profile.nodes {
-        if let Some(node) = document.nodes.iter_mut().find(|node| node.name == *name) {
+    for over in &profile.nodes {
+        let Some(node) = document.nodes.iter_mut().find(|node| node.name == over.name) else {
+            continue;
+        };
+        if let Some(with) = &over.with {
             node.with = Some(match &node.with {
                 Some(base) => merged(base, with),
                 None => Rc::clone(with),
             });
+        }
+        for setting in &over.settings {
+            match node.settings.iter_mut().find(|known| known.key == setting.key) {
+                Some(known) => known.value = merged(&known.value, &setting.value),
+                None => node.settings.push(setting.clone()),
+            }
         }
     }
 }
@@ -63,7 +74,7 @@ fn check_names(report: &mut Report, document: &Document, profiles: &[Profile]) {
                 );
             }
         }
-        for (name, span, _) in &profile.nodes {
+        for ProfileNode { name, span, .. } in &profile.nodes {
             if !document.nodes.iter().any(|node| node.name == *name) {
                 let known = document.nodes.iter().map(|node| node.name.as_str());
                 report.add(
@@ -144,26 +155,26 @@ fn parse_value(report: &mut Report, source: u32, start: usize, argument: &str) -
     }
     // Blanks in place of the key keep all positions.
     let padded = format!("{}{written}", " ".repeat(start));
-    let value = syntax::parse(report, source, &padded)?;
-    let several = value.as_text().filter(|text| *text == written.trim() && is_value_list(text));
-    if several.is_some() {
-        report.add(
-            Problem::new(INVALID_SET, span, "a parameter takes one value, this looks like several")
-                .help(format!("write a list as `[{written}]`, a text as `'\"{written}\"'`")),
-        );
-        return None;
-    }
-    Some(value)
+    syntax::parse(report, source, &padded)
 }
 
-/// `1,3,5` or `resnet18,convnet`: plain words between commas, no spaces.
-fn is_value_list(text: &str) -> bool {
+/// The values of `1,3,5` or `resnet18,convnet`: plain words between commas, no spaces, each once. They make a sweep.
+pub(crate) fn value_list(text: &str) -> Option<Vec<String>> {
     let plain = |part: &str| {
         let number = scalar::resolve(part).is_ok_and(|value| value.is_number());
         let word = |character: char| character.is_alphanumeric() || matches!(character, '_' | '-' | '.');
         number || (!part.is_empty() && part.chars().all(word))
     };
-    text.contains(',') && text.split(',').all(plain)
+    if !text.contains(',') || !text.split(',').all(plain) {
+        return None;
+    }
+    let mut values: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        if !values.iter().any(|known| known == part) {
+            values.push(part.to_owned());
+        }
+    }
+    Some(values)
 }
 
 fn set_param(report: &mut Report, document: &mut Document, keys: &Keys<'_>, value: Rc<Node>) {
@@ -187,7 +198,10 @@ fn set_param(report: &mut Report, document: &mut Document, keys: &Keys<'_>, valu
 }
 
 fn set_in_node(report: &mut Report, document: &mut Document, keys: &Keys<'_>, value: Rc<Node>) {
-    let (Some((name, span)), Some((with, with_span)), true) = (keys.get(1), keys.get(2), keys.len() > 3) else {
+    let is_setting = keys.get(2).is_some_and(|(key, _)| SETTING_KEYS.contains(key));
+    let (Some((name, span)), Some((with, with_span)), true) =
+        (keys.get(1), keys.get(2), keys.len() > 3 || is_setting && keys.len() > 2)
+    else {
         let span = keys.first().map_or(value.span, |(_, span)| *span);
         report.add(
             Problem::new(INVALID_SET, span, "the path does not name a node's parameter")
@@ -201,17 +215,38 @@ fn set_in_node(report: &mut Report, document: &mut Document, keys: &Keys<'_>, va
         report.add(Problem::new(UNKNOWN_NODE, *span, format!("there is no node `{name}`")).help(help));
         return;
     };
+    if is_setting {
+        return set_setting(report, node, keys.get(2..).unwrap_or(&[]), value);
+    }
     if *with != "with" {
-        report.add(
-            Problem::new(INVALID_SET, *with_span, format!("`{with}` of a node cannot be set"))
-                .help(format!("only parameters can: `nodes.{name}.with.KEY=value`")),
-        );
+        report.add(Problem::new(INVALID_SET, *with_span, format!("`{with}` of a node cannot be set")).help(format!(
+            "its parameters and settings can: `nodes.{name}.with.KEY=value`, `nodes.{name}.timeout=1h`"
+        )));
         return;
     }
     let empty = || Rc::new(Node::new(node.span, Tree::Map(Vec::new())));
     let base = node.with.clone().unwrap_or_else(empty);
     match replaced(&base, keys.get(3..).unwrap_or(&[]), value, Missing::Add) {
         Ok(value) => node.with = Some(value),
+        Err(problem) => report.add(*problem),
+    }
+}
+
+/// `nodes.NAME.timeout=1h`, `nodes.NAME.resources.cpus=2`.
+fn set_setting(report: &mut Report, node: &mut Declaration, keys: &Keys<'_>, value: Rc<Node>) {
+    let Some(((key, span), rest)) = keys.split_first() else {
+        return;
+    };
+    let known = node.settings.iter().position(|entry| entry.key == *key);
+    let base = match known.and_then(|at| node.settings.get(at)) {
+        Some(entry) => Rc::clone(&entry.value),
+        None => Rc::new(Node::new(*span, Tree::Scalar(Value::Null))),
+    };
+    match replaced(&base, rest, value, Missing::Add) {
+        Ok(value) => {
+            node.settings.retain(|entry| entry.key != *key);
+            node.settings.push(Entry { key: (*key).to_owned(), key_span: *span, value });
+        }
         Err(problem) => report.add(*problem),
     }
 }

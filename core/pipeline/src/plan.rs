@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use miette::SourceSpan;
-use petgraph::graph::DiGraph;
+use petgraph::graph::{DiGraph, NodeIndex};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::expression::display;
 
 /// A pipeline after all checks: what is to be computed, from what, in which order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// The pipeline's `name`, else its file's name without extension.
     pub name: String,
@@ -21,8 +22,12 @@ pub struct Plan {
     pub file: PathBuf,
     /// All parameters with profile and overrides applied, expressions evaluated.
     pub params: Map<String, Value>,
+    /// The axes of the sweep that `--set KEY=a,b,c` asks for, with their values; `params` are those of its first point.
+    pub sweep: Vec<(String, Vec<Value>)>,
     /// Plugin files that the pipeline names, relative ones resolved against its folder.
     pub plugins: Vec<PathBuf>,
+    /// The pools that the pipeline declares, with their sizes.
+    pub pools: BTreeMap<String, u32>,
     /// Every instance, each after those it needs; ties in the order of declaration.
     pub nodes: Vec<PlanNode>,
     /// An edge from each node to each node that needs it. Node weights are indices into `nodes`, and equal the graph's own indices.
@@ -38,6 +43,8 @@ pub struct PlanNode {
     pub family: String,
     /// Its point in the family, in the order of the axes.
     pub axes: Vec<(String, Value)>,
+    /// Where a sweep has several values for what it depends on: those of this node. Part of its name, before the axes.
+    pub point: Vec<(String, Value)>,
     /// The node kind.
     pub kind: String,
     /// Resolved parameters, defaults filled in by the kind.
@@ -64,11 +71,67 @@ pub struct InputRef {
 }
 
 /// Settings of a node: they never change its result and never enter its key.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct NodeSettings {
     /// The node's `description`.
     pub description: Option<String>,
+    /// What to do after a failure, besides failing.
+    pub retries: Option<Retries>,
+    /// Longest time of one attempt.
+    pub timeout: Option<Duration>,
+    /// A failure of this node is no failure of the run. What needs the node is skipped all the same.
+    pub allow_failure: bool,
+    /// What it needs while it runs.
+    pub resources: Resources,
+    /// Nodes with a larger one start earlier; 0 unless said otherwise.
+    pub priority: i32,
+    /// The node was not selected: its result is used if it is there, and it is never run.
+    pub only_if_fresh: bool,
+}
+
+/// How often a failed node is tried again, and how long it waits before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Retries {
+    /// Attempts after the first.
+    pub times: u32,
+    /// Time before the second attempt.
+    pub wait: Duration,
+    /// How much longer each further wait is.
+    pub factor: f64,
+    /// Longest wait.
+    pub most: Duration,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { times: 0, wait: Duration::from_secs(1), factor: 2.0, most: Duration::from_secs(300) }
+    }
+}
+
+impl Retries {
+    /// The time before an attempt; the second attempt of all is number 1.
+    #[must_use]
+    pub fn wait_before(&self, attempt: u32) -> Duration {
+        let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+        let seconds = self.wait.as_secs_f64() * self.factor.powi(exponent);
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).min(self.most)
+    }
+}
+
+/// What a node needs while it runs, so that not more nodes run at once than the machine can carry. 0 is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Resources {
+    /// Processor cores.
+    pub cpus: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// Graphics processors.
+    pub gpus: u32,
+    /// Units of each named pool of the pipeline.
+    pub pools: BTreeMap<String, u32>,
 }
 
 /// The name of an instance: `data`, `distill[3]`, `eval[model=resnet18]`.
@@ -98,6 +161,14 @@ impl NodeId {
             }
         };
         Self(text.into())
+    }
+
+    /// The name of the instance of a family at a point of a sweep: `distill[stages=3,k=1]`.
+    #[must_use]
+    pub fn at(family: &str, point: &[(String, Value)], axes: &[(String, Value)]) -> Self {
+        let all = point.iter().chain(axes);
+        let parts: Vec<String> = all.map(|(axis, value)| format!("{axis}={}", axis_text(value))).collect();
+        Self(format!("{family}[{}]", parts.join(",")).into())
     }
 
     /// The name.
@@ -167,6 +238,7 @@ impl Plan {
             "name": self.name,
             "file": self.file.to_string_lossy(),
             "params": self.params,
+            "sweep": self.sweep.iter().cloned().map(|(axis, values)| (axis, Value::Array(values))).collect::<Map<_, _>>(),
             "plugins": self.plugins.iter().map(|plugin| plugin.to_string_lossy()).collect::<Vec<_>>(),
             "nodes": nodes,
         })
@@ -185,13 +257,60 @@ impl Plan {
             })
             .collect();
         let axes: Map<String, Value> = node.axes.iter().cloned().collect();
+        let point: Map<String, Value> = node.point.iter().cloned().collect();
         let mut value = json!({
             "id": node.id, "family": node.family, "kind": node.kind,
             "axes": axes, "with": node.with, "inputs": inputs,
         });
-        if let (Some(description), Some(map)) = (&node.settings.description, value.as_object_mut()) {
-            map.insert("description".to_owned(), json!(description));
+        if let Some(map) = value.as_object_mut() {
+            if !point.is_empty() {
+                map.insert("point".to_owned(), Value::Object(point));
+            }
+            map.extend(node.settings.to_json());
         }
         value
+    }
+}
+
+/// An edge from each node to each node that needs it, once.
+pub(crate) fn graph_of(nodes: &[PlanNode]) -> DiGraph<usize, ()> {
+    let mut graph = DiGraph::with_capacity(nodes.len(), nodes.len());
+    for index in 0..nodes.len() {
+        graph.add_node(index);
+    }
+    let mut producers = Vec::new();
+    for (consumer, node) in nodes.iter().enumerate() {
+        producers.clear();
+        producers.extend(node.inputs.values().flatten().map(|input| input.node));
+        producers.sort_unstable();
+        producers.dedup();
+        for producer in &producers {
+            graph.add_edge(NodeIndex::new(*producer), NodeIndex::new(consumer), ());
+        }
+    }
+    graph
+}
+
+impl NodeSettings {
+    /// What is not the default, for `plan --json`.
+    fn to_json(&self) -> Map<String, Value> {
+        let Resources { cpus, memory_bytes, gpus, pools } = &self.resources;
+        let seconds = |time: Duration| time.as_secs_f64();
+        let retries = self.retries.filter(|retries| retries.times > 0).map(|retries| {
+            let Retries { times, wait, factor, most } = retries;
+            json!({ "times": times, "wait": seconds(wait), "factor": factor, "most": seconds(most) })
+        });
+        let resources = (self.resources != Resources::default())
+            .then(|| json!({ "cpus": cpus, "memory_bytes": memory_bytes, "gpus": gpus, "pools": pools }));
+        let values = [
+            ("description", self.description.as_ref().map(|text| json!(text))),
+            ("retries", retries),
+            ("timeout", self.timeout.map(|time| json!(seconds(time)))),
+            ("allow_failure", self.allow_failure.then_some(json!(true))),
+            ("resources", resources),
+            ("priority", (self.priority != 0).then(|| json!(self.priority))),
+            ("only_if_fresh", self.only_if_fresh.then_some(json!(true))),
+        ];
+        values.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
     }
 }

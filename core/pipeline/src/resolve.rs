@@ -13,6 +13,8 @@ use crate::expression::Scope;
 use crate::family::Family;
 use crate::need::{Need, compile_needs};
 use crate::params::Params;
+use crate::plan::NodeSettings;
+use crate::setting::{Pools, Settings, compile_settings};
 use crate::source::Span;
 use crate::suggest::suggest;
 use crate::syntax::{Node, Tree};
@@ -30,6 +32,7 @@ pub(crate) struct Draft {
     pub(crate) instance: usize,
     pub(crate) with: Value,
     pub(crate) inputs: BTreeMap<String, Vec<Link>>,
+    pub(crate) settings: NodeSettings,
 }
 
 /// What all families share while they are resolved.
@@ -44,6 +47,7 @@ pub(crate) struct World<'a> {
     pub(crate) names: &'a HashMap<&'a str, usize>,
     /// The kind of each family, if it is known.
     pub(crate) kinds: &'a [Option<&'a KindSpec>],
+    pub(crate) pools: &'a Pools,
 }
 
 /// Looks up the kind of each declaration.
@@ -95,12 +99,22 @@ fn resolve_family(
         None => Some(Compiled::Constant(Value::Object(Map::new()), 1)),
     };
     let needs = compile_needs(report, declaration, kind);
+    let compiled_settings = compile_settings(report, declaration.description.as_ref(), &declaration.settings);
+    // The same for all: evaluated, and a mistake in it told, once.
+    let mut shared: Option<NodeSettings> = None;
     for (instance, point) in family.points.iter().enumerate() {
         let scope = Scope { axes: point, params: &world.params.values, broken: &world.params.broken };
         let subject = Subject { world, declaration, kind, scope, family, instance };
         let inputs = subject.inputs(report, connector, &needs);
         let with = with.as_ref().and_then(|with| subject.with(report, with));
-        drafts.push(Draft { family: index, instance, with: with.unwrap_or_default(), inputs });
+        let settings = match &shared {
+            Some(settings) => settings.clone(),
+            None => subject.settings(report, &compiled_settings),
+        };
+        if compiled_settings.is_constant() {
+            shared.get_or_insert_with(|| settings.clone());
+        }
+        drafts.push(Draft { family: index, instance, with: with.unwrap_or_default(), inputs, settings });
     }
 }
 
@@ -151,6 +165,19 @@ impl Subject<'_> {
             }
         }
         inputs
+    }
+
+    fn settings(&self, report: &mut Report, settings: &Settings) -> NodeSettings {
+        let mut failures = Vec::new();
+        let evaluator = Evaluator { scope: self.scope, sources: &report.sources, budget: self.world.budget };
+        let value = settings.evaluate(&evaluator, self.world.pools, &mut failures);
+        for failure in failures {
+            match failure {
+                Failure::Problem(problem) if settings.is_constant() => report.add(*problem),
+                failure => self.fail(report, failure),
+            }
+        }
+        value
     }
 
     /// The checked parameters; `None` after an error.

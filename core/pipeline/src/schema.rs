@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::catalog::{Arity, Catalog, KindSpec, PortSpec};
 use crate::declaration::NODE_KEYS;
 use crate::document::{FORMAT, TOP_KEYS};
+use crate::setting::SETTING_KEYS;
 
 /// The schema (draft 2020-12) of a pipeline file with the kinds of a catalog.
 #[must_use]
@@ -65,6 +66,11 @@ fn top_properties() -> Value {
             "type": "array", "items": {"type": "string"},
             "description": "Plugin files, relative to this file.",
         }),
+        "pools" => json!({
+            "type": "object",
+            "description": "Named resources that nodes share: how many may be in use at the same time.",
+            "additionalProperties": {"type": "integer", "minimum": 1},
+        }),
         "profiles" => json!({
             "type": "object",
             "description": "Named overlays of parameters, chosen with `--profile NAME`.",
@@ -78,7 +84,7 @@ fn top_properties() -> Value {
                         "description": "Nodes whose parameters change.",
                         "additionalProperties": {
                             "type": ["object", "null"], "additionalProperties": false,
-                            "properties": {"with": values("Parameters of the node to change; mappings are merged.")},
+                            "properties": profile_node(),
                         },
                     },
                 },
@@ -91,6 +97,55 @@ fn top_properties() -> Value {
             "additionalProperties": {"$ref": "#/$defs/node"},
         }),
     })
+}
+
+/// What a profile may change about a node.
+fn profile_node() -> Value {
+    let mut properties = Map::new();
+    properties.insert(
+        "with".to_owned(),
+        json!({"type": "object", "description": "Parameters of the node to change; mappings are merged."}),
+    );
+    properties.extend(SETTING_KEYS.iter().map(|key| ((*key).to_owned(), setting(key))));
+    Value::Object(properties)
+}
+
+/// A setting of a node. The forms are those of `setting.rs`; an expression may stand for each value.
+fn setting(key: &str) -> Value {
+    let or_expression = |schema: Value| json!({"anyOf": [schema, {"$ref": "#/$defs/expression"}]});
+    let integer = |least: i64| or_expression(json!({"type": "integer", "minimum": least}));
+    let time = || json!({"type": ["string", "number"]});
+    let (description, schema) = match key {
+        "retries" => (
+            "How often the node is tried again after a failure, and how long it waits before: `3`, or `{ times: 3, wait: 10s, factor: 2, most: 5m }`.",
+            json!({"anyOf": [
+                {"type": ["integer", "null"], "minimum": 0},
+                {"$ref": "#/$defs/expression"},
+                {"type": "object", "required": ["times"], "additionalProperties": false, "properties": {
+                    "times": integer(0), "wait": time(), "factor": {"type": ["number", "string"]}, "most": time(),
+                }},
+            ]}),
+        ),
+        "timeout" => ("Longest time of one attempt, for example `2h`, `90s` or seconds as a number.", time()),
+        "allow_failure" => (
+            "A failure of this node is no failure of the run; what needs it is skipped.",
+            or_expression(json!({"type": "boolean"})),
+        ),
+        "resources" => (
+            "What the node needs while it runs; it waits until that is free.",
+            or_expression(json!({"type": "object", "additionalProperties": false, "properties": {
+                "cpus": integer(0), "gpus": integer(0),
+                "memory": {"type": ["string", "integer"], "description": "For example `8GiB`."},
+                "pools": {"type": "object", "additionalProperties": integer(0),
+                          "description": "Units of the pools that the pipeline declares."},
+            }})),
+        ),
+        _ => (
+            "Nodes with a larger priority start earlier; then those before the longest path.",
+            or_expression(json!({"type": "integer"})),
+        ),
+    };
+    json!({"description": description, "allOf": [schema]})
 }
 
 fn shared_definitions() -> Map<String, Value> {
@@ -161,7 +216,8 @@ fn node(kinds: &[&KindSpec]) -> Value {
             "description": "Inputs: for each port of the kind the artifacts it takes.",
             "additionalProperties": {"$ref": "#/$defs/references"},
         }),
-        _ => json!({"type": ["object", "null"], "description": "Parameters of the node."}),
+        "with" => json!({"type": ["object", "null"], "description": "Parameters of the node."}),
+        setting => self::setting(setting),
     });
     let cases: Vec<Value> = kinds.iter().map(|kind| case(kind)).collect();
     json!({

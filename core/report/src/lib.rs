@@ -15,25 +15,31 @@
 //! | `board` | which nodes run, how far and how fast they are |
 //! | `wording` | the line of an event |
 //! | `terminal`, `lines`, `json` | the three reporters |
+//! | `tee` | several reporters at once |
 //! | `summary` | the last words of a run |
+//! | `compare` | tables of parameters and metrics |
 //! | `paint`, `text` | colours; seconds, counts and rates for people |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
 
 mod board;
+mod compare;
 mod json;
 mod lines;
 mod paint;
 mod summary;
+mod tee;
 mod terminal;
 mod text;
 mod wording;
 
+pub use compare::{CompareFormat, CompareRow, Comparison};
 pub use json::json;
 pub use lines::lines;
 pub use paint::{Paint, Tone};
 pub use summary::{Place, closing};
+pub use tee::tee;
 pub use terminal::terminal;
-pub use text::{count, seconds};
+pub use text::{bytes, count, number, seconds};
 
 use pddflow_runner::RunEvent;
 

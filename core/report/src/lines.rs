@@ -37,7 +37,9 @@ impl Lines {
             RunEvent::NodeStarted { node, .. } => {
                 state.running.insert(node.to_string(), (Pace::new(), now));
             }
-            RunEvent::NodeFinished { node, .. } | RunEvent::NodeFailed { node, .. } => {
+            RunEvent::NodeFinished { node, .. }
+            | RunEvent::NodeFailed { node, .. }
+            | RunEvent::NodeRetrying { node, .. } => {
                 state.running.remove(&node.to_string());
             }
             RunEvent::Progress { node, done, total, unit, loss } => {

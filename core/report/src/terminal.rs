@@ -79,6 +79,7 @@ impl Terminal {
                 state.board.ran += 1;
                 Self::end(state, node.as_ref());
             }
+            RunEvent::NodeRetrying { node, .. } => Self::end(state, node.as_ref()),
             RunEvent::NodeFailed { node, .. } => {
                 state.board.failed += 1;
                 Self::end(state, node.as_ref());

@@ -28,6 +28,21 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
+/// A size with as many digits as are of use: `312 B`, `1.9 MB`, `40.2 GB`.
+#[must_use]
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    const STEP: f64 = 1_000.0;
+    if bytes < 1_000 {
+        return format!("{bytes} B");
+    }
+    let (mut value, mut at) = (bytes as f64 / STEP, 0);
+    while value >= 999.95 && at + 1 < UNITS.len() {
+        (value, at) = (value / STEP, at + 1);
+    }
+    format!("{value:.1} {}", UNITS[at])
+}
+
 /// A rate with three digits: `12.3`, `1.05`, `340`.
 pub(crate) fn rate(per_second: f64) -> String {
     match per_second {
@@ -38,7 +53,8 @@ pub(crate) fn rate(per_second: f64) -> String {
 }
 
 /// A loss or a metric: four decimals at most, whatever its size; none for whole numbers.
-pub(crate) fn number(value: f64) -> String {
+#[must_use]
+pub fn number(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 || (1e-3..1e6).contains(&size) {
         let digits = if size >= 100.0 { 1 } else { 4 };
@@ -67,6 +83,7 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
+        assert_eq!([bytes(999), bytes(1_900_000), bytes(999_960)], ["999 B", "1.9 MB", "1.0 MB"]);
         assert_eq!(count(1, "node"), "1 node");
         assert_eq!(count(0, "node"), "0 nodes");
         assert_eq!([rate(1.05), rate(12.34), rate(340.2)], ["1.05", "12.3", "340"]);

@@ -30,6 +30,10 @@ impl Wording {
                 Some(self.compose("warning", Tone::Warn, &node, text))
             }
             RunEvent::NodeFailed { node, error } => Some(self.compose("failed", Tone::Bad, node, &error.to_string())),
+            RunEvent::NodeRetrying { node, attempt, of, seconds: wait, error } => {
+                let rest = format!("{attempt} of {of} in {}: {error}", seconds(*wait));
+                Some(self.compose("retry", Tone::Warn, node, &rest))
+            }
             RunEvent::NodeSkipped { node, because } => {
                 skip_words(because).map(|why| self.compose("skipped", Tone::Warn, node, &why))
             }
@@ -50,6 +54,9 @@ impl Wording {
                 let metrics = metrics_words(metrics);
                 let rest = if metrics.is_empty() { seconds(*took) } else { format!("{}, {metrics}", seconds(*took)) };
                 Some(self.compose("done", Tone::Good, node, &rest))
+            }
+            RunEvent::NodeWaiting { node, .. } => {
+                Some(self.compose("wait", Tone::Faint, node, "another run is at it; its result will be used"))
             }
             RunEvent::Log { node, text } => Some(self.compose("", Tone::Faint, node, text)),
             _ => None,

@@ -23,6 +23,8 @@ pub struct NodeContext<'a> {
     key: Key,
     cancel: Cancel,
     checkpoint_interval: Duration,
+    /// When this attempt must be over.
+    deadline: Option<Instant>,
     /// None outside a run.
     messages: Option<&'a Sender<Message>>,
     state: Mutex<State>,
@@ -58,10 +60,22 @@ impl<'a> NodeContext<'a> {
             key,
             cancel: cancel.clone(),
             // Too long for a duration is never.
+            deadline: None,
             checkpoint_interval: Duration::try_from_secs_f64(checkpoint_seconds.max(0.0)).unwrap_or(Duration::MAX),
             messages,
             state: Mutex::new(state),
         }
+    }
+
+    /// With a limit of time from now on: [`Self::cancelled`] holds when it is over.
+    pub(crate) fn with_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        self
+    }
+
+    /// Whether its time is over.
+    pub(crate) fn timed_out(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// A context outside any run, for calling a kind directly (tests, tools): nobody hears what the node says, and it
@@ -93,7 +107,7 @@ impl<'a> NodeContext<'a> {
     /// [`NodeError::cancelled`]. Cheap; ask at least every iteration.
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        self.cancel.requested()
+        self.cancel.requested() || self.timed_out()
     }
 
     /// Says how far the node is. Cheap: most calls are dropped; the last unit never is.
@@ -141,6 +155,7 @@ impl<'a> NodeContext<'a> {
     #[must_use]
     pub fn checkpoint_due(&self) -> bool {
         match self.cancel.level() {
+            CancelLevel::None if self.timed_out() => true,
             CancelLevel::None => self.state().checkpointed.elapsed() >= self.checkpoint_interval,
             CancelLevel::Stop => true,
             CancelLevel::Now => false,

@@ -50,12 +50,27 @@ pub(crate) struct Desk<'a> {
     /// For each node the outputs that others use.
     used: Vec<Vec<&'a str>>,
     prepared: Vec<Prepared>,
+    /// Whether an input without a result counts as absent.
+    partial: bool,
 }
 
 impl<'a> Desk<'a> {
     pub(crate) fn new(plan: &'a Plan, kinds: &dyn Kinds, store: &'a dyn Store) -> Self {
+        Self::of_some(plan, kinds, store, |_| true)
+    }
+
+    /// A desk that only knows some of the nodes; no other may be asked about.
+    pub(crate) fn of_some(
+        plan: &'a Plan,
+        kinds: &dyn Kinds,
+        store: &'a dyn Store,
+        wanted: impl Fn(usize) -> bool + Sync,
+    ) -> Self {
         let used = used_outputs(plan);
         let prepare = |at: usize| {
+            if !wanted(at) {
+                return Prepared { base: Ok(Vec::new()), last: None, found: None };
+            }
             let node = &plan.nodes[at];
             let last = store.last_key_of(&plan.name, node.id.as_str());
             // An unreadable record is met again, and told, when the walk comes to it.
@@ -63,7 +78,18 @@ impl<'a> Desk<'a> {
             Prepared { base: base_parts(node, kinds).map_err(|error| error.to_failure()), last, found }
         };
         let prepared = parallel_map(plan.nodes.len(), prepare);
-        Self { plan, store, used, prepared }
+        Self { plan, store, used, prepared, partial: false }
+    }
+
+    /// The same desk, for which an input without a result counts as absent.
+    pub(crate) fn with_partial_inputs(self, partial: bool) -> Self {
+        Self { partial, ..self }
+    }
+
+    /// The inputs at a port that count.
+    fn counting<'b>(&self, inputs: &'b [InputRef], records: &'b Records) -> impl Iterator<Item = &'b InputRef> {
+        let partial = self.partial;
+        inputs.iter().filter(move |input| !partial || records[input.node].is_some())
     }
 
     pub(crate) fn node(&self, at: usize) -> &'a PlanNode {
@@ -80,12 +106,22 @@ impl<'a> Desk<'a> {
         self.prepared[at].last
     }
 
-    /// How long the node took last time.
-    pub(crate) fn last_seconds(&self, at: usize) -> Option<f64> {
+    /// The record of last time.
+    pub(crate) fn last_record(&self, at: usize) -> Option<Arc<Record>> {
         match &self.prepared[at].found {
-            Some(Found::Whole(record) | Found::Lacking(record, _)) => Some(record.seconds),
+            Some(Found::Whole(record) | Found::Lacking(record, _)) => Some(Arc::clone(record)),
             _ => None,
         }
+    }
+
+    /// The parts of a node's key that are known before any other node is looked at.
+    pub(crate) fn own_parts(&self, at: usize) -> Vec<KeyPart> {
+        node_parts(self.node(at), self.prepared[at].base.as_deref().unwrap_or_default(), Vec::new())
+    }
+
+    /// How long the node took last time.
+    pub(crate) fn last_seconds(&self, at: usize) -> Option<f64> {
+        self.last_record(at).map(|record| record.seconds)
     }
 
     /// The nodes directly before that have no result yet, each once.
@@ -109,7 +145,7 @@ impl<'a> Desk<'a> {
         let mut ports = Vec::with_capacity(node.inputs.len());
         for (port, inputs) in &node.inputs {
             let digests: Result<Vec<Digest>, NodeError> =
-                inputs.iter().map(|input| self.digest_of(input, records)).collect();
+                self.counting(inputs, records).map(|input| self.digest_of(input, records)).collect();
             ports.push((port.as_str(), digests?));
         }
         let inputs = input_parts(ports);
@@ -135,7 +171,7 @@ impl<'a> Desk<'a> {
             Ok(Artifact { digest: self.digest_of(input, records)?, artifact: input.artifact.clone(), from })
         };
         let port = |(port, inputs): (&String, &Vec<InputRef>)| {
-            let artifacts: Result<Vec<Artifact>, NodeError> = inputs.iter().map(artifact).collect();
+            let artifacts: Result<Vec<Artifact>, NodeError> = self.counting(inputs, records).map(artifact).collect();
             Ok((port.clone(), artifacts?))
         };
         let ports: Result<BTreeMap<_, _>, NodeError> = self.node(at).inputs.iter().map(port).collect();
@@ -161,7 +197,7 @@ impl<'a> Desk<'a> {
         if changes.is_empty() { vec![StaleReason::HistoryMissing { key: last }] } else { changes }
     }
 
-    fn names_at(&self, at: usize, port: &str) -> Vec<String> {
+    pub(crate) fn names_at(&self, at: usize, port: &str) -> Vec<String> {
         let inputs = self.node(at).inputs.get(port).into_iter().flatten();
         inputs.map(|input| self.node(input.node).id.to_string()).collect()
     }

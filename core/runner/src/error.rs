@@ -1,7 +1,7 @@
 //! What can go wrong in a run.
 
 use pddflow_cache::{KeyError, StoreError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::fmt;
 
@@ -96,17 +96,17 @@ impl From<KeyError> for NodeError {
 }
 
 /// A [`NodeError`] as it is shown: every text, no live objects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeFailure {
     /// Stable code.
     pub code: String,
     /// What failed and where.
     pub message: String,
     /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub help: Option<String>,
     /// The causes, outermost first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub causes: Vec<String>,
 }
 

@@ -6,6 +6,7 @@ use pddflow_cache::{Digest, Key, Record};
 use pddflow_pipeline::NodeId;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,6 +22,13 @@ pub enum RunEvent {
         run: String,
         /// Name of the pipeline.
         pipeline: String,
+        /// The pipeline file as it was given.
+        file: String,
+        /// The pipeline's parameters, overrides applied.
+        params: Map<String, Value>,
+        /// Names that the user gave the run.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        tags: Vec<String>,
         /// Number of nodes.
         nodes: usize,
         /// Nodes that run at the same time.
@@ -104,6 +112,19 @@ pub enum RunEvent {
         outputs: BTreeMap<String, Digest>,
         /// Final value of each metric.
         metrics: BTreeMap<String, f64>,
+    },
+    /// A node failed and will be tried again.
+    NodeRetrying {
+        /// The node.
+        node: NodeId,
+        /// Which of its further attempts comes next, from 1.
+        attempt: u32,
+        /// How many further attempts it has in all.
+        of: u32,
+        /// Time until then.
+        seconds: f64,
+        /// Why it failed.
+        error: NodeFailure,
     },
     /// A node failed.
     NodeFailed {

@@ -14,7 +14,9 @@
 //!
 //! | event | what follows |
 //! |---|---|
+//! | a node with retries left fails | it waits for its time and runs again |
 //! | a node fails | its descendants are skipped; without `keep_going` nothing else starts either; running nodes end |
+//! | a node fails, `partial_inputs` | those after it that have other artifacts at the port go on without it |
 //! | a stop is asked for | nothing starts; running nodes write a checkpoint and return |
 //! | an input is damaged or gone | its maker runs again, at most [`repair::MOST_REPAIRS`] times, then the reader |
 //! | another process computes the key | the node waits, others go on; then its result is taken, or it runs |
@@ -23,7 +25,9 @@
 
 mod claim;
 mod finish;
+mod partial;
 mod repair;
+mod retry;
 
 use crate::cancel::Cancel;
 use crate::desk::{Assessed, Desk, Found};
@@ -32,6 +36,7 @@ use crate::event::RunEvent;
 use crate::graph::{Graph, Ready};
 use crate::kinds::Kinds;
 use crate::reason::StaleReason;
+use crate::resources::{Reserved, Shares};
 use crate::settings::Settings;
 use crate::summary::{Outcome, Summary};
 use crate::teller::Teller;
@@ -39,13 +44,17 @@ use crate::worker::{Done, Job, Message, Shared, Workers};
 use crossbeam_channel::{Receiver, bounded};
 use pddflow_cache::{JournalWriter, Key, Record, Store, StoreErrorKind};
 use pddflow_pipeline::Plan;
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Messages of workers that may wait; more make them wait instead of filling memory.
 const MOST_MESSAGES: usize = 4_096;
+/// Nodes that the queue is looked through for one whose resources are free.
+const MOST_HELD: usize = 256;
+
 /// Carries out a plan: runs what is stale, at most `settings.jobs` nodes at the same time, and tells every event on
 /// the calling thread. Nodes that fail make no error here; see [`Summary::succeeded`].
 ///
@@ -70,13 +79,16 @@ pub fn run(
     teller.tell(RunEvent::RunStarted {
         run: id.clone(),
         pipeline: plan.name.clone(),
+        file: plan.file.to_string_lossy().into_owned(),
+        params: plan.params.clone(),
+        tags: settings.tags.clone(),
         nodes: plan.nodes.len(),
         jobs: settings.jobs,
         unix_milliseconds: unix_milliseconds(),
     });
     warning.into_iter().for_each(|text| teller.warn(text));
     let shared = Shared { kinds, store, settings, cancel };
-    let desk = Desk::new(plan, kinds, store);
+    let desk = Desk::new(plan, kinds, store).with_partial_inputs(settings.partial_inputs);
     std::thread::scope(|scope| {
         let (sender, messages) = bounded(MOST_MESSAGES);
         let workers = Workers::new(scope, shared, sender);
@@ -113,6 +125,12 @@ fn unix_milliseconds() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+fn not_selected(node: &str) -> NodeFailure {
+    NodeError::new("pddflow::runner::not_selected", format!("`{node}` is needed, has no result, and was not selected"))
+        .with_help("run it first, select it too, or use `--until`, which also runs all that is needed")
+        .to_failure()
+}
+
 /// Where a node is on its way.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -132,6 +150,8 @@ struct Node {
     /// Why it runs although its record may be there.
     forced: Option<Vec<StaleReason>>,
     repairs: u8,
+    /// Failures that were followed by another attempt.
+    attempts: u32,
     /// The moments at which it last began to run and last got its result; later moments are larger.
     began: u64,
     ended: u64,
@@ -144,6 +164,7 @@ struct Execution<'scope, 'env> {
     graph: Graph,
     /// Expected time from each node to the end, by which the queue is ordered.
     paths: Vec<u64>,
+    shares: Shares,
     teller: Teller<'env>,
     workers: Workers<'scope, 'env>,
     messages: Receiver<Message>,
@@ -162,6 +183,8 @@ struct Execution<'scope, 'env> {
     /// Nodes that wait, or waited, for another process; and those of them to ask for again.
     elsewhere: BTreeSet<usize>,
     polled: Vec<usize>,
+    /// Nodes that failed and wait for their next attempt.
+    sleeping: BinaryHeap<Reverse<(Instant, usize, Key)>>,
     first_failed: Option<usize>,
     moment: u64,
     to_remember: Vec<(usize, Key)>,
@@ -182,12 +205,15 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             failure: None,
             forced: None,
             repairs: 0,
+            attempts: 0,
             began: 0,
             ended: 0,
         };
         Self {
             plan,
             shared,
+            shares: Shares::new(&shared.settings.capacity, &plan.pools),
+            sleeping: BinaryHeap::new(),
             paths: graph.critical_paths(|at| desk.last_seconds(at)),
             nodes: graph.before.iter().map(|before| node(before.len())).collect(),
             records: vec![None; count],
@@ -216,11 +242,12 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             while let Some(at) = self.to_assess.pop_first() {
                 self.assess(at);
             }
+            self.wake();
             self.start_ready()?;
             if !self.to_assess.is_empty() {
                 continue;
             }
-            if self.workers.busy() == 0 && (self.polled.is_empty() || self.is_stopping()) {
+            if self.workers.busy() == 0 && (self.nap().is_none() || self.is_stopping()) {
                 break;
             }
             self.hear();
@@ -237,10 +264,9 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             self.remember();
             self.teller.flush();
             // Cannot be cut off: `workers` holds a sender.
-            next = if self.polled.is_empty() {
-                self.messages.recv().ok()
-            } else {
-                self.messages.recv_timeout(claim::POLL).ok()
+            next = match self.nap() {
+                Some(nap) => self.messages.recv_timeout(nap).ok(),
+                None => self.messages.recv().ok(),
             };
         }
         while let Some(message) = next {
@@ -258,6 +284,9 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         if self.nodes[at].stage != Stage::Waiting || self.nodes[at].missing > 0 {
             return;
         }
+        if self.lacks_a_port(at) {
+            return;
+        }
         let assessed = match self.desk.assess(at, &self.records) {
             Ok(assessed) => assessed,
             Err(failure) => return self.fail(at, failure),
@@ -269,6 +298,9 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             if let Found::Whole(record) = &assessed.found {
                 return self.complete(at, Arc::clone(record), Outcome::Fresh);
             }
+        }
+        if self.plan.nodes[at].settings.only_if_fresh {
+            return self.fail(at, not_selected(self.plan.nodes[at].id.as_str()));
         }
         if let Some(twins) = self.twins.get_mut(&assessed.key) {
             twins.push(at);
@@ -289,16 +321,24 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         let job = Job { at, node, key, parts, inputs, used: self.desk.used(at).to_vec(), claim: None };
         self.jobs.insert(at, (job, reasons));
         self.twins.insert(key, Vec::new());
-        self.ready.push(self.paths[at], at);
+        self.push_ready(at);
         self.nodes[at].stage = Stage::Ready;
         Ok(())
     }
 
     fn start_ready(&mut self) -> Result<(), RunError> {
-        while self.workers.has_room() && !self.is_stopping() {
+        let (mut reserved, mut held) = (Reserved::default(), Vec::new());
+        while self.workers.has_room() && !self.is_stopping() && held.len() < MOST_HELD {
             let Some(at) = self.ready.pop() else { break };
             let Some(key) = self.jobs.get(&at).map(|(job, _)| job.key) else { continue };
-            let Some(claim) = self.claim(at, key) else { continue };
+            if !self.shares.take(&self.plan.nodes[at].settings.resources, &mut reserved) {
+                held.push(at);
+                continue;
+            }
+            let Some(claim) = self.claim(at, key) else {
+                self.shares.give_back(&self.plan.nodes[at].settings.resources);
+                continue;
+            };
             let Some((mut job, reasons)) = self.jobs.remove(&at) else { continue };
             job.claim = claim;
             self.nodes[at].stage = Stage::Running;
@@ -307,7 +347,12 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             self.teller.tell(RunEvent::NodeStarted { node, key: job.key, reasons });
             self.workers.start(job)?;
         }
+        held.into_iter().for_each(|at| self.push_ready(at));
         Ok(())
+    }
+
+    fn push_ready(&mut self, at: usize) {
+        self.ready.push(self.plan.nodes[at].settings.priority, self.paths[at], at);
     }
 
     fn is_stopping(&self) -> bool {
@@ -319,6 +364,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         self.workers.ended();
         self.pass_warnings_on();
         let Done { at, key, result, lost } = done;
+        self.shares.give_back(&self.plan.nodes[at].settings.resources);
         match result {
             Ok(record) => {
                 let record = Arc::new(record);
@@ -330,6 +376,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             }
             Err(unfinished) if unfinished.cancelled && self.shared.cancel.requested() => self.stopped(at, key),
             Err(unfinished) if self.repair(at, &lost) => self.release(at, key, &unfinished.failure),
+            Err(unfinished) if self.try_again(at, key, &unfinished.failure) => {}
             Err(unfinished) => {
                 let twins = self.twins.remove(&key).unwrap_or_default();
                 for at in std::iter::once(at).chain(twins) {
@@ -381,7 +428,13 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         self.teller.tell(RunEvent::NodeFailed { node, error: failure.clone() });
         self.nodes[at].stage = Stage::Done(Outcome::Failed);
         self.nodes[at].failure = Some(failure);
-        self.first_failed.get_or_insert(at);
+        if self.plan.nodes[at].settings.allow_failure {
+            let text = format!("`{}` may fail: the run goes on without it", self.plan.nodes[at].id);
+            self.teller.warn(text);
+        } else {
+            self.first_failed.get_or_insert(at);
+        }
+        self.go_on_without(at);
     }
 
     fn next_moment(&mut self) -> u64 {

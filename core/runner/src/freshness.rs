@@ -65,7 +65,8 @@ pub fn plan(plan: &Plan, kinds: &dyn Kinds, store: &dyn Store) -> Vec<Freshness>
     all
 }
 
-fn freshness(desk: &Desk<'_>, at: usize, records: &[Option<Arc<Record>>]) -> Result<Freshness, NodeFailure> {
+/// The state of one node, given the results of those before it.
+pub(crate) fn freshness(desk: &Desk<'_>, at: usize, records: &[Option<Arc<Record>>]) -> Result<Freshness, NodeFailure> {
     let waits_for = desk.waits_for(at, records);
     if !waits_for.is_empty() {
         return Ok(Freshness::Unknown { waits_for });

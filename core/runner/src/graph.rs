@@ -46,17 +46,17 @@ impl Graph {
     }
 }
 
-/// Nodes that could run: longest path first, then in the order of the plan.
+/// Nodes that could run: largest priority first, then longest path, then in the order of the plan.
 #[derive(Default)]
-pub(crate) struct Ready(BinaryHeap<(u64, Reverse<usize>)>);
+pub(crate) struct Ready(BinaryHeap<(i32, u64, Reverse<usize>)>);
 
 impl Ready {
-    pub(crate) fn push(&mut self, path: u64, at: usize) {
-        self.0.push((path, Reverse(at)));
+    pub(crate) fn push(&mut self, priority: i32, path: u64, at: usize) {
+        self.0.push((priority, path, Reverse(at)));
     }
 
     pub(crate) fn pop(&mut self) -> Option<usize> {
-        self.0.pop().map(|(_, Reverse(at))| at)
+        self.0.pop().map(|(_, _, Reverse(at))| at)
     }
 }
 
@@ -72,9 +72,12 @@ mod tests {
         let paths = graph.critical_paths(|at| seconds[at]);
         let mut ready = Ready::default();
         for at in [3, 2, 1, 0] {
-            ready.push(paths[at], at);
+            ready.push(0, paths[at], at);
         }
         let order: Vec<usize> = std::iter::from_fn(|| ready.pop()).collect();
         assert_eq!(order, [1, 0, 2, 3]);
+        ready.push(0, 9, 0);
+        ready.push(1, 1, 1);
+        assert_eq!(ready.pop(), Some(1));
     }
 }

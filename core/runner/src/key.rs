@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `key format` | [`KEY_FORMAT`] | the cache |
 //! | `kind` | name of the kind | plan |
-//! | `with` | resolved parameters, defaults filled in, seed included | plan |
+//! | `with` | resolved parameters, defaults filled in, seed included; without places: [`Kinds::key_with`] | plan |
 //! | any other name | revision, plugin digests, files outside the store, device class, precision | [`Kinds::key_parts`] |
 //! | `input <port>` | digests of the artifacts at that port, in order; absent when there is none | results of the nodes before |
 //!
@@ -24,9 +24,10 @@ const FORMAT: &str = "key format";
 const KIND: &str = "kind";
 const WITH: &str = "with";
 
-/// The parts that are known before anything runs, all but `with`, which the plan holds.
+/// The parts that are known before anything runs; `with` only if it is not what the plan holds.
 pub(crate) fn base_parts(node: &PlanNode, kinds: &dyn Kinds) -> Result<Vec<KeyPart>, NodeError> {
-    let mut parts = catch_unwind(AssertUnwindSafe(|| kinds.key_parts(node))).unwrap_or_else(|payload| {
+    let ask = || Ok((kinds.key_parts(node)?, kinds.key_with(node)));
+    let (mut parts, with) = catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|payload| {
         let text = panic_text(payload.as_ref());
         Err(NodeError::internal(format!("the kind `{}` panicked while its key was made: {text}", node.kind)))
     })?;
@@ -34,6 +35,7 @@ pub(crate) fn base_parts(node: &PlanNode, kinds: &dyn Kinds) -> Result<Vec<KeyPa
         let (kind, name) = (&node.kind, &part.name);
         return Err(NodeError::internal(format!("the kind `{kind}` uses the reserved key part `{name}`")));
     }
+    parts.extend(with.map(|with| KeyPart::new(WITH, with)));
     parts.push(KeyPart::new(FORMAT, KEY_FORMAT.into()));
     parts.push(KeyPart::new(KIND, node.kind.as_str().into()));
     Ok(parts)
@@ -52,17 +54,23 @@ pub(crate) fn input_parts<'a>(ports: impl IntoIterator<Item = (&'a str, Vec<Dige
 /// The key of a node. Copies nothing: most nodes of most runs are fresh, and their parts are in their records.
 pub(crate) fn node_key(node: &PlanNode, base: &[KeyPart], inputs: &[KeyPart]) -> Result<Key, NodeError> {
     let parts = base.iter().chain(inputs).map(|part| (part.name.as_str(), &part.value));
-    let parts: Vec<(&str, &Value)> = parts.chain([(WITH, &node.with)]).collect();
+    let parts: Vec<(&str, &Value)> = parts.chain(plan_with(node, base).map(|with| (WITH, with))).collect();
     Ok(Key::of(&parts)?)
 }
 
 /// All parts of a node's key, sorted by name, for its record.
 pub(crate) fn node_parts(node: &PlanNode, base: &[KeyPart], inputs: Vec<KeyPart>) -> Vec<KeyPart> {
     let mut parts = base.to_vec();
-    parts.push(KeyPart::new(WITH, node.with.clone()));
+    parts.extend(plan_with(node, base).map(|with| KeyPart::new(WITH, with.clone())));
     parts.extend(inputs);
     parts.sort_by(|a, b| a.name.cmp(&b.name));
     parts
+}
+
+/// The parameters of the plan, unless the kind gave what enters in their place.
+fn plan_with<'a>(node: &'a PlanNode, base: &[KeyPart]) -> Option<&'a Value> {
+    let replaced = base.iter().any(|part| part.name == WITH);
+    (!replaced).then_some(&node.with)
 }
 
 /// What a panic said.

@@ -4,6 +4,7 @@ use crate::context::NodeContext;
 use crate::error::NodeError;
 use pddflow_cache::{Digest, KeyPart};
 use pddflow_pipeline::{NodeId, PlanNode};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Knows how to compute nodes.
@@ -16,6 +17,13 @@ pub trait Kinds: Send + Sync {
     /// # Errors
     /// Something outside the store is missing or unreadable; the node then fails without running.
     fn key_parts(&self, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError>;
+
+    /// The parameters as they enter the key, where some of them do not: those that only say where something is (a path,
+    /// an address) whose content is among the [`Self::key_parts`]. By default all enter as the plan has them.
+    fn key_with(&self, node: &PlanNode) -> Option<Value> {
+        let _ = node;
+        None
+    }
 
     /// Computes a node. Every artifact must have been put into [`NodeContext::store`]. Called on a worker thread that
     /// belongs to no rayon pool, so that rayon calls inside use the global one.

@@ -30,6 +30,7 @@
 //! |---|---|
 //! | `key` | the table of what enters a key |
 //! | `desk`, `freshness`, `reason` | fresh or stale, and why |
+//! | `explain`, `history` | one node in depth; what past runs did |
 //! | `execute` | the one thread that owns the state of a run; with `graph`, `execute::repair`, `execute::finish` |
 //! | `worker`, `context`, `watch` | the threads that run nodes, and what a node may use |
 //! | `event`, `teller`, `summary`, `error` | what is told, to whom |
@@ -44,11 +45,14 @@ mod desk;
 mod error;
 mod event;
 mod execute;
+mod explain;
 mod freshness;
 mod graph;
+mod history;
 mod key;
 mod kinds;
 mod reason;
+mod resources;
 mod settings;
 mod summary;
 mod teller;
@@ -60,8 +64,11 @@ pub use context::NodeContext;
 pub use error::{NodeError, NodeFailure, RunError};
 pub use event::{Progress, RunEvent, SkipReason};
 pub use execute::run;
+pub use explain::{Explanation, differences, explain};
 pub use freshness::{Freshness, plan};
+pub use history::{PastNode, PastRun, PastState, RunState, named_run, past_run, run_ids, used_keys};
 pub use kinds::{Artifact, Inputs, Kinds, Outputs};
 pub use reason::StaleReason;
+pub use resources::Capacity;
 pub use settings::Settings;
 pub use summary::{NodeSummary, Outcome, Summary};

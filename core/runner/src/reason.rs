@@ -2,7 +2,7 @@
 
 use crate::key::INPUT_PREFIX;
 use pddflow_cache::{Digest, Key, KeyPart, Record};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
@@ -10,9 +10,11 @@ use std::fmt;
 const MOST_CHANGES: usize = 16;
 /// Longer values are cut in texts for people.
 const SHOWN_CHARS: usize = 60;
+/// Characters of a digest in texts for people, with its prefix.
+const SHOWN_DIGEST: usize = 15;
 
 /// One reason why a node is stale.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StaleReason {
@@ -80,6 +82,9 @@ impl fmt::Display for StaleReason {
                 let dot = if at.is_empty() { "" } else { "." };
                 write!(f, "{part}{dot}{at}: {} -> {}", shown(old.as_ref()), shown(new.as_ref()))
             }
+            Self::InputChanged { port, from, old, new } if old.len() == new.len() && from.is_empty() => {
+                write!(f, "input {port}: {} -> {}", cut_list(old), cut_list(new))
+            }
             Self::InputChanged { port, from, old, new } if old.len() == new.len() => {
                 write!(f, "input {port}: {} gave other bytes than before", from.join(", "))
             }
@@ -105,24 +110,39 @@ impl fmt::Display for StaleReason {
 /// What differs between the key of an earlier record and the parts of the present one. `from` names the nodes at a
 /// port, in order.
 pub(crate) fn changes(earlier: &Record, parts: &[KeyPart], from: impl Fn(&str) -> Vec<String>) -> Vec<StaleReason> {
+    let mut found = all_changes(&earlier.parts, parts, from);
+    if found.len() > MOST_CHANGES {
+        let count = found.len() - MOST_CHANGES;
+        found.truncate(MOST_CHANGES);
+        found.push(StaleReason::MoreChanges { count });
+    }
+    found
+}
+
+/// Whether a part of a key is what came in at a port.
+pub(crate) fn is_input(part: &KeyPart) -> bool {
+    part.name.starts_with(INPUT_PREFIX)
+}
+
+/// The same for two lists of parts, and however many there are.
+pub(crate) fn all_changes(
+    earlier: &[KeyPart],
+    parts: &[KeyPart],
+    from: impl Fn(&str) -> Vec<String>,
+) -> Vec<StaleReason> {
     let mut found = Vec::new();
     let find =
         |parts: &[KeyPart], name: &str| parts.iter().find(|part| part.name == name).map(|part| part.value.clone());
-    let mut names: Vec<&str> = earlier.parts.iter().chain(parts).map(|part| part.name.as_str()).collect();
+    let mut names: Vec<&str> = earlier.iter().chain(parts).map(|part| part.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     for name in names {
-        let (old, new) = (find(&earlier.parts, name), find(parts, name));
+        let (old, new) = (find(earlier, name), find(parts, name));
         match name.strip_prefix(INPUT_PREFIX) {
             _ if old == new => {}
             Some(port) => found.push(input_change(port, old.as_ref(), new.as_ref(), &from(port))),
             None => value_changes(name, String::new(), old.as_ref(), new.as_ref(), &mut found),
         }
-    }
-    if found.len() > MOST_CHANGES {
-        let count = found.len() - MOST_CHANGES;
-        found.truncate(MOST_CHANGES);
-        found.push(StaleReason::MoreChanges { count });
     }
     found
 }
@@ -155,6 +175,12 @@ fn value_changes(part: &str, pointer: String, old: Option<&Value>, new: Option<&
         return;
     }
     found.push(StaleReason::Changed { part: part.to_owned(), pointer, old: old.cloned(), new: new.cloned() });
+}
+
+/// The first digest of a list, and how many more there are.
+fn cut_list(digests: &[String]) -> String {
+    let first = digests.first().map_or("", |digest| digest.get(..SHOWN_DIGEST).unwrap_or(digest));
+    if digests.len() > 1 { format!("{first} and {} more", digests.len() - 1) } else { first.to_owned() }
 }
 
 fn shown(value: Option<&Value>) -> String {

@@ -1,5 +1,7 @@
 //! [`Settings`]: what may differ between two runs without changing a result.
 
+use crate::resources::Capacity;
+
 /// How a run is carried out. Nothing here enters a key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -7,12 +9,18 @@ pub struct Settings {
     pub jobs: usize,
     /// After a failure, go on with the nodes that do not depend on it.
     pub keep_going: bool,
+    /// How much of each resource nodes may use at the same time.
+    pub capacity: Capacity,
+    /// After a failure, also run nodes that take several artifacts at a port with those of them that are there.
+    pub partial_inputs: bool,
     /// Time between checkpoints of a node, in seconds; 0 makes one due at every opportunity.
     pub checkpoint_seconds: f64,
     /// Id of the run: letters, digits, `.`, `_`, `-`, never used before in this store. None makes one from the time.
     pub run: Option<String>,
     /// Name and version of the program, for records.
     pub program: String,
+    /// Names for the run, by which it can be found later.
+    pub tags: Vec<String>,
     /// Whether a journal is kept.
     pub journal: bool,
 }
@@ -22,9 +30,12 @@ impl Default for Settings {
         Self {
             jobs: 1,
             keep_going: false,
+            capacity: Capacity::default(),
+            partial_inputs: false,
             checkpoint_seconds: 60.0,
             run: None,
             program: concat!("pddflow ", env!("CARGO_PKG_VERSION")).to_owned(),
+            tags: Vec::new(),
             journal: true,
         }
     }

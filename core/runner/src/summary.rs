@@ -32,6 +32,8 @@ pub struct Summary {
     pub failed: usize,
     /// Nodes that were not run or were stopped.
     pub skipped: usize,
+    /// Nodes among the failed and skipped whose failure is allowed, or that need such a node.
+    pub tolerated: usize,
     /// Whether the run was asked to end early.
     pub cancelled: bool,
     /// Wall time of the run.
@@ -41,10 +43,10 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Whether every node has its result.
+    /// Whether every node has its result, those aside that may fail.
     #[must_use]
     pub fn succeeded(&self) -> bool {
-        self.failed == 0 && self.skipped == 0
+        self.failed + self.skipped == self.tolerated
     }
 
     /// The node of that name.

@@ -1,21 +1,28 @@
 //! [`Teller`]: passes events on, and writes those worth keeping into the journal.
 //!
 //! A journal line is the event as JSON with `at`, the seconds since the start of the run, as its first member. Left
-//! out to keep journals small: progress, points of curves, and what a fresh node's record says anyway.
+//! out to keep journals small: points of curves, most of the progress, and what a fresh node's record says anyway.
 
 use crate::event::RunEvent;
 use pddflow_cache::JournalWriter;
-use std::time::Instant;
+use pddflow_pipeline::NodeId;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// The progress of a node is noted so often, for those who ask about a run that is going on.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(crate) struct Teller<'a> {
     events: &'a dyn Fn(RunEvent),
     journal: Option<Box<dyn JournalWriter>>,
     started: Instant,
+    /// When the progress of each running node was last noted.
+    noted: HashMap<NodeId, Instant>,
 }
 
 impl<'a> Teller<'a> {
     pub(crate) fn new(events: &'a dyn Fn(RunEvent), journal: Option<Box<dyn JournalWriter>>) -> Self {
-        Self { events, journal, started: Instant::now() }
+        Self { events, journal, started: Instant::now(), noted: HashMap::new() }
     }
 
     pub(crate) fn seconds(&self) -> f64 {
@@ -24,11 +31,26 @@ impl<'a> Teller<'a> {
 
     pub(crate) fn tell(&mut self, event: RunEvent) {
         if self.journal.is_some()
+            && self.is_noted(&event)
             && let Some(line) = line(&event, self.seconds())
         {
             self.write(|journal| journal.line(&line));
+            if matches!(event, RunEvent::Progress { .. }) {
+                self.flush();
+            }
         }
         (self.events)(event);
+    }
+
+    fn is_noted(&mut self, event: &RunEvent) -> bool {
+        let RunEvent::Progress { node, .. } = event else { return true };
+        let now = Instant::now();
+        let noted = self.noted.entry(node.clone()).or_insert(now);
+        let due = now.duration_since(*noted) >= PROGRESS_INTERVAL;
+        if due {
+            *noted = now;
+        }
+        due
     }
 
     pub(crate) fn warn(&mut self, text: String) {
@@ -60,7 +82,7 @@ impl<'a> Teller<'a> {
 
 fn line(event: &RunEvent, seconds: f64) -> Option<String> {
     let json = match event {
-        RunEvent::Progress { .. } | RunEvent::Metric { .. } => return None,
+        RunEvent::Metric { .. } => return None,
         RunEvent::NodeFresh { node, record } => {
             let name = serde_json::Value::from(node.to_string());
             format!("{{\"event\":\"node_fresh\",\"node\":{name},\"key\":\"{}\"}}", record.key)

@@ -127,11 +127,14 @@ fn carry_out(shared: Shared<'_>, job: Job<'_>, messages: &Sender<Message>) -> Do
     let Shared { kinds, store, settings, cancel } = shared;
     let started = Instant::now();
     let (at, key, node) = (job.at, job.key, job.node);
-    let context = NodeContext::new(store, &node.id, key, cancel, settings.checkpoint_seconds, Some(messages));
+    let context = NodeContext::new(store, &node.id, key, cancel, settings.checkpoint_seconds, Some(messages))
+        .with_timeout(node.settings.timeout);
     let result = catch_unwind(AssertUnwindSafe(|| kinds.run(node, &job.inputs, &context)))
         .unwrap_or_else(|payload| Err(panicked(node, panic_text(payload.as_ref()))))
         .and_then(|outputs| check_outputs(&job, outputs, store))
         .and_then(|outputs| check_unchanged(&job, kinds).map(|()| outputs));
+    let late = context.timed_out() && !cancel.requested();
+    let result = result.map_err(|error| if late && error.cancelled { timed_out(node) } else { error });
     let (log, lost) = context.finish();
     let result = result.and_then(|outputs| {
         let record = Record {
@@ -162,6 +165,12 @@ fn panicked(node: &PlanNode, text: &str) -> NodeError {
     let message = format!("`{}` (kind `{}`) panicked: {text}", node.id, node.kind);
     let help = "this is a defect of the program or of a plugin, not of the pipeline; please report it";
     NodeError::new("pddflow::runner::panicked", message).with_help(help)
+}
+
+fn timed_out(node: &PlanNode) -> NodeError {
+    let seconds = node.settings.timeout.unwrap_or_default().as_secs_f64();
+    NodeError::new("pddflow::runner::timeout", format!("`{}` took longer than its timeout of {seconds} s", node.id))
+        .with_help("its checkpoint is kept: run again to go on from there, or raise the node's `timeout`")
 }
 
 /// A kind's word is not enough: what it names must be in the store, and what others need must be named.

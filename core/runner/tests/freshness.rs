@@ -57,6 +57,16 @@ fn a_changed_parameter_is_named_with_old_and_new() {
 }
 
 #[test]
+fn a_parameter_that_the_kind_keeps_out_of_the_key_changes_nothing() {
+    let store = RamStore::new();
+    let plan = |with: Value| plan_of(&[("a", with, vec![])]);
+    run_plan(&plan(json!({ "text": "a", "place": "here" })), &store);
+    assert_eq!(planned(&plan(json!({ "text": "a", "place": "there" })), &store), ["fresh"]);
+    let changed = planned(&plan(json!({ "text": "b", "place": "there" })), &store);
+    assert_eq!(changed, ["stale: with.text: \"a\" -> \"b\""]);
+}
+
+#[test]
 fn a_new_revision_of_the_kind_is_a_reason() {
     let (plan, store) = (diamond("a"), RamStore::new());
     run_plan(&plan, &store);

@@ -80,6 +80,32 @@ fn a_kind_that_breaks_its_promises_is_told_so() {
 }
 
 #[test]
+fn partial_inputs_are_gone_on_with() {
+    let plan = |act: &str| {
+        plan_of(&[
+            ("bad", json!({"text": "bad", "act": act}), vec![]),
+            ("needs", json!({"text": "needs"}), vec!["bad"]),
+            ("good", json!({"text": "good"}), vec![]),
+            ("table", json!({"text": "table"}), vec!["good", "bad", "needs"]),
+            ("end", json!({"text": "end"}), vec!["table"]),
+        ])
+    };
+    let mut settings = jobs(2);
+    (settings.keep_going, settings.partial_inputs) = (true, true);
+    let store = RamStore::new();
+    let ran = run_with(&plan("fail"), &store, &settings, Toy::default());
+    assert_eq!(ran.counts(), [0, 3, 1, 1]);
+    assert_eq!(text_of(&store, &ran, "end"), "end[table[good]]");
+    assert_eq!(skipped(&ran, "needs"), SkipReason::NeedsFailed { node: "bad".into() });
+    assert!(ran.warnings().iter().any(|text| text.contains("without bad, needs")), "{:?}", ran.warnings());
+    assert!(!ran.summary.succeeded());
+    // With everything there, the table is another one.
+    let ran = run_with(&plan("none"), &store, &settings, Toy::default());
+    assert_eq!(ran.counts(), [1, 4, 0, 0]);
+    assert_eq!(text_of(&store, &ran, "table"), "table[good][bad][needs[bad]]");
+}
+
+#[test]
 fn nodes_with_one_key_run_once() {
     let same = json!({"text": "same"});
     let plan = plan_of(&[

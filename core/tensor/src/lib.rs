@@ -36,6 +36,7 @@ mod tensor;
 
 pub use dtype::{DType, Device};
 pub use error::{Result, TensorError};
+pub use kernels::on_one_thread;
 pub use ops::linear::Conv2d;
 pub use random::RandomKey;
 pub use resample_map::ResampleMap;

@@ -145,7 +145,7 @@ impl<'a, 'call> Student<'a, 'call> {
         self.leaf.labels.is_on_tape().unwrap_or(false)
     }
 
-    /// Zeros in the shapes of [`Pulled::rows`].
+    /// Zeros in the shapes of `Pulled::rows`.
     ///
     /// # Errors
     /// The run was cancelled.

@@ -19,6 +19,7 @@ pub(crate) fn graph(args: &GraphArgs, output: &Output) -> Result<Exit, Problem> 
         GraphFormat::Text => view.text(),
         GraphFormat::Dot => view.dot(),
         GraphFormat::Mermaid => view.mermaid(),
+        GraphFormat::Svg => view.svg(),
     });
     Ok(Exit::Ok)
 }

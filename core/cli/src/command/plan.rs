@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 const STATES: [&str; 4] = ["fresh", "stale", "unknown", "invalid"];
 
 pub(crate) fn plan(args: &PlanArgs, output: &Output) -> Result<Exit, Problem> {
-    let opened = Opened::new(&args.pipeline, &args.place)?;
+    let opened = Opened::new(&args.pipeline, &args.place)?.select(&args.select)?;
     let states = opened.freshness();
     let pairs: Vec<(&PlanNode, &Freshness)> = opened.plan.nodes.iter().zip(&states).collect();
     if output.json() {

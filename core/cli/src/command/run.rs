@@ -1,16 +1,17 @@
 //! `pddflow run`: every node that is stale, then what came out.
 
-use crate::args::RunArgs;
-use crate::command::describe;
+use crate::args::{KeepGoing, RunArgs};
+use crate::command::{cache, describe};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::opened::Opened;
 use crate::output::Output;
+use crate::place;
 use crate::problem::Problem;
 use crate::results::{self, Trees, Unreadable};
 use pddflow_cache::Store as _;
 use pddflow_report::{Place, Reporter, Verbosity};
-use pddflow_runner::{Cancel, NodeFailure, Settings, Summary};
+use pddflow_runner::{Cancel, Capacity, NodeFailure, Settings, Summary};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -18,17 +19,21 @@ use std::sync::Arc;
 const MOST_REPAIRS: usize = 3;
 
 pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
-    let opened = Opened::new(&args.pipeline, &args.place)?;
+    let mut opened = Opened::new(&args.pipeline, &args.place)?.select(&args.select)?;
+    let capacity = capacity(args, &mut opened)?;
     if let Ok(registry) = opened.library.registry() {
         registry.warnings().iter().for_each(|warning| output.note(&format!("warning: {warning}")));
     }
     let settings = Settings {
         jobs: args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
-        keep_going: args.keep_going,
+        capacity,
+        keep_going: args.keep_going != KeepGoing::Never,
+        partial_inputs: args.keep_going == KeepGoing::Always,
+        tags: args.tag.clone(),
         program: concat!("pddflow ", env!("CARGO_PKG_VERSION")).to_owned(),
         ..Settings::default()
     };
-    let reporter: Arc<dyn Reporter> = Arc::from(reporter(args, output));
+    let reporter: Arc<dyn Reporter> = Arc::from(reporter(args, output)?);
     let cancel = interrupt::connect(&reporter);
     let ended = run_until_whole(&opened, &settings, &cancel, reporter.as_ref());
     reporter.finish();
@@ -38,12 +43,56 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
     }
     let places = write_results(args, &opened, &trees)?;
     print_results(args, output, &summary, &trees, &places);
+    if summary.ran > 0 {
+        cache::collect_now_and_then(&opened.store, args, output);
+    }
     let failed = failures(&opened, &summary);
     failed.iter().for_each(|problem| output.problem(problem));
     Ok(exit(&summary, &failed))
 }
 
-fn reporter(args: &RunArgs, output: &Output) -> Box<dyn Reporter> {
+/// What nodes may use at the same time; sizes of pools go into the plan.
+fn capacity(args: &RunArgs, opened: &mut Opened) -> Result<Capacity, Problem> {
+    let mut capacity = Capacity::default();
+    if opened.plan.nodes.iter().any(|node| node.settings.resources.memory_bytes > 0) {
+        capacity.memory_bytes = place::machine_memory().unwrap_or(u64::MAX);
+    }
+    for (name, amount) in &args.resources {
+        let units = u32::try_from(*amount).unwrap_or(u32::MAX);
+        match name.as_str() {
+            "cpus" => capacity.cpus = units,
+            "gpus" => capacity.gpus = units,
+            "memory" => capacity.memory_bytes = *amount,
+            pool => match opened.plan.pools.get_mut(pool) {
+                Some(size) => *size = units.max(1),
+                None => {
+                    let pools: Vec<&str> = opened.plan.pools.keys().map(String::as_str).collect();
+                    let message = format!("there is no resource `{pool}`");
+                    let help =
+                        format!("resources are cpus, memory, gpus and the pools of the file: {}", pools.join(", "));
+                    return Err(Problem::usage("unknown_resource", message).with_help(help));
+                }
+            },
+        }
+    }
+    Ok(capacity)
+}
+
+fn reporter(args: &RunArgs, output: &Output) -> Result<Box<dyn Reporter>, Problem> {
+    let shown = shown(args, output);
+    let Some(path) = &args.events else { return Ok(shown) };
+    let sink: Box<dyn std::io::Write + Send> = if path.as_os_str() == "-" {
+        Box::new(std::io::stdout())
+    } else {
+        Box::new(fs_err::File::create(path).map_err(|error| {
+            Problem::usage("events", format!("events cannot be written: {error}"))
+                .with_help("name a file in a folder that exists and can be written to")
+        })?)
+    };
+    Ok(pddflow_report::tee(vec![shown, pddflow_report::json(sink)]))
+}
+
+fn shown(args: &RunArgs, output: &Output) -> Box<dyn Reporter> {
     let verbosity = if args.quiet { Verbosity::Quiet } else { Verbosity::Normal };
     if output.json() {
         pddflow_report::json(Box::new(std::io::stdout()))
@@ -110,6 +159,7 @@ fn print_results(args: &RunArgs, output: &Output, summary: &Summary, trees: &[Tr
 fn failures(opened: &Opened, summary: &Summary) -> Vec<Problem> {
     let nodes = opened.plan.nodes.iter().zip(&summary.nodes);
     nodes
+        .filter(|(node, _)| !node.settings.allow_failure)
         .filter_map(|(node, ended)| {
             let NodeFailure { code, message, help, causes } = ended.error.clone()?;
             let exit = if is_of_the_store(&code) { Exit::Store } else { Exit::NodeFailed };

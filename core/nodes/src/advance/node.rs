@@ -78,7 +78,7 @@ impl Kind for AdvanceKind {
         start.check_range(params.nets)?;
         let rules = params.rules()?;
         let before = start.sets().len();
-        let stages = stages(&loaded, before, params.lr, about.class_names.len())?;
+        let stages = stages(&loaded, before, &params.lr, about.class_names.len())?;
         let crew = Crew {
             course: Course {
                 trainee: Trainee { model: &model, specs: &specs },

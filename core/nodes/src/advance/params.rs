@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::Library;
 use crate::choice::{PluginChoice, check_choice};
-use crate::evaluate::StepSize;
 use crate::failure::{During, NodeResult};
 use crate::nets::{Rules, Schedule};
 use crate::params::{check_numbers, check_policy, resolve};
+use crate::protocol::StepSize;
 use crate::stored::NetRange;
 
 /// What a pipeline file can say about progressive training on sets. The defaults are those of PDD's transition with MTT:

@@ -270,6 +270,19 @@ impl Dataset {
         self.preprocessing.digest()
     }
 
+    /// Digest of the training images and their labels, whatever is done to the pixels and whatever the classes are called.
+    #[must_use]
+    pub fn train_digest(&self) -> Digest {
+        let mut hasher = blake3::Hasher::new_derive_key("pddflow training images 1");
+        let ImageSize { channels, height, width } = self.size;
+        for number in [self.train.labels.len(), channels, height, width] {
+            hasher.update(&(number as u64).to_le_bytes());
+        }
+        hasher.update(&to_bytes(&self.train.labels, u16::to_le_bytes));
+        hasher.update(self.pixels(Side::Train));
+        Digest::from_bytes(*hasher.finalize().as_bytes())
+    }
+
     /// What the data are, e.g. `fashion-mnist`.
     #[must_use]
     pub fn source(&self) -> &str {

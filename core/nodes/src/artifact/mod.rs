@@ -7,6 +7,7 @@
 //! | `trajectories` | [`Trajectories`] | safetensors: `weight.*` `[net, epoch, ...]`, the learnable weights at the epochs kept |
 //! | `weights` | [`NetWeights`] | safetensors: `weight.*` `[net, ...]`, all weights; nothing for fresh nets |
 //! | `results` | [`Results`] | JSON |
+//! | `scores` | [`Scores`] | safetensors: `scores` f64 `[n]`, one for each training image |
 //! | `table`, `files` | [`Files`] | safetensors with one u8 tensor for each file |
 //!
 //! Each safetensors file has one metadata entry `pddflow`: JSON with the artifact's type, its format version and what the
@@ -24,6 +25,8 @@ mod nets_format;
 mod preprocessing;
 mod results;
 mod results_format;
+mod scores;
+mod scores_format;
 mod set_format;
 mod stack;
 mod tensors;
@@ -38,6 +41,7 @@ pub(crate) use files::file_stem;
 pub use files::{FileNameError, Files};
 pub use nets_format::{NetData, NetsInfo, StoredWeight};
 pub use preprocessing::{Normalization, Origin, Preprocessing, PreprocessingNote, Zca};
-pub use results::{CurvePoint, Reading, Results, population_spread};
+pub use results::{CurvePoint, Phase, Reading, Results, population_spread};
+pub use scores::Scores;
 pub use trajectories::Trajectories;
 pub use weights::NetWeights;

@@ -6,7 +6,10 @@ use serde_json::Value;
 
 use super::container::read_note;
 use super::error::ArtifactError;
-use super::results_format::{ARTIFACT, PointWire, ReadingWire, ResultsWire, VERSION};
+use super::results_format::{ARTIFACT, PhaseWire, PointWire, ReadingWire, ResultsWire, VERSION};
+
+/// The reading that results report themselves.
+const REPORTED: &str = "reported";
 
 /// Test accuracy of every net at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +37,17 @@ pub struct CurvePoint {
     pub reading: Reading,
     /// Mean accuracy on held-out real training images, where there are some.
     pub held_out: Option<f64>,
+    /// Where it is in class-incremental learning; `None` elsewhere.
+    pub phase: Option<Phase>,
+}
+
+/// A phase of class-incremental learning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// From 1.
+    pub number: usize,
+    /// Number of classes of this phase and all before it: those that are tested.
+    pub classes_seen: usize,
 }
 
 /// The result of an evaluation.
@@ -43,11 +57,11 @@ pub struct Results {
     pub method: String,
     /// What tables can be arranged by besides the method: `model`, `ipc`, `source`, `training`, `sets`, ...
     pub labels: BTreeMap<String, Value>,
-    /// Which moment is reported, e.g. `last epoch`.
+    /// Which moment is reported: `last`, `best_on_held_out` or `best_on_test`.
     pub rule: String,
     /// The accuracies at that moment.
     pub reported: Reading,
-    /// Other moments by the rule that chose them, e.g. `best_on_test`. They never replace the reported one.
+    /// The moments of the other rules by their names. They never replace the reported one.
     pub others: BTreeMap<String, Reading>,
     /// All moments that were measured, in the order of time.
     pub curve: Vec<CurvePoint>,
@@ -94,6 +108,22 @@ impl Results {
         };
         results.check()?;
         Ok(results)
+    }
+
+    /// The accuracies by the rule of this name, with the rule; `reported` stands for the rule that is reported.
+    #[must_use]
+    pub fn reading(&self, name: &str) -> Option<(&str, &Reading)> {
+        if name == REPORTED || name == self.rule {
+            return Some((&self.rule, &self.reported));
+        }
+        self.others.get_key_value(name).map(|(rule, reading)| (rule.as_str(), reading))
+    }
+
+    /// The names that [`Self::reading`] knows.
+    #[must_use]
+    pub fn reading_names(&self) -> Vec<&str> {
+        let others = self.others.keys().map(String::as_str);
+        [REPORTED, self.rule.as_str()].into_iter().chain(others).collect()
     }
 
     /// A value to arrange tables by: `method`, one of the labels, or a parameter of the protocol.
@@ -156,12 +186,14 @@ fn reading(wire: ReadingWire) -> Reading {
 
 fn point_wire(point: &CurvePoint) -> PointWire {
     let Reading { stage, epoch, accuracies } = point.reading.clone();
-    PointWire { stage, epoch, accuracies, held_out: point.held_out }
+    let phase = point.phase.map(|Phase { number, classes_seen }| PhaseWire { number, classes_seen });
+    PointWire { stage, epoch, accuracies, held_out: point.held_out, phase }
 }
 
 fn point(wire: PointWire) -> CurvePoint {
     let reading = Reading { stage: wire.stage, epoch: wire.epoch, accuracies: wire.accuracies };
-    CurvePoint { reading, held_out: wire.held_out }
+    let phase = wire.phase.map(|PhaseWire { number, classes_seen }| Phase { number, classes_seen });
+    CurvePoint { reading, held_out: wire.held_out, phase }
 }
 
 #[cfg(test)]
@@ -175,10 +207,14 @@ mod tests {
         Results {
             method: "dm".into(),
             labels: BTreeMap::from([("ipc".into(), json!(10))]),
-            rule: "last epoch".into(),
+            rule: "last".into(),
             reported: reading(20, &[0.5, 0.1 + 0.2]),
             others: BTreeMap::from([("best_on_test".into(), reading(10, &[0.75, 0.5]))]),
-            curve: vec![CurvePoint { reading: reading(10, &[0.75, 0.5]), held_out: Some(1.0 / 3.0) }],
+            curve: vec![CurvePoint {
+                reading: reading(10, &[0.75, 0.5]),
+                held_out: Some(1.0 / 3.0),
+                phase: Some(Phase { number: 1, classes_seen: 20 }),
+            }],
             protocol: json!({ "epochs": 20, "lr": 0.01 }),
         }
     }
@@ -205,8 +241,8 @@ mod tests {
             let shown = format!("{error} {:?}", std::error::Error::source(&error));
             assert!(shown.contains(expected), "{shown}");
         };
-        check("\"version\":1", "\"version\":2", "format version 2");
-        check("\"version\":1", "\"version\":1,\"extra\":0", "extra");
+        check("\"version\":2", "\"version\":3", "format version 3");
+        check("\"version\":2", "\"version\":2,\"extra\":0", "extra");
         check("\"artifact\":\"results\"", "\"artifact\":\"set\"", "found `set`");
         check("[0.5,", "[1.5,", "an accuracy is 1.5");
         check("[0.5,", "[", "of 1 nets");

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Format version.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// Name of the artifact's type.
 pub(super) const ARTIFACT: &str = "results";
 
@@ -43,4 +43,14 @@ pub(super) struct PointWire {
     pub(super) epoch: u64,
     pub(super) accuracies: Vec<f64>,
     pub(super) held_out: Option<f64>,
+    /// Where it is in class-incremental learning; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) phase: Option<PhaseWire>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PhaseWire {
+    pub(super) number: usize,
+    pub(super) classes_seen: usize,
 }

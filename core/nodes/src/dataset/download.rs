@@ -30,6 +30,34 @@ pub(super) struct Download<'a> {
     pub(super) folder: &'a Path,
     /// Size of all files together, for progress.
     pub(super) total_bytes: u64,
+    /// Name of the source, for advice.
+    pub(super) source: &'a str,
+    /// The system's package with the same files, for advice.
+    pub(super) package: Option<&'a str>,
+}
+
+impl Download<'_> {
+    fn refused(&self, url: &str, status: u16) -> NodeError {
+        fail("download_refused", format!("{url} answers with status {status}"))
+            .with_help(format!("check the address, or name a folder with the files: {}", self.with_path()))
+    }
+
+    fn failed(&self, url: &str, cause: Option<ureq::Error>) -> NodeError {
+        let package = self.package.map(|package| format!("install the system's package `{package}`, or "));
+        let failure = fail("download_failed", format!("{url} cannot be downloaded")).with_help(format!(
+            "check the connection; or {}name a folder with the files: {}",
+            package.unwrap_or_default(),
+            self.with_path()
+        ));
+        match cause {
+            Some(error) => failure.with_source(error),
+            None => failure,
+        }
+    }
+
+    fn with_path(&self) -> String {
+        format!("`source: {{ {}: {{ path: ... }} }}`", self.source)
+    }
 }
 
 /// The path of the file, which is downloaded unless it is there and `check` accepts its bytes. `before` is what earlier
@@ -61,7 +89,13 @@ pub(super) fn fetch(
         let done = (before + bytes).min(download.total_bytes);
         context.progress(Progress { done, total: download.total_bytes, unit: "bytes", loss: None });
     };
-    receive(&url, &part_path, &mut part, &progress, context)?;
+    match receive(&url, &mut part, &progress, context) {
+        Ok(()) => {}
+        Err(Broken::Stopped) => return Err(NodeError::cancelled()),
+        Err(Broken::Write(error)) => return Err(unwritable(&part_path, error)),
+        Err(Broken::Refused(status)) => return Err(download.refused(&url, status)),
+        Err(Broken::Lost(error)) => return Err(download.failed(&url, error)),
+    }
     if !check(&read_file(&part_path)?) {
         fs_err::remove_file(&part_path).map_err(|error| unwritable(&part_path, error))?;
         return Err(fail("download_wrong", format!("what {url} sends is not the expected file")).with_help(format!(
@@ -95,38 +129,26 @@ fn lock(part_path: &Path, context: &NodeContext<'_>) -> NodeResult<fs_err::File>
 /// Receives the rest of the file into `part`, over several connections if need be.
 fn receive(
     url: &str,
-    part_path: &Path,
     part: &mut fs_err::File,
     progress: &dyn Fn(u64),
     context: &NodeContext<'_>,
-) -> NodeResult<()> {
+) -> Result<(), Broken> {
     let agent = agent();
-    let mut last = None;
+    let mut last = Broken::Lost(None);
     for _ in 0..ATTEMPTS {
         match connection(&agent, url, part, progress, context) {
-            Ok(()) => return Ok(()),
-            Err(Broken::Stopped) => return Err(NodeError::cancelled()),
-            Err(Broken::Write(error)) => return Err(unwritable(part_path, error)),
-            Err(Broken::Refused(status)) => {
-                return Err(fail("download_refused", format!("{url} answers with status {status}")).with_help(
-                    "check the address, or name a folder with the files: `source: { fashion-mnist: { path: ... } }`",
-                ));
-            }
-            Err(Broken::Lost(error)) => last = Some(error),
+            Err(Broken::Lost(error)) => last = Broken::Lost(error),
+            other => return other,
         }
     }
-    let failure = fail("download_failed", format!("{url} cannot be downloaded"))
-        .with_help("check the connection; or install the system's package `dataset-fashion-mnist`, or name a folder with the files: `source: { fashion-mnist: { path: ... } }`");
-    Err(match last {
-        Some(error) => failure.with_source(error),
-        None => failure,
-    })
+    Err(last)
 }
 
 enum Broken {
     Stopped,
     Refused(u16),
-    Lost(ureq::Error),
+    /// The connection, and what ended it.
+    Lost(Option<ureq::Error>),
     Write(std::io::Error),
 }
 
@@ -154,7 +176,7 @@ fn connection(
     if have > 0 {
         request = request.header("Range", format!("bytes={have}-"));
     }
-    let response = request.call().map_err(Broken::Lost)?;
+    let response = request.call().map_err(|error| Broken::Lost(Some(error)))?;
     let rest = response.headers().get("Content-Range").and_then(|range| range.to_str().ok());
     match response.status().as_u16() {
         206 if rest.is_some_and(|range| range.starts_with(&format!("bytes {have}-"))) => {}
@@ -173,7 +195,7 @@ fn connection(
         if context.cancelled() {
             return Err(Broken::Stopped);
         }
-        let count = body.read(&mut chunk).map_err(|error| Broken::Lost(error.into()))?;
+        let count = body.read(&mut chunk).map_err(|error| Broken::Lost(Some(error.into())))?;
         if count == 0 {
             break;
         }
@@ -183,7 +205,7 @@ fn connection(
     }
     match expected {
         Some(expected) if have - start < expected => {
-            Err(Broken::Lost(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()))
+            Err(Broken::Lost(Some(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into())))
         }
         _ => Ok(()),
     }

@@ -94,6 +94,8 @@ impl FashionMnist {
             server: self.mirror.as_deref().unwrap_or(SERVER),
             folder: &places.downloads().join(FOLDER),
             total_bytes: FILES.iter().map(|file| file.packed_bytes).sum(),
+            source: FOLDER,
+            package: Some("dataset-fashion-mnist"),
         };
         let mut before = 0;
         let mut paths = Vec::new();

@@ -40,9 +40,9 @@ pub(super) struct ImageFolder {
 /// A picture file with its class.
 #[derive(Clone, Debug)]
 pub(super) struct PictureFile {
-    pub(super) role: String,
-    pub(super) path: PathBuf,
-    pub(super) label: u16,
+    role: String,
+    path: PathBuf,
+    label: u16,
 }
 
 impl Encoded for PictureFile {
@@ -59,18 +59,21 @@ impl Encoded for PictureFile {
     }
 }
 
-/// Picture files of both splits.
-pub(super) struct Found {
+/// Pictures of both splits.
+pub(super) struct Found<P = PictureFile> {
     pub(super) class_names: Vec<String>,
-    pub(super) train: Vec<PictureFile>,
-    pub(super) test: Vec<PictureFile>,
+    pub(super) train: Vec<P>,
+    pub(super) test: Vec<P>,
 }
 
 impl Found {
-    pub(super) fn files(self) -> Vec<DataFile> {
+    fn files(self) -> Vec<DataFile> {
         self.train.into_iter().chain(self.test).map(|file| DataFile::new(file.role, file.path)).collect()
     }
+}
 
+impl<P: Encoded> Found<P> {
+    /// Decodes them all.
     pub(super) fn read(self, resize: Option<usize>, context: &NodeContext<'_>) -> NodeResult<RawData> {
         let pictures = (decode_all(&self.train, resize, context)?, decode_all(&self.test, resize, context)?);
         let (size, train, test) = unify((&self.train, pictures.0), (&self.test, pictures.1))?;
@@ -145,7 +148,7 @@ impl ImageFolder {
 }
 
 /// Names of the folders in a folder, sorted; at least one.
-pub(super) fn class_folders(root: &Path) -> NodeResult<Vec<String>> {
+fn class_folders(root: &Path) -> NodeResult<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs_err::read_dir(root).map_err(|error| unreadable(root, error))? {
         let entry = entry.map_err(|error| unreadable(root, error))?;
@@ -163,7 +166,7 @@ pub(super) fn class_folders(root: &Path) -> NodeResult<Vec<String>> {
 }
 
 /// The pictures below `root` class by class, each class in the order of the file names; every class has at least one.
-pub(super) fn pictures_by_class(root: &Path, side: &str, classes: &[String]) -> NodeResult<Vec<PictureFile>> {
+fn pictures_by_class(root: &Path, side: &str, classes: &[String]) -> NodeResult<Vec<PictureFile>> {
     let mut files = Vec::new();
     for (class, name) in classes.iter().enumerate() {
         let label = label_of(class)?;

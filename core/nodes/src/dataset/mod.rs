@@ -5,15 +5,16 @@
 //! | `fashion-mini` | 2,000 + 500 images of Fashion-MNIST | inside the program |
 //! | `fashion-mnist` | four IDX files whose content is pinned | a folder, the system's data set package, else a download |
 //! | `idx` | any four IDX files, plain or gzip | named files |
-//! | `cifar10`, `cifar100` | the "binary version" layouts | a folder |
+//! | `cifar10`, `cifar100` | the "binary version" layouts | a folder or archive, else a download |
 //! | `parquet` | image column (PNG or JPEG) and label column | files, or a folder with `train-*`, `test-*` |
 //! | `image-folder` | one folder for each class, with or without `train`/`test` above | a folder |
-//! | `tiny-imagenet` | the original layout | a folder |
+//! | `tiny-imagenet` | the original layout | a folder or archive, else a download |
 //!
 //! Every source ends as [`raw::RawData`]; then classes and numbers are cut (`subset`) and the normalisation is settled
 //! (`normalize`). What a source reads from outside enters the key by content, as BLAKE3 of every file (`digests`).
 //! Nothing is ever guessed about damaged files: a file that is not what it should be stops the node.
 
+mod archive;
 mod cifar;
 mod digests;
 mod download;

@@ -44,6 +44,13 @@ impl Kind for DatasetKind {
         Ok(vec![part("revision", REVISION), part("kernels", kernels), part("source files", content)])
     }
 
+    fn key_with(&self, with: &Value) -> Option<Value> {
+        let params: DatasetParams = read(with).ok()?;
+        let mut with = with.clone();
+        with["source"] = params.source.without_places();
+        Some(with)
+    }
+
     fn run(
         &self,
         library: &Library,

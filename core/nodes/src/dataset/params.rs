@@ -10,13 +10,14 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::normalize::{PUBLISHED, published};
 use super::source::SourceChoice;
-use crate::params::{problem, resolve};
+use crate::params::{problem, resolve, suggestion};
 
 /// `methods.md` 0.2.
 const ZCA_EPSILON: f64 = 0.1;
-const NORMALIZE_HELP: &str =
-    "`standard`, `computed`, `none`, `zca`, `{ standard: { mean: [...], std: [...] } }` or `{ zca: { epsilon: 0.1 } }`";
+const NORMALIZE_HELP: &str = "`standard`, `computed`, `none`, `zca`, `{ standard: cifar10 }`, `{ standard: { mean: [...], std: [...] } }` or \
+     `{ zca: { epsilon: 0.1 } }`";
 
 /// Parameters of the kind `dataset`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,7 +47,7 @@ pub(super) enum Normalize {
     Standard,
     /// Mean and standard deviation of the training images.
     Computed,
-    /// These.
+    /// These, also those of another data set by its name.
     Given {
         mean: Vec<f64>,
         std: Vec<f64>,
@@ -117,11 +118,46 @@ impl Normalize {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct MeanStd {
     mean: Vec<f64>,
     std: Vec<f64>,
+}
+
+impl<'de> Deserialize<'de> for MeanStd {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MeanStdVisitor)
+    }
+}
+
+struct MeanStdVisitor;
+
+impl<'de> Visitor<'de> for MeanStdVisitor {
+    type Value = MeanStd;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`{ mean: [...], std: [...] }` or the name of a published pair")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<MeanStd, E> {
+        let names = || PUBLISHED.iter().map(|published| published.name).collect::<Vec<_>>();
+        let found = published(name).ok_or_else(|| {
+            E::custom(format!("no mean and std are published as `{name}`: {}", suggestion(name, &names())))
+        })?;
+        Ok(MeanStd { mean: found.mean.to_vec(), std: found.std.to_vec() })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<MeanStd, A::Error> {
+        let (mut mean, mut std) = (None, None);
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                "mean" => mean = Some(map.next_value()?),
+                "std" => std = Some(map.next_value()?),
+                other => return Err(A::Error::unknown_field(other, &["mean", "std"])),
+            }
+        }
+        let mean = mean.ok_or_else(|| A::Error::missing_field("mean"))?;
+        Ok(MeanStd { mean, std: std.ok_or_else(|| A::Error::missing_field("std"))? })
+    }
 }
 
 #[derive(Deserialize)]
@@ -202,15 +238,21 @@ impl JsonSchema for Normalize {
         json_schema!({
             "description": "What is done to pixels (in [0, 1]) before a net sees them. `standard`: mean and standard \
                             deviation of each channel as the field's papers use them for this source, else computed; \
-                            `computed`: those of the training images; `none`; `zca`: whitening.",
+                            with a name those published for another (`cifar10` is what the scripts of MTT, TESLA, PDD \
+                            and IDC use for CIFAR-100; `cifar100-continual`: IDC's continual learning; \
+                            `tiny-imagenet-idc`: PDD's copy of IDC); `computed`: those of the training images; `none`; \
+                            `zca`: whitening.",
             "oneOf": [
                 { "enum": ["standard", "computed", "none", "zca"] },
                 {
                     "type": "object", "additionalProperties": false, "required": ["standard"],
-                    "properties": { "standard": {
-                        "type": "object", "additionalProperties": false, "required": ["mean", "std"],
-                        "properties": { "mean": numbers, "std": numbers }
-                    } }
+                    "properties": { "standard": { "oneOf": [
+                        { "enum": PUBLISHED.iter().map(|published| published.name).collect::<Vec<_>>() },
+                        {
+                            "type": "object", "additionalProperties": false, "required": ["mean", "std"],
+                            "properties": { "mean": numbers, "std": numbers }
+                        }
+                    ] } }
                 },
                 {
                     "type": "object", "additionalProperties": false, "required": ["zca"],

@@ -55,9 +55,9 @@ pub(super) fn read_file(path: &Path) -> NodeResult<Vec<u8>> {
     fs_err::read(path).map_err(|error| unreadable(path, error))
 }
 
-/// One name on each line; empty lines at the end do not count.
-pub(super) fn read_names(path: &Path) -> NodeResult<Vec<String>> {
-    let text = String::from_utf8(read_file(path)?).map_err(|_| damaged(shown(path), "it is not UTF-8 text"))?;
+/// One name on each line of a file that messages call `place`; empty lines at the end do not count.
+pub(super) fn names_in(place: &str, bytes: &[u8]) -> NodeResult<Vec<String>> {
+    let text = std::str::from_utf8(bytes).map_err(|_| damaged(place, "it is not UTF-8 text"))?;
     Ok(text.trim_end().lines().map(|line| line.trim().to_owned()).collect())
 }
 

@@ -26,6 +26,10 @@ use crate::params::{problem, read, resolve, suggestion};
 const NAMES: [&str; 8] =
     ["fashion-mini", "fashion-mnist", "idx", "cifar10", "cifar100", "parquet", "image-folder", "tiny-imagenet"];
 
+/// Parameters of sources that only say where files are. What is in the files enters the key by itself.
+const PLACES: [&str; 9] =
+    ["path", "mirror", "md5", "train_images", "train_labels", "test_images", "test_labels", "train", "test"];
+
 /// A source's name and its parameters; written back always in the long form, so that both forms have one key.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SourceChoice {
@@ -57,11 +61,11 @@ impl SourceChoice {
             "fashion-mini" => resolve::<NoParameters>(&self.config),
             "fashion-mnist" => resolve_with(&self.config, FashionMnist::problem),
             "idx" => resolve_with(&self.config, Idx::problem),
-            "cifar10" => resolve::<Cifar10>(&self.config),
-            "cifar100" => resolve::<Cifar100>(&self.config),
+            "cifar10" => resolve_with(&self.config, Cifar10::problem),
+            "cifar100" => resolve_with(&self.config, Cifar100::problem),
             "parquet" => resolve_with(&self.config, Parquet::problem),
             "image-folder" => resolve_with(&self.config, ImageFolder::problem),
-            "tiny-imagenet" => resolve::<TinyImagenet>(&self.config),
+            "tiny-imagenet" => resolve_with(&self.config, TinyImagenet::problem),
             other => {
                 let help = suggestion(other, &NAMES);
                 return Err(vec![problem("/source", format!("there is no source `{other}`"), Some(help))]);
@@ -95,6 +99,14 @@ impl SourceChoice {
         })
     }
 
+    /// The choice without what only says where the files are.
+    pub(super) fn without_places(&self) -> Value {
+        let config = self.config.as_object().into_iter().flatten();
+        let config: Map<String, Value> =
+            config.filter(|(name, _)| !PLACES.contains(&name.as_str())).map(|(n, v)| (n.clone(), v.clone())).collect();
+        json!({ &self.name: config })
+    }
+
     fn is_short(&self) -> bool {
         self.config.as_object().is_some_and(Map::is_empty)
     }
@@ -120,11 +132,11 @@ impl Source {
             Self::FashionMini => return Ok(json!(mini::identity())),
             Self::FashionMnist(_) => return Ok(json!(FashionMnist::identity())),
             Self::Idx(source) => source.files(places),
-            Self::Cifar10(source) => source.files(places),
-            Self::Cifar100(source) => source.files(places),
+            Self::Cifar10(source) => return source.open().identity(places),
+            Self::Cifar100(source) => return source.open().identity(places),
+            Self::TinyImagenet(source) => return source.identity(places),
             Self::Parquet(source) => source.files(places),
             Self::ImageFolder(source) => source.files(places),
-            Self::TinyImagenet(source) => source.files(places),
         };
         Ok(json!(of_files(files?, &places.digests())?.to_string()))
     }
@@ -135,8 +147,8 @@ impl Source {
             Self::FashionMini => mini::read(),
             Self::FashionMnist(source) => source.read(places, context),
             Self::Idx(source) => source.read(places),
-            Self::Cifar10(source) => source.read(places),
-            Self::Cifar100(source) => source.read(places),
+            Self::Cifar10(source) => source.open().read(places, context),
+            Self::Cifar100(source) => source.open().read(places, context),
             Self::Parquet(source) => source.read(places, context),
             Self::ImageFolder(source) => source.read(places, context),
             Self::TinyImagenet(source) => source.read(places, context),
@@ -211,7 +223,7 @@ impl JsonSchema for SourceChoice {
             "description": "Where the images come from: a source's name, or one name with the source's parameters. \
                             Relative paths start at the current folder, else at a data folder.",
             "oneOf": [
-                { "enum": ["fashion-mini", "fashion-mnist"] },
+                { "enum": ["fashion-mini", "fashion-mnist", "cifar10", "cifar100", "tiny-imagenet"] },
                 {
                     "type": "object",
                     "properties": properties,

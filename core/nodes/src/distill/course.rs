@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::evaluate::StepSize;
 use crate::failure::{During, NodeResult, fail};
 use crate::nets::{Rules, Schedule};
 use crate::params::{check_numbers, check_policy};
+use crate::protocol::StepSize;
 
 /// How nets are trained on sets.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -53,6 +53,14 @@ pub(super) fn warm_up_defaults() -> Value {
 }
 
 impl CourseParams {
+    /// What is given, by name.
+    pub(super) fn given(&self) -> NodeResult<serde_json::Map<String, Value>> {
+        match serde_json::to_value(self).during("writing a recipe")? {
+            Value::Object(all) => Ok(all.into_iter().filter(|(_, value)| !value.is_null()).collect()),
+            _ => Ok(serde_json::Map::new()),
+        }
+    }
+
     /// The rules of every stage; `check` has filled all in.
     pub(super) fn rules(&self) -> NodeResult<Rules> {
         let missing = || fail("parameters", "the parameters of a training are not complete");
@@ -79,7 +87,9 @@ pub(super) fn check_course(with: &mut Value, pointer: &str, defaults: &Value) ->
         }
     }
     let mut problems = check_numbers(course, &["epochs", "batch"]);
-    problems.extend(check_policy(course, "augment"));
+    if !course["augment"].is_null() {
+        problems.extend(check_policy(course, "augment"));
+    }
     let placed = |found: ParamProblem| ParamProblem { pointer: format!("{pointer}{}", found.pointer), ..found };
     problems.into_iter().map(placed).collect()
 }

@@ -25,9 +25,9 @@ use super::course::CourseParams;
 use super::environment::join_sets;
 use super::network::Network;
 use crate::advance::stages;
-use crate::evaluate::StepSize;
 use crate::failure::{During, NodeResult, fail};
 use crate::nets::{Course, CourseStage, Pupil, Rules, Samples, Trainee, accuracy};
+use crate::protocol::StepSize;
 use crate::sets::LoadedSet;
 use crate::splits::Split;
 
@@ -193,8 +193,9 @@ impl<'a> Inspector<'a> {
     }
 
     fn step_size(&self, learned: Option<f64>) -> Option<f64> {
-        match self.params.training.lr {
-            Some(StepSize::Fixed(value)) => Some(value),
+        match &self.params.training.lr {
+            Some(StepSize::Fixed(value)) => Some(*value),
+            Some(StepSize::Stages(values)) => values.get(self.earlier.len()).copied(),
             Some(StepSize::Learned) => learned,
             None => learned.or(Some(DEFAULT_LR)),
         }
@@ -217,11 +218,12 @@ impl<'a> Inspector<'a> {
         }
         let key = self.key.fold_u64(net as u64);
         let mut pupil = Pupil::new(Net::new(network.fresh_weights(key.fold("weights"))?));
-        let lr = self.params.training.lr.unwrap_or(match self.earlier.iter().all(|set| set.step_size.is_some()) {
-            true => StepSize::Learned,
-            false => StepSize::Fixed(DEFAULT_LR),
-        });
-        let stages = stages(self.earlier, 0, lr, self.classes)?;
+        let lr =
+            self.params.training.lr.clone().unwrap_or(match self.earlier.iter().all(|set| set.step_size.is_some()) {
+                true => StepSize::Learned,
+                false => StepSize::Fixed(DEFAULT_LR),
+            });
+        let stages = stages(self.earlier, 0, &lr, self.classes)?;
         let trainee = Trainee { model: &network.model, specs: &network.specs };
         Course { trainee, stages: &stages, before: 0, rules: &self.rules }.finish(&mut pupil, key, stop)?;
         Ok(pupil.net)

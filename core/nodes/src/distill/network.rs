@@ -12,9 +12,9 @@ use crate::Library;
 use crate::advance::stages;
 use crate::artifact::NetData;
 use crate::choice::{PluginChoice, open_registry};
-use crate::evaluate::StepSize;
 use crate::failure::{During, NodeResult, fail, from_plugin};
 use crate::nets::{Course, CourseStage, Pupil, Rules, Trainee, initial_weights};
+use crate::protocol::StepSize;
 use crate::sets::LoadedSet;
 use crate::splits::Prepared;
 use crate::stored::{Experts, Pool, Wanted, net_data, specs_of};
@@ -126,7 +126,7 @@ fn warm_up(params: &DistillParams, pool: &Pool, earlier: &[LoadedSet], classes: 
         let message = "both `start` and `warm_up` say where matching starts";
         return Err(fail("two_starts", message).with_help("wire `start`, or give `warm_up`, not both"));
     }
-    let lr = course.lr.unwrap_or(StepSize::Fixed(0.01));
-    let stages = stages(earlier, 0, lr, classes)?;
+    let lr = course.lr.clone().unwrap_or(StepSize::Fixed(0.01));
+    let stages = stages(earlier, 0, &lr, classes)?;
     Ok(if stages.is_empty() { None } else { Some(WarmUp { stages, rules: course.rules()? }) })
 }

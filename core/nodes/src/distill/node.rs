@@ -308,7 +308,7 @@ fn finish(
         learnables: kept,
         step_size: learned,
         info: SetInfo {
-            recipe: recipe(&description.recipe, learned, earlier, data),
+            recipe: recipe(&description.recipe, params, learned, earlier, data)?,
             ..info(params, data, bench, stage)
         },
     };
@@ -357,17 +357,23 @@ fn kept(params: &DistillParams, bench: &Bench<'_>) -> Value {
     }
 }
 
-/// How to train on the set: what the matcher says, the step sizes of all stages up to this one, and the space of the images.
-fn recipe(matchers: &Value, learned: Option<f64>, earlier: &[LoadedSet], data: &Prepared) -> Value {
-    let mut recipe = matchers.clone();
-    if let Value::Object(recipe) = &mut recipe {
-        let stages: Vec<Option<f64>> = earlier.iter().map(|set| set.step_size).chain([learned]).collect();
-        if stages.iter().any(Option::is_some) {
-            recipe.insert("step_sizes".to_owned(), json!(stages));
-        }
-        recipe.insert("preprocessing".to_owned(), json!(data.dataset.preprocessing_digest()));
+/// How to train on the set: what the matcher says and the node's parameters, the step sizes of all stages up to this one,
+/// and the space of the images.
+fn recipe(
+    matchers: &Value,
+    params: &DistillParams,
+    learned: Option<f64>,
+    earlier: &[LoadedSet],
+    data: &Prepared,
+) -> NodeResult<Value> {
+    let mut recipe = matchers.as_object().cloned().unwrap_or_default();
+    recipe.extend(params.recipe.given()?);
+    let stages: Vec<Option<f64>> = earlier.iter().map(|set| set.step_size).chain([learned]).collect();
+    if stages.iter().any(Option::is_some) {
+        recipe.insert("step_sizes".to_owned(), json!(stages));
     }
-    recipe
+    recipe.insert("preprocessing".to_owned(), json!(data.dataset.preprocessing_digest()));
+    Ok(recipe.into())
 }
 
 fn all_finite(value: &Tensor) -> NodeResult<bool> {

@@ -40,6 +40,9 @@ pub(super) struct DistillParams {
     /// DC, DM), instead of taken from a pool in `start`.
     #[serde(default)]
     pub(super) warm_up: Option<CourseParams>,
+    /// How to train on the set; kept in it beside what the matcher says, which it overrides.
+    #[serde(default)]
+    pub(super) recipe: CourseParams,
     /// Which state of the set is the result: `last`, `best` in the evaluations, or `{ iteration: 1950 }`.
     #[serde(default)]
     pub(super) keep: Keep,
@@ -73,6 +76,7 @@ pub(super) fn check(library: &Library, with: &Value) -> Result<Value, Vec<ParamP
     }
     problems.extend(check_course(&mut resolved, "/warm_up", &warm_up_defaults()));
     problems.extend(check_course(&mut resolved, "/evaluation/training", &evaluation_defaults()));
+    problems.extend(check_course(&mut resolved, "/recipe", &Value::Null));
     problems.extend(check_evaluation(&resolved));
     for (role, field) in [(Role::Matcher, "matcher"), (Role::Model, "model")] {
         if let Err(found) = check_choice(library, role, field, &mut resolved) {

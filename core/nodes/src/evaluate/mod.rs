@@ -1,16 +1,16 @@
 //! The kind `evaluate`: nets trained on sets, tested on real images.
 //!
-//! What is reported as *the* accuracy is that of the last epoch. Two other readings stand beside it under their own names
-//! and never replace it: at the epoch that was best on held-out real images, and (the protocol of several papers, which
-//! flatters) at the epoch that was best on the test images themselves.
+//! Reported is the accuracy of the last epoch, unless the pipeline asks for another reading by name: at the epoch that was
+//! best on held-out real images, or (the rule of several papers, which flatters) at the epoch that was best on the test
+//! images themselves. The readings that are not reported stand beside it under their own names; the record's `accuracy`
+//! is the last epoch's in every case.
+//!
+//! Without sets, and with `training: full`, nets are trained on the real images themselves by the same recipe: the upper
+//! bound.
 
 mod node;
 mod params;
-mod protocol;
-mod recipe;
 mod report;
 mod stages;
-mod summary;
 
 pub(crate) use node::EvaluateKind;
-pub(crate) use recipe::StepSize;

@@ -1,30 +1,28 @@
 //! The node of kind `evaluate`.
 
 use pddflow_cache::KeyPart;
-use pddflow_host::Role;
+use pddflow_host::{Decoded, Role};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
 use pddflow_tensor::RandomKey;
-use pddflow_tensor::augment::Policy;
 use serde_json::Value;
 
 use super::params::{EvaluateParams, Holdout, check};
-use super::protocol::{Protocol, Test};
-use super::recipe::StepSize;
 use super::report::report;
-use super::stages::stages;
-use super::summary::Summary;
+use super::stages::{full_leg, legs};
 use crate::Library;
 use crate::choice::{open_registry, plugin_digest};
 use crate::failure::{During, NodeResult, fail, from_plugin};
 use crate::kind::{Kind, part, port};
-use crate::nets::Schedule;
-use crate::params::{read, schema};
-use crate::sets::{load_sets, one_artifact};
+use crate::nets::Samples;
+use crate::params::{read_part, schema_of_both};
+use crate::protocol::{Curve, Leg, Numbers, Protocol, RecipeParams, Start, Summary, Test, Training, pool_of};
+use crate::sets::{LoadedSet, load_sets, one_artifact};
 use crate::splits::Split;
+use crate::stored::{Pool, Wanted, net_data, specs_of};
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// See the module.
 pub(crate) struct EvaluateKind;
@@ -36,10 +34,11 @@ impl Kind for EvaluateKind {
             summary: "Trains nets on sets and tests them on real images.".into(),
             inputs: vec![
                 port("data", "dataset", Arity::One, "the real data; its test split is what counts"),
-                port("sets", "set", Arity::Some, "the sets, in the order of their stages"),
+                port("sets", "set", Arity::Many, "the sets, in the order of their stages; none with `training: full`"),
+                port("start", "weights", Arity::Many, "nets to begin with, in shards; by default random ones"),
             ],
             outputs: vec![port("results", "results", Arity::One, "accuracy of each net, mean, spread and curve")],
-            parameters: schema::<EvaluateParams>(),
+            parameters: schema_of_both::<RecipeParams, EvaluateParams>(),
             seeded: true,
         }
     }
@@ -49,9 +48,9 @@ impl Kind for EvaluateKind {
     }
 
     fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
-        let params: EvaluateParams = read(with)?;
+        let recipe: RecipeParams = read_part(with)?;
         let mut parts = library.numeric_parts(REVISION);
-        parts.push(part("model", plugin_digest(library, Role::Model, &params.model)?));
+        parts.push(part("model", plugin_digest(library, Role::Model, &recipe.model)?));
         Ok(parts)
     }
 
@@ -62,39 +61,100 @@ impl Kind for EvaluateKind {
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: EvaluateParams = read(&node.with)?;
+        let recipe: RecipeParams = read_part(&node.with)?;
+        let params: EvaluateParams = read_part(&node.with)?;
+        check_sets(params.training, inputs)?;
         let data = library.splits().prepare(library, context.store(), &one_artifact(inputs, "data")?.digest)?;
         let test = data.test(library)?;
         if test.rows() == 0 {
             return Err(fail("empty_data", "the data set has no test images"));
         }
         let sets = load_sets(library, context.store(), inputs.port("sets"), &data)?;
-        let held_out = params.holdout.map(|holdout| held_out(&data.train, holdout, params.seed)).transpose()?;
+        let kept = held_out_rows(&data.train, params.holdout, recipe.seed);
+        let held_out = params.holdout.map(|_| data.train.part(&kept).during("taking held-out images")).transpose()?;
+        let numbers = Numbers::of(&recipe)?;
+        let lesson = match params.training {
+            Training::Full => Lesson::full(&data.train, &kept, &numbers, test.rows())?,
+            training => Lesson::of_sets(&sets, training, &numbers, (data.classes, test.rows()))?,
+        };
         let registry = open_registry(library)?;
-        let model = registry.model(&params.model.id, &params.model.config).map_err(|error| from_plugin(&error))?;
-        let specs = model.weights(data.shape, data.classes).during("asking the model for its weights")?;
-        let numbers = Numbers::of(&params)?;
+        let model = registry.model(&recipe.model.id, &recipe.model.config).map_err(|error| from_plugin(&error))?;
+        let about = net_data(&data);
+        let specs = specs_of(&model, &about)?;
+        let (device, dtype) = (library.device(), library.dtype());
+        let wanted = Wanted { choice: &recipe.model, specs: &specs, data: &about, device, dtype };
+        let pool = Pool::open(context.store(), inputs.port("start"))?;
+        pool.check(inputs.port("start"), &wanted)?;
+        check_start(&pool, recipe.nets)?;
+        let start: Start<'_> = &|net| pool.at(net, &wanted);
         let protocol = Protocol {
+            purpose: "evaluate",
             model: &model,
             specs: &specs,
-            dtype: library.dtype(),
-            device: library.device(),
-            stages: &stages(&sets, params.training, numbers.lr, data.classes)?,
-            epochs: numbers.epochs,
-            schedule: numbers.schedule,
-            momentum: numbers.momentum,
-            weight_decay: numbers.weight_decay,
-            batch: numbers.batch,
-            augment: numbers.augment,
-            cutmix: (numbers.cutmix > 0.0).then_some(numbers.cutmix),
-            carry_momentum: numbers.carry_momentum,
-            curve_every: params.curve_every,
-            seed: params.seed,
+            dtype,
+            device,
+            pool: &lesson.samples,
+            legs: &lesson.legs,
+            numbers: &numbers,
+            same_start: recipe.same_start,
+            start: (pool.count() > 0).then_some(start),
+            curve: Curve { every: params.curve_every.unwrap_or(0), at: params.curve_at.clone() },
+            seed: recipe.seed,
             test: test_of(&test),
             held_out: held_out.as_ref().map(test_of),
         };
-        let nets = protocol.run(params.nets, context)?;
-        report(&Summary::of(&nets), &params, &node.with, (&data, &sets), context.store())
+        let summary = Summary::of(&protocol.run(recipe.nets, context)?, &lesson.legs);
+        report(&summary, (&recipe, &params), &node.with, (&data, &sets), context.store())
+    }
+}
+
+/// What the nets learn: images, and the legs over them.
+struct Lesson {
+    samples: Samples,
+    legs: Vec<Leg>,
+}
+
+impl Lesson {
+    fn of_sets(
+        sets: &[LoadedSet],
+        training: Training,
+        numbers: &Numbers,
+        (classes, test_rows): (usize, usize),
+    ) -> NodeResult<Self> {
+        let decoded: Vec<Decoded> = sets.iter().map(|set| set.decoded.clone()).collect();
+        let learned: Vec<Option<f64>> = sets.iter().map(|set| set.step_size).collect();
+        let pool = pool_of(&decoded, classes)?;
+        Ok(Self { legs: legs(&pool, &learned, training, numbers, test_rows)?, samples: pool.samples })
+    }
+
+    /// The training split itself; it is not copied, and images that are held out are left alone.
+    fn full(train: &Split, held_out: &[usize], numbers: &Numbers, test_rows: usize) -> NodeResult<Self> {
+        let mut free = vec![true; train.rows()];
+        held_out.iter().for_each(|row| free[*row] = false);
+        let rows = (0..train.rows()).filter(|row| free[*row]).collect();
+        Ok(Self { samples: train.samples().clone(), legs: vec![full_leg(rows, numbers, test_rows)?] })
+    }
+}
+
+fn check_sets(training: Training, inputs: &Inputs) -> NodeResult<()> {
+    match (training, inputs.port("sets").len()) {
+        (Training::Full, 0) => Ok(()),
+        (Training::Full, count) => {
+            Err(fail("sets_with_full", format!("`training: full` uses no sets, and {count} are wired"))
+                .with_help("leave `sets` out of `needs`, or choose another `training`"))
+        }
+        (_, 0) => Err(fail("no_sets", "no set is wired to train on")
+            .with_help("wire `sets`, or write `training: full` to train on the real data itself")),
+        _ => Ok(()),
+    }
+}
+
+fn check_start(pool: &Pool, nets: usize) -> NodeResult<()> {
+    match pool.count() {
+        0 => Ok(()),
+        count if count >= nets => Ok(()),
+        count => Err(fail("no_such_net", format!("`start` has {count} nets for {nets}"))
+            .with_help("lower `nets`, or wire more shards")),
     }
 }
 
@@ -102,8 +162,9 @@ fn test_of(split: &Split) -> Test<'_> {
     Test { images: &split.samples().images, labels: split.classes_of_rows() }
 }
 
-/// Real images of the training split to choose an epoch by: the same share of every class, at least one.
-fn held_out(train: &Split, holdout: Holdout, seed: u64) -> NodeResult<Split> {
+/// Rows of the training split to choose an epoch by: the same share of every class, at least one.
+fn held_out_rows(train: &Split, holdout: Option<Holdout>, seed: u64) -> Vec<usize> {
+    let Some(holdout) = holdout else { return Vec::new() };
     let key = RandomKey::new(seed).fold("held out");
     let mut rows = Vec::new();
     for (class, own) in train.class_rows().iter().enumerate().filter(|(_, own)| !own.is_empty()) {
@@ -111,36 +172,5 @@ fn held_out(train: &Split, holdout: Holdout, seed: u64) -> NodeResult<Split> {
         let count = ((own.len() as f64 * holdout.fraction) as usize).max(1);
         rows.extend(key.fold_u64(class as u64).choose(own.len(), count.min(own.len())).into_iter().map(|at| own[at]));
     }
-    train.part(&rows).during("taking held-out images")
-}
-
-/// The recipe's numbers; `check` has filled all of them in.
-struct Numbers {
-    epochs: u64,
-    lr: StepSize,
-    momentum: f64,
-    weight_decay: f64,
-    schedule: Schedule,
-    batch: usize,
-    augment: Policy,
-    cutmix: f64,
-    carry_momentum: bool,
-}
-
-impl Numbers {
-    fn of(params: &EvaluateParams) -> NodeResult<Self> {
-        let preset = params.recipe.recipe();
-        let augment = params.augment.as_deref().unwrap_or(preset.augment);
-        Ok(Self {
-            epochs: params.epochs.unwrap_or(preset.epochs),
-            lr: params.lr.unwrap_or(preset.lr),
-            momentum: params.momentum.unwrap_or(preset.momentum),
-            weight_decay: params.weight_decay.unwrap_or(preset.weight_decay),
-            schedule: params.schedule.unwrap_or(preset.schedule),
-            batch: params.batch.unwrap_or(preset.batch),
-            augment: Policy::parse(augment).during("reading `augment`")?,
-            cutmix: params.cutmix.unwrap_or(preset.cutmix),
-            carry_momentum: params.carry_momentum.unwrap_or(preset.carry_momentum),
-        })
-    }
+    rows
 }

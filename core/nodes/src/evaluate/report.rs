@@ -7,44 +7,57 @@ use pddflow_runner::{NodeError, Outputs};
 use serde_json::{Value, json};
 
 use super::params::EvaluateParams;
-use super::summary::{Moment, Summary};
 use crate::artifact::{CurvePoint, Reading, Results};
-use crate::failure::{During, NodeResult};
+use crate::failure::{During, NodeResult, fail};
+use crate::protocol::{Moment, RecipeParams, Report, Summary, Training};
 use crate::sets::LoadedSet;
 use crate::splits::Prepared;
 
-/// Which moment counts.
-const RULE: &str = "last epoch";
+/// Label `ipc` and name of the method of nets that were trained on all of the data.
+const FULL: &str = "full";
 
 /// Stores the results; the record gets the accuracies in percent.
 pub(super) fn report(
     summary: &Summary,
-    params: &EvaluateParams,
+    (recipe, params): (&RecipeParams, &EvaluateParams),
     protocol: &Value,
-    data: (&Prepared, &[LoadedSet]),
+    (data, sets): (&Prepared, &[LoadedSet]),
     store: &dyn Store,
 ) -> NodeResult<Outputs> {
-    let (data, sets) = data;
-    let last = summary.last().ok_or_else(|| NodeError::internal("no accuracy was measured"))?;
-    let others = [("best_on_held_out", summary.best_on_held_out()), ("best_on_test", summary.best_on_test())];
-    let method = params.method.clone().or_else(|| sets.last().map(|set| set.method.clone()));
+    let reported = summary.moment(params.report).ok_or_else(|| {
+        fail("no_reading", format!("there is nothing to choose `{}` from", params.report.name()))
+            .with_help("give `curve_every`")
+    })?;
+    let others = Report::ALL.into_iter().filter(|rule| *rule != params.report);
+    let method = recipe.method.clone().or_else(|| sets.last().map(|set| set.method.clone()));
     let results = Results {
-        method: method.unwrap_or_default(),
-        labels: BTreeMap::from([
-            ("model".to_owned(), json!(params.model.id)),
-            ("ipc".to_owned(), json!(sets.iter().map(|set| set.ipc).sum::<usize>())),
-            ("sets".to_owned(), json!(sets.len())),
-            ("source".to_owned(), json!(data.dataset.source())),
-            ("training".to_owned(), json!(params.training)),
-        ]),
-        rule: RULE.to_owned(),
-        reported: reading(last),
-        others: others.into_iter().filter_map(|(rule, moment)| Some((rule.to_owned(), reading(moment?)))).collect(),
+        method: method.unwrap_or_else(|| FULL.to_owned()),
+        labels: labels(recipe, params.training, data, sets),
+        rule: params.report.name().to_owned(),
+        reported: reading(reported),
+        others: others.filter_map(|rule| Some((rule.name().to_owned(), reading(summary.moment(rule)?)))).collect(),
         curve: summary.moments.iter().map(point).collect(),
         protocol: protocol.clone(),
     };
+    if results.curve.is_empty() {
+        return Err(NodeError::internal("no accuracy was measured"));
+    }
     let digest = store.put(&results.encode()?).during("storing the results")?;
     Ok(Outputs { artifacts: BTreeMap::from([("results".to_owned(), digest)]), metrics: summary.metrics() })
+}
+
+/// What tables can be arranged by; the node's own `labels` come first.
+fn labels(recipe: &RecipeParams, training: Training, data: &Prepared, sets: &[LoadedSet]) -> BTreeMap<String, Value> {
+    let ipc = if sets.is_empty() { json!(FULL) } else { json!(sets.iter().map(|set| set.ipc).sum::<usize>()) };
+    let mut labels = BTreeMap::from([
+        ("model".to_owned(), json!(recipe.model.id)),
+        ("ipc".to_owned(), ipc),
+        ("sets".to_owned(), json!(sets.len())),
+        ("source".to_owned(), json!(data.dataset.source())),
+        ("training".to_owned(), json!(training)),
+    ]);
+    labels.extend(recipe.labels.clone());
+    labels
 }
 
 fn reading(moment: &Moment) -> Reading {
@@ -52,5 +65,5 @@ fn reading(moment: &Moment) -> Reading {
 }
 
 fn point(moment: &Moment) -> CurvePoint {
-    CurvePoint { reading: reading(moment), held_out: moment.held_out }
+    CurvePoint { reading: reading(moment), held_out: moment.held_out, phase: None }
 }

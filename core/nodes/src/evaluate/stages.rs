@@ -1,110 +1,100 @@
-//! Which images each stage trains on, and with which step size.
+//! The legs of an evaluation.
 
-use pddflow_host::Decoded;
+use crate::failure::NodeResult;
+use crate::protocol::{Leg, Numbers, Pool, Training, stage_sets, step_size};
 
-use super::params::Training;
-use super::recipe::StepSize;
-use crate::distill::join_sets;
-use crate::failure::{NodeResult, fail};
-use crate::nets::Samples;
-use crate::sets::LoadedSet;
-
-/// One stage of the training of a net.
-#[derive(Clone, Debug)]
-pub(super) struct Stage {
-    /// What it trains on.
-    pub(super) samples: Samples,
-    /// Its step size before the schedule's drops.
-    pub(super) lr: f64,
-}
-
-/// The stages of a training mode; in `Union` the step size is that of the last set.
-pub(super) fn stages(sets: &[LoadedSet], training: Training, lr: StepSize, classes: usize) -> NodeResult<Vec<Stage>> {
-    let last = sets.len();
-    let ranges: Vec<std::ops::Range<usize>> = match training {
-        Training::Progressive => (1..=last).map(|end| 0..end).collect(),
-        Training::Sequential => (0..last).map(|set| set..set + 1).collect(),
-        Training::Union => std::iter::once(0..last).collect(),
-    };
-    ranges
-        .into_iter()
-        .map(|range| {
-            let lr = step_size(sets, range.end - 1, lr)?;
-            let decoded: Vec<Decoded> = sets[range].iter().map(|set| set.decoded.clone()).collect();
-            let joined = join_sets(&decoded, classes)?.ok_or_else(|| fail("empty_data", "a stage has no set"))?;
-            Ok(Stage { samples: Samples { images: joined.images, labels: joined.labels }, lr })
+/// A leg for each stage; `learned` are the sets' own step sizes. In `Union` a learned step size is that of the last set.
+pub(super) fn legs(
+    pool: &Pool,
+    learned: &[Option<f64>],
+    training: Training,
+    numbers: &Numbers,
+    test_rows: usize,
+) -> NodeResult<Vec<Leg>> {
+    let stages = stage_sets(training, learned.len());
+    let count = stages.len();
+    let leg = |(stage, sets): (usize, std::ops::Range<usize>)| {
+        let newest = sets.end - 1;
+        let lr = step_size(&numbers.lr, stage, count, &[(newest, learned[newest])])?;
+        Ok(Leg {
+            rows: pool.rows(sets),
+            lr: lr * numbers.late_factor(stage),
+            fresh: stage == 0,
+            test_rows,
+            phase: 1,
+            stage: stage + 1,
         })
-        .collect()
+    };
+    stages.into_iter().enumerate().map(leg).collect()
 }
 
-fn step_size(sets: &[LoadedSet], set: usize, lr: StepSize) -> NodeResult<f64> {
-    match lr {
-        StepSize::Fixed(value) => Ok(value),
-        StepSize::Learned => sets[set].step_size.filter(|value| *value > 0.0 && value.is_finite()).ok_or_else(|| {
-            let found = sets[set].step_size.map_or_else(|| "none".to_owned(), |value| value.to_string());
-            fail("no_step_size", format!("set {} has no usable learned step size: {found}", set + 1))
-                .with_help("give a number as `lr`, or use a recipe with a fixed step size, such as `recipe: dsa`")
-        }),
-    }
+/// The one leg on real images.
+pub(super) fn full_leg(rows: Vec<usize>, numbers: &Numbers, test_rows: usize) -> NodeResult<Leg> {
+    let lr = step_size(&numbers.lr, 0, 1, &[(0, None)])?;
+    Ok(Leg { rows, lr, fresh: true, test_rows, phase: 1, stage: 1 })
 }
 
 #[cfg(test)]
 mod tests {
-    use pddflow_host::Labels;
+    use pddflow_host::{Decoded, Labels};
     use pddflow_tensor::{DType, Device, Tensor};
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::protocol::{RecipeParams, pool_of};
 
-    fn set(value: f64, rows: usize, step_size: Option<f64>) -> LoadedSet {
-        let images = Tensor::full(value, &[rows, 1, 2, 2], DType::F32, &Device::Cpu).unwrap();
-        let labels = Tensor::from_i64(vec![0; rows], &[rows], &Device::Cpu).unwrap();
-        LoadedSet {
-            decoded: Decoded { images, labels: Labels::Hard(labels) },
-            step_size,
-            method: String::new(),
-            ipc: rows,
-        }
+    fn numbers(with: &Value) -> Numbers {
+        let mut all = json!({ "model": "convnet" });
+        all.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+        Numbers::of(&serde_json::from_value::<RecipeParams>(all).unwrap()).unwrap()
     }
 
-    fn shown(training: Training, lr: StepSize) -> Vec<(Vec<f64>, f64)> {
-        let sets = [set(1.0, 1, Some(0.1)), set(2.0, 2, Some(0.2)), set(3.0, 1, Some(0.3))];
-        let stages = stages(&sets, training, lr, 1).unwrap();
-        let first_pixels = |stage: &Stage| {
-            let values = stage.samples.images.to_f64_vec().unwrap();
-            values.into_iter().step_by(4).collect()
+    fn pool(rows: &[usize]) -> Pool {
+        let set = |rows: &usize| Decoded {
+            images: Tensor::full(0.0, &[*rows, 1, 1, 1], DType::F32, &Device::Cpu).unwrap(),
+            labels: Labels::Hard(Tensor::from_i64(vec![0; *rows], &[*rows], &Device::Cpu).unwrap()),
         };
-        stages.iter().map(|stage| (first_pixels(stage), stage.lr)).collect()
+        pool_of(&rows.iter().map(set).collect::<Vec<_>>(), 1).unwrap()
+    }
+
+    fn shown(training: Training, with: &Value) -> Vec<(Vec<usize>, f64)> {
+        let learned = [Some(0.1), Some(0.2), Some(0.3)];
+        let legs = legs(&pool(&[1, 2, 1]), &learned, training, &numbers(with), 5).unwrap();
+        assert!(legs.iter().enumerate().all(|(at, leg)| leg.fresh == (at == 0) && leg.stage == at + 1));
+        legs.into_iter().map(|leg| (leg.rows, leg.lr)).collect()
     }
 
     #[test]
-    fn progressive_stages_grow() {
-        let expected = vec![(vec![1.0], 0.1), (vec![1.0, 2.0, 2.0], 0.2), (vec![1.0, 2.0, 2.0, 3.0], 0.3)];
-        assert_eq!(shown(Training::Progressive, StepSize::Learned), expected);
+    fn progressive_stages_grow_at_their_own_step_sizes() {
+        let expected = vec![(vec![0], 0.1), (vec![0, 1, 2], 0.2), (vec![0, 1, 2, 3], 0.3)];
+        assert_eq!(shown(Training::Progressive, &json!({ "recipe": "pdd_mtt" })), expected);
     }
 
     #[test]
     fn sequential_stages_stand_alone() {
-        let expected = vec![(vec![1.0], 0.5), (vec![2.0, 2.0], 0.5), (vec![3.0], 0.5)];
-        assert_eq!(shown(Training::Sequential, StepSize::Fixed(0.5)), expected);
+        let expected = vec![(vec![0], 0.5), (vec![1, 2], 0.4), (vec![3], 0.3)];
+        assert_eq!(shown(Training::Sequential, &json!({ "lr": [0.5, 0.4, 0.3] })), expected);
     }
 
     #[test]
-    fn union_is_one_stage_at_the_last_step_size() {
-        assert_eq!(shown(Training::Union, StepSize::Learned), vec![(vec![1.0, 2.0, 2.0, 3.0], 0.3)]);
+    fn a_union_is_one_stage_at_the_last_step_size() {
+        assert_eq!(shown(Training::Union, &json!({ "lr": "learned" })), vec![(vec![0, 1, 2, 3], 0.3)]);
+    }
+
+    #[test]
+    fn late_stages_train_at_half_the_step_size() {
+        let lr: Vec<f64> = shown(Training::Progressive, &json!({ "lr": 1.0, "halve_lr_after_sets": 2 }))
+            .into_iter()
+            .map(|(_, lr)| lr)
+            .collect();
+        assert_eq!(lr, [1.0, 1.0, 0.5]);
     }
 
     #[test]
     fn a_missing_step_size_names_the_set() {
-        let sets = [set(1.0, 1, Some(0.1)), set(2.0, 1, None)];
-        let error = stages(&sets, Training::Progressive, StepSize::Learned, 1).unwrap_err();
+        let learned = [Some(0.1), None];
+        let numbers = numbers(&json!({ "lr": "learned" }));
+        let error = legs(&pool(&[1, 1]), &learned, Training::Progressive, &numbers, 1).unwrap_err();
         assert!(error.message.contains("set 2"), "{}", error.message);
-    }
-
-    #[test]
-    fn soft_labels_make_the_union_soft() {
-        let mut soft = set(1.0, 1, None);
-        soft.decoded.labels = Labels::Soft(Tensor::from_f32(vec![0.25, 0.75], &[1, 2], &Device::Cpu).unwrap());
-        let union = stages(&[set(2.0, 1, None), soft], Training::Union, StepSize::Fixed(0.1), 2).unwrap();
-        assert_eq!(union[0].samples.labels.tensor().to_f64_vec().unwrap(), [1.0, 0.0, 0.25, 0.75]);
     }
 }

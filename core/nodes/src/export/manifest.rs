@@ -3,10 +3,11 @@
 use pddflow_host::Labels;
 use serde_json::{Value, json};
 
+use super::training::Plan;
 use crate::artifact::DistilledSet;
 
 /// Version of the manifest's layout.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// One exported set.
 pub(super) struct Entry<'a> {
@@ -20,6 +21,7 @@ pub(super) fn manifest(
     entries: &[Entry<'_>],
     class_names: &[String],
     preprocessing: &Value,
+    plan: &Plan,
     license: Option<&str>,
 ) -> Value {
     let sources: Vec<&str> = entries.iter().map(|entry| entry.set.info.source.as_str()).collect();
@@ -30,6 +32,7 @@ pub(super) fn manifest(
         "class_names": class_names,
         "preprocessing": preprocessing,
         "order": "train on the sets in this order; progressive training keeps the net and adds one set at each stage",
+        "training": plan.json(&preprocessing["digest"]),
         "sets": entries.iter().map(set).collect::<Vec<Value>>(),
     })
 }

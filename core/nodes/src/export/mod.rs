@@ -3,7 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | `README.md` | what it is and how to train on it |
-//! | `manifest.json` | recipe, normalisation, classes, what made each set, in the order of training |
+//! | `manifest.json` | the training of each stage, normalisation, classes, what made each set, in the order of training |
 //! | `images.safetensors` | `images`, `labels`, `step_size` and the learnables, as numbers that nets see |
 //! | `png/<class>/<number>.png` | the same images as pixels: to look at, not to train on |
 //! | `zca.safetensors` | `mean`, `transform`, `inverse`, where the data are whitened |
@@ -13,5 +13,6 @@
 mod manifest;
 mod node;
 mod readme;
+mod training;
 
 pub(crate) use node::ExportKind;

@@ -9,15 +9,17 @@ use serde_json::{Value, json};
 
 use super::manifest::{Entry, manifest};
 use super::readme::readme;
+use super::training::Plan;
 use crate::Library;
 use crate::artifact::{Dataset, DistilledSet, FileNameError, Files, Normalization, PreprocessingNote, file_stem};
 use crate::failure::{During, NodeResult, fail};
 use crate::images::{png, set_names, sets_and_data, show};
 use crate::kind::{Kind, part, port};
 use crate::params::{read, resolve, schema};
+use crate::protocol::Preset;
 
 /// Raised when the folder changes for the same parameters.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// See the module.
 pub(crate) struct ExportKind;
@@ -29,6 +31,10 @@ struct ExportParams {
     /// Whether each image is also written as a PNG.
     #[serde(default = "yes")]
     pictures: bool,
+    /// The published protocol by which the sets are to be trained on. By default that of PDD, or with one set of MTT,
+    /// where step sizes were learned, else that of DSA.
+    #[serde(default)]
+    recipe: Option<Preset>,
 }
 
 fn yes() -> bool {
@@ -79,10 +85,11 @@ impl Kind for ExportKind {
         let mut files = Files::new();
         let preprocessing = preprocessing(&first.info.preprocessing, data.as_ref(), inputs, &mut files)?;
         let license = data.as_ref().and_then(Dataset::license);
-        let manifest = manifest(&entries, &first.info.class_names, &preprocessing, license);
+        let plan = Plan::new(&entries, params.recipe);
+        let manifest = manifest(&entries, &first.info.class_names, &preprocessing, &plan, license);
         let manifest = serde_json::to_vec_pretty(&manifest).during("writing the manifest")?;
         insert(&mut files, "manifest.json", manifest)?;
-        insert(&mut files, "README.md", readme(&entries, &first.info.class_names, &first.info.preprocessing))?;
+        insert(&mut files, "README.md", readme(&entries, &first.info.class_names, &first.info.preprocessing, &plan))?;
         for (entry, from) in entries.iter().zip(inputs.port("sets")) {
             if context.cancelled() {
                 return Err(NodeError::cancelled());

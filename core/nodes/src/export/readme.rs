@@ -5,10 +5,16 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::manifest::Entry;
+use super::training::Plan;
 use crate::artifact::PreprocessingNote;
 
 /// How to train on the sets, for somebody who has never seen them.
-pub(super) fn readme(entries: &[Entry<'_>], class_names: &[String], preprocessing: &PreprocessingNote) -> String {
+pub(super) fn readme(
+    entries: &[Entry<'_>],
+    class_names: &[String],
+    preprocessing: &PreprocessingNote,
+    plan: &Plan,
+) -> String {
     let mut text = String::new();
     let source = entries.first().map_or("", |entry| entry.set.info.source.as_str());
     let _ = write!(
@@ -32,7 +38,7 @@ pub(super) fn readme(entries: &[Entry<'_>], class_names: &[String], preprocessin
     let _ =
         writeln!(text, "\n{} classes, in the order of their numbers: {}.", class_names.len(), class_names.join(", "));
     text.push_str(&preprocessing_text(preprocessing));
-    text.push_str(&training_text(entries));
+    text.push_str(&training_text(entries, plan));
     text.push_str(LOADING);
     text.push_str(
         "\n## Pictures\n\nThe PNG files show the images with the normalisation undone and cut to 0..255. Rounding and \
@@ -77,31 +83,69 @@ fn preprocessing_text(preprocessing: &PreprocessingNote) -> String {
     )
 }
 
-fn training_text(entries: &[Entry<'_>]) -> String {
+fn training_text(entries: &[Entry<'_>], plan: &Plan) -> String {
     let mut text = "\n## Training\n\n".to_owned();
-    if entries.len() > 1 {
-        text.push_str(
-            "Progressive: start from a random net, train on set 1; go on with the same net on sets 1 and 2 together, and so\n\
-             on. Training on all sets at once from a random net is another protocol with other accuracy.\n\n",
-        );
-    }
+    text.push_str(&stages_text(plan));
+    text.push_str(&rules_text(plan));
     for (number, entry) in entries.iter().enumerate() {
-        let _ = writeln!(text, "Set {}:\n", number + 1);
+        let own = entry.set.info.recipe.as_object().filter(|own| !own.is_empty());
+        if own.is_none() && entry.set.step_size.is_none() {
+            continue;
+        }
+        let _ = writeln!(text, "\nSet {} says of itself:\n", number + 1);
         if let Some(step_size) = entry.set.step_size {
             let _ = writeln!(text, "- learned step size: {step_size}");
         }
-        match entry.set.info.recipe.as_object() {
-            Some(recipe) if !recipe.is_empty() => {
-                for (name, value) in recipe {
-                    let _ = writeln!(text, "- {name}: {}", plain(value));
-                }
-            }
-            _ if entry.set.step_size.is_none() => {
-                text.push_str("- no recipe of its own: train with the recipe of the method you compare with\n");
-            }
-            _ => {}
+        for (name, value) in own.into_iter().flatten() {
+            let _ = writeln!(text, "- {name}: {}", plain(value));
         }
-        text.push('\n');
+    }
+    text
+}
+
+fn stages_text(plan: &Plan) -> String {
+    let mut text = String::new();
+    if plan.stages.len() > 1 {
+        text.push_str(
+            "Progressive: start from a random net and train it on set 1; go on with the same net on sets 1 and 2 together, and\n\
+             so on. Training on all sets at once from a random net is another protocol with other accuracy.\n\n",
+        );
+    }
+    text.push_str("| stage | sets | images per class | step size | epochs |\n|---|---|---|---|---|\n");
+    for (number, stage) in plan.stages.iter().enumerate() {
+        let sets = if stage.sets == 1 { "1".to_owned() } else { format!("1 to {}", stage.sets) };
+        let step_size = stage.step_size.map_or_else(|| "–".to_owned(), |value| value.to_string());
+        let _ =
+            writeln!(text, "| {} | {sets} | {} | {step_size} | {} |", number + 1, stage.images_per_class, plan.epochs);
+    }
+    text
+}
+
+fn rules_text(plan: &Plan) -> String {
+    let parameter = |name: &str| plain(&plan.parameters[name]);
+    let name = serde_json::to_value(plan.recipe).unwrap_or_default();
+    let mut text = format!(
+        "\nEvery stage (recipe `{}`): stochastic gradient descent with momentum {} and weight decay {}, {} images in a step,\n\
+         mean cross-entropy; augmentation {}; CutMix in a share of {} of the steps.\n",
+        name.as_str().unwrap_or_default(),
+        parameter("momentum"),
+        parameter("weight_decay"),
+        parameter("batch"),
+        parameter("augment"),
+        parameter("cutmix"),
+    );
+    for (epoch, factor) in &plan.drops {
+        let _ = writeln!(
+            text,
+            "From epoch {epoch} of the stage on (counted from 0), the step size is multiplied by {factor:.2}."
+        );
+    }
+    for epoch in &plan.resets {
+        let _ = writeln!(text, "The momentum is emptied before epoch {epoch}.");
+    }
+    if plan.stages.len() > 1 {
+        let kept = if plan.carry_momentum { "is kept" } else { "is emptied" };
+        let _ = writeln!(text, "Between stages the momentum {kept}, and the step size starts over.");
     }
     text
 }

@@ -1,7 +1,7 @@
 //! The kind `images`: pictures of sets, for people.
 //!
-//! One PNG for each set: a row for each class, the images of the class side by side, as pixels (the normalisation is
-//! undone; values outside the range of pixels are cut).
+//! One PNG for each set, or one with all sets side by side: a row for each class, its images from left to right, as pixels
+//! (the normalisation is undone; values outside the range of pixels are cut).
 
 mod grid;
 mod node;

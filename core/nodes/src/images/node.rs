@@ -11,12 +11,12 @@ use super::grid::Grid;
 use super::shown::{set_names, show};
 use crate::Library;
 use crate::artifact::{Dataset, DistilledSet, Files};
-use crate::failure::{During, NodeResult};
+use crate::failure::{During, NodeResult, fail};
 use crate::kind::{Kind, part, port};
 use crate::params::{problem, read, resolve, schema};
 
 /// Raised when the pictures change for the same parameters.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 /// Larger pictures of a pixel help nobody.
 const MOST_SCALE: usize = 32;
 
@@ -33,6 +33,20 @@ struct ImagesParams {
     /// How often each pixel is repeated in both directions, 1 to 32; default: 4 for images up to 32 pixels, 2 up to 64.
     #[serde(default)]
     scale: Option<usize>,
+    /// One picture for each set, or one with the sets side by side, such as the stages of progressive distillation.
+    #[serde(default)]
+    layout: Layout,
+}
+
+/// How several sets are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Layout {
+    /// One picture for each set, named by its method.
+    #[default]
+    Separate,
+    /// One picture, `sets.png`: a row for each class, the sets from left to right.
+    SideBySide,
 }
 
 impl Kind for ImagesKind {
@@ -44,7 +58,7 @@ impl Kind for ImagesKind {
                 port("sets", "set", Arity::Many, "the sets; each becomes one picture"),
                 port("data", "dataset", Arity::Optional, "the real data; needed for whitened sets only"),
             ],
-            outputs: vec![port("files", "files", Arity::One, "one PNG for each set, named by its method")],
+            outputs: vec![port("files", "files", Arity::One, "PNGs: one for each set, or one of all")],
             parameters: schema::<ImagesParams>(),
             seeded: false,
         }
@@ -78,15 +92,44 @@ impl Kind for ImagesKind {
         let params: ImagesParams = read(&node.with)?;
         let grid = Grid { columns: params.columns, scale: params.scale };
         let (sets, data) = sets_and_data(inputs, context.store())?;
+        let mut shown = Vec::new();
+        for (set, from) in sets.iter().zip(inputs.port("sets")) {
+            shown.push(show(set, from, data.as_ref())?);
+        }
         let mut files = Files::new();
-        for ((set, from), name) in sets.iter().zip(inputs.port("sets")).zip(set_names(&sets)) {
-            let picture = grid.draw(&show(set, from, data.as_ref())?)?;
-            files.insert(format!("{name}.png"), picture).map_err(|error| NodeError::internal(error.to_string()))?;
+        let mut insert = |name: String, picture: Vec<u8>| {
+            files.insert(name, picture).map_err(|error| NodeError::internal(error.to_string()))
+        };
+        match params.layout {
+            Layout::Separate => {
+                for (shown, name) in shown.iter().zip(set_names(&sets)) {
+                    insert(format!("{name}.png"), grid.draw(std::slice::from_ref(shown))?)?;
+                }
+            }
+            Layout::SideBySide => {
+                check_alike(&sets, inputs)?;
+                insert("sets.png".to_owned(), grid.draw(&shown)?)?;
+            }
         }
         let mut outputs = Outputs::default();
         let digest = context.store().put(&files.encode()?).during("storing the pictures")?;
         outputs.artifacts.insert("files".into(), digest);
         Ok(outputs)
+    }
+}
+
+/// Sets in one picture need the same rows and the same size.
+fn check_alike(sets: &[DistilledSet], inputs: &Inputs) -> NodeResult<()> {
+    let Some(first) = sets.first() else {
+        return Err(fail("no_sets", "there is no set to show").with_help("wire `sets`, or write `layout: separate`"));
+    };
+    let alike = |set: &DistilledSet| set.size() == first.size() && set.info.class_names == first.info.class_names;
+    match sets.iter().zip(inputs.port("sets")).find(|(set, _)| !alike(set)) {
+        Some((_, from)) => {
+            let message = format!("the set of `{}` has other classes or another size than the first one", from.from);
+            Err(fail("set_mismatch", message).with_help("write `layout: separate`"))
+        }
+        None => Ok(()),
     }
 }
 

@@ -14,12 +14,13 @@ mod schedule;
 mod sgd;
 mod train;
 
-pub(crate) use accuracy::{accuracy, features};
+pub(crate) use accuracy::{accuracy, accuracy_unless, features};
 pub(crate) use course::{Course, CourseStage, Pupil, Rules};
 pub(crate) use crew::{Crew, Work, side_by_side};
 pub(crate) use data::Samples;
 pub(crate) use init::first_weights;
 pub use init::initial_weights;
 pub use schedule::Schedule;
+pub(crate) use sgd::Momentum;
 pub use sgd::sgd_step;
-pub(crate) use train::{Epoch, Trainee, train_epoch, train_part, train_samples};
+pub(crate) use train::{Batch, Epoch, Trainee, train_epoch, train_part, train_rows, train_samples, train_step};

@@ -12,7 +12,7 @@ use pddflow_tensor::augment::{self, Draw, Policy};
 use pddflow_tensor::{Keep, RandomKey, Tensor, TensorError, grad};
 
 use super::data::Samples;
-use super::sgd::sgd_step;
+use super::sgd::{Momentum, momentum_step};
 use crate::failure::{During, NodeResult, fail};
 
 /// How one epoch trains.
@@ -88,7 +88,9 @@ pub(crate) fn train_samples(
     Ok(train_rows(trainee, net, (samples, &order), epoch, key, (0, &|| false))?.loss)
 }
 
-fn train_rows(
+/// Trains `net` on rows of `samples` in this order, in batches from number `from` on, until `stop` says so after a batch. An
+/// order in parts is the order in one, bit for bit.
+pub(crate) fn train_rows(
     trainee: &Trainee<'_>,
     net: &mut Net,
     (samples, order): (&Samples, &[usize]),
@@ -105,7 +107,8 @@ fn train_rows(
     let count = batches.len();
     for (number, rows) in batches.skip(from) {
         let batch = samples.take(rows).during("taking a training batch")?;
-        losses.push(train_batch(trainee, net, &batch, epoch, &BatchKeys::new(key, number))?);
+        let batch = Batch { samples: &batch, number, key };
+        losses.push(train_step(trainee, net, &batch, epoch, Momentum::Classical)?.loss);
         if number + 1 < count && stop() {
             next = Some(number + 1);
             break;
@@ -140,27 +143,46 @@ impl BatchKeys {
     }
 }
 
-/// One step on one batch; the loss is returned as a tensor, so that a device need not wait.
-fn train_batch(
+/// One batch of an epoch.
+pub(crate) struct Batch<'a> {
+    /// Its images.
+    pub(crate) samples: &'a Samples,
+    /// Its number in the epoch, from 0.
+    pub(crate) number: usize,
+    /// The epoch's random key.
+    pub(crate) key: RandomKey,
+}
+
+/// What one step gave.
+pub(crate) struct Stepped {
+    /// The mean loss before the step, as a tensor, so that a device need not wait.
+    pub(crate) loss: Tensor,
+    /// What the net said before the step: `[row, class]`.
+    pub(crate) logits: Tensor,
+}
+
+/// One step on one batch.
+pub(crate) fn train_step(
     trainee: &Trainee<'_>,
     net: &mut Net,
-    batch: &Samples,
+    batch: &Batch<'_>,
     epoch: &Epoch,
-    keys: &BatchKeys,
-) -> NodeResult<Tensor> {
-    let images = augment::apply(&epoch.augment, &batch.images, Draw::PerImage, keys.augment).during("augmenting")?;
+    momentum: Momentum,
+) -> NodeResult<Stepped> {
+    let (keys, samples) = (BatchKeys::new(batch.key, batch.number), batch.samples);
+    let images = augment::apply(&epoch.augment, &samples.images, Draw::PerImage, keys.augment).during("augmenting")?;
     let (images, partner, ratio) = match epoch.cutmix {
-        Some(probability) => augment::cutmix(&images, batch.labels.tensor(), probability, keys.cutmix),
-        None => Ok((images, batch.labels.tensor().clone(), 1.0)),
+        Some(probability) => augment::cutmix(&images, samples.labels.tensor(), probability, keys.cutmix),
+        None => Ok((images, samples.labels.tensor().clone(), 1.0)),
     }
     .during("mixing images")?;
     let weights = on_tape(trainee.specs, &net.weights).during("training")?;
     let forward = trainee.model.forward(&weights, &images, Mode::Train, keys.model).during("training")?;
-    let loss = mixed_cross_entropy(&forward.logits, &batch.labels, partner, ratio);
+    let loss = mixed_cross_entropy(&forward.logits, &samples.labels, partner, ratio);
     let loss = loss.during("training")?;
-    step(trainee.specs, net, &weights, &loss, &epoch.rule).during("training")?;
+    step(trainee.specs, net, (&weights, &loss), &epoch.rule, momentum).during("training")?;
     replace_statistics(trainee.specs, net, forward.statistics);
-    Ok(loss.detach())
+    Ok(Stepped { loss: loss.detach(), logits: forward.logits.detach() })
 }
 
 /// Mean cross-entropy of logits `[row, class]` against hard or soft labels.
@@ -196,14 +218,20 @@ fn on_tape(specs: &[WeightSpec], weights: &[Tensor]) -> Result<Vec<Tensor>, Tens
         .collect()
 }
 
-fn step(specs: &[WeightSpec], net: &mut Net, weights: &[Tensor], loss: &Tensor, rule: &Sgd) -> Result<(), TensorError> {
+fn step(
+    specs: &[WeightSpec],
+    net: &mut Net,
+    (weights, loss): (&[Tensor], &Tensor),
+    rule: &Sgd,
+    momentum: Momentum,
+) -> Result<(), TensorError> {
     let places = places(specs, WeightRole::Learnable);
     let leaves: Vec<Tensor> = places.iter().map(|place| weights[*place].clone()).collect();
     let gradients = grad(std::slice::from_ref(loss), &leaves, None, Keep::No)?;
     let mut buffers = Vec::with_capacity(places.len());
     for (number, (place, gradient)) in places.iter().zip(&gradients).enumerate() {
         let buffer = net.momentum.as_ref().and_then(|momentum| momentum.get(number));
-        let (weight, buffer) = sgd_step(&net.weights[*place], gradient, buffer, rule)?;
+        let (weight, buffer) = momentum_step(&net.weights[*place], gradient, buffer, rule, momentum)?;
         net.weights[*place] = weight;
         buffers.extend(buffer);
     }

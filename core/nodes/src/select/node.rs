@@ -3,32 +3,27 @@
 use std::collections::BTreeMap;
 
 use pddflow_cache::KeyPart;
-use pddflow_host::{Net, Role, Sgd};
+use pddflow_host::Role;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Progress};
-use pddflow_tensor::augment::Policy;
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
 use pddflow_tensor::{Device, RandomKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::choose::{Features, herding, k_center, k_center_random_start, k_means, random};
+use super::choose::{Features, herding, highest, k_center, k_center_random_start, k_means, random};
+use super::feature_net::FeatureNet;
 use crate::Library;
 use crate::artifact::{DistilledSet, SetInfo};
-use crate::choice::{PluginChoice, check_choice, open_registry, plugin_digest};
-use crate::failure::{During, NodeResult, fail, from_plugin};
+use crate::choice::{PluginChoice, check_choice, plugin_digest};
+use crate::failure::{During, NodeResult, fail};
 use crate::kind::{Kind, part, port};
-use crate::nets::{Epoch, Trainee, features, initial_weights, train_epoch};
 use crate::params::{problem, read, resolve, schema};
-use crate::sets::{one_artifact, store_set, to_cpu};
+use crate::sets::{load_scores, one_artifact, store_set, to_cpu};
 use crate::splits::Prepared;
 
 /// Raised when the node's numbers change for the same parameters.
 const REVISION: u32 = 1;
-/// How the net that gives the features is trained: the evaluation recipes' step rule, without augmentation.
-const FEATURE_RULE: Sgd = Sgd { lr: 0.01, momentum: 0.9, weight_decay: 5e-4 };
-/// Images in a step of that training.
-const FEATURE_BATCH: usize = 256;
 
 /// How images are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -42,11 +37,13 @@ enum Method {
     KCenter,
     /// The nearest to each of `ipc` cluster centres.
     KMeans,
+    /// Those with the highest scores at port `scores`, such as those of the kind `forgetting`.
+    Forgetting,
 }
 
 impl Method {
     fn needs_features(self) -> bool {
-        self != Self::Random
+        !matches!(self, Self::Random | Self::Forgetting)
     }
 
     fn name(self) -> &'static str {
@@ -55,6 +52,7 @@ impl Method {
             Self::Herding => "herding",
             Self::KCenter => "k_center",
             Self::KMeans => "k_means",
+            Self::Forgetting => "forgetting",
         }
     }
 }
@@ -78,10 +76,11 @@ struct SelectParams {
     method: Method,
     /// Images per class.
     ipc: usize,
-    /// The net whose features are compared, trained on the whole training split. Every method but `random` needs it.
+    /// The net whose features are compared, trained on the whole training split. `herding`, `k_center` and
+    /// `k_means` need it.
     #[serde(default)]
     model: Option<PluginChoice>,
-    /// Epochs of that training.
+    /// Epochs of that training. A net at the port `trajectories` or `weights` is used as it is.
     #[serde(default = "twenty")]
     epochs: u64,
     /// Where `k_center` starts.
@@ -104,7 +103,22 @@ impl Kind for SelectKind {
         KindSpec {
             name: "select".into(),
             summary: "Chooses real images as a set: the baselines.".into(),
-            inputs: vec![port("data", "dataset", Arity::One, "the real data")],
+            inputs: vec![
+                port("data", "dataset", Arity::One, "the real data"),
+                port("scores", "scores", Arity::Optional, "difficulty of each training image, for method `forgetting`"),
+                port(
+                    "trajectories",
+                    "trajectories",
+                    Arity::Optional,
+                    "the net whose features are compared: the first, as last kept",
+                ),
+                port(
+                    "weights",
+                    "weights",
+                    Arity::Optional,
+                    "the same as a net with all its weights: the first of them",
+                ),
+            ],
             outputs: vec![port("set", "set", Arity::One, "the chosen images, class by class, in the order chosen")],
             parameters: schema::<SelectParams>(),
             seeded: true,
@@ -117,7 +131,7 @@ impl Kind for SelectKind {
         if resolved["ipc"] == 0 {
             problems.push(problem("/ipc", "`ipc` must be at least 1", None));
         }
-        if resolved["model"].is_null() && resolved["method"] != Method::Random.name() {
+        if resolved["model"].is_null() && needs_features(&resolved) {
             let message = format!("method {} compares features and needs a model", resolved["method"]);
             problems.push(problem(
                 "/method",
@@ -153,11 +167,18 @@ impl Kind for SelectKind {
         let key = RandomKey::new(params.seed).fold("select");
         let features = match &params.model {
             Some(choice) if params.method.needs_features() => {
-                Some(trained_features(library, choice, params.epochs, &data, key.fold("net"), context)?)
+                let net = FeatureNet { library, choice, data: &data };
+                Some(net.features(inputs, params.epochs, key.fold("net"), context)?)
             }
             _ => None,
         };
-        let rows = choose_rows(&params, &data, features.as_ref(), key.fold("choice"));
+        let scores = scores(&params, inputs, &data, context)?;
+        let basis = match (&scores, &features) {
+            (Some(scores), _) => Basis::Scores(scores),
+            (None, Some((values, width))) => Basis::Features(values, *width),
+            (None, None) => Basis::Nothing,
+        };
+        let rows = choose_rows(&params, &data, &basis, key.fold("choice"));
         let chosen = data.train.take(&rows).during("taking the chosen images")?;
         let set = DistilledSet {
             images: chosen.images.to_device(&Device::Cpu).during("reading the chosen images")?,
@@ -181,6 +202,10 @@ impl Kind for SelectKind {
     }
 }
 
+fn needs_features(with: &Value) -> bool {
+    serde_json::from_value(with["method"].clone()).is_ok_and(Method::needs_features)
+}
+
 fn check_class_sizes(params: &SelectParams, data: &Prepared) -> NodeResult<()> {
     for (class, own) in data.train.class_rows().iter().enumerate() {
         if own.len() < params.ipc {
@@ -191,44 +216,39 @@ fn check_class_sizes(params: &SelectParams, data: &Prepared) -> NodeResult<()> {
     Ok(())
 }
 
-/// Features of the training images, row after row, and their width.
-fn trained_features(
-    library: &Library,
-    choice: &PluginChoice,
-    epochs: u64,
+/// The scores for the method that takes them; the port is left alone by the others.
+fn scores(
+    params: &SelectParams,
+    inputs: &Inputs,
     data: &Prepared,
-    key: RandomKey,
     context: &NodeContext<'_>,
-) -> NodeResult<(Vec<f64>, usize)> {
-    let model = open_registry(library)?.model(&choice.id, &choice.config).map_err(|error| from_plugin(&error))?;
-    let specs = model.weights(data.shape, data.classes).during("asking the model for its weights")?;
-    let weights = initial_weights(&specs, key.fold("weights"), library.dtype(), library.device());
-    let mut net = Net::new(weights.during("drawing first weights")?);
-    let trainee = Trainee { model: &model, specs: &specs };
-    let rule = Epoch { batch: FEATURE_BATCH, rule: FEATURE_RULE, augment: Policy::none(), cutmix: None };
-    for epoch in 0..epochs {
-        if context.cancelled() {
-            return Err(NodeError::cancelled());
-        }
-        let loss = train_epoch(&trainee, &mut net, data.train.samples(), &rule, key.fold("epoch").fold_u64(epoch))?;
-        context.progress(Progress { done: epoch + 1, total: epochs, unit: "epochs", loss: Some(loss) });
+) -> NodeResult<Option<Vec<f64>>> {
+    match (params.method, inputs.port("scores")) {
+        (Method::Forgetting, [scores, ..]) => load_scores(context.store(), scores, &data.dataset).map(Some),
+        (Method::Forgetting, []) => Err(fail("not_wired", "method `forgetting` chooses by scores, and none are wired")
+            .with_help("wire the scores of a `forgetting` node: `needs: { scores: forgetting.scores }`")),
+        _ => Ok(None),
     }
-    features(&model, &net.weights, &data.train.samples().images)
+}
+
+/// What the choice is made by.
+enum Basis<'a> {
+    Nothing,
+    /// One number for each training image.
+    Scores(&'a [f64]),
+    /// Row-major features of the training images, and their width.
+    Features(&'a [f64], usize),
 }
 
 /// Rows of the training split, class by class in the order chosen.
-fn choose_rows(
-    params: &SelectParams,
-    data: &Prepared,
-    features: Option<&(Vec<f64>, usize)>,
-    key: RandomKey,
-) -> Vec<usize> {
+fn choose_rows(params: &SelectParams, data: &Prepared, basis: &Basis<'_>, key: RandomKey) -> Vec<usize> {
     let mut rows = Vec::new();
     for (class, own) in data.train.class_rows().iter().enumerate() {
         let key = key.fold_u64(class as u64);
-        let places = match features {
-            None => random(own.len(), params.ipc, key),
-            Some((values, width)) => {
+        let places = match basis {
+            Basis::Nothing => random(own.len(), params.ipc, key),
+            Basis::Scores(scores) => highest(&own.iter().map(|row| scores[*row]).collect::<Vec<_>>(), params.ipc),
+            Basis::Features(values, width) => {
                 let of_class: Vec<f64> =
                     own.iter().flat_map(|row| &values[row * width..(row + 1) * width]).copied().collect();
                 let of_class = Features::new(&of_class, *width);
@@ -236,7 +256,7 @@ fn choose_rows(
                     (Method::KCenter, Start::Mean) => k_center(of_class, params.ipc),
                     (Method::KCenter, Start::Random) => k_center_random_start(of_class, params.ipc, key),
                     (Method::KMeans, _) => k_means(of_class, params.ipc, key),
-                    (Method::Herding | Method::Random, _) => herding(of_class, params.ipc),
+                    (Method::Herding | Method::Random | Method::Forgetting, _) => herding(of_class, params.ipc),
                 }
             }
         };

@@ -32,7 +32,7 @@ pub(super) fn results(works: &[Work], params: &TrainParams, protocol: &Value, so
         rule: RULE.to_owned(),
         reported: last.unwrap_or(Reading { stage: 1, epoch: 0, accuracies: Vec::new() }),
         others: BTreeMap::new(),
-        curve: readings.into_iter().map(|reading| CurvePoint { reading, held_out: None }).collect(),
+        curve: readings.into_iter().map(|reading| CurvePoint { reading, held_out: None, phase: None }).collect(),
         protocol: protocol.clone(),
     }
 }

@@ -58,6 +58,13 @@ impl Bench {
         Ok(parts.iter().map(|part| format!("{}={};", part.name, part.value)).collect())
     }
 
+    /// All that enters the key of a `dataset` node, as one text.
+    pub(crate) fn key(&self, with: &Value) -> Result<String, NodeError> {
+        let node = self.node("dataset", with);
+        let with = self.library.key_with(&node).unwrap_or_else(|| node.with.clone());
+        Ok(format!("{} with={with}", self.key_parts("dataset", &node.with)?))
+    }
+
     fn node(&self, kind: &str, with: &Value) -> PlanNode {
         let plan = pipeline::load_text("one.yaml", ONE_NODE, &self.library, &Options::default());
         let mut node = plan.unwrap_or_else(|found| panic!("{found:?}")).nodes.swap_remove(0);

@@ -100,3 +100,26 @@ pub(crate) fn parquet(rows: &[(Option<Vec<u8>>, i64)], names: Option<&[&str]>) -
     writer.close().unwrap();
     bytes
 }
+
+/// A `.tar.gz` with these files.
+pub(crate) fn tar_gz(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        archive.append_data(&mut header, name, bytes.as_slice()).unwrap();
+    }
+    gzip(&archive.into_inner().unwrap())
+}
+
+/// A `.zip` with these files.
+pub(crate) fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}

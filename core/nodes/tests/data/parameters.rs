@@ -42,7 +42,7 @@ fn each_mistake_has_its_place_and_advice() {
     };
     check(json!({}), "", "source");
     check(json!({ "source": "fashion-mnits" }), "/source", "did you mean `fashion-mnist`?");
-    check(json!({ "source": "cifar10" }), "/source", "write `source: { cifar10: { ... } }`");
+    check(json!({ "source": "image-folder" }), "/source", "write `source: { image-folder: { ... } }`");
     check(json!({ "source": { "cifar10": { "pth": "x" } } }), "/source/cifar10/pth", "did you mean `path`?");
     check(json!({ "source": { "idx": {}, "cifar10": {} } }), "/source", "side by side");
     check(json!({ "source": 3 }), "/source", "a source's name");
@@ -77,4 +77,18 @@ fn every_kind_has_a_schema_with_its_parameters() {
         let spec = bench.library.kind(kind).unwrap();
         assert!(spec.parameters["properties"][parameter].is_object(), "{kind}: {}", spec.parameters);
     }
+}
+
+#[test]
+fn published_means_have_names() {
+    let bench = Bench::new();
+    let check = |normalize: Value| bench.check("dataset", &json!({ "source": "cifar100", "normalize": normalize }));
+    let named = check(json!({ "standard": "cifar10" })).unwrap();
+    let given = json!({ "mean": [0.4914, 0.4822, 0.4465], "std": [0.2023, 0.1994, 0.2010] });
+    assert_eq!(named, check(json!({ "standard": given })).unwrap(), "both have one key");
+    assert!(check(json!({ "standard": "cifar100-continual" })).is_ok());
+    let problems = format!("{:?}", check(json!({ "standard": "cifar11" })).unwrap_err());
+    assert!(problems.contains("did you mean `cifar10`?"), "{problems}");
+    let problems = format!("{:?}", check(json!({ "standard": { "mean": [0.5] } })).unwrap_err());
+    assert!(problems.contains("missing field `std`"), "{problems}");
 }

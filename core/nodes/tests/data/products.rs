@@ -144,6 +144,15 @@ fn stages_have_folders_in_the_order_of_training() {
     assert!(names.iter().all(|name| files.get(name).is_some()));
     let readme = std::str::from_utf8(files.get("README.md").unwrap()).unwrap();
     assert!(readme.contains("Progressive") && readme.contains("learned step size: 0.02"), "{readme}");
+    assert!(readme.contains("| 2 | 1 to 2 | 4 | 0.01 | 501 |"), "{readme}");
+    // 8.2 and 13 of the reference: E + 1 epochs, a tenth after E / 2 + 1, momentum kept; the sets' own recipe gives `lr`.
+    let training = &manifest["training"];
+    assert_eq!((&training["recipe"], &training["number_of_stages"]), (&json!("pdd_mtt"), &json!(2)));
+    assert_eq!(training["step_size_is_multiplied"], json!([{ "from_epoch": 252, "by": 0.1 }]));
+    assert_eq!(training["momentum_is_kept_between_stages"], json!(true));
+    assert_eq!(training["stages"][1]["trains_on_sets"], json!([1, 2]));
+    assert_eq!(training["preprocessing_digest"], manifest["preprocessing"]["digest"]);
+    assert_eq!(training["augment"], json!("dsa:color_crop"));
 }
 
 #[test]
@@ -203,7 +212,7 @@ fn results(method: &str, ipc: usize, accuracies: &[f64]) -> Results {
     Results {
         method: method.into(),
         labels: BTreeMap::from([("ipc".into(), json!(ipc)), ("model".into(), json!("convnet"))]),
-        rule: "last epoch".into(),
+        rule: "last".into(),
         reported: Reading { stage: 1, epoch: 10, accuracies: accuracies.to_vec() },
         others: BTreeMap::new(),
         curve: Vec::new(),
@@ -222,10 +231,10 @@ fn a_table_comes_in_three_forms() {
     let names: Vec<&str> = files.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["table.csv", "table.json", "table.md"]);
     let text = std::str::from_utf8(files.get("table.md").unwrap()).unwrap();
-    assert!(text.contains("| dm | 25.0 ± 0.0 | – | 80.0 ± 10.0 | 83.5 |"), "{text}");
+    assert!(text.contains("| dm | 25.0 ± 0.0 | 80.0 ± 10.0 | 83.5 | last epoch |"), "{text}");
     let json: Value = serde_json::from_slice(files.get("table.json").unwrap()).unwrap();
     assert_eq!(json["cells"].as_array().unwrap().len(), 3);
-    let error = bench.files("table", &json!({ "rows": "epoch" }), &ports).unwrap_err();
+    let error = bench.files("table", &json!({ "rows": "epoches" }), &ports).unwrap_err();
     assert_eq!(error.help.unwrap(), "did you mean `epochs`?");
 }
 

@@ -118,7 +118,7 @@ fn keys_follow_content_and_not_places() {
         bench.write(&format!("{folder}/i"), make::idx_images(2, 2, 2));
         bench.write(&format!("{folder}/l"), make::idx_labels(&[0, 1]));
     }
-    let key = |folder: &str| bench.key_parts("dataset", &source(folder)).unwrap();
+    let key = |folder: &str| bench.key(&source(folder)).unwrap();
     let before = key("here");
     assert_eq!(before, key("there"));
     bench.write("there/l", make::idx_labels(&[1, 0]));

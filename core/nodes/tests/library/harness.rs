@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use pddflow_cache::{Blob, Digest, KeyBuilder, RamStore, Store};
 use pddflow_host::SearchPaths;
+use pddflow_nodes::artifact::{Files, Results};
 use pddflow_nodes::{Library, LibraryOptions};
 use pddflow_runner::pipeline::{self, InputRef, Options, Plan};
 use pddflow_runner::{Artifact, Cancel, Inputs, Kinds as _, NodeContext, NodeFailure, RunEvent, Settings};
@@ -69,10 +70,14 @@ fn plugins() -> Vec<PathBuf> {
     .to_vec()
 }
 
+/// Where the plugins of this build are.
+pub(crate) fn search() -> SearchPaths {
+    SearchPaths { files: plugins(), folders: Vec::new() }
+}
+
 impl Bench {
     pub(crate) fn new() -> Self {
-        let search = SearchPaths { files: plugins(), folders: Vec::new() };
-        let library = Library::new(LibraryOptions { search, ..LibraryOptions::default() });
+        let library = Library::new(LibraryOptions { search: search(), ..LibraryOptions::default() });
         Self { library, store: RamStore::new(), seen: Mutex::default() }
     }
 
@@ -144,6 +149,16 @@ impl Bench {
     /// The bytes of an output of the latest run, named as in [`Self::digests`].
     pub(crate) fn artifact(&self, name: &str) -> Blob {
         self.store.get(&self.digests()[name]).unwrap()
+    }
+
+    /// The results of a node in the latest run.
+    pub(crate) fn results(&self, node: &str) -> Results {
+        Results::decode(&self.store.get(&self.digests()[&format!("{node}.results")]).unwrap()).unwrap()
+    }
+
+    /// An output `node.port` of files in the latest run.
+    pub(crate) fn files(&self, output: &str) -> Files {
+        Files::decode(&self.store.get(&self.digests()[output]).unwrap()).unwrap()
     }
 
     /// The metrics in a node's record.

@@ -377,6 +377,7 @@ fn what_is_kept_must_exist() {
         ("keep: { iteration: 7 }", "iteration 7"),
         ("evaluation: { fraction: 1 }", "below 1"),
         ("evaluation: { every: 0 }", "at least 1"),
+        ("recipe: { augment: dsa:blur }", "blur"),
     ] {
         let problems = Bench::new().problems(&watched(more));
         assert!(problems.contains(expected), "{more}: {problems}");
@@ -405,6 +406,7 @@ fn trajectory_stages(stages: usize, epochs: u64) -> String {
       ipc: 1
       iterations: 3
       matcher: {{ mtt: {{ lr: 10, syn_steps: 3, expert_epochs: 1, max_start: 2 }} }}
+      recipe: {{ epochs: 500, schedule: pdd, carry_momentum: true, augment: dsa }}
       keep: best
       evaluation: {{ every: 2, nets: 2, on: test, training: {{ epochs: 2, batch: 16 }} }}
 "#
@@ -424,6 +426,8 @@ fn trajectory_matching_is_progressive() {
     let step_sizes: Vec<f64> = serde_json::from_value(third.info.recipe["step_sizes"].clone()).unwrap();
     assert_eq!(step_sizes, [1, 2, 3].map(|stage| set(stage).step_size.unwrap()));
     assert_eq!(third.info.recipe["preprocessing"], third.info.preprocessing.digest().to_string());
+    assert_eq!((&third.info.recipe["epochs"], &third.info.recipe["carry_momentum"]), (&500.into(), &true.into()));
+    assert_eq!(third.info.recipe["augment"], "dsa:color_crop_cutout_flip_scale_rotate");
     assert_ne!(images(&three, "distill[2]"), images(&three, "distill[3]"));
     // Experts of stage 3 begin with the nets that went through the first two sets.
     let start = NetWeights::decode(&three.artifact("start[3].weights")).unwrap();

@@ -108,7 +108,6 @@ fn wrong_arguments_are_all_reported() {
         "train.epoch=3",
         "half.x=3",
         "train.rates.2=3",
-        "stages=1,3,5",
         "half={a",
         "nodes.dd.with.ipc=1",
         "nodes.d.ipc=1",
@@ -165,13 +164,6 @@ fn wrong_arguments_are_all_reported() {
       |             ^
       = help: the first item has index 0
 
-    error[pddflow::pipeline::invalid_set]: a parameter takes one value, this looks like several
-     --> --set:1:8
-      |
-    1 | stages=1,3,5
-      |        ^^^^^
-      = help: write a list as `[1,3,5]`, a text as `'"1,3,5"'`
-
     error[pddflow::pipeline::yaml_syntax]: unclosed bracket '{'
      --> --set:1:6
       |
@@ -198,7 +190,7 @@ fn wrong_arguments_are_all_reported() {
       |
     1 | nodes.d.kind.x=1
       |         ^^^^
-      = help: only parameters can: `nodes.d.with.KEY=value`
+      = help: its parameters and settings can: `nodes.d.with.KEY=value`, `nodes.d.timeout=1h`
 
     error[pddflow::pipeline::invalid_set]: the path has an empty key
      --> --set:1:1

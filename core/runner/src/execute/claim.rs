@@ -69,7 +69,7 @@ impl Execution<'_, '_> {
     pub(super) fn ask_again(&mut self) {
         for at in std::mem::take(&mut self.polled) {
             if self.nodes[at].stage == Stage::Ready {
-                self.ready.push(self.paths[at], at);
+                self.push_ready(at);
             }
         }
     }

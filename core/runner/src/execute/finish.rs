@@ -14,7 +14,7 @@ impl Execution<'_, '_> {
     }
 
     pub(super) fn finish(mut self, run: String) -> Summary {
-        self.skip_rest();
+        let tolerated = self.skip_rest();
         self.remember();
         if let Err(error) = self.shared.store.settle() {
             let help = error.help();
@@ -33,11 +33,13 @@ impl Execution<'_, '_> {
             self.teller.flush();
         }
         let nodes = self.node_summaries();
-        Summary { run, fresh, ran, failed, skipped, cancelled, seconds, nodes }
+        Summary { run, fresh, ran, failed, skipped, tolerated, cancelled, seconds, nodes }
     }
 
-    /// Every node that did not come to an end is skipped, with the nearest reason.
-    fn skip_rest(&mut self) {
+    /// Every node that did not come to an end is skipped, with the nearest reason. Returns how many nodes failed or
+    /// were skipped because of a failure that is allowed.
+    fn skip_rest(&mut self) -> usize {
+        let mut tolerated = 0;
         let mut blamed: Vec<Option<usize>> = vec![None; self.nodes.len()];
         for at in 0..self.nodes.len() {
             blamed[at] = match self.nodes[at].stage {
@@ -45,6 +47,7 @@ impl Execution<'_, '_> {
                 Stage::Done(Outcome::Fresh | Outcome::Ran) => None,
                 _ => self.graph.before[at].iter().find_map(|up| blamed[*up]),
             };
+            tolerated += usize::from(blamed[at].is_some_and(|failed| self.plan.nodes[failed].settings.allow_failure));
             if matches!(self.nodes[at].stage, Stage::Done(_)) {
                 continue;
             }
@@ -56,9 +59,10 @@ impl Execution<'_, '_> {
             };
             self.skip(at, because);
         }
+        tolerated
     }
 
-    fn skip(&mut self, at: usize, because: SkipReason) {
+    pub(super) fn skip(&mut self, at: usize, because: SkipReason) {
         self.nodes[at].stage = Stage::Done(Outcome::Skipped);
         self.records[at] = None;
         let node = self.plan.nodes[at].id.clone();

@@ -23,6 +23,7 @@ pub(crate) fn plan_of(lines: &[Line<'_>]) -> Plan {
             id: NodeId::new(name),
             family: (*name).to_owned(),
             axes: Vec::new(),
+            point: Vec::new(),
             kind: "toy".to_owned(),
             with: with.clone(),
             inputs: BTreeMap::from([("in".to_owned(), needs.iter().map(input).collect())]),
@@ -35,7 +36,9 @@ pub(crate) fn plan_of(lines: &[Line<'_>]) -> Plan {
         name: "test".to_owned(),
         file: "test.yaml".into(),
         params: serde_json::Map::new(),
+        sweep: Vec::new(),
         plugins: Vec::new(),
+        pools: BTreeMap::new(),
         nodes: nodes.collect(),
         graph: petgraph_free(),
     }
@@ -122,6 +125,11 @@ impl Kinds for Toy {
             Some("unsteady") => Ok(vec![KeyPart::new("file x.bin", json!(self.runs()))]),
             _ => Ok(vec![KeyPart::new("revision", self.revision.into())]),
         }
+    }
+
+    fn key_with(&self, node: &PlanNode) -> Option<Value> {
+        let mut with = node.with.clone();
+        with.as_object_mut()?.remove("place").map(|_| with)
     }
 
     fn run(&self, node: &PlanNode, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {

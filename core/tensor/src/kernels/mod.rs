@@ -23,6 +23,7 @@ pub(crate) mod standardize;
 mod strides;
 mod vector;
 
+pub use parallel::on_one_thread;
 pub(crate) use real::Real;
 
 #[cfg(test)]

@@ -6,14 +6,32 @@
 //!
 //! Which thread runs a task changes from run to run; what the tasks are does not.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+thread_local! {
+    static ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` with every kernel that it starts on this thread alone, for callers that keep the cores busy with
+/// several such calls. The bits of the results are the same.
+pub fn on_one_thread<R>(work: impl FnOnce() -> R) -> R {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            ALONE.set(self.0);
+        }
+    }
+    let _before = Before(ALONE.replace(true));
+    work()
+}
+
 /// Calls `task(index)` for every index below `count`, in parallel when the work pays for it.
 pub(crate) fn for_each(count: usize, parallel: bool, task: impl Fn(usize) + Sync) {
     let helpers = rayon::current_num_threads().min(count).saturating_sub(1);
-    if !parallel || helpers == 0 {
+    if !parallel || helpers == 0 || ALONE.get() {
         (0..count).for_each(task);
     } else {
         share(count, helpers, &task);

@@ -1,7 +1,7 @@
 use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::kernels::parallel::{chunks, for_each, map};
+use crate::kernels::parallel::{chunks, for_each, map, on_one_thread};
 
 #[test]
 fn every_task_runs_once() {
@@ -50,4 +50,23 @@ fn several_threads_share_the_pool() {
             });
         }
     });
+}
+
+#[test]
+fn work_for_one_thread_stays_on_it() {
+    let here = std::thread::current().id();
+    let elsewhere = AtomicUsize::new(0);
+    let look = |_| {
+        if std::thread::current().id() != here {
+            elsewhere.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    on_one_thread(|| on_one_thread(|| ()));
+    let panicked = catch_unwind(|| on_one_thread(|| panic!("inside")));
+    assert!(panicked.is_err());
+    on_one_thread(|| {
+        on_one_thread(|| for_each(1000, true, look));
+        for_each(1000, true, look);
+    });
+    assert_eq!(elsewhere.load(Ordering::Relaxed), 0);
 }

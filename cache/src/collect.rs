@@ -1,0 +1,226 @@
+//! Collecting: artifacts that nobody needs any more are removed, within limits of size and age.
+//!
+//! | what | removed |
+//! |---|---|
+//! | artifact of a record that a run to be kept used | never |
+//! | artifact written or used within the grace time | never: a run may be about to use it |
+//! | any other artifact | when it was last used too long ago; then the longest unused first, until the size fits |
+//! | record | never: it is small, and says why nodes are stale |
+//! | checkpoint | when its work is done, or when it is too old |
+//! | unfinished file, sign of a run or claim that nobody holds, damaged file | when it is older than the grace time |
+//!
+//! Who used what and when is the caller's knowledge (the journals of runs). A node whose artifact was removed is stale
+//! and runs again when it is needed, so a wrong guess costs time and no result; so does a run that begins meanwhile.
+
+use crate::digest::{Digest, Key};
+use crate::error::StoreError;
+use crate::objects::{NEW_PREFIX, Objects, ignore_missing};
+use crate::store::Store as _;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// What is known of the use of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyUse {
+    /// The last run that used it.
+    pub last: SystemTime,
+    /// Whether that use is to be kept possible without running again.
+    pub kept: bool,
+}
+
+/// Limits of a store.
+#[derive(Debug, Clone)]
+pub struct CollectRules {
+    /// Bytes of all artifacts together. What must be kept may exceed it.
+    pub most_bytes: u64,
+    /// Time since the last use.
+    pub most_age: Duration,
+    /// What is younger stays, whatever it is.
+    pub grace: Duration,
+    /// Whether to remove anything, or only to say what would be.
+    pub dry_run: bool,
+}
+
+/// Limits that no ordinary use reaches: 100 GiB, half a year, one hour of grace.
+impl Default for CollectRules {
+    fn default() -> Self {
+        Self {
+            most_bytes: 100 << 30,
+            most_age: Duration::from_secs(180 * 24 * 3600),
+            grace: Duration::from_secs(3600),
+            dry_run: false,
+        }
+    }
+}
+
+/// What collecting did, or would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Collected {
+    /// Artifacts before.
+    pub artifacts: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Artifacts removed, the longest unused first, with their bytes.
+    pub removed: Vec<(Digest, u64)>,
+    /// Bytes of artifacts that must be kept.
+    pub kept_bytes: u64,
+    /// Other files removed: checkpoints, leftovers.
+    pub leftovers: usize,
+    /// What could not be removed, and why.
+    pub failures: Vec<String>,
+}
+
+impl Collected {
+    /// Bytes of the artifacts removed.
+    #[must_use]
+    pub fn freed(&self) -> u64 {
+        self.removed.iter().map(|(_, bytes)| bytes).sum()
+    }
+}
+
+struct Candidate {
+    digest: Digest,
+    bytes: u64,
+    last: SystemTime,
+    kept: bool,
+}
+
+impl Objects {
+    pub(crate) fn collect(
+        &self,
+        used: &HashMap<Key, KeyUse>,
+        rules: &CollectRules,
+        now: SystemTime,
+    ) -> Result<Collected, StoreError> {
+        let uses = self.uses_of_artifacts(used)?;
+        let mut candidates = Vec::new();
+        for digest in self.artifacts()? {
+            let path = self.artifact_path(&digest);
+            // Removed by somebody else meanwhile.
+            let (Ok(bytes), Ok(written)) = (self.disk.length(&path), self.disk.modified(&path)) else { continue };
+            let known = uses.get(&digest).copied().unwrap_or(KeyUse { last: written, kept: false });
+            let last = known.last.max(written);
+            let kept = known.kept || age(last, now) < rules.grace;
+            candidates.push(Candidate { digest, bytes, last, kept });
+        }
+        candidates.sort_by_key(|candidate| (candidate.last, candidate.digest));
+        let mut done = Collected {
+            artifacts: candidates.len(),
+            bytes: candidates.iter().map(|one| one.bytes).sum(),
+            kept_bytes: candidates.iter().filter(|one| one.kept).map(|one| one.bytes).sum(),
+            ..Collected::default()
+        };
+        let mut left = done.bytes;
+        for one in candidates.iter().filter(|one| !one.kept) {
+            if age(one.last, now) <= rules.most_age && left <= rules.most_bytes {
+                continue;
+            }
+            if self.remove_file(&self.artifact_path(&one.digest), rules, &mut done) {
+                left -= one.bytes;
+                done.removed.push((one.digest, one.bytes));
+            }
+        }
+        self.collect_leftovers(rules, now, &mut done)?;
+        Ok(done)
+    }
+
+    /// For each artifact that a record names: the last use, and whether any use is to be kept.
+    fn uses_of_artifacts(&self, used: &HashMap<Key, KeyUse>) -> Result<BTreeMap<Digest, KeyUse>, StoreError> {
+        let mut uses: BTreeMap<Digest, KeyUse> = BTreeMap::new();
+        for key in self.record_keys()? {
+            let Some(record) = self.record(&key)? else { continue };
+            let written = [self.record_path(&key), self.pending_path(&key)].iter().find_map(|path| {
+                let written = self.disk.modified(path);
+                written.ok()
+            });
+            let written = written.unwrap_or(SystemTime::UNIX_EPOCH);
+            let known = used.get(&key).copied().unwrap_or(KeyUse { last: written, kept: false });
+            for digest in record.outputs.values() {
+                let one = uses.entry(*digest).or_insert(known);
+                *one = KeyUse { last: one.last.max(known.last), kept: one.kept || known.kept };
+            }
+        }
+        Ok(uses)
+    }
+
+    fn collect_leftovers(&self, rules: &CollectRules, now: SystemTime, done: &mut Collected) -> Result<(), StoreError> {
+        for key in self.checkpoint_keys()? {
+            let path = self.checkpoint_path(&key);
+            let old = |most| self.disk.modified(&path).is_ok_and(|written| age(written, now) > most);
+            let finished = old(rules.grace) && self.record(&key)?.is_some();
+            if finished || old(rules.most_age) {
+                self.leftover(&path, rules, done);
+                let _ = if rules.dry_run {
+                    Ok(())
+                } else {
+                    self.disk.remove_folder(&self.base.join("partial").join(key.hex()))
+                };
+            }
+        }
+        for path in self.unfinished_files()? {
+            if self.disk.modified(&path).is_ok_and(|written| age(written, now) > rules.grace) {
+                self.leftover(&path, rules, done);
+            }
+        }
+        for name in self.names_in(&self.quarantine_folder())? {
+            let path = self.quarantine_folder().join(name);
+            if self.disk.modified(&path).is_ok_and(|written| age(written, now) > rules.most_age) {
+                self.leftover(&path, rules, done);
+            }
+        }
+        Ok(())
+    }
+
+    /// Files that never got their name, and signs that nobody holds.
+    fn unfinished_files(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let mut found = Vec::new();
+        for top in ["artifacts", "records", "partial"] {
+            let folder = self.base.join(top);
+            for inner in self.names_in(&folder)? {
+                found.extend(self.paths_in(&folder.join(inner), is_unfinished)?);
+            }
+        }
+        for top in ["pending", "names"] {
+            found.extend(self.paths_in(&self.base.join(top), is_unfinished)?);
+        }
+        let claims = self.paths_in(&self.base.join("claims"), |_| true)?;
+        let running = self.runs()?.into_iter().map(|run| self.running_path(&run));
+        found.extend(claims.into_iter().chain(running).filter(|path| !self.disk.is_claimed(path)));
+        Ok(found)
+    }
+
+    fn paths_in(&self, folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, StoreError> {
+        let names = self.names_in(folder)?;
+        Ok(names.into_iter().filter(|name| wanted(name)).map(|name| folder.join(name)).collect())
+    }
+
+    fn leftover(&self, path: &Path, rules: &CollectRules, done: &mut Collected) {
+        if self.remove_file(path, rules, done) {
+            done.leftovers += 1;
+        }
+    }
+
+    fn remove_file(&self, path: &Path, rules: &CollectRules, done: &mut Collected) -> bool {
+        if rules.dry_run {
+            return true;
+        }
+        match ignore_missing(self.disk.remove(path)) {
+            Ok(()) => true,
+            Err(error) => {
+                done.failures.push(format!("{}: {error}", path.display()));
+                false
+            }
+        }
+    }
+}
+
+fn is_unfinished(name: &str) -> bool {
+    name.starts_with(NEW_PREFIX)
+}
+
+/// Clocks of several machines differ: what is from the future is new.
+fn age(then: SystemTime, now: SystemTime) -> Duration {
+    now.duration_since(then).unwrap_or_default()
+}

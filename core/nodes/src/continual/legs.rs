@@ -1,0 +1,136 @@
+//! The legs of class-incremental learning; the tables of the parent module in code.
+
+use super::load::PartSet;
+use super::params::Mode;
+use super::phases::PhaseSets;
+use crate::failure::NodeResult;
+use crate::protocol::{Leg, Numbers, Pool, Training, stage_sets, step_size};
+
+/// The legs of all phases; `test_rows` counts the test images after each phase.
+pub(super) fn legs(
+    (pool, sets): (&Pool, &[PartSet]),
+    phases: &[PhaseSets],
+    (mode, training): (Mode, Training),
+    numbers: &Numbers,
+    test_rows: &[usize],
+) -> NodeResult<Vec<Leg>> {
+    let mut legs = Vec::new();
+    for (number, rows) in test_rows.iter().enumerate() {
+        let so_far = &phases[..=number];
+        let stages = match mode {
+            Mode::Fresh => fresh_stages(so_far, training),
+            Mode::Continue => continued_stages(so_far, training),
+        };
+        let count = stages.len();
+        for (stage, Stage { trained, newest }) in stages.into_iter().enumerate() {
+            let learned: Vec<(usize, Option<f64>)> = newest.iter().map(|set| (*set, sets[*set].step_size)).collect();
+            let lr = step_size(&numbers.lr, stage, count, &learned)?;
+            legs.push(Leg {
+                rows: pool.rows(trained),
+                lr: lr * numbers.late_factor(stage),
+                fresh: stage == 0 && (number == 0 || mode == Mode::Fresh),
+                test_rows: *rows,
+                phase: number + 1,
+                stage: stage + 1,
+            });
+        }
+    }
+    Ok(legs)
+}
+
+/// The sets of one stage.
+struct Stage {
+    trained: Vec<usize>,
+    /// Those that a learned step size is taken from.
+    newest: Vec<usize>,
+}
+
+/// Every phase so far gives its share to each stage; one with fewer sets than others stays at its last.
+fn fresh_stages(phases: &[PhaseSets], training: Training) -> Vec<Stage> {
+    let most = phases.iter().map(|phase| phase.sets.len()).max().unwrap_or(0);
+    let stage = |number: usize| {
+        let (mut trained, mut newest) = (Vec::new(), Vec::new());
+        for phase in phases {
+            let own = stage_sets(training, phase.sets.len());
+            let own = &phase.sets[own[number.min(own.len() - 1)].clone()];
+            trained.extend(own);
+            newest.extend(own.last());
+        }
+        Stage { trained, newest }
+    };
+    (0..stage_sets(training, most).len()).map(stage).collect()
+}
+
+/// All of the earlier phases, with the last phase's share.
+fn continued_stages(phases: &[PhaseSets], training: Training) -> Vec<Stage> {
+    let Some((last, earlier)) = phases.split_last() else { return Vec::new() };
+    let before: Vec<usize> = earlier.iter().flat_map(|phase| phase.sets.iter().copied()).collect();
+    let stage = |range: std::ops::Range<usize>| {
+        let own = &last.sets[range];
+        Stage {
+            trained: before.iter().chain(own).copied().collect(),
+            newest: own.last().copied().into_iter().collect(),
+        }
+    };
+    stage_sets(training, last.sets.len()).into_iter().map(stage).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::phases::tests::part;
+    use super::super::phases::{phases, test_order};
+    use super::*;
+    use crate::protocol::{RecipeParams, pool_of};
+
+    /// Two phases of one class each, the first with two sets and the second with one; row r of the pool is set r.
+    fn shown(mode: Mode, training: Training, lr: &Value) -> Vec<(usize, usize, bool, Vec<usize>, f64, usize)> {
+        let sets = [part("a", &[0], Some(0.1)), part("b", &[0], Some(0.2)), part("c", &[1], Some(0.4))];
+        let names = ["zero".to_owned(), "one".to_owned()];
+        let phases = phases(&sets, &names).unwrap();
+        let pool = pool_of(&sets.clone().map(|set| set.decoded), 2).unwrap();
+        let (_, ends) = test_order(&phases, &[vec![0, 1], vec![2]]);
+        let params: RecipeParams = serde_json::from_value(json!({ "model": "convnet", "lr": lr })).unwrap();
+        let numbers = Numbers::of(&params).unwrap();
+        let legs = legs((&pool, &sets), &phases, (mode, training), &numbers, &ends).unwrap();
+        let show = |leg: Leg| (leg.phase, leg.stage, leg.fresh, leg.rows, (leg.lr * 1e6).round() / 1e6, leg.test_rows);
+        legs.into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn fresh_nets_train_on_the_first_sets_of_all_phases_first() {
+        assert_eq!(
+            shown(Mode::Fresh, Training::Progressive, &json!("learned")),
+            [
+                (1, 1, true, vec![0], 0.1, 2),
+                (1, 2, false, vec![0, 1], 0.2, 2),
+                (2, 1, true, vec![0, 2], 0.25, 3),
+                (2, 2, false, vec![0, 1, 2], 0.3, 3),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_continued_net_keeps_all_of_the_earlier_phases() {
+        assert_eq!(
+            shown(Mode::Continue, Training::Progressive, &json!("learned")),
+            [(1, 1, true, vec![0], 0.1, 2), (1, 2, false, vec![0, 1], 0.2, 2), (2, 1, false, vec![0, 1, 2], 0.4, 3),]
+        );
+    }
+
+    #[test]
+    fn a_union_is_one_stage_of_the_whole_memory() {
+        let union = [(1, 1, true, vec![0, 1], 0.5, 2), (2, 1, true, vec![0, 1, 2], 0.5, 3)];
+        assert_eq!(shown(Mode::Fresh, Training::Union, &json!(0.5)), union);
+    }
+
+    #[test]
+    fn sequential_stages_take_one_set_of_each_phase() {
+        let rows = |mode| -> Vec<Vec<usize>> {
+            shown(mode, Training::Sequential, &json!(0.5)).into_iter().map(|leg| leg.3).collect()
+        };
+        assert_eq!(rows(Mode::Fresh), [vec![0], vec![1], vec![0, 2], vec![1, 2]]);
+        assert_eq!(rows(Mode::Continue), [vec![0], vec![1], vec![0, 1, 2]]);
+    }
+}

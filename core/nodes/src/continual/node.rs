@@ -1,0 +1,102 @@
+//! The node of kind `continual`.
+
+use pddflow_cache::KeyPart;
+use pddflow_host::{Decoded, Role};
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use serde_json::Value;
+
+use super::legs::legs;
+use super::load::load_parts;
+use super::params::{ContinualParams, check};
+use super::phases::{classes_seen, phases, test_order};
+use super::report::{Made, report};
+use crate::Library;
+use crate::choice::{open_registry, plugin_digest};
+use crate::failure::{During, fail, from_plugin};
+use crate::kind::{Kind, part, port};
+use crate::params::{read_part, schema_of_both};
+use crate::protocol::{Curve, Numbers, Protocol, RecipeParams, Summary, Test, pool_of};
+use crate::sets::one_artifact;
+
+/// Raised when the node's numbers change for the same parameters.
+const REVISION: u32 = 1;
+
+/// See the module.
+pub(crate) struct ContinualKind;
+
+impl Kind for ContinualKind {
+    fn spec(&self) -> KindSpec {
+        KindSpec {
+            name: "continual".into(),
+            summary: "Class-incremental learning: nets trained on the sets of all phases so far.".into(),
+            inputs: vec![
+                port("data", "dataset", Arity::One, "the data with all classes; its test split is what counts"),
+                port("sets", "set", Arity::Some, "the sets of all phases in order, each made from a `classes` node"),
+            ],
+            outputs: vec![port("results", "results", Arity::One, "accuracy of each net after each phase")],
+            parameters: schema_of_both::<RecipeParams, ContinualParams>(),
+            seeded: true,
+        }
+    }
+
+    fn check(&self, library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+        check(library, with)
+    }
+
+    fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
+        let recipe: RecipeParams = read_part(with)?;
+        let mut parts = library.numeric_parts(REVISION);
+        parts.push(part("model", plugin_digest(library, Role::Model, &recipe.model)?));
+        Ok(parts)
+    }
+
+    fn run(
+        &self,
+        library: &Library,
+        node: &PlanNode,
+        inputs: &Inputs,
+        context: &NodeContext<'_>,
+    ) -> Result<Outputs, NodeError> {
+        let recipe: RecipeParams = read_part(&node.with)?;
+        let params: ContinualParams = read_part(&node.with)?;
+        let data = library.splits().prepare(library, context.store(), &one_artifact(inputs, "data")?.digest)?;
+        let sets = load_parts(library, context.store(), inputs.port("sets"), &data)?;
+        let phases = phases(&sets, data.dataset.class_names())?;
+        let test = data.test(library)?;
+        let (rows, ends) = test_order(&phases, test.class_rows());
+        if let Some(empty) = ends.iter().zip(std::iter::once(&0).chain(&ends)).position(|(end, start)| end == start) {
+            return Err(fail(
+                "empty_data",
+                format!("the data has no test image of the classes of phase {}", empty + 1),
+            ));
+        }
+        let test = test.part(&rows).during("taking the test images of all phases")?;
+        let numbers = Numbers::of(&recipe)?;
+        let decoded: Vec<Decoded> = sets.iter().map(|set| set.decoded.clone()).collect();
+        let pool = pool_of(&decoded, data.classes)?;
+        let legs = legs((&pool, &sets), &phases, (params.mode, params.training), &numbers, &ends)?;
+        let registry = open_registry(library)?;
+        let model = registry.model(&recipe.model.id, &recipe.model.config).map_err(|error| from_plugin(&error))?;
+        let specs = model.weights(data.shape, data.classes).during("asking the model for its weights")?;
+        let protocol = Protocol {
+            purpose: "continual",
+            model: &model,
+            specs: &specs,
+            dtype: library.dtype(),
+            device: library.device(),
+            pool: &pool.samples,
+            legs: &legs,
+            numbers: &numbers,
+            same_start: recipe.same_start,
+            start: None,
+            curve: Curve::default(),
+            seed: recipe.seed,
+            test: Test { images: &test.samples().images, labels: test.classes_of_rows() },
+            held_out: None,
+        };
+        let summary = Summary::of(&protocol.run(recipe.nets, context)?, &legs);
+        let made = Made { data: &data, sets: &sets, phases: &phases, seen: &classes_seen(&phases) };
+        report(&summary, (&recipe, &params), &node.with, &made, context.store())
+    }
+}

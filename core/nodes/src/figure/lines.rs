@@ -1,0 +1,166 @@
+//! Results as lines.
+
+use serde_json::Value;
+
+use super::axis::Axis;
+use super::chart::{Chart, Line, Marks, Point, Points, Spread};
+use super::params::{FigureParams, Scale};
+use crate::artifact::{Results, population_spread};
+use crate::failure::{NodeResult, fail};
+use crate::observe::observe;
+use crate::params::suggestion;
+
+const PERCENT: f64 = 100.0;
+
+/// The chart of results. Nets of results at the same place of a line are pooled.
+pub(super) fn chart(results: &[Results], params: &FigureParams) -> NodeResult<Chart> {
+    let mut gathered: Vec<Gathered> = Vec::new();
+    let by: Vec<&str> = params.lines.0.iter().map(String::as_str).chain([params.x.as_str()]).collect();
+    for observation in observe(results, &by, &params.reading)? {
+        let x = observation.value(&params.x).as_ref().and_then(number);
+        let name = observation.text(&params.lines)?;
+        let percent = observation.accuracies.iter().map(|accuracy| PERCENT * accuracy);
+        let place = gathered.iter().position(|known| known.name == name && known.x == x);
+        match place {
+            Some(place) => gathered[place].percent.extend(percent),
+            None => gathered.push(Gathered { name, x, percent: percent.collect() }),
+        }
+    }
+    check_places(results, &gathered, params)?;
+    let lines = lines(gathered);
+    let places: Vec<f64> = lines.iter().flat_map(|line| along(line).iter().map(|point| point.x)).collect();
+    let reach = |spread: &Spread| {
+        let std = if params.error_bars { spread.std } else { 0.0 };
+        [spread.mean - std, spread.mean + std]
+    };
+    let heights: Vec<f64> = lines.iter().flat_map(spreads).flat_map(reach).collect();
+    Ok(Chart {
+        title: params.title.clone(),
+        x_label: params.x_label.clone().unwrap_or_else(|| name_of(&params.x).to_owned()),
+        y_label: params.y_label.clone().unwrap_or_else(|| "test accuracy (%)".to_owned()),
+        x: Axis::over(&places, params.x_scale),
+        y: Axis::percent(&heights),
+        marks: Marks::Lines { lines, error_bars: params.error_bars },
+    })
+}
+
+struct Gathered {
+    name: String,
+    /// None on a level line.
+    x: Option<f64>,
+    percent: Vec<f64>,
+}
+
+/// A number, also where it is written as a text.
+fn number(value: &Value) -> Option<f64> {
+    let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
+    number.filter(|number| number.is_finite())
+}
+
+fn check_places(results: &[Results], gathered: &[Gathered], params: &FigureParams) -> NodeResult<()> {
+    if gathered.iter().all(|one| one.x.is_none()) {
+        let names = results.first().map(Results::label_names).unwrap_or_default();
+        let known: Vec<&str> = names.iter().map(String::as_str).collect();
+        let message = format!("no result has a number as `{}`", params.x);
+        return Err(fail("no_label", message).with_help(suggestion(&params.x, &known)));
+    }
+    let below = gathered.iter().filter_map(|one| one.x).find(|x| *x <= 0.0);
+    match below {
+        Some(x) if params.x_scale == Scale::Log => {
+            let message = format!("{x} has no place on a logarithmic axis");
+            Err(fail("log_scale", message).with_help("write `x_scale: linear`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn lines(gathered: Vec<Gathered>) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    for Gathered { name, x, percent } in gathered {
+        let (mean, std) = population_spread(&percent);
+        let y = Spread { mean, std, nets: percent.len() };
+        let Some(x) = x else {
+            lines.push(Line { name, points: Points::Level(y) });
+            continue;
+        };
+        let known = lines.iter_mut().find_map(|line| match &mut line.points {
+            Points::Along(points) if line.name == name => Some(points),
+            _ => None,
+        });
+        match known {
+            Some(points) => points.push(Point { x, y }),
+            None => lines.push(Line { name, points: Points::Along(vec![Point { x, y }]) }),
+        }
+    }
+    for line in &mut lines {
+        if let Points::Along(points) = &mut line.points {
+            points.sort_by(|a, b| a.x.total_cmp(&b.x));
+        }
+    }
+    lines
+}
+
+fn along(line: &Line) -> &[Point] {
+    match &line.points {
+        Points::Along(points) => points,
+        Points::Level(_) => &[],
+    }
+}
+
+fn spreads(line: &Line) -> Vec<&Spread> {
+    match &line.points {
+        Points::Along(points) => points.iter().map(|point| &point.y).collect(),
+        Points::Level(level) => vec![level],
+    }
+}
+
+/// What people call an axis.
+fn name_of(x: &str) -> &str {
+    match x {
+        "ipc" => "images per class",
+        "classes_seen" => "classes seen",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::observe::tests::result;
+
+    fn params(with: Value) -> FigureParams {
+        serde_json::from_value(with).unwrap()
+    }
+
+    #[test]
+    fn results_of_one_place_are_pooled_and_points_ascend() {
+        let results = [
+            result("dm", json!({ "ipc": 50 }), &[0.5], &[]),
+            result("dm", json!({ "ipc": 10 }), &[0.25], &[]),
+            result("dm", json!({ "ipc": 10 }), &[0.75], &[]),
+            result("full", json!({ "ipc": "full" }), &[0.9], &[]),
+        ];
+        let chart = chart(&results, &params(json!({}))).unwrap();
+        assert_eq!(chart.csv(), "line,images per class,mean,std,nets\ndm,10,50,25,2\ndm,50,50,0,1\nfull,,90,0,1\n");
+        assert_eq!(chart.x.ticks, [10.0, 50.0]);
+    }
+
+    #[test]
+    fn phases_are_points() {
+        let results = [result("dm", json!({}), &[0.5, 0.5], &[(1, 1, 5), (2, 1, 5)])];
+        let chart = chart(&results, &params(json!({ "x": "classes_seen" }))).unwrap();
+        assert_eq!(chart.csv(), "line,classes seen,mean,std,nets\ndm,20,0,0,2\ndm,40,10,0,2\n");
+    }
+
+    #[test]
+    fn an_axis_without_numbers_is_refused() {
+        let results = [result("dm", json!({ "ipc": 1 }), &[0.5], &[])];
+        let error = chart(&results, &params(json!({ "x": "ip" }))).unwrap_err();
+        assert!(error.help.unwrap().contains("did you mean `ipc`"), "{}", error.message);
+        let results = [result("dm", json!({ "ipc": 0 }), &[0.5], &[])];
+        let error = chart(&results, &params(json!({ "x_scale": "log" }))).unwrap_err();
+        assert_eq!(error.code, "pddflow::nodes::log_scale");
+    }
+}

@@ -1,0 +1,87 @@
+//! The node of kind `figure`.
+
+use pddflow_cache::KeyPart;
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use serde_json::Value;
+
+use super::chart::Chart;
+use super::params::{FigureParams, check};
+use super::{draw, histogram, lines};
+use crate::Library;
+use crate::artifact::{Files, Results, Scores};
+use crate::failure::{During, NodeResult, fail};
+use crate::kind::{Kind, part, port};
+use crate::params::{read, schema};
+
+/// Raised when the files change for the same parameters.
+const REVISION: u32 = 2;
+
+/// See the module.
+pub(crate) struct FigureKind;
+
+impl Kind for FigureKind {
+    fn spec(&self) -> KindSpec {
+        KindSpec {
+            name: "figure".into(),
+            summary: "Draws results as lines or scores as a histogram: SVG, PNG and the numbers as CSV.".into(),
+            inputs: vec![
+                port("results", "results", Arity::Many, "the results of evaluations, for lines"),
+                port("scores", "scores", Arity::Optional, "the scores of training examples, for a histogram"),
+            ],
+            outputs: vec![port("files", "files", Arity::One, "figure.svg, figure.png and figure.csv")],
+            parameters: schema::<FigureParams>(),
+            seeded: false,
+        }
+    }
+
+    fn check(&self, _: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+        check(with)
+    }
+
+    fn key_parts(&self, _: &Library, _: &Value) -> Result<Vec<KeyPart>, NodeError> {
+        Ok(vec![part("revision", REVISION)])
+    }
+
+    fn run(
+        &self,
+        _: &Library,
+        node: &PlanNode,
+        inputs: &Inputs,
+        context: &NodeContext<'_>,
+    ) -> Result<Outputs, NodeError> {
+        let params: FigureParams = read(&node.with)?;
+        let mut results = Vec::new();
+        for artifact in inputs.port("results") {
+            results.push(Results::decode(&context.store().get(&artifact.digest).during("reading results")?)?);
+        }
+        let chart = match (results.as_slice(), inputs.port("scores")) {
+            ([_, ..], []) => lines::chart(&results, &params)?,
+            ([], [scores]) => {
+                let bytes = context.store().get(&scores.digest).during("reading scores")?;
+                histogram::chart(&Scores::decode(&bytes)?, &params)?
+            }
+            _ => {
+                return Err(fail("figure_source", "a figure shows either results or scores")
+                    .with_help("wire one of `results` and `scores`"));
+            }
+        };
+        let files = files(&chart, &params)?;
+        let mut outputs = Outputs::default();
+        outputs.artifacts.insert("files".into(), context.store().put(&files.encode()?).during("storing the figure")?);
+        Ok(outputs)
+    }
+}
+
+fn files(chart: &Chart, params: &FigureParams) -> NodeResult<Files> {
+    let contents = [
+        ("figure.svg", draw::svg(chart, params.width, params.height)?.into_bytes()),
+        ("figure.png", draw::bitmap(chart, params.width, params.height)?),
+        ("figure.csv", chart.csv().into_bytes()),
+    ];
+    let mut files = Files::new();
+    for (name, bytes) in contents {
+        files.insert(name, bytes).map_err(|error| NodeError::internal(error.to_string()))?;
+    }
+    Ok(files)
+}

@@ -1,0 +1,128 @@
+//! The node of kind `forgetting`.
+
+use std::collections::BTreeMap;
+
+use pddflow_cache::KeyPart;
+use pddflow_host::Role;
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_tensor::augment::Policy;
+use serde_json::{Value, json};
+
+use super::histogram::{bars, csv, json as histogram_json, markdown, svg};
+use super::params::{ForgettingParams, check};
+use super::training::{Counted, Training};
+use crate::Library;
+use crate::artifact::{Files, Scores};
+use crate::choice::{open_registry, plugin_digest};
+use crate::failure::{During, NodeResult, fail, from_plugin};
+use crate::kind::{Kind, part, port};
+use crate::params::{read, schema};
+use crate::sets::one_artifact;
+use crate::splits::Prepared;
+
+/// Raised when the node's numbers change for the same parameters.
+const REVISION: u32 = 1;
+/// Name of these scores in tables and pictures.
+const METHOD: &str = "forgetting";
+
+/// See the module.
+pub(crate) struct ForgettingKind;
+
+impl Kind for ForgettingKind {
+    fn spec(&self) -> KindSpec {
+        KindSpec {
+            name: "forgetting".into(),
+            summary: "Counts how often each training example is forgotten while nets are trained.".into(),
+            inputs: vec![port("data", "dataset", Arity::One, "the real data")],
+            outputs: vec![
+                port("scores", "scores", Arity::One, "the counts of each training example, summed over the runs"),
+                port("histogram", "table", Arity::One, "how many examples have which score: .md, .csv, .json, .svg"),
+            ],
+            parameters: schema::<ForgettingParams>(),
+            seeded: true,
+        }
+    }
+
+    fn check(&self, library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+        check(library, with)
+    }
+
+    fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
+        let params: ForgettingParams = read(with)?;
+        let mut parts = library.numeric_parts(REVISION);
+        parts.push(part("model", plugin_digest(library, Role::Model, &params.model)?));
+        Ok(parts)
+    }
+
+    fn run(
+        &self,
+        library: &Library,
+        node: &PlanNode,
+        inputs: &Inputs,
+        context: &NodeContext<'_>,
+    ) -> Result<Outputs, NodeError> {
+        let params: ForgettingParams = read(&node.with)?;
+        let data = library.splits().prepare(library, context.store(), &one_artifact(inputs, "data")?.digest)?;
+        if data.train.rows() == 0 {
+            return Err(fail("empty_data", "the data set has no training images"));
+        }
+        let registry = open_registry(library)?;
+        let model = registry.model(&params.model.id, &params.model.config).map_err(|error| from_plugin(&error))?;
+        let specs = model.weights(data.shape, data.classes).during("asking the model for its weights")?;
+        let training = Training {
+            params: &params,
+            model: &model,
+            specs: &specs,
+            augment: Policy::parse(&params.augment).during("reading `augment`")?,
+            train: &data.train,
+            dtype: library.dtype(),
+            device: library.device(),
+        };
+        let counted = training.run(context)?;
+        finish(&params, &data, counted, &node.with, context)
+    }
+}
+
+fn finish(
+    params: &ForgettingParams,
+    data: &Prepared,
+    counted: Counted,
+    with: &Value,
+    context: &NodeContext<'_>,
+) -> NodeResult<Outputs> {
+    let Counted { scores, never } = counted;
+    let never: Vec<bool> = never.into_iter().map(|runs| runs == params.runs).collect();
+    let made_by = json!({ "kind": "forgetting", "parameters": with });
+    let bars = bars(&scores, &never);
+    let title = format!("forgetting events over {} epochs, {} runs", params.epochs, params.runs);
+    let json = serde_json::to_vec_pretty(&histogram_json(&bars, &made_by)).during("writing the histogram")?;
+    let mut files = Files::new();
+    let contents = [
+        ("histogram.md", markdown(&bars).into_bytes()),
+        ("histogram.csv", csv(&bars).into_bytes()),
+        ("histogram.json", json),
+        ("histogram.svg", svg(&bars, &title).into_bytes()),
+    ];
+    for (name, bytes) in contents {
+        files.insert(name, bytes).map_err(|error| NodeError::internal(error.to_string()))?;
+    }
+    let rows = scores.len() as f64;
+    let share = |count: usize| 100.0 * count as f64 / rows;
+    let metrics = BTreeMap::from([
+        ("mean_score".to_owned(), scores.iter().sum::<u64>() as f64 / rows),
+        ("never_forgotten".to_owned(), share(scores.iter().filter(|score| **score == 0).count())),
+        ("never_learned".to_owned(), share(never.iter().filter(|never| **never).count())),
+    ]);
+    let scores = Scores {
+        method: METHOD.to_owned(),
+        made_by,
+        images: data.dataset.train_digest(),
+        scores: scores.into_iter().map(|score| score as f64).collect(),
+    };
+    let artifacts = BTreeMap::from([
+        ("scores".to_owned(), context.store().put(&scores.encode()?).during("storing the scores")?),
+        ("histogram".to_owned(), context.store().put(&files.encode()?).during("storing the histogram")?),
+    ]);
+    Ok(Outputs { artifacts, metrics })
+}

@@ -1,0 +1,103 @@
+//! Settings of nodes: read, checked, never part of what a node computes.
+
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use pddflow_pipeline::Options;
+
+use crate::catalog::{plan, plan_with, problems};
+
+const TEXT: &str = "format: 1
+params: { patience: 2, big: [3] }
+pools: { download: 2, license: 1 }
+profiles:
+  smoke: { nodes: { t: { timeout: 5s, resources: { cpus: 1 } } } }
+nodes:
+  t:
+    for: { k: 1..=4 }
+    kind: twin
+    retries: { times: \"${patience}\", wait: 10s, factor: 3, most: 1m }
+    timeout: \"${if k in big then '2h' else '90s'}\"
+    allow_failure: \"${k == 4}\"
+    resources: { cpus: \"${k}\", memory: 8GiB, gpus: 1, pools: { download: 2 } }
+    priority: \"${-k}\"
+  plain: { kind: twin, retries: 3 }
+";
+
+#[test]
+fn settings_are_read_for_each_instance() {
+    let plan = plan(TEXT);
+    let of = |id: &str| plan.node(id).unwrap().settings.clone();
+    let retries = of("t[1]").retries.unwrap();
+    assert_eq!((retries.times, retries.wait, retries.most), (2, Duration::from_secs(10), Duration::from_secs(60)));
+    let waits: Vec<u64> = (1..5).map(|attempt| retries.wait_before(attempt).as_secs()).collect();
+    assert_eq!(waits, [10, 30, 60, 60]);
+    assert_eq!(of("t[3]").timeout, Some(Duration::from_secs(7200)));
+    assert_eq!(of("t[2]").timeout, Some(Duration::from_secs(90)));
+    assert!(of("t[4]").allow_failure && !of("t[1]").allow_failure);
+    let resources = of("t[2]").resources;
+    assert_eq!(
+        (resources.cpus, resources.memory_bytes, resources.gpus, resources.pools["download"]),
+        (2, 8 << 30, 1, 2)
+    );
+    assert_eq!(of("t[2]").priority, -2);
+    assert_eq!(of("plain").retries.unwrap().times, 3);
+    assert_eq!(plan.pools["license"], 1);
+    assert_snapshot!(serde_json::to_string(&plan.to_json()["nodes"][3]).unwrap());
+}
+
+#[test]
+fn profiles_and_set_change_settings() {
+    let set = ["nodes.t.resources.gpus=0", "nodes.plain.timeout=1h", "nodes.t.retries=7"];
+    let options = Options { profile: Some("smoke".into()), set: set.map(str::to_owned).to_vec() };
+    let plan = plan_with(TEXT, &options);
+    let of = |id: &str| plan.node(id).unwrap().settings.clone();
+    assert_eq!(of("t[3]").timeout, Some(Duration::from_secs(5)));
+    assert_eq!(
+        (of("t[3]").resources.cpus, of("t[3]").resources.gpus, of("t[3]").resources.memory_bytes),
+        (1, 0, 8 << 30)
+    );
+    assert_eq!(of("t[1]").retries.unwrap().times, 7);
+    assert_eq!(of("plain").timeout, Some(Duration::from_secs(3600)));
+}
+
+#[test]
+fn settings_change_nothing_else() {
+    let bare: String = TEXT
+        .lines()
+        .filter(|line| !line.starts_with("    ") || line.contains("for:") || line.contains("kind:"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let bare = bare.replace(", retries: 3", "");
+    let (with, without) = (plan(TEXT), plan(&bare));
+    for (with, without) in with.nodes.iter().zip(&without.nodes) {
+        assert_eq!(
+            (&with.id, &with.kind, &with.with, &with.inputs),
+            (&without.id, &without.kind, &without.with, &without.inputs)
+        );
+    }
+}
+
+#[test]
+fn wrong_settings_are_shown_where_they_are() {
+    assert_snapshot!(problems(
+        "format: 1
+pools: { download: 0, small: 1 }
+profiles: { p: { nodes: { t: { kind: x } } } }
+nodes:
+  t:
+    kind: twin
+    retries: -1
+    timeout: soon
+    allow_failure: yes
+    resources: { cpu: 1, gpus: 1.5, memory: 8G, pools: { smal: 1 } }
+    priority: high
+  u:
+    for: { k: 1..=3 }
+    kind: twin
+    retries: { times: \"${k}\", wait: \"${k} parsecs\", factor: 0 }
+    resources: { pools: { small: \"${k}\" } }
+  v: { kind: twin, resources: 3, retry: 2 }
+"
+    ));
+}
