@@ -11,6 +11,8 @@ use pddflow_runner::Freshness;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
+/// Most nodes that a reason names.
+const NAMED: usize = 3;
 /// States in the order in which they are counted.
 const STATES: [&str; 4] = ["fresh", "stale", "unknown", "invalid"];
 
@@ -29,14 +31,22 @@ pub(crate) fn plan(args: &PlanArgs, output: &Output) -> Result<Exit, Problem> {
     Ok(if invalid { Exit::NodeFailed } else { Exit::Ok })
 }
 
+/// The first few names, and how many there are besides.
+fn first_of(nodes: &[pddflow_pipeline::NodeId]) -> String {
+    let names: Vec<&str> = nodes.iter().take(NAMED).map(pddflow_pipeline::NodeId::as_str).collect();
+    match nodes.len().saturating_sub(NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
 /// Name, colour and reasons of a state.
 pub(crate) fn words(state: &Freshness) -> (&'static str, Tone, Vec<String>) {
     match state {
         Freshness::Fresh { .. } => ("fresh", Tone::Good, Vec::new()),
         Freshness::Stale { reasons, .. } => ("stale", Tone::Warn, reasons.iter().map(ToString::to_string).collect()),
         Freshness::Unknown { waits_for } => {
-            let names: Vec<&str> = waits_for.iter().map(pddflow_pipeline::NodeId::as_str).collect();
-            ("unknown", Tone::Faint, vec![format!("depends on what {} will give", names.join(", "))])
+            ("unknown", Tone::Faint, vec![format!("depends on what {} will give", first_of(waits_for))])
         }
         Freshness::Invalid { error } => {
             let help = error.help.as_ref().map(|help| format!("help: {help}"));
