@@ -4,7 +4,7 @@
 //! inputs, and the [`Library`] (plugins, data folders, device). The library lists the kinds in `library::built_in`.
 
 use pddflow_cache::KeyPart;
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode, PortSpec};
+use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode, PortSpec};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
 use serde_json::Value;
 
@@ -17,6 +17,12 @@ pub(crate) trait Kind: Send + Sync {
 
     /// Checks `with` and returns it with every default filled in; the result enters the key.
     fn check(&self, library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>>;
+
+    /// Checks that inputs and checked parameters go together; `count` says how many artifacts come into a port.
+    fn check_inputs(&self, library: &Library, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
+        let _ = (library, with, count);
+        Ok(())
+    }
 
     /// What besides parameters and inputs decides the result: the kind's revision, plugin digests, the revision of the
     /// numeric kernels, digests of outside files.
@@ -41,6 +47,11 @@ pub(crate) trait Kind: Send + Sync {
 /// A port, said in one line.
 pub(crate) fn port(name: &str, artifact: &str, arity: Arity, summary: &str) -> PortSpec {
     PortSpec { name: name.to_owned(), artifact: artifact.to_owned(), arity, summary: summary.to_owned() }
+}
+
+/// What is wrong with an input, said in one line.
+pub(crate) fn input_problem(port: &'static str, message: impl Into<String>, help: impl Into<String>) -> InputProblem {
+    InputProblem { port, message: message.into(), help: help.into() }
 }
 
 /// One named ingredient of a key.

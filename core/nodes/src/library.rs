@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use pddflow_cache::KeyPart;
 use pddflow_host::{PluginError, Registry, SearchPaths};
-use pddflow_runner::pipeline::{Catalog, KindSpec, ParamProblem, PlanNode};
+use pddflow_runner::pipeline::{Catalog, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, Kinds, NodeContext, NodeError, Outputs};
 use pddflow_tensor::{DType, Device};
 use serde_json::Value;
@@ -172,6 +172,10 @@ impl Catalog for Library {
     fn check(&self, kind: &str, with: &Value) -> Result<Value, Vec<ParamProblem>> {
         let found = self.find(kind).map_err(|error| vec![problem("", error.message, error.help)])?;
         found.check(self, with)
+    }
+
+    fn check_inputs(&self, kind: &str, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
+        self.kinds.get(kind).map_or(Ok(()), |(_, kind)| kind.check_inputs(self, with, count))
     }
 }
 

@@ -21,6 +21,18 @@ pub trait Catalog {
     ///
     /// All problems of the mapping, each with a JSON pointer to the value it is about.
     fn check(&self, kind: &str, with: &serde_json::Value) -> Result<serde_json::Value, Vec<ParamProblem>>;
+
+    /// What is wrong with the inputs of one node, given its checked parameters and how many artifacts come into a port.
+    /// That ports exist and take so many artifacts of such a type is known already.
+    fn check_inputs(
+        &self,
+        kind: &str,
+        with: &serde_json::Value,
+        count: &dyn Fn(&str) -> usize,
+    ) -> Result<(), InputProblem> {
+        let _ = (kind, with, count);
+        Ok(())
+    }
 }
 
 /// A node kind: its ports and its parameters.
@@ -100,6 +112,17 @@ impl Arity {
             Self::Some => "at least one artifact",
         }
     }
+}
+
+/// What [`Catalog::check_inputs`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputProblem {
+    /// The port that is missing or should not be there; empty where it is the node as such.
+    pub port: &'static str,
+    /// What is wrong, as a lower-case fragment.
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
 }
 
 /// A problem that [`Catalog::check`] found in a `with` mapping.

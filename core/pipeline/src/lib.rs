@@ -86,7 +86,7 @@ mod syntax;
 mod template;
 mod yaml_error;
 
-pub use catalog::{ANY_ARTIFACT, Arity, Catalog, KindSpec, ParamProblem, PortSpec};
+pub use catalog::{ANY_ARTIFACT, Arity, Catalog, InputProblem, KindSpec, ParamProblem, PortSpec};
 pub use error::{Diagnostic, Diagnostics};
 pub use graph::{Detail, GraphView};
 pub use load::{Options, PipelineFile, load, load_text};

@@ -20,6 +20,7 @@ use crate::suggest::suggest;
 use crate::syntax::{Node, Tree};
 use crate::template::{Budget, Compiled, Evaluator, Failure, compile};
 
+const INPUT: &str = "pddflow::pipeline::input";
 const PARAMETER: &str = "pddflow::pipeline::parameter";
 const UNKNOWN_KIND: &str = "pddflow::pipeline::unknown_kind";
 /// The parameter that kinds with randomness share.
@@ -105,8 +106,11 @@ fn resolve_family(
     for (instance, point) in family.points.iter().enumerate() {
         let scope = Scope { axes: point, params: &world.params.values, broken: &world.params.broken };
         let subject = Subject { world, declaration, kind, scope, family, instance };
-        let inputs = subject.inputs(report, connector, &needs);
+        let (inputs, complete) = subject.inputs(report, connector, &needs);
         let with = with.as_ref().and_then(|with| subject.with(report, with));
+        if let Some(with) = with.as_ref().filter(|_| complete) {
+            subject.check_inputs(report, with, &inputs);
+        }
         let settings = match &shared {
             Some(settings) => settings.clone(),
             None => subject.settings(report, &compiled_settings),
@@ -142,17 +146,20 @@ impl Subject<'_> {
         }
     }
 
+    /// The links of each port, and whether all of them are known.
     fn inputs(
         &self,
         report: &mut Report,
         connector: &mut Connector,
         needs: &[Need<'_>],
-    ) -> BTreeMap<String, Vec<Link>> {
+    ) -> (BTreeMap<String, Vec<Link>>, bool) {
         let mut inputs = BTreeMap::new();
+        let mut complete = self.declaration.needs_without_ports.is_none();
         for need in needs {
             let mut failures = Vec::new();
             let evaluator = Evaluator { scope: self.scope, sources: &report.sources, budget: self.world.budget };
             let links = connector.links(self.world, need, &evaluator, &mut failures);
+            complete &= failures.is_empty() && !need.broken && need.spec.is_some();
             for failure in failures {
                 match failure {
                     // What is wrong for every instance alike is not a problem of the first one.
@@ -164,7 +171,7 @@ impl Subject<'_> {
                 inputs.insert(need.port.clone(), links);
             }
         }
-        inputs
+        (inputs, complete)
     }
 
     fn settings(&self, report: &mut Report, settings: &Settings) -> NodeSettings {
@@ -206,6 +213,17 @@ impl Subject<'_> {
                 }
                 None
             }
+        }
+    }
+
+    /// Whether inputs and parameters go together.
+    fn check_inputs(&self, report: &mut Report, with: &Value, inputs: &BTreeMap<String, Vec<Link>>) {
+        let Some(kind) = self.kind else { return };
+        let count = |port: &str| inputs.get(port).map_or(0, Vec::len);
+        if let Err(problem) = self.world.catalog.check_inputs(&kind.name, with, &count) {
+            let written = self.declaration.needs.iter().find(|entry| entry.key == problem.port);
+            let span = written.map_or(self.declaration.span, |entry| entry.value.span);
+            self.add(report, Problem::new(INPUT, span, problem.message).help(problem.help));
         }
     }
 

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pddflow_cache::KeyPart;
-use pddflow_host::{Decoded, Description, Environment, LearnableRole, Matcher, Need, Problem, Role};
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
+use pddflow_host::{Decoded, Description, Environment, LearnableRole, Matcher, Problem, Role};
+use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Progress};
 use pddflow_tensor::{Device, RandomKey, Tensor};
 use serde_json::{Value, json};
 
 use super::environment::{Bench, at_iteration, join_sets, not_finite};
 use super::inspect::{Inspector, Keep, On, hold_out, while_evaluating};
+use super::needs::{check_given, check_planned};
 use super::network::Network;
 use super::params::{DistillParams, check};
 use super::start::first_learnables;
@@ -57,6 +58,11 @@ impl Kind for DistillKind {
         check(library, with)
     }
 
+    fn check_inputs(&self, library: &Library, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
+        let Ok(params) = read::<DistillParams>(with) else { return Ok(()) };
+        check_planned(library, &params, count)
+    }
+
     fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
         let params: DistillParams = read(with)?;
         let mut parts = library.numeric_parts(REVISION);
@@ -92,7 +98,7 @@ impl Kind for DistillKind {
         };
         let train = held_out.as_ref().map_or(&data.train, |(rest, _)| rest);
         let description = matcher.describe(&problem).during("asking the matcher what it needs")?;
-        check_needs(&params, &description, network.as_ref())?;
+        check_given(&params, &description, network.as_ref())?;
         check_class_sizes(&params, train)?;
         let conditioned = if params.condition { &earlier[..] } else { &[] };
         let decoded: Vec<_> = conditioned.iter().map(|set| set.decoded.clone()).collect();
@@ -147,40 +153,6 @@ fn problem(library: &Library, params: &DistillParams, data: &Prepared, seed_key:
         dtype: library.dtype(),
         value_range: data.value_range.clone(),
     }
-}
-
-/// What the matcher needs and the node was not given.
-fn check_needs(params: &DistillParams, description: &Description, network: Option<&Network>) -> NodeResult<()> {
-    let id = &params.matcher.id;
-    if description.model_required && network.is_none() {
-        return Err(
-            fail("no_model", format!("matcher `{id}` needs a model")).with_help("give `model:` in the parameters")
-        );
-    }
-    for need in &description.needs {
-        let (missing, what, help) = match need {
-            Need::Trajectories => (
-                network.is_none_or(|network| network.experts.is_empty()),
-                "expert trajectories",
-                "wire a `train` node into `trajectories`, or choose a matcher that starts from random nets",
-            ),
-            Need::StartWeights => (
-                network.is_none_or(|network| !network.has_start()),
-                "start weights",
-                "wire an `advance` node into `start`, or choose a matcher that starts from random nets",
-            ),
-            Need::Evaluation => (
-                params.evaluation.is_none(),
-                "evaluations during distillation",
-                "give `evaluation: { every: 100 }` in the parameters",
-            ),
-        };
-        if missing {
-            let message = format!("matcher `{id}` needs {what}, and this node is given none");
-            return Err(fail("not_wired", message).with_help(help));
-        }
-    }
-    Ok(())
 }
 
 fn check_class_sizes(params: &DistillParams, train: &Split) -> NodeResult<()> {

@@ -2,7 +2,7 @@
 
 use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Role};
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
+use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
 use pddflow_tensor::RandomKey;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use super::stages::{full_leg, legs};
 use crate::Library;
 use crate::choice::{open_registry, plugin_digest};
 use crate::failure::{During, NodeResult, fail, from_plugin};
-use crate::kind::{Kind, part, port};
+use crate::kind::{Kind, input_problem, part, port};
 use crate::nets::Samples;
 use crate::params::{read_part, schema_of_both};
 use crate::protocol::{Curve, Leg, Numbers, Protocol, RecipeParams, Start, Summary, Test, Training, pool_of};
@@ -47,6 +47,24 @@ impl Kind for EvaluateKind {
         check(library, with)
     }
 
+    fn check_inputs(&self, _: &Library, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
+        let Ok(params) = read_part::<EvaluateParams>(with) else { return Ok(()) };
+        match (params.training, count("sets")) {
+            (Training::Full, 0) => Ok(()),
+            (Training::Full, count) => Err(input_problem(
+                "sets",
+                format!("`training: full` uses no sets, and {count} are wired"),
+                "leave `sets` out of `needs`, or choose another `training`",
+            )),
+            (_, 0) => Err(input_problem(
+                "sets",
+                "no set is wired to train on",
+                "wire `sets`, or write `training: full` to train on the real data itself",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
         let recipe: RecipeParams = read_part(with)?;
         let mut parts = library.numeric_parts(REVISION);
@@ -63,7 +81,6 @@ impl Kind for EvaluateKind {
     ) -> Result<Outputs, NodeError> {
         let recipe: RecipeParams = read_part(&node.with)?;
         let params: EvaluateParams = read_part(&node.with)?;
-        check_sets(params.training, inputs)?;
         let data = library.splits().prepare(library, context.store(), &one_artifact(inputs, "data")?.digest)?;
         let test = data.test(library)?;
         if test.rows() == 0 {
@@ -133,19 +150,6 @@ impl Lesson {
         held_out.iter().for_each(|row| free[*row] = false);
         let rows = (0..train.rows()).filter(|row| free[*row]).collect();
         Ok(Self { samples: train.samples().clone(), legs: vec![full_leg(rows, numbers, test_rows)?] })
-    }
-}
-
-fn check_sets(training: Training, inputs: &Inputs) -> NodeResult<()> {
-    match (training, inputs.port("sets").len()) {
-        (Training::Full, 0) => Ok(()),
-        (Training::Full, count) => {
-            Err(fail("sets_with_full", format!("`training: full` uses no sets, and {count} are wired"))
-                .with_help("leave `sets` out of `needs`, or choose another `training`"))
-        }
-        (_, 0) => Err(fail("no_sets", "no set is wired to train on")
-            .with_help("wire `sets`, or write `training: full` to train on the real data itself")),
-        _ => Ok(()),
     }
 }
 

@@ -55,7 +55,7 @@ impl Kind for ImagesKind {
             name: "images".into(),
             summary: "Draws sets as PNG grids: a row for each class.".into(),
             inputs: vec![
-                port("sets", "set", Arity::Many, "the sets; each becomes one picture"),
+                port("sets", "set", Arity::Some, "the sets; each becomes one picture"),
                 port("data", "dataset", Arity::Optional, "the real data; needed for whitened sets only"),
             ],
             outputs: vec![port("files", "files", Arity::One, "PNGs: one for each set, or one of all")],
@@ -120,9 +120,7 @@ impl Kind for ImagesKind {
 
 /// Sets in one picture need the same rows and the same size.
 fn check_alike(sets: &[DistilledSet], inputs: &Inputs) -> NodeResult<()> {
-    let Some(first) = sets.first() else {
-        return Err(fail("no_sets", "there is no set to show").with_help("wire `sets`, or write `layout: separate`"));
-    };
+    let Some(first) = sets.first() else { return Ok(()) };
     let alike = |set: &DistilledSet| set.size() == first.size() && set.info.class_names == first.info.class_names;
     match sets.iter().zip(inputs.port("sets")).find(|(set, _)| !alike(set)) {
         Some((_, from)) => {

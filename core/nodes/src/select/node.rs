@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pddflow_cache::KeyPart;
 use pddflow_host::Role;
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
+use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
 use pddflow_tensor::{Device, RandomKey};
 use schemars::JsonSchema;
@@ -17,7 +17,7 @@ use crate::Library;
 use crate::artifact::{DistilledSet, SetInfo};
 use crate::choice::{PluginChoice, check_choice, plugin_digest};
 use crate::failure::{During, NodeResult, fail};
-use crate::kind::{Kind, part, port};
+use crate::kind::{Kind, input_problem, part, port};
 use crate::params::{problem, read, resolve, schema};
 use crate::sets::{load_scores, one_artifact, store_set, to_cpu};
 use crate::splits::Prepared;
@@ -145,6 +145,18 @@ impl Kind for SelectKind {
         if problems.is_empty() { Ok(resolved) } else { Err(problems) }
     }
 
+    fn check_inputs(&self, _: &Library, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
+        let by_scores = with["method"] == Method::Forgetting.name();
+        match count("scores") {
+            0 if by_scores => Err(input_problem(
+                "scores",
+                "method `forgetting` chooses by scores, and none are wired",
+                "wire the scores of a `forgetting` node: `needs: { scores: forgetting.scores }`",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
         let params: SelectParams = read(with)?;
         let mut parts = library.numeric_parts(REVISION);
@@ -225,8 +237,6 @@ fn scores(
 ) -> NodeResult<Option<Vec<f64>>> {
     match (params.method, inputs.port("scores")) {
         (Method::Forgetting, [scores, ..]) => load_scores(context.store(), scores, &data.dataset).map(Some),
-        (Method::Forgetting, []) => Err(fail("not_wired", "method `forgetting` chooses by scores, and none are wired")
-            .with_help("wire the scores of a `forgetting` node: `needs: { scores: forgetting.scores }`")),
         _ => Ok(None),
     }
 }

@@ -450,7 +450,7 @@ fn trajectories_that_are_missing_or_too_short_are_told() {
     let without = trajectory_stages(1, 2)
         .replace("trajectories: \"experts[${k}]\", ", "")
         .replace("ipc: 1\n", "ipc: 1\n      model: { convnet: { width: 4 } }\n");
-    let (code, text) = failure_of(&without);
-    assert_eq!(code, "pddflow::nodes::not_wired", "{text}");
-    assert!(text.contains("wire a `train` node"), "{text}");
+    let problems = Bench::new().problems(&without);
+    assert!(problems.contains("matcher `mtt` needs expert trajectories"), "{problems}");
+    assert!(problems.contains("wire a `train` node"), "{problems}");
 }

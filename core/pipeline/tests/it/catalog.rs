@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pddflow_pipeline::{Arity, Catalog, KindSpec, Options, ParamProblem, Plan, PortSpec, load_text};
+use pddflow_pipeline::{Arity, Catalog, InputProblem, KindSpec, Options, ParamProblem, Plan, PortSpec, load_text};
 use serde_json::{Value, json};
 
 pub(crate) struct Kinds {
@@ -140,6 +140,14 @@ impl Catalog for Kinds {
             })
             .collect();
         if problems.is_empty() { Ok(with.clone()) } else { Err(problems) }
+    }
+
+    fn check_inputs(&self, _: &str, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
+        if with["ipc"] == 99 && count("trajectories") == 0 {
+            let (message, help) = ("so many images need trajectories".into(), "wire a `train` node".into());
+            return Err(InputProblem { port: "trajectories", message, help });
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,110 @@
+//! What a matcher needs besides data: found missing before anything runs where possible, else when its node begins.
+
+use pddflow_host::{Description, InputShape, Need, Problem, ValueRange};
+use pddflow_runner::pipeline::InputProblem;
+use pddflow_tensor::RandomKey;
+
+use super::network::Network;
+use super::params::DistillParams;
+use crate::Library;
+use crate::choice::open_registry;
+use crate::failure::{NodeResult, fail};
+use crate::kind::input_problem;
+
+const NO_MODEL_HELP: &str = "give `model:` in the parameters";
+
+/// One that is not met, in words.
+struct Missing {
+    /// The input that would meet it; empty for a parameter.
+    port: &'static str,
+    code: &'static str,
+    message: String,
+    help: &'static str,
+}
+
+/// Whether the inputs meet what the matcher says that it needs for small colour images. What it needs for the data as they
+/// are is known, and checked, when the node runs.
+pub(super) fn check_planned(
+    library: &Library,
+    params: &DistillParams,
+    count: &dyn Fn(&str) -> usize,
+) -> Result<(), InputProblem> {
+    let matcher = open_registry(library).map(|registry| registry.matcher(&params.matcher.id, &params.matcher.config));
+    let description =
+        matcher.map(|matcher| matcher.and_then(|matcher| matcher.describe(&usual_problem(library, params))));
+    // A matcher that refuses such images may well take those of the data set.
+    let Ok(Ok(description)) = description else { return Ok(()) };
+    let wired = |port: &str| count(port) > 0;
+    let has_start = wired("start") || params.warm_up.is_some();
+    let has_model = params.model.is_some() || wired("start") || wired("trajectories");
+    match missing(params, &description, (has_model, wired("trajectories"), has_start)) {
+        Some(Missing { port, message, help, .. }) => Err(input_problem(port, message, help)),
+        None => Ok(()),
+    }
+}
+
+/// Whether what the node was given meets what the matcher needs.
+pub(super) fn check_given(
+    params: &DistillParams,
+    description: &Description,
+    network: Option<&Network>,
+) -> NodeResult<()> {
+    let has_experts = network.is_some_and(|network| !network.experts.is_empty());
+    let has_start = network.is_some_and(Network::has_start);
+    match missing(params, description, (network.is_some(), has_experts, has_start)) {
+        Some(Missing { code, message, help, .. }) => Err(fail(code, message).with_help(help)),
+        None => Ok(()),
+    }
+}
+
+fn missing(
+    params: &DistillParams,
+    description: &Description,
+    (has_model, has_experts, has_start): (bool, bool, bool),
+) -> Option<Missing> {
+    let id = &params.matcher.id;
+    if description.model_required && !has_model {
+        let message = format!("matcher `{id}` needs a model");
+        return Some(Missing { port: "", code: "no_model", message, help: NO_MODEL_HELP });
+    }
+    description.needs.iter().find_map(|need| {
+        let (met, port, what, help) = match need {
+            Need::Trajectories => (
+                has_experts,
+                "trajectories",
+                "expert trajectories",
+                "wire a `train` node into `trajectories`, or choose a matcher that starts from random nets",
+            ),
+            Need::StartWeights => (
+                has_start,
+                "start",
+                "start weights",
+                "wire an `advance` node into `start`, or choose a matcher that starts from random nets",
+            ),
+            Need::Evaluation => (
+                params.evaluation.is_some(),
+                "",
+                "evaluations during distillation",
+                "give `evaluation: { every: 100 }` in the parameters",
+            ),
+        };
+        let message = format!("matcher `{id}` needs {what}, and this node is given none");
+        (!met).then_some(Missing { port, code: "not_wired", message, help })
+    })
+}
+
+fn usual_problem(library: &Library, params: &DistillParams) -> Problem {
+    let classes = 10;
+    let one = |value: f64| vec![value; 3];
+    Problem {
+        classes,
+        shape: InputShape { channels: 3, height: 32, width: 32 },
+        ipc: params.ipc,
+        learnable_rows: classes * params.ipc,
+        iterations: params.iterations,
+        seed_key: RandomKey::new(params.seed),
+        device: library.device().clone(),
+        dtype: library.dtype(),
+        value_range: ValueRange { min: one(0.0), max: one(1.0), mean: one(0.5), std: one(0.25) },
+    }
+}
