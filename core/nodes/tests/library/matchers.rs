@@ -1,6 +1,7 @@
 //! Every matcher through the kind `distill`: one stage, two stages, interrupted, on data that it cannot take.
 
 use crate::harness::{Bench, distill_pipeline};
+use crate::progressive::trajectory_stages;
 use crate::{digests_of, failure_of};
 
 /// The matchers of this repository that start from random nets, as small as they can be.
@@ -38,6 +39,23 @@ fn a_matcher_with_nets_of_its_own_goes_on_where_it_was_stopped() {
         assert!(bench.run_until(&text, 2), "{matcher}: there is no second checkpoint");
         bench.run(&text).unwrap();
         assert_eq!(bench.digests(), unbroken, "{matcher}");
+    }
+}
+
+#[test]
+fn every_matcher_gives_the_same_bytes_at_any_number_of_threads() {
+    let trajectories = trajectory_stages(2, 3);
+    let texts = MATCHERS
+        .map(|matcher| distill_pipeline(matcher, 2))
+        .into_iter()
+        .chain([
+            distill_pipeline(&MATCHERS[2].replace("batch: 16,", "batch: 16, augment: 'dsa:color_crop',"), 2),
+            trajectories.replace("mtt: {", "tesla: {"),
+            trajectories,
+        ]);
+    for text in texts {
+        let at = |threads: usize| Bench::new().run_with_threads(&text, threads);
+        assert_eq!(at(1), at(2), "{text}");
     }
 }
 

@@ -385,7 +385,7 @@ fn what_is_kept_must_exist() {
 }
 
 /// P stages of trajectory matching as released: nets are advanced, experts go on from there, the model is theirs.
-fn trajectory_stages(stages: usize, epochs: u64) -> String {
+pub(crate) fn trajectory_stages(stages: usize, epochs: u64) -> String {
     pipeline(&format!(
         r#"
   start:
