@@ -1,32 +1,90 @@
-//! Times one unit of distillation work and prints the seconds of each repetition as JSON.
+//! Times one unit of work and prints the seconds of each repetition as JSON.
 //!
-//! `pddflow-bench UNIT WIDTH REPEATS`, where UNIT is `dm` (one iteration of distribution matching
-//! over 10 classes), `dsa` (gradient matching of one class) or `mtt` (trajectory matching of all
-//! images through five steps). `compare.py` beside this file runs
-//! it in pairs with the same work in PyTorch.
+//! `pddflow-bench UNIT WIDTH REPEATS`; the units are those of [`UNITS`]. Also printed: additions and multiplications of matrix
+//! products and convolutions of one repetition. `compare.py` beside this file runs it in pairs with the same work in PyTorch.
 
+mod fits;
+mod matching;
 mod network;
-mod work;
+mod training;
 
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use pddflow_tensor::TensorError;
-use work::Bench;
+use matching::Matching;
+use pddflow_tensor::{DType, Device, RandomKey, Result, Tensor, trace};
+use training::Training;
 
 /// The program's allocator, so that the benchmark has its costs.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// A unit of work; the number is that of the repetition.
+type Work = Box<dyn FnMut(u64) -> Result<()>>;
+
+/// Every unit by name, and how it is set up for nets of a width.
+const UNITS: [(&str, fn(usize) -> Result<Work>); 15] = [
+    ("gemm", |_| gemm()),
+    ("train", |width| training(width, 256, (3, 32))),
+    ("train-gray", |width| training(width, 256, (1, 28))),
+    ("epoch-100", |width| training(width, 100, (3, 32))),
+    ("forward-1000", |width| {
+        let net = Training::new(width, 1000, (3, 32))?;
+        Ok(Box::new(move |_| net.forward()))
+    }),
+    ("dm", |width| matching(width, 10, Matching::dm)),
+    ("dc-class-1", |width| matching(width, 1, Matching::dc_class)),
+    ("dc-class-10", |width| matching(width, 10, Matching::dc_class)),
+    ("dc", |width| matching(width, 1, Matching::dc)),
+    ("idc", |width| matching(width, 10, Matching::idc)),
+    ("mtt-10", |width| matching(width, 1, |bench, iteration| bench.mtt(iteration, 10))),
+    ("mtt-100", |width| matching(width, 10, |bench, iteration| bench.mtt(iteration, 5))),
+    ("forgetting", |width| {
+        let mut net = Training::new(width, 256, (3, 32))?;
+        Ok(Box::new(move |iteration| net.forgetting(iteration)))
+    }),
+    ("zca", |_| {
+        let pixels = fits::pixels();
+        Ok(Box::new(move |_| fits::zca(&pixels)))
+    }),
+    ("herding", |_| {
+        let features = fits::features()?;
+        Ok(Box::new(move |_| {
+            fits::herding(&features);
+            Ok(())
+        }))
+    }),
+];
+
+fn matching(width: usize, ipc: usize, work: fn(&mut Matching, u64) -> Result<()>) -> Result<Work> {
+    let mut bench = Matching::new(width, ipc)?;
+    Ok(Box::new(move |iteration| work(&mut bench, iteration)))
+}
+
+fn training(width: usize, batch: usize, image: (usize, usize)) -> Result<Work> {
+    let mut net = Training::new(width, batch, image)?;
+    Ok(Box::new(move |iteration| net.step(iteration).map(|_| ())))
+}
+
+/// A matrix product as large as it takes to see what the machine can do.
+fn gemm() -> Result<Work> {
+    let side = 2048;
+    let a = network::normal(&[side, side], RandomKey::new(9))?;
+    let b = Tensor::ones(&[side, side], DType::F32, &Device::Cpu)?;
+    Ok(Box::new(move |_| a.matmul(&b).map(|_| ())))
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let line = match parse(&arguments) {
-        Some((unit, width, repeats)) => measure(&unit, width, repeats).map_err(|error| error.to_string()),
-        None => Err("usage: pddflow-bench dm|dsa|mtt WIDTH REPEATS".to_owned()),
+        Some((set_up, width, repeats)) => measure(set_up, width, repeats).map_err(|error| error.to_string()),
+        None => Err(format!("usage: pddflow-bench {} WIDTH REPEATS", UNITS.map(|(name, _)| name).join("|"))),
     };
     let (text, code) = match line {
-        Ok(seconds) => (serde_json::json!({ "seconds": seconds }).to_string(), ExitCode::SUCCESS),
+        Ok((seconds, operations)) => {
+            (serde_json::json!({ "seconds": seconds, "operations": operations }).to_string(), ExitCode::SUCCESS)
+        }
         Err(message) => (message, ExitCode::from(2)),
     };
     match writeln!(std::io::stdout(), "{text}") {
@@ -35,29 +93,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn parse(arguments: &[String]) -> Option<(String, usize, usize)> {
-    match arguments {
-        [unit, width, repeats] if ["dm", "dsa", "mtt"].contains(&unit.as_str()) => {
-            Some((unit.clone(), width.parse().ok()?, repeats.parse().ok()?))
-        }
-        _ => None,
-    }
+fn parse(arguments: &[String]) -> Option<(fn(usize) -> Result<Work>, usize, usize)> {
+    let [unit, width, repeats] = arguments else { return None };
+    let (_, set_up) = UNITS.iter().find(|(name, _)| name == unit)?;
+    Some((*set_up, width.parse().ok()?, repeats.parse().ok()?))
 }
 
-/// Seconds of each repetition, after one that is not counted.
-fn measure(unit: &str, width: usize, repeats: usize) -> Result<Vec<f64>, TensorError> {
-    let mut bench = Bench::new(width)?;
+/// Seconds of each repetition, after one that is not timed but counted: its additions and multiplications.
+fn measure(set_up: fn(usize) -> Result<Work>, width: usize, repeats: usize) -> Result<(Vec<f64>, u64)> {
+    let mut work = set_up(width)?;
+    trace::start();
+    work(0)?;
+    let operations = trace::stop().events.iter().map(|event| event.operations).sum();
     let mut seconds = Vec::with_capacity(repeats);
-    for repetition in 0..=repeats {
+    for repetition in 1..=repeats {
         let start = Instant::now();
-        match unit {
-            "dm" => bench.dm(repetition as u64)?,
-            "dsa" => bench.dsa(repetition as u64)?,
-            _ => bench.mtt(repetition as u64)?,
-        }
-        if repetition > 0 {
-            seconds.push(start.elapsed().as_secs_f64());
-        }
+        work(repetition as u64)?;
+        seconds.push(start.elapsed().as_secs_f64());
     }
-    Ok(seconds)
+    Ok((seconds, operations))
 }

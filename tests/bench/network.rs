@@ -3,16 +3,18 @@
 
 use pddflow_tensor::{Conv2d, DType, Device, RandomKey, Result, Tensor};
 
+pub(crate) const CLASSES: usize = 10;
+
 /// Blocks of the network.
 const BLOCKS: usize = 3;
 /// Added to variances.
 const EPS: f64 = 1e-5;
 
-/// Random weights: of each block convolution weight and bias, norm weight and bias; then the linear
-/// weight and bias.
-pub(crate) fn weights(width: usize, classes: usize, key: RandomKey) -> Result<Vec<Tensor>> {
+/// Random weights for images of `channels`, whose planes have `side` rows and columns at the end: of each block convolution
+/// weight and bias, norm weight and bias; then the linear weight and bias.
+pub(crate) fn weights(width: usize, channels: usize, side: usize, key: RandomKey) -> Result<Vec<Tensor>> {
     let mut weights = Vec::new();
-    let mut inputs = 3;
+    let mut inputs = channels;
     for block in 0..BLOCKS {
         let key = key.fold_u64(block as u64);
         weights.push(uniform(&[width, inputs, 3, 3], inputs * 9, key.fold("weight"))?);
@@ -21,9 +23,9 @@ pub(crate) fn weights(width: usize, classes: usize, key: RandomKey) -> Result<Ve
         weights.push(Tensor::zeros(&[width], DType::F32, &Device::Cpu)?);
         inputs = width;
     }
-    let features = width * 16;
-    weights.push(uniform(&[classes, features], features, key.fold("linear weight"))?);
-    weights.push(uniform(&[classes], features, key.fold("linear bias"))?);
+    let features = width * side * side;
+    weights.push(uniform(&[CLASSES, features], features, key.fold("linear weight"))?);
+    weights.push(uniform(&[CLASSES], features, key.fold("linear bias"))?);
     Ok(weights)
 }
 
@@ -50,4 +52,15 @@ pub(crate) fn features(weights: &[Tensor], images: &Tensor) -> Result<Tensor> {
 /// Logits `[image, class]`.
 pub(crate) fn logits(weights: &[Tensor], images: &Tensor) -> Result<Tensor> {
     features(weights, images)?.linear(&weights[4 * BLOCKS], Some(&weights[4 * BLOCKS + 1]))
+}
+
+/// The class of every image of a set, `ipc` of each class in turn.
+pub(crate) fn labels(ipc: usize) -> Result<Tensor> {
+    let labels: Vec<i64> = (0..CLASSES as i64).flat_map(|class| vec![class; ipc]).collect();
+    Tensor::from_i64(labels, &[CLASSES * ipc], &Device::Cpu)
+}
+
+pub(crate) fn normal(shape: &[usize], key: RandomKey) -> Result<Tensor> {
+    let values = key.normal_f64(shape.iter().product()).into_iter().map(|value| value as f32).collect();
+    Tensor::from_f32(values, shape, &Device::Cpu)
 }

@@ -11,15 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-CLASSES, IPC, REAL = 10, 10, 256
-STEPS, STEP_SIZE = 5, 0.01
+CLASSES, REAL, IDC_REAL = 10, 256, 64
+STEP_SIZE = 0.01
 OPERATIONS = ["color", "crop", "cutout", "flip", "scale", "rotate"]
 
 
 class ConvNet(nn.Module):
-    def __init__(self, width):
+    def __init__(self, width, channels=3, side=32):
         super().__init__()
-        blocks, inputs = [], 3
+        blocks, inputs = [], channels
         for _ in range(3):
             blocks += [
                 nn.Conv2d(inputs, width, 3, padding=1),
@@ -29,7 +29,7 @@ class ConvNet(nn.Module):
             ]
             inputs = width
         self.blocks = nn.Sequential(*blocks)
-        self.classifier = nn.Linear(width * 16, CLASSES)
+        self.classifier = nn.Linear(width * (side // 8) ** 2, CLASSES)
 
     def embed(self, x):
         return self.blocks(x).flatten(1)
@@ -43,106 +43,220 @@ def warp(x, theta):
     return F.grid_sample(x, grid, align_corners=True)
 
 
-def augment(x, seed):
-    """One operation for the batch, one draw of its parameters for all images (Siamese DSA)."""
+def augment(x, seed, siamese=True):
+    """DSA: one operation for the batch; one draw of its parameters for all images (Siamese), or one for each."""
     draw = torch.Generator().manual_seed(seed)
-    uniform = lambda: torch.rand(1, generator=draw).item()
-    size = x.shape[2]
-    operation = OPERATIONS[int(uniform() * len(OPERATIONS))]
+    operation = OPERATIONS[int(torch.rand(1, generator=draw) * len(OPERATIONS))]
+    count, size = (1 if siamese else x.shape[0]), x.shape[2]
+    uniform = lambda: torch.rand(count, 1, 1, 1, generator=draw)
     if operation == "color":
         x = x + (uniform() - 0.5)
         mean = x.mean(1, keepdim=True)
         x = (x - mean) * (2 * uniform()) + mean
         mean = x.mean([1, 2, 3], keepdim=True)
         return (x - mean) * (uniform() + 0.5) + mean
-    if operation == "crop":
-        shift = int(0.125 * size + 0.5)
-        top, left = (int(uniform() * (2 * shift + 1)) for _ in range(2))
-        return F.pad(x, [shift] * 4)[:, :, top : top + size, left : left + size]
-    if operation == "cutout":
-        side = size // 2
-        top, left = (int(uniform() * (size + 1)) - side // 2 for _ in range(2))
-        mask = torch.ones(size, size)
-        mask[max(top, 0) : top + side, max(left, 0) : left + side] = 0
-        return x * mask
+    if operation in ("crop", "cutout"):
+        return (crop if operation == "crop" else cutout)(x, uniform, size)
     if operation == "flip":
-        return x.flip(3) if uniform() < 0.5 else x
+        return torch.where(uniform() < 0.5, x.flip(3), x)
+    zero = torch.zeros(count)
     if operation == "scale":
-        across, down = (uniform() * (1.2 - 1 / 1.2) + 1 / 1.2 for _ in range(2))
-        return warp(x, torch.tensor([[[across, 0, 0], [0, down, 0]]]))
-    angle = torch.tensor((uniform() - 0.5) * 2 * 15 * torch.pi / 180)
-    c, s = angle.cos(), angle.sin()
-    return warp(x, torch.tensor([[[c, -s, 0], [s, c, 0]]]))
+        across, down = (uniform().flatten() * (1.2 - 1 / 1.2) + 1 / 1.2 for _ in range(2))
+        rows = [[across, zero, zero], [zero, down, zero]]
+    else:
+        angle = (uniform().flatten() - 0.5) * 2 * 15 * torch.pi / 180
+        c, s = angle.cos(), angle.sin()
+        rows = [[c, -s, zero], [s, c, zero]]
+    return warp(x, torch.stack([torch.stack(row, -1) for row in rows], 1))
 
 
-def dm(width, state, iteration):
-    net = ConvNet(width)
-    for weight in net.parameters():
-        weight.requires_grad = False
-    images, optimizer = state["images"], state["optimizer"]
-    loss = torch.tensor(0.0)
-    for c in range(CLASSES):
-        seed = iteration * CLASSES + c
-        real = net.embed(augment(state["real"], seed)).detach().mean(0)
-        own = net.embed(augment(images[c * IPC : (c + 1) * IPC], seed)).mean(0)
-        loss += ((real - own) ** 2).sum()
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+def crop(x, uniform, size):
+    """As the official code: every pixel is taken from where it was shifted."""
+    shift = int(0.125 * size + 0.5)
+    down, across = ((uniform() * (2 * shift + 1)).long().view(-1, 1, 1) for _ in range(2))
+    image, row, column = torch.meshgrid(*map(torch.arange, (x.shape[0], size, size)), indexing="ij")
+    row, column = (row + down).clamp(0, size + 2 * shift - 1), (column + across).clamp(0, size + 2 * shift - 1)
+    padded = F.pad(x, [shift] * 4).permute(0, 2, 3, 1)
+    return padded[image, row, column].permute(0, 3, 1, 2)
 
 
-def dsa(width, state, iteration):
-    net = ConvNet(width)
-    weights = list(net.parameters())
-    own = state["images"][:IPC].detach().requires_grad_()
-    labels = torch.zeros(REAL, dtype=torch.long)
-    loss = F.cross_entropy(net(augment(state["real"], iteration)), labels)
-    real = [g.detach().clone() for g in torch.autograd.grad(loss, weights)]
-    loss = F.cross_entropy(net(augment(own, iteration)), labels[:IPC])
-    matched = torch.autograd.grad(loss, weights, create_graph=True)
-    distance = torch.tensor(0.0)
-    for a, b in zip(real, matched):
-        if a.dim() > 1:
-            a, b = a.flatten(1), b.flatten(1)
-            distance = distance + (1 - (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1) + 1e-6)).sum()
-    torch.autograd.grad(distance, own)
+def cutout(x, uniform, size):
+    side = size // 2
+    top, left = ((uniform() * (size + 1)).long().view(-1, 1, 1) for _ in range(2))
+    image, row, column = torch.meshgrid(*map(torch.arange, (x.shape[0], side, side)), indexing="ij")
+    row, column = ((row + top - side // 2).clamp(0, size - 1), (column + left - side // 2).clamp(0, size - 1))
+    mask = torch.ones(x.shape[0], size, size)
+    mask[image, row, column] = 0
+    return x * mask.unsqueeze(1)
 
 
-def mtt(width, state, iteration):
-    """All steps of the student stay in one graph, as in the official code."""
-    net, target = ConvNet(width), ConvNet(width)
-    names = [name for name, _ in net.named_parameters()]
-    start = [weight.detach() for weight in net.parameters()]
-    target = [weight.detach() for weight in target.parameters()]
-    alpha = torch.tensor(STEP_SIZE, requires_grad=True)
-    labels = torch.arange(CLASSES).repeat_interleave(IPC)
-    theta = [weight.clone().requires_grad_() for weight in start]
-    for step in range(STEPS):
-        x = augment(state["images"], iteration * STEPS + step)
-        logits = torch.func.functional_call(net, dict(zip(names, theta)), (x,))
-        slopes = torch.autograd.grad(F.cross_entropy(logits, labels), theta, create_graph=True)
-        theta = [weight - alpha * slope for weight, slope in zip(theta, slopes)]
-    square = lambda a, b: sum(((x - y) ** 2).sum() for x, y in zip(a, b))
-    loss = square(theta, target) / square(start, target)
-    state["optimizer"].zero_grad()
-    loss.backward()
-    state["optimizer"].step()
+class Matching:
+    """Synthetic images with their optimiser, and real images of one class."""
+
+    def __init__(self, width, ipc):
+        self.width, self.ipc = width, ipc
+        self.images = torch.randn(CLASSES * ipc, 3, 32, 32, requires_grad=True)
+        self.real = torch.randn(REAL, 3, 32, 32)
+        self.optimizer = torch.optim.SGD([self.images], lr=1.0, momentum=0.5)
+
+    def of_class(self, c):
+        return self.images[c * self.ipc : (c + 1) * self.ipc]
+
+    def step(self, loss):
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+    def dm(self, iteration):
+        net = ConvNet(self.width)
+        for weight in net.parameters():
+            weight.requires_grad = False
+        loss = torch.tensor(0.0)
+        for c in range(CLASSES):
+            seed = iteration * CLASSES + c
+            real = net.embed(augment(self.real, seed)).detach().mean(0)
+            own = net.embed(augment(self.of_class(c), seed)).mean(0)
+            loss += ((real - own) ** 2).sum()
+        self.step(loss)
+
+    def slopes(self, net, x, c, seed, graph):
+        labels = torch.full((len(x),), c, dtype=torch.long)
+        loss = F.cross_entropy(net(augment(x, seed)), labels)
+        return torch.autograd.grad(loss, list(net.parameters()), create_graph=graph)
+
+    def dc_distance(self, net, images, c, seed):
+        real = [g.detach().clone() for g in self.slopes(net, self.real, c, seed, False)]
+        distance = torch.tensor(0.0)
+        for a, b in zip(real, self.slopes(net, images, c, seed, True)):
+            if a.dim() > 1:
+                a, b = a.flatten(1), b.flatten(1)
+                distance = distance + (1 - (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1) + 1e-6)).sum()
+        return distance
+
+    def dc_class(self, iteration):
+        net, own = ConvNet(self.width), self.of_class(0).detach().requires_grad_()
+        torch.autograd.grad(self.dc_distance(net, own, 0, iteration), own)
+
+    def dc(self, iteration):
+        """All classes in one graph and one backward pass, as in the official code."""
+        net, loss = ConvNet(self.width), torch.tensor(0.0)
+        for c in range(CLASSES):
+            loss = loss + self.dc_distance(net, self.of_class(c), c, iteration * CLASSES + c)
+        self.step(loss)
+
+    def idc(self, iteration):
+        net, own = ConvNet(self.width), self.of_class(0)
+        parts = [own[:, :, i : i + 16, j : j + 16] for i in (0, 16) for j in (0, 16)]
+        own = F.interpolate(torch.cat(parts), size=32, mode="bilinear")
+        real = [g.detach() for g in self.slopes(net, self.real[:IDC_REAL], 0, iteration, False)]
+        pairs = zip(real, self.slopes(net, own, 0, iteration, True))
+        self.step(sum(((a - b) ** 2).sum() for a, b in pairs if a.dim() == 4))
+
+    def mtt(self, iteration, steps):
+        """All steps of the student stay in one graph, as in the official code."""
+        net, target = ConvNet(self.width), ConvNet(self.width)
+        names = [name for name, _ in net.named_parameters()]
+        start = [weight.detach() for weight in net.parameters()]
+        target = [weight.detach() for weight in target.parameters()]
+        alpha = torch.tensor(STEP_SIZE, requires_grad=True)
+        labels = torch.arange(CLASSES).repeat_interleave(self.ipc)
+        theta = [weight.clone().requires_grad_() for weight in start]
+        for step in range(steps):
+            x = augment(self.images, iteration * steps + step)
+            logits = torch.func.functional_call(net, dict(zip(names, theta)), (x,))
+            slopes = torch.autograd.grad(F.cross_entropy(logits, labels), theta, create_graph=True)
+            theta = [weight - alpha * slope for weight, slope in zip(theta, slopes)]
+        square = lambda a, b: sum(((x - y) ** 2).sum() for x, y in zip(a, b))
+        self.step(square(theta, target) / square(start, target))
+
+
+class Training:
+    """A net, its optimiser and a batch of images."""
+
+    def __init__(self, width, batch, channels, side):
+        self.net = ConvNet(width, channels, side)
+        self.images = torch.randn(batch, channels, side, side)
+        self.labels = torch.arange(batch) % CLASSES
+        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+
+    def step(self, iteration):
+        logits = self.net(augment(self.images, iteration, siamese=False))
+        loss = F.cross_entropy(logits, self.labels)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return logits
+
+    def forgetting(self, iteration):
+        for step in range(4):
+            self.step(4 * iteration + step).argmax(1).eq(self.labels).tolist()
+
+    def forward(self, iteration):
+        with torch.no_grad():
+            self.net(self.images).argmax(1).tolist()
+
+
+def zca():
+    """Whitening as kornia's: covariance, singular value decomposition, transform and inverse, in single precision."""
+    x = torch.rand(10_000, 3 * 32 * 32)
+
+    def fit(_):
+        centred = x - x.mean(0)
+        u, s, _ = torch.linalg.svd(centred.t() @ centred / (len(x) - 1))
+        for power in (-0.5, 0.5):
+            u @ torch.diag((s + 0.1) ** power) @ u.t()
+
+    return fit
+
+
+def herding():
+    """As the coreset code of IDC and DC: the row that brings the sum nearest to that of the mean, again and again."""
+    features = torch.randn(5_000, 2_048)
+
+    def choose(_):
+        mean, chosen, free = features.mean(0), torch.zeros(2_048), torch.ones(5_000, dtype=torch.bool)
+        for count in range(50):
+            distance = ((mean * (count + 1) - chosen - features) ** 2).sum(1)
+            row = distance.masked_fill(~free, float("inf")).argmin()
+            chosen += features[row]
+            free[row] = False
+
+    return choose
+
+
+def gemm():
+    a, b = torch.randn(2048, 2048), torch.ones(2048, 2048)
+    return lambda _: a @ b
+
+
+UNITS = {
+    "gemm": lambda width: gemm(),
+    "train": lambda width: Training(width, 256, 3, 32).step,
+    "train-gray": lambda width: Training(width, 256, 1, 28).step,
+    "epoch-100": lambda width: Training(width, 100, 3, 32).step,
+    "forward-1000": lambda width: Training(width, 1000, 3, 32).forward,
+    "dm": lambda width: Matching(width, 10).dm,
+    "dc-class-1": lambda width: Matching(width, 1).dc_class,
+    "dc-class-10": lambda width: Matching(width, 10).dc_class,
+    "dc": lambda width: Matching(width, 1).dc,
+    "idc": lambda width: Matching(width, 10).idc,
+    "mtt-10": lambda width: lambda iteration, bench=Matching(width, 1): bench.mtt(iteration, 10),
+    "mtt-100": lambda width: lambda iteration, bench=Matching(width, 10): bench.mtt(iteration, 5),
+    "forgetting": lambda width: Training(width, 256, 3, 32).forgetting,
+    "zca": lambda width: zca(),
+    "herding": lambda width: herding(),
+}
 
 
 def main():
     unit, width, repeats, threads = sys.argv[1], *map(int, sys.argv[2:5])
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    images = torch.randn(CLASSES * IPC, 3, 32, 32, requires_grad=True)
-    state = {
-        "images": images,
-        "real": torch.randn(REAL, 3, 32, 32),
-        "optimizer": torch.optim.SGD([images], lr=1.0, momentum=0.5),
-    }
+    work = UNITS[unit](width)
     seconds = []
     for repetition in range(repeats + 1):
         start = time.perf_counter()
-        {"dm": dm, "dsa": dsa, "mtt": mtt}[unit](width, state, repetition)
+        work(repetition)
         if repetition > 0:
             seconds.append(time.perf_counter() - start)
     print(json.dumps({"seconds": seconds}))

@@ -11,6 +11,7 @@ mod failures;
 mod freshness;
 mod glue;
 mod kills;
+mod profile;
 mod progressive;
 
 use pddflow_tests::{Digests, Place, Ran};

@@ -224,6 +224,9 @@ pub(crate) struct RunArgs {
     /// Write every event as a line of JSON to this file too, or to standard output for `-`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) events: Option<PathBuf>,
+    /// Write when each operation was computed, in nodes and iterations, as a trace for `chrome://tracing` or Perfetto
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) profile_ops: Option<PathBuf>,
     /// Once a day, remove artifacts that no recent run used when all together are larger than this
     #[arg(long, value_name = "SIZE", env = "PDDFLOW_CACHE_MAX_SIZE", hide_env_values = true, value_parser = size,
           default_value = DEFAULT_SIZE)]

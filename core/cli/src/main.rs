@@ -24,6 +24,7 @@ mod output;
 mod past;
 mod place;
 mod problem;
+mod profile;
 mod results;
 mod shield;
 mod store_args;

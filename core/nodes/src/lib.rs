@@ -47,4 +47,6 @@ mod table;
 mod tensor_file;
 mod train;
 
+pub use pddflow_tensor::trace;
+
 pub use library::{Library, LibraryOptions, Precision};

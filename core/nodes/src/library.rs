@@ -8,7 +8,7 @@ use pddflow_cache::KeyPart;
 use pddflow_host::{PluginError, Registry, SearchPaths};
 use pddflow_runner::pipeline::{Catalog, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, Kinds, NodeContext, NodeError, Outputs};
-use pddflow_tensor::{DType, Device};
+use pddflow_tensor::{DType, Device, trace};
 use serde_json::Value;
 
 use crate::failure::{NodeResult, fail};
@@ -189,6 +189,7 @@ impl Kinds for Library {
     }
 
     fn run(&self, node: &PlanNode, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
+        let _span = trace::span(node.id.to_string());
         self.find(&node.kind)?.run(self, node, inputs, context)
     }
 }

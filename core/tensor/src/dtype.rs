@@ -14,6 +14,15 @@ pub enum DType {
 }
 
 impl DType {
+    /// Bytes of an element.
+    #[must_use]
+    pub fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F64 | Self::I64 => 8,
+        }
+    }
+
     /// Whether gradients exist for this type.
     #[must_use]
     pub fn is_float(self) -> bool {

@@ -18,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! There is no global state and no hidden randomness: random numbers come from a [`RandomKey`].
+//! No number depends on global state (the [`trace`] is one), and there is no hidden randomness: random numbers come from a [`RandomKey`].
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests"))]
 
 pub mod augment;
@@ -33,6 +33,7 @@ mod random;
 mod resample_map;
 mod tape;
 mod tensor;
+pub mod trace;
 
 pub use dtype::{DType, Device};
 pub use error::{Result, TensorError};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::backend::{self, Value};
 use crate::error::{Result, TensorError, shape_error, value_error};
 use crate::op::{Op, infer};
-use crate::{DType, Device};
+use crate::{DType, Device, trace};
 
 /// An immutable array. Cloning is cheap; `Send + Sync`.
 ///
@@ -301,7 +301,7 @@ impl Tensor {
 pub(crate) fn apply(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
     let (shape, dtype) = infer(&op, inputs)?;
     let values: Vec<&Value> = inputs.iter().map(|input| input.value()).collect();
-    let (value, saved) = backend::evaluate(&op, &values, &shape)?;
+    let (value, saved) = trace::operation(&op, inputs, &shape, || backend::evaluate(&op, &values, &shape))?;
     Ok(with_value(op, inputs, (value, saved), (shape, dtype)))
 }
 

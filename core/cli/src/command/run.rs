@@ -8,8 +8,10 @@ use crate::opened::Opened;
 use crate::output::Output;
 use crate::place;
 use crate::problem::Problem;
+use crate::profile;
 use crate::results::{self, Trees, Unreadable};
 use pddflow_cache::Store as _;
+use pddflow_nodes::trace;
 use pddflow_report::{Place, Reporter, Verbosity};
 use pddflow_runner::{Cancel, Capacity, NodeFailure, Settings, Summary};
 use serde_json::json;
@@ -35,8 +37,15 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
     };
     let reporter: Arc<dyn Reporter> = Arc::from(reporter(args, output)?);
     let cancel = interrupt::connect(&reporter);
+    if args.profile_ops.is_some() {
+        trace::start();
+    }
     let ended = run_until_whole(&opened, &settings, &cancel, reporter.as_ref());
     reporter.finish();
+    if let Some(path) = &args.profile_ops {
+        profile::write(path, &trace::stop())?;
+        output.note(&format!("profile: {}", path.display()));
+    }
     let (summary, trees) = ended?;
     for warning in opened.store.take_warnings() {
         output.note(&format!("warning: {warning}"));

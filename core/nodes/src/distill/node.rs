@@ -6,7 +6,7 @@ use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Description, Environment, LearnableRole, Matcher, Problem, Role};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Progress};
-use pddflow_tensor::{Device, RandomKey, Tensor};
+use pddflow_tensor::{Device, RandomKey, Tensor, trace};
 use serde_json::{Value, json};
 
 use super::environment::{Bench, at_iteration, join_sets, not_finite};
@@ -215,6 +215,7 @@ fn iterate_once(bench: &mut Bench<'_>, matcher: &Matcher, context: &NodeContext<
     for learnable in &mut bench.state.now.learnables {
         learnable.clamp().during("clamping a learnable")?;
     }
+    let _span = trace::span(format!("iteration {}", bench.state.iteration));
     let (iteration, last_loss) = (bench.state.iteration, bench.state.curves.last(LOSS));
     let outcome = matcher.iterate(bench, iteration);
     if !bench.not_finite.is_empty() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use pddflow_host::Net;
 use pddflow_runner::{NodeContext, NodeError, Progress};
-use pddflow_tensor::{Device, RandomKey, Tensor};
+use pddflow_tensor::{Device, RandomKey, Tensor, trace};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -131,6 +131,7 @@ impl Crew<'_> {
         let key = self.key.fold_u64(work.number as u64);
         while !self.course.is_over(&work.pupil) {
             let before = (work.pupil.stage, work.pupil.epoch);
+            let _span = trace::span(format!("net {}, stage {}, epoch {}", work.number, before.0, before.1));
             let loss = self.course.proceed(&mut work.pupil, key, stop).map_err(|error| {
                 let message = format!("net {}, {}", work.number, error.message);
                 NodeError { message, ..error }

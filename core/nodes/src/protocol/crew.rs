@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use pddflow_host::{Model, Net, Sgd, WeightSpec};
 use pddflow_runner::{NodeContext, NodeError, Progress};
-use pddflow_tensor::{DType, Device, RandomKey, Tensor, on_one_thread};
+use pddflow_tensor::{DType, Device, RandomKey, Tensor, on_one_thread, trace};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -167,6 +167,7 @@ impl Protocol<'_> {
         stop: &dyn Fn() -> bool,
     ) -> NodeResult<()> {
         let leg = &self.legs[net.leg];
+        let _span = trace::span(format!("net {number}, stage {}, epoch {}", leg.stage, net.epoch));
         self.begin_epoch(number, net)?;
         let key = self.net_key(number).fold("stage").fold_u64(net.leg as u64).fold_u64(net.epoch);
         let places = key.fold("order").permutation(leg.rows.len());

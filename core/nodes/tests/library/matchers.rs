@@ -45,14 +45,11 @@ fn a_matcher_with_nets_of_its_own_goes_on_where_it_was_stopped() {
 #[test]
 fn every_matcher_gives_the_same_bytes_at_any_number_of_threads() {
     let trajectories = trajectory_stages(2, 3);
-    let texts = MATCHERS
-        .map(|matcher| distill_pipeline(matcher, 2))
-        .into_iter()
-        .chain([
-            distill_pipeline(&MATCHERS[2].replace("batch: 16,", "batch: 16, augment: 'dsa:color_crop',"), 2),
-            trajectories.replace("mtt: {", "tesla: {"),
-            trajectories,
-        ]);
+    let texts = MATCHERS.map(|matcher| distill_pipeline(matcher, 2)).into_iter().chain([
+        distill_pipeline(&MATCHERS[2].replace("batch: 16,", "batch: 16, augment: 'dsa:color_crop',"), 2),
+        trajectories.replace("mtt: {", "tesla: {"),
+        trajectories,
+    ]);
     for text in texts {
         let at = |threads: usize| Bench::new().run_with_threads(&text, threads);
         assert_eq!(at(1), at(2), "{text}");

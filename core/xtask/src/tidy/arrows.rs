@@ -17,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("pddflow-runner", &["pddflow-cache", "pddflow-pipeline"]),
     ("pddflow-sdk", &["pddflow-abi"]),
     ("pddflow-tensor", &[]),
-    ("pddflow-tests", &["pddflow-abi", "pddflow-cache", "pddflow-sdk", "pddflow-tensor"]),
+    ("pddflow-tests", &["pddflow-abi", "pddflow-cache", "pddflow-nodes", "pddflow-sdk", "pddflow-tensor"]),
     ("pddflow-trajectory", &["pddflow-sdk"]),
     ("pddflow-xtask", &[]),
 ];

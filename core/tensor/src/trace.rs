@@ -1,0 +1,168 @@
+//! A record of what is computed, operation by operation, for looking at where the time goes.
+//!
+//! Off, it costs one relaxed load for each operation. It is one for the whole process, because what is looked at are the threads
+//! of all nodes together; no number ever depends on it.
+//!
+//! ```
+//! use pddflow_tensor::{DType, Device, Tensor, trace};
+//!
+//! # fn main() -> Result<(), pddflow_tensor::TensorError> {
+//! trace::start();
+//! let step = trace::span("step");
+//! Tensor::ones(&[2, 3], DType::F32, &Device::Cpu)?.matmul(&Tensor::ones(&[3, 4], DType::F32, &Device::Cpu)?)?;
+//! drop(step);
+//! let trace = trace::stop();
+//! let product = trace.events.iter().find(|event| event.name == "matmul").map(|event| event.operations);
+//! assert_eq!(product, Some(2 * 2 * 3 * 4));
+//! assert!(trace.events.iter().any(|event| event.name == "step"));
+//! # Ok(())
+//! # }
+//! ```
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::Tensor;
+use crate::op::Op;
+
+/// Most events that are kept (about 100 bytes each); later ones are counted.
+const MOST_EVENTS: usize = 4_000_000;
+
+static RECORDING: AtomicBool = AtomicBool::new(false);
+static TRACE: Mutex<Option<(Instant, Trace)>> = Mutex::new(None);
+static THREADS: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    static THREAD: Cell<u64> = const { Cell::new(0) };
+}
+
+/// What was recorded between [`start`] and [`stop`].
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// In the order in which they ended.
+    pub events: Vec<Event>,
+    /// Events that there was no room for.
+    pub dropped: u64,
+}
+
+/// An operation or a [`span`].
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// The operation, or the name of the span.
+    pub name: Cow<'static, str>,
+    /// Whether it is a span.
+    pub is_span: bool,
+    /// When it began, since [`start`].
+    pub begin: Duration,
+    /// How long it took.
+    pub took: Duration,
+    /// The thread that asked for it, counted from 1. Kernels share their work among others.
+    pub thread: u64,
+    /// Shape of the result; empty for spans and scalars.
+    pub shape: Vec<usize>,
+    /// Bytes of inputs and result.
+    pub bytes: u64,
+    /// Additions and multiplications of a matrix product or a convolution, as its definition counts them; 0 for the rest.
+    pub operations: u64,
+}
+
+/// Begins to record; what was recorded before is forgotten.
+pub fn start() {
+    *lock() = Some((Instant::now(), Trace::default()));
+    RECORDING.store(true, Ordering::Relaxed);
+}
+
+/// Ends the recording.
+#[must_use]
+pub fn stop() -> Trace {
+    RECORDING.store(false, Ordering::Relaxed);
+    lock().take().map(|(_, trace)| trace).unwrap_or_default()
+}
+
+/// Records the time until the guard is dropped, such as that of a node or an iteration.
+#[must_use]
+pub fn span(name: impl Into<Cow<'static, str>>) -> Span {
+    Span(recording().then(|| (Instant::now(), name.into())))
+}
+
+/// See [`span`].
+#[derive(Debug)]
+pub struct Span(Option<(Instant, Cow<'static, str>)>);
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        if let Some((begin, name)) = self.0.take() {
+            add(begin, |times| Event { name, is_span: true, ..times });
+        }
+    }
+}
+
+/// Records an operation that `compute` does.
+pub(crate) fn operation<T>(op: &Op, inputs: &[&Tensor], shape: &[usize], compute: impl FnOnce() -> T) -> T {
+    if !recording() {
+        return compute();
+    }
+    let begin = Instant::now();
+    let result = compute();
+    add(begin, |times| Event {
+        name: op.name().into(),
+        shape: shape.to_vec(),
+        bytes: bytes(inputs, shape),
+        operations: operations(op, inputs, shape),
+        ..times
+    });
+    result
+}
+
+fn recording() -> bool {
+    RECORDING.load(Ordering::Relaxed)
+}
+
+fn add(begin: Instant, event: impl FnOnce(Event) -> Event) {
+    let took = begin.elapsed();
+    let thread = THREAD.with(|thread| {
+        if thread.get() == 0 {
+            thread.set(THREADS.fetch_add(1, Ordering::Relaxed));
+        }
+        thread.get()
+    });
+    let mut trace = lock();
+    let Some((start, trace)) = trace.as_mut() else { return };
+    if trace.events.len() == MOST_EVENTS {
+        trace.dropped += 1;
+        return;
+    }
+    let begin = begin.saturating_duration_since(*start);
+    let nothing =
+        Event { name: "".into(), is_span: false, begin, took, thread, shape: Vec::new(), bytes: 0, operations: 0 };
+    trace.events.push(event(nothing));
+}
+
+fn lock() -> std::sync::MutexGuard<'static, Option<(Instant, Trace)>> {
+    TRACE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn bytes(inputs: &[&Tensor], shape: &[usize]) -> u64 {
+    let of = |elements: usize, size: usize| elements as u64 * size as u64;
+    let result = inputs.first().map_or(0, |input| of(shape.iter().product(), input.dtype().size()));
+    result + inputs.iter().map(|input| of(input.elements(), input.dtype().size())).sum::<u64>()
+}
+
+fn operations(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> u64 {
+    let elements = |shape: &[usize]| shape.iter().map(|&side| side as u64).product::<u64>();
+    // Of a weight `[out, in, rows, columns]`: what one element of the result is summed from.
+    let window = |weight: &[usize]| elements(weight.get(1..).unwrap_or_default());
+    match (op, inputs) {
+        (Op::Matmul { transpose }, [a, _]) => {
+            let inner = a.shape().get(if transpose[0] { 1 } else { 2 }).copied().unwrap_or(0);
+            2 * elements(shape) * inner as u64
+        }
+        (Op::Conv { .. }, [_, weight, ..]) => 2 * elements(shape) * window(weight.shape()),
+        (Op::ConvInput { .. }, [slope, weight, ..]) => 2 * elements(slope.shape()) * window(weight.shape()),
+        (Op::ConvWeight { .. }, [_, slope]) => 2 * elements(slope.shape()) * window(shape),
+        _ => 0,
+    }
+}

@@ -1,0 +1,65 @@
+//! Training a net, and looking at images with it.
+
+use pddflow_tensor::augment::{self, Draw, Policy};
+use pddflow_tensor::{Device, Keep, RandomKey, Result, Tensor, grad};
+
+use crate::matching::POLICY;
+use crate::network::{CLASSES, logits, normal, weights};
+
+const STEP_SIZE: f64 = 0.01;
+const MOMENTUM: f64 = 0.9;
+const WEIGHT_DECAY: f64 = 5e-4;
+
+/// A net, its momentum and a batch of images.
+pub(crate) struct Training {
+    policy: Policy,
+    images: Tensor,
+    labels: Tensor,
+    weights: Vec<Tensor>,
+    momentum: Vec<Tensor>,
+}
+
+impl Training {
+    /// For `batch` images `[channels, side, side]`.
+    pub(crate) fn new(width: usize, batch: usize, (channels, side): (usize, usize)) -> Result<Self> {
+        let key = RandomKey::new(5);
+        let weights = weights(width, channels, side / 8, key.fold("weights"))?;
+        Ok(Self {
+            policy: Policy::parse(POLICY)?,
+            images: normal(&[batch, channels, side, side], key.fold("images"))?,
+            labels: Tensor::from_i64((0..batch).map(|row| (row % CLASSES) as i64).collect(), &[batch], &Device::Cpu)?,
+            momentum: weights.iter().map(|weight| weight.mul_scalar(0.0)).collect::<Result<_>>()?,
+            weights,
+        })
+    }
+
+    /// One step of SGD with momentum and weight decay on the batch, every image augmented by itself; gives the logits.
+    pub(crate) fn step(&mut self, iteration: u64) -> Result<Tensor> {
+        let x = augment::apply(&self.policy, &self.images, Draw::PerImage, RandomKey::new(6).fold_u64(iteration))?;
+        let leaves = self.weights.iter().map(Tensor::variable).collect::<Result<Vec<_>>>()?;
+        let logits = logits(&leaves, &x)?;
+        let slopes = grad(&[logits.cross_entropy(&self.labels)?], &leaves, None, Keep::No)?;
+        for ((weight, momentum), slope) in self.weights.iter_mut().zip(&mut self.momentum).zip(&slopes) {
+            let slope = slope.add(&weight.mul_scalar(WEIGHT_DECAY)?)?;
+            *momentum = momentum.mul_scalar(MOMENTUM)?.add(&slope)?;
+            *weight = weight.sub(&momentum.mul_scalar(STEP_SIZE)?)?;
+        }
+        Ok(logits)
+    }
+
+    /// Four steps, each with a look at which images of the batch are classified correctly.
+    pub(crate) fn forgetting(&mut self, iteration: u64) -> Result<()> {
+        let labels = self.labels.to_i64_vec()?;
+        for step in 0..4 {
+            let found = self.step(4 * iteration + step)?.detach().argmax(1)?.to_i64_vec()?;
+            std::hint::black_box(found.iter().zip(&labels).filter(|(a, b)| a == b).count());
+        }
+        Ok(())
+    }
+
+    /// Classes of the images.
+    pub(crate) fn forward(&self) -> Result<()> {
+        std::hint::black_box(logits(&self.weights, &self.images)?.argmax(1)?.to_i64_vec()?);
+        Ok(())
+    }
+}
