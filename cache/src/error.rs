@@ -32,6 +32,11 @@ pub enum KeyError {
     },
 }
 
+/// Why bytes are not the record that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RecordError(pub(crate) String);
+
 /// What kind of failure a [`StoreError`] is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -21,6 +21,7 @@ use crate::delegate::HasObjects;
 use crate::digest::{Digest, Key};
 use crate::disk::real::RealDisk;
 use crate::error::StoreError;
+use crate::incoming::Incoming;
 use crate::inspect::Verified;
 use crate::objects::{Objects, lock};
 use crate::store::Store;
@@ -135,6 +136,14 @@ impl FsStore {
     #[must_use]
     pub fn artifact_path(&self, digest: &Digest) -> PathBuf {
         self.objects.artifact_path(digest)
+    }
+
+    /// Begins to take in an artifact of this digest, piece by piece; see [`Incoming`].
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    pub fn receive(&self, digest: &Digest) -> Result<Incoming<'_>, StoreError> {
+        self.objects.receive(digest)
     }
 
     /// The key of every record, sorted.

@@ -34,6 +34,7 @@
 //! | `store` | the [`Store`] trait and its laws |
 //! | `settle`, `claims` | durability in batches; work shared between processes |
 //! | `inspect`, `collect` | a whole store verified, and kept within limits |
+//! | `incoming` | what arrives from another store |
 //! | `objects`, `quarantine` over `disk` | the one implementation, over a real file system or one in memory |
 //! | `fs_store`, `ram_store` | [`FsStore`] (with the drawing of its folder) and [`RamStore`] |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
@@ -48,6 +49,7 @@ mod disk;
 mod encode;
 mod error;
 mod fs_store;
+mod incoming;
 mod inspect;
 mod journal;
 mod key;
@@ -66,8 +68,9 @@ pub use claims::{Claim, ClaimGuard};
 pub use collect::{CollectRules, Collected, KeyUse};
 pub use digest::{Digest, Key, ParseIdentityError};
 pub use disk::ram::Fault;
-pub use error::{KeyError, StoreError, StoreErrorKind};
+pub use error::{KeyError, RecordError, StoreError, StoreErrorKind};
 pub use fs_store::FsStore;
+pub use incoming::Incoming;
 pub use inspect::Verified;
 pub use journal::{Journal, JournalWriter};
 pub use key::{KEY_CONTEXT, KEY_FORMAT, KeyBuilder, KeyPart};
