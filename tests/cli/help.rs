@@ -3,7 +3,7 @@
 use crate::golden;
 use pddflow_tests::{Place, Ran};
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 21] = [
     "run",
     "plan",
     "explain",
@@ -16,6 +16,8 @@ const COMMANDS: [&str; 19] = [
     "cache show",
     "cache verify",
     "cache gc",
+    "cache push",
+    "cache pull",
     "show",
     "lint",
     "graph",

@@ -13,6 +13,10 @@ mod glue;
 mod kills;
 mod profile;
 mod progressive;
+#[path = "../../core/remote/tests/servers/server.rs"]
+#[expect(dead_code, reason = "the tests of core/remote use all of it")]
+mod server;
+mod transfer;
 
 use pddflow_tests::{Digests, Place, Ran};
 use std::sync::OnceLock;

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 /// | 2 | the command line is wrong |
 /// | 3 | the pipeline file has errors; nothing ran |
 /// | 4 | a plugin could not be found or loaded; nothing ran |
-/// | 5 | the store could not be read or written; finished work is kept |
+/// | 5 | the store or a remote could not be read or written, or holds damage; finished work is kept |
 /// | 70 | an error inside pddflow; please report it |
 /// | 130 | interrupted; finished work is kept |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

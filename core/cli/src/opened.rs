@@ -31,11 +31,15 @@ impl Opened {
     }
 
     /// The part of the plan that the command line chooses.
-    pub(crate) fn select(mut self, select: &SelectArgs) -> Result<Self, Problem> {
+    pub(crate) fn select(self, select: &SelectArgs) -> Result<Self, Problem> {
         let until = select.nodes.iter().chain(&select.until).cloned().collect();
-        let selection = Selection { until, only: select.only.clone() };
+        self.chosen(&Selection { until, only: select.only.clone() })
+    }
+
+    /// The part of the plan that a selection chooses; all of it when nothing is selected.
+    pub(crate) fn chosen(mut self, selection: &Selection) -> Result<Self, Problem> {
         self.plan = std::mem::take(&mut self.plan)
-            .select(&selection)
+            .select(selection)
             .map_err(|error| Problem::usage("unknown_node", error.message).with_help(error.help))?;
         Ok(self)
     }

@@ -80,6 +80,13 @@ impl Output {
         self.say(&format!("{}\n", self.error_paint.tone(Tone::Warn, text)));
     }
 
+    /// Writes a line of a terminal anew; an empty text clears it. Elsewhere nothing.
+    pub(crate) fn redraw(&self, text: &str) {
+        if self.live {
+            self.say(&format!("\r\x1b[K{text}"));
+        }
+    }
+
     /// Prints what went wrong: drawn on a terminal, plain elsewhere, as one line of JSON with `--json`.
     pub(crate) fn problem(&self, problem: &Problem) {
         if self.json {

@@ -5,6 +5,8 @@ use pddflow_nodes::LibraryOptions;
 use std::env;
 use std::path::{Path, PathBuf};
 
+/// How the variables for S3 begin.
+const S3_VARIABLES: &str = "AWS_";
 /// Name of the store's folder.
 const STORE: &str = ".pddflow";
 /// Folder of downloads inside the store's folder.
@@ -20,6 +22,15 @@ pub(crate) fn store_root(asked: Option<&Path>) -> PathBuf {
 fn nearest_store(here: &Path) -> PathBuf {
     let present = here.ancestors().map(|folder| folder.join(STORE)).find(|store| store.is_dir());
     present.unwrap_or_else(|| here.join(STORE))
+}
+
+/// The variables of the environment that say to any S3 client who asks, and whom.
+pub(crate) fn s3_variables() -> Vec<(String, String)> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        let name = name.into_string().ok().filter(|name| name.starts_with(S3_VARIABLES))?;
+        Some((name, value.into_string().ok()?))
+    };
+    env::vars_os().filter_map(text).collect()
 }
 
 /// Memory of the machine in bytes, where the system says so.

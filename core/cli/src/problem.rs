@@ -4,6 +4,7 @@ use crate::exit::Exit;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 use pddflow_cache::StoreError;
 use pddflow_pipeline::Diagnostics;
+use pddflow_remote::RemoteError;
 use pddflow_runner::RunError;
 use serde_json::{Value, json};
 use std::fmt::{self, Display};
@@ -186,6 +187,13 @@ impl From<Diagnostics> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         Self::new(Exit::Store, error.code(), error.to_string()).with_help(error.help()).with_causes(causes(&error))
+    }
+}
+
+impl From<RemoteError> for Problem {
+    fn from(error: RemoteError) -> Self {
+        let exit = if matches!(error, RemoteError::Address { .. }) { Exit::Usage } else { Exit::Store };
+        Self::new(exit, error.code(), error.to_string()).with_help(error.help()).with_causes(causes(&error))
     }
 }
 

@@ -1,7 +1,9 @@
 //! The command line of what looks at the store and at past runs.
 
 use crate::args::{PipelineArgs, PlaceArgs};
+use crate::complete;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use clap_complete::engine::ArgValueCompleter;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -144,7 +146,25 @@ Examples:
   pddflow cache ls
   pddflow cache show b3:0f3a
   pddflow cache verify
-  pddflow cache gc --max-size 20GiB --dry-run";
+  pddflow cache gc --max-size 20GiB --dry-run
+  pddflow cache push s3://bucket/results
+  pddflow cache pull s3://bucket/results pipelines/quickstart.yaml";
+
+const PUSH_EXAMPLES: &str = "\
+Examples:
+  pddflow cache push /mnt/shared/results                            everything
+  pddflow cache push s3://bucket/results pipelines/quickstart.yaml  what is fresh of a pipeline
+  pddflow cache push https://host/x pipelines/quickstart.yaml table a node and what it needs
+
+For S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and, for other than Amazon, AWS_ENDPOINT_URL.";
+
+const PULL_EXAMPLES: &str = "\
+Examples:
+  pddflow cache pull /mnt/shared/results                            everything
+  pddflow cache pull s3://bucket/results pipelines/quickstart.yaml  what a pipeline needs
+  pddflow cache pull https://host/x pipelines/quickstart.yaml --dry-run
+
+For S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and, for other than Amazon, AWS_ENDPOINT_URL.";
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = CACHE_EXAMPLES)]
@@ -169,6 +189,39 @@ pub(crate) enum CacheCommand {
     },
     /// Remove artifacts that no recent run used, within limits of size and age
     Gc(GcArgs),
+    /// Copy results to a remote (a folder, S3 or an HTTP server), unless they are there
+    #[command(after_help = PUSH_EXAMPLES)]
+    Push(TransferArgs),
+    /// Copy results from a remote, unless they are here; nothing damaged enters the store
+    #[command(after_help = PULL_EXAMPLES)]
+    Pull(TransferArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TransferArgs {
+    /// The remote: a folder, s3://BUCKET/PREFIX, http://HOST/PATH or https://HOST/PATH
+    #[arg(value_name = "URL", value_hint = ValueHint::AnyPath)]
+    pub(crate) url: String,
+    /// Only what this pipeline needs [default: everything]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+    /// Only these nodes and what they need: `distill`, `distill[3]`, `eval[model=*]` [default: all nodes]
+    #[arg(value_name = "NODE", add = ArgValueCompleter::new(complete::nodes))]
+    pub(crate) nodes: Vec<String>,
+    /// Set a parameter; several values between commas make a sweep. May be given several times
+    #[arg(long, value_name = "KEY=VALUE", requires = "file")]
+    pub(crate) set: Vec<String>,
+    /// Overlay the parameters of a profile of the file
+    #[arg(long, value_name = "NAME", requires = "file")]
+    pub(crate) profile: Option<String>,
+    /// Requests at the same time
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_once)]
+    pub(crate) at_once: usize,
+    /// Only say what would be copied
+    #[arg(long, short = 'n')]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -195,6 +248,9 @@ pub(crate) const DEFAULT_SIZE: &str = "100GiB";
 /// Runs of each pipeline whose results are kept unless another number is set.
 pub(crate) const KEPT_RUNS: usize = 3;
 
+/// More requests at a time only wait for each other.
+const MOST_AT_ONCE: usize = 256;
+
 /// A number of bytes with an optional unit.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 9] = [
@@ -213,6 +269,11 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     let (number, factor) = unit.map_or((text, 1), |(unit, factor)| (&text[..text.len() - unit.len()], *factor));
     let number: f64 = number.trim().parse().map_err(|_| wrong())?;
     if number.is_finite() && number >= 0.0 { Ok((number * factor as f64) as u64) } else { Err(wrong()) }
+}
+
+fn at_once(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=MOST_AT_ONCE).contains(number));
+    number.ok_or_else(|| format!("a number from 1 to {MOST_AT_ONCE}"))
 }
 
 fn time(text: &str) -> Result<Duration, String> {

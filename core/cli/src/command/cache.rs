@@ -2,6 +2,7 @@
 
 use crate::args::RunArgs;
 use crate::command::history::open;
+use crate::command::transfer;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::problem::Problem;
@@ -21,6 +22,8 @@ pub(crate) fn cache(command: &CacheCommand, output: &Output) -> Result<Exit, Pro
         CacheCommand::Show { name, store } => show(&open(store)?, name, output),
         CacheCommand::Verify { store } => verify(&open(store)?, output),
         CacheCommand::Gc(args) => gc(args, output),
+        CacheCommand::Push(args) => transfer::push(args, output),
+        CacheCommand::Pull(args) => transfer::pull(args, output),
     }
 }
 

@@ -12,6 +12,7 @@ mod plan;
 mod plugin;
 mod run;
 mod show;
+mod transfer;
 
 use crate::args::{Command, PluginCommand, SchemaArgs};
 use crate::complete;

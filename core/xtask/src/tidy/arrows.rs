@@ -6,13 +6,17 @@ use std::path::Path;
 use std::process::Command;
 
 /// A crate and the crates of ours that it may depend on. The drawing is in `core/ARCHITECTURE.md`.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("pddflow-abi", &[]),
     ("pddflow-cache", &[]),
-    ("pddflow-cli", &["pddflow-cache", "pddflow-nodes", "pddflow-pipeline", "pddflow-report", "pddflow-runner"]),
+    (
+        "pddflow-cli",
+        &["pddflow-cache", "pddflow-nodes", "pddflow-pipeline", "pddflow-remote", "pddflow-report", "pddflow-runner"],
+    ),
     ("pddflow-host", &["pddflow-abi", "pddflow-tensor"]),
     ("pddflow-nodes", &["pddflow-cache", "pddflow-host", "pddflow-runner", "pddflow-tensor"]),
     ("pddflow-pipeline", &["pddflow-cache"]),
+    ("pddflow-remote", &["pddflow-cache"]),
     ("pddflow-report", &["pddflow-runner"]),
     ("pddflow-runner", &["pddflow-cache", "pddflow-pipeline"]),
     ("pddflow-sdk", &["pddflow-abi"]),

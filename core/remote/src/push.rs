@@ -1,0 +1,176 @@
+//! From the store to another place.
+//!
+//! | the record there | what is copied |
+//! |---|---|
+//! | names the same artifacts | those that are missing there or have another length |
+//! | names others, which are all there | nothing: what was first stays |
+//! | is absent, damaged, or names others that are gone | its artifacts, then the record |
+//!
+//! Every artifact of every record is there before the first record is written.
+
+use crate::error::RemoteError;
+use crate::place::{Place, Theirs};
+use crate::progress::Teller;
+use crate::remote::Options;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use pddflow_cache::{Digest, FsStore, Key, Record, Store as _, StoreError, StoreErrorKind};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// What a push did, or would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pushed {
+    /// Records that were copied.
+    pub records: usize,
+    /// Artifacts that were copied.
+    pub artifacts: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Records that were there.
+    pub there: usize,
+    /// Records of the store that lack an artifact, and were passed over.
+    pub incomplete: usize,
+    /// Artifacts of the store that are damaged: where each lies and what became of it. Their records were passed over.
+    pub damaged: Vec<String>,
+}
+
+/// A record to look after.
+struct Wanted {
+    record: Record,
+    /// Whether the record itself is to be written.
+    publish: bool,
+}
+
+enum Looked {
+    There,
+    Incomplete,
+    Wanted(Box<Wanted>),
+}
+
+pub(crate) async fn push(
+    place: &Place,
+    store: &FsStore,
+    keys: &[Key],
+    (options, teller): (&Options, &Teller<'_>),
+) -> Result<Pushed, RemoteError> {
+    let at_once = options.at_once.max(1);
+    let looks = stream::iter(keys).map(|key| look(place, store, key)).buffered(at_once);
+    let mut done = Pushed::default();
+    let mut wanted = Vec::new();
+    for looked in looks.try_collect::<Vec<Looked>>().await? {
+        match looked {
+            Looked::There => done.there += 1,
+            Looked::Incomplete => done.incomplete += 1,
+            Looked::Wanted(one) => {
+                done.there += usize::from(!one.publish);
+                wanted.push(*one);
+            }
+        }
+    }
+    let missing = missing(place, store, &wanted, at_once).await?;
+    teller.begin(missing.len(), missing.values().sum());
+    if options.dry_run {
+        done.artifacts = missing.len();
+        done.bytes = missing.values().sum();
+        done.records = wanted.iter().filter(|one| one.publish).count();
+        return Ok(done);
+    }
+    let damaged = upload(place, store, (&missing, at_once), teller).await?;
+    let whole = missing.iter().filter(|(digest, _)| !damaged.contains_key(digest));
+    (done.artifacts, done.bytes) = whole.fold((0, 0), |(count, sum), (_, bytes)| (count + 1, sum + bytes));
+    let publishable =
+        |one: &&Wanted| one.publish && !one.record.outputs.values().any(|digest| damaged.contains_key(digest));
+    let records: Vec<&Record> = wanted.iter().filter(publishable).map(|one| &one.record).collect();
+    done.records = records.len();
+    done.damaged = damaged.into_values().collect();
+    let put = |record: &'_ Record| -> Result<(Key, Vec<u8>), RemoteError> { Ok((record.key, file(record)?)) };
+    stream::iter(records.into_iter().map(put))
+        .try_for_each_concurrent(at_once, |(key, file)| async move { place.put_record(&key, file).await })
+        .await?;
+    Ok(done)
+}
+
+fn file(record: &Record) -> Result<Vec<u8>, RemoteError> {
+    // It was read from such a file.
+    record.to_file().map_err(|error| RemoteError::System(std::io::Error::other(error)))
+}
+
+/// What is to be done about a key.
+async fn look(place: &Place, store: &FsStore, key: &Key) -> Result<Looked, RemoteError> {
+    let Some(record) = store.record(key)? else { return Ok(Looked::Incomplete) };
+    let complete = record.outputs.values().all(|digest| store.contains(digest));
+    let theirs = match place.record(key).await? {
+        Theirs::Whole(theirs) if theirs.outputs == record.outputs => {
+            // Without its artifacts here, there is nothing that could be looked after there.
+            let kept = Wanted { record, publish: false };
+            return Ok(if complete { Looked::Wanted(Box::new(kept)) } else { Looked::There });
+        }
+        Theirs::Whole(theirs) => Some(theirs),
+        Theirs::Damaged(_) | Theirs::Nothing => None,
+    };
+    if let Some(theirs) = theirs
+        && all_there(place, &theirs).await?
+    {
+        return Ok(Looked::There);
+    }
+    Ok(if complete { Looked::Wanted(Box::new(Wanted { record, publish: true })) } else { Looked::Incomplete })
+}
+
+async fn all_there(place: &Place, record: &Record) -> Result<bool, RemoteError> {
+    for digest in record.outputs.values() {
+        if place.length(digest).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The artifacts that must be copied, with their bytes.
+async fn missing(
+    place: &Place,
+    store: &FsStore,
+    wanted: &[Wanted],
+    at_once: usize,
+) -> Result<BTreeMap<Digest, u64>, RemoteError> {
+    let length = |digest: &Digest| fs_err::metadata(store.artifact_path(digest)).map_or(0, |found| found.len());
+    let digests = wanted.iter().flat_map(|one| one.record.outputs.values());
+    let needed: BTreeMap<Digest, u64> = digests.map(|digest| (*digest, length(digest))).collect();
+    let asked = stream::iter(needed)
+        .map(|(digest, bytes)| async move {
+            // Another length: a copy that broke off where nobody saw to it that names only get whole files.
+            let theirs = place.length(&digest).await?;
+            Ok::<_, RemoteError>((theirs != Some(bytes)).then_some((digest, bytes)))
+        })
+        .buffered(at_once);
+    Ok(asked.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+}
+
+/// Copies artifacts; says which ones are damaged here, and how.
+async fn upload(
+    place: &Place,
+    store: &FsStore,
+    (missing, at_once): (&BTreeMap<Digest, u64>, usize),
+    teller: &Teller<'_>,
+) -> Result<BTreeMap<Digest, String>, RemoteError> {
+    let damaged: RefCell<BTreeMap<Digest, String>> = RefCell::default();
+    let noted = &damaged;
+    stream::iter(missing.keys().map(Ok::<_, RemoteError>))
+        .try_for_each_concurrent(at_once, |digest| async move {
+            match store.get(digest) {
+                Ok(blob) => place.upload(digest, blob, teller).await?,
+                Err(error) if is_loss(&error) => {
+                    noted.borrow_mut().insert(*digest, error.to_string());
+                }
+                Err(error) => return Err(error.into()),
+            }
+            teller.artifact();
+            Ok(())
+        })
+        .await?;
+    Ok(damaged.into_inner())
+}
+
+fn is_loss(error: &StoreError) -> bool {
+    matches!(error.kind(), StoreErrorKind::Damaged { .. } | StoreErrorKind::Missing)
+}
