@@ -23,8 +23,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A unit of work; the number is that of the repetition.
 type Work = Box<dyn FnMut(u64) -> Result<()>>;
 
+/// Makes the work for nets of a width.
+type SetUp = fn(usize) -> Result<Work>;
+
 /// Every unit by name, and how it is set up for nets of a width.
-const UNITS: [(&str, fn(usize) -> Result<Work>); 15] = [
+const UNITS: [(&str, SetUp); 15] = [
     ("gemm", |_| gemm()),
     ("train", |width| training(width, 256, (3, 32))),
     ("train-gray", |width| training(width, 256, (1, 28))),
@@ -93,14 +96,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn parse(arguments: &[String]) -> Option<(fn(usize) -> Result<Work>, usize, usize)> {
+fn parse(arguments: &[String]) -> Option<(SetUp, usize, usize)> {
     let [unit, width, repeats] = arguments else { return None };
     let (_, set_up) = UNITS.iter().find(|(name, _)| name == unit)?;
     Some((*set_up, width.parse().ok()?, repeats.parse().ok()?))
 }
 
 /// Seconds of each repetition, after one that is not timed but counted: its additions and multiplications.
-fn measure(set_up: fn(usize) -> Result<Work>, width: usize, repeats: usize) -> Result<(Vec<f64>, u64)> {
+fn measure(set_up: SetUp, width: usize, repeats: usize) -> Result<(Vec<f64>, u64)> {
     let mut work = set_up(width)?;
     trace::start();
     work(0)?;

@@ -90,7 +90,7 @@ impl Matching {
         for class in 0..CLASSES {
             let key = RandomKey::new(2).fold_u64(iteration).fold_u64(class as u64);
             let loss = self.dc_distance(&weights, &self.of_class(&images, class)?, class, key)?;
-            slope = slope.add(&grad(&[loss], &[images.clone()], None, Keep::No)?[0])?;
+            slope = slope.add(&grad(&[loss], std::slice::from_ref(&images), None, Keep::No)?[0])?;
         }
         self.step(&slope)
     }
