@@ -32,8 +32,8 @@ pub(crate) fn plan(args: &PlanArgs, output: &Output) -> Result<Exit, Problem> {
 }
 
 /// The first few names, and how many there are besides.
-fn first_of(nodes: &[pddflow_pipeline::NodeId]) -> String {
-    let names: Vec<&str> = nodes.iter().take(NAMED).map(pddflow_pipeline::NodeId::as_str).collect();
+pub(crate) fn first_of<T: ToString>(nodes: &[T]) -> String {
+    let names: Vec<String> = nodes.iter().take(NAMED).map(T::to_string).collect();
     match nodes.len().saturating_sub(NAMED) {
         0 => names.join(", "),
         more => format!("{} and {more} more", names.join(", ")),

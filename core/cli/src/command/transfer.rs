@@ -1,6 +1,7 @@
 //! `pddflow cache push` and `pddflow cache pull`: results copied to and from another place.
 
 use crate::args::PipelineArgs;
+use crate::command::plan::first_of;
 use crate::exit::Exit;
 use crate::opened::Opened;
 use crate::output::Output;
@@ -18,8 +19,6 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-/// Most nodes that are named in a line.
-const NAMED: usize = 3;
 /// The line that says how far it is changes at most this often.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -208,11 +207,8 @@ fn pulled_text(pulled: &Pulled, lacking: &[String], (remote, dry_run, output): (
     let mut text =
         format!("{verb} {records}, {artifacts} ({size}) from {}; {} here\n", remote.url(), were(pulled.there));
     if !lacking.is_empty() {
-        let named = lacking.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let more = lacking.len().saturating_sub(NAMED);
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         let why = if dry_run { "not there, or known only after what would be pulled" } else { "not there" };
-        let _ = writeln!(text, "{why}: {named}{more}");
+        let _ = writeln!(text, "{why}: {}", first_of(lacking));
     }
     add_damaged(&mut text, &pulled.damaged, output);
     text
