@@ -74,6 +74,20 @@ pub(crate) fn check(address: *const u8, copy: &Path, file: &Path, digest: [u8; 3
     Ok(Library { entries, warnings })
 }
 
+/// Judges the header at an address as [`check`] does before anything runs, and gives the ids that it declares. For tests.
+///
+/// # Errors
+/// What [`check`] refuses without calling `open`.
+///
+/// # Safety
+/// On Linux any address will do; elsewhere pointers are not looked up, so all of them must lead to readable data.
+#[doc(hidden)]
+pub unsafe fn judge_header(address: *const u8, code: &Path) -> Result<Vec<String>, PluginError> {
+    let judge = Judge { maps: Maps::read(), copy: code, file: code, digest: [0; 32] };
+    let header = judge.header(address)?;
+    Ok(judge.descriptors(&header)?.into_iter().map(|draft| draft.id).collect())
+}
+
 impl Judge<'_> {
     fn header(&self, address: *const u8) -> Result<Header, PluginError> {
         let wrong = |message: String| Err(PluginError::new(Code::NotPddflow, message));

@@ -50,10 +50,14 @@ mod table;
 mod types;
 mod view;
 
+#[doc(hidden)]
+pub use check::judge_header;
 pub use environment::{Environment, EnvironmentError, EnvironmentResult};
 pub use error::{Code, PluginError};
 pub use matcher::Matcher;
 pub use model::Model;
+#[doc(hidden)]
+pub use object::fault as file_fault;
 pub use registry::{PluginInfo, Registry, Role, SearchPaths};
 pub use schema::ConfigProblem;
 pub use types::{

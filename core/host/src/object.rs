@@ -2,7 +2,8 @@
 //! crash on some of them.
 
 /// Why a file is not a library of this machine; `None` when nothing speaks against it.
-pub(crate) fn fault(bytes: &[u8]) -> Option<String> {
+#[doc(hidden)]
+pub fn fault(bytes: &[u8]) -> Option<String> {
     if bytes.is_empty() {
         return Some("the file is empty".to_owned());
     }

@@ -202,7 +202,9 @@ pub fn used_keys(store: &dyn Store, keep: usize) -> Result<HashMap<Key, KeyUse>,
         let met = runs.entry(run.pipeline.clone()).or_default();
         let kept = *met < keep || run.state == RunState::Running;
         *met += 1;
-        let last = UNIX_EPOCH + Duration::from_millis(run.unix_milliseconds) + seconds(run.seconds);
+        let last = Duration::from_millis(run.unix_milliseconds).saturating_add(seconds(run.seconds));
+        // A moment that no clock can say is not believed.
+        let last = UNIX_EPOCH.checked_add(last).unwrap_or(UNIX_EPOCH);
         for key in run.nodes.values().filter_map(|node| node.key) {
             let one = used.entry(key).or_insert(KeyUse { last, kept });
             *one = KeyUse { last: one.last.max(last), kept: one.kept || kept };

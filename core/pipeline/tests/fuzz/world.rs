@@ -2,10 +2,6 @@
 
 use pddflow_pipeline::{Arity, Catalog, KindSpec, Options, ParamProblem, PipelineFile, PortSpec};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
-
-/// Longest time of one input; unoptimised builds on busy machines stay far below it.
-pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// The kinds that the corpus uses; parameters are not checked, so that more inputs reach the end.
 pub(crate) struct World(Vec<KindSpec>);
@@ -60,9 +56,8 @@ impl World {
     /// # Panics
     /// When something does not hold that must hold for every text.
     pub(crate) fn check(&self, text: &str, options: &Options) -> bool {
-        let started = Instant::now();
         let plan = PipelineFile::from_text("input.yaml", text).and_then(|file| file.plan(self, options));
-        let planned = match &plan {
+        match &plan {
             Ok(plan) => {
                 for (at, node) in plan.nodes.iter().enumerate() {
                     assert!(node.inputs.values().flatten().all(|input| input.node < at), "a producer comes later");
@@ -79,9 +74,7 @@ impl World {
                 }
                 false
             }
-        };
-        assert!(started.elapsed() < LIMIT, "took {:?}", started.elapsed());
-        planned
+        }
     }
 
     /// As [`Self::check`], for one expression.
@@ -105,12 +98,4 @@ impl Catalog for World {
     fn check(&self, _: &str, with: &Value) -> Result<Value, Vec<ParamProblem>> {
         Ok(with.clone())
     }
-}
-
-/// The texts of a folder, sorted by name.
-pub(crate) fn corpus(folder: &std::path::Path) -> Vec<String> {
-    let entries = fs_err::read_dir(folder).expect("the corpus");
-    let mut paths: Vec<_> = entries.map(|entry| entry.expect("the corpus").path()).collect();
-    paths.sort();
-    paths.iter().map(|path| fs_err::read_to_string(path).expect("UTF-8")).collect()
 }

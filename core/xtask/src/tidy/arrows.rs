@@ -6,13 +6,14 @@ use std::path::Path;
 use std::process::Command;
 
 /// A crate and the crates of ours that it may depend on. The drawing is in `core/ARCHITECTURE.md`.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("pddflow-abi", &[]),
     ("pddflow-cache", &[]),
     (
         "pddflow-cli",
         &["pddflow-cache", "pddflow-nodes", "pddflow-pipeline", "pddflow-remote", "pddflow-report", "pddflow-runner"],
     ),
+    ("pddflow-fuzz", &[]),
     ("pddflow-host", &["pddflow-abi", "pddflow-tensor"]),
     ("pddflow-nodes", &["pddflow-cache", "pddflow-host", "pddflow-runner", "pddflow-tensor"]),
     ("pddflow-pipeline", &["pddflow-cache"]),
@@ -27,6 +28,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
 ];
 /// What a matcher or a model may depend on: the SDK and crates that only compute.
 const PLUGIN_MAY: [&str; 6] = ["pddflow-sdk", "pddflow-trajectory", "libm", "schemars", "serde", "serde_json"];
+/// Inputs for the tests of any crate.
+const FUZZ: &str = "pddflow-fuzz";
 /// The only crate that may name burn.
 const NAMES_BURN: &str = "pddflow-tensor";
 
@@ -67,8 +70,8 @@ fn refusal(name: &str, on: &str, dev: bool) -> Option<String> {
     if on.starts_with("burn") && name != NAMES_BURN {
         return Some(format!("only {NAMES_BURN} names burn"));
     }
-    if is_plugin(on) && dev {
-        // Built beside the tests, which load them.
+    if dev && (is_plugin(on) || on == FUZZ) {
+        // Plugins are built beside the tests, which load them.
         return None;
     }
     if is_plugin(name) {

@@ -1,0 +1,12 @@
+//! Artifacts damaged by chance for as long as one likes:
+//! `cargo run --release --example fuzz_artifacts -- artifacts [MINUTES] [FIRST_SEED]`.
+#![allow(clippy::expect_used, dead_code, reason = "a program for developers")]
+
+#[path = "../tests/fuzz/corpus.rs"]
+mod corpus;
+#[path = "../tests/fuzz/targets.rs"]
+mod targets;
+
+fn main() -> std::process::ExitCode {
+    pddflow_fuzz::run(&[targets::artifacts_target()])
+}

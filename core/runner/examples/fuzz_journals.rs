@@ -1,0 +1,10 @@
+//! Journals of chance for as long as one likes:
+//! `cargo run --release --example fuzz_journals -- journals [MINUTES] [FIRST_SEED]`.
+#![allow(clippy::expect_used, reason = "a program for developers")]
+
+#[path = "../tests/fuzz/targets.rs"]
+mod targets;
+
+fn main() -> std::process::ExitCode {
+    pddflow_fuzz::run(&[targets::journals()])
+}

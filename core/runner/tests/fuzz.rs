@@ -1,0 +1,17 @@
+//! Journals of chance: none may make the reader of a run's history panic. The example `fuzz_journals` does the same for
+//! as long as one likes.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic")]
+
+#[path = "fuzz/targets.rs"]
+mod targets;
+
+/// Enough to find what is easily found, in a second or two.
+const INPUTS: u64 = 4_000;
+
+#[test]
+fn journals_are_read_whatever_they_say() {
+    let target = targets::journals();
+    assert_eq!(target.replay(), target.corpus.len());
+    let runs = target.by_chance(INPUTS);
+    assert!(runs > 500, "{runs}");
+}
