@@ -7,6 +7,7 @@
 //! | any other artifact | when it was last used too long ago; then the longest unused first, until the size fits |
 //! | record | never: it is small, and says why nodes are stale |
 //! | checkpoint | when its work is done, or when it is too old |
+//! | state of finished work | when it is too old; then the oldest first, until a tenth of the size is left |
 //! | unfinished file, sign of a run or claim that nobody holds, damaged file | when it is older than the grace time |
 //!
 //! Who used what and when is the caller's knowledge (the journals of runs). A node whose artifact was removed is stale
@@ -19,6 +20,9 @@ use crate::store::Store as _;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+/// States of finished work may take this part of the bytes that artifacts may.
+const SHARE_OF_STATES: u64 = 10;
 
 /// What is known of the use of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +126,7 @@ impl Objects {
                 done.removed.push((one.digest, one.bytes));
             }
         }
+        self.collect_states(rules, now, &mut done)?;
         self.collect_leftovers(rules, now, &mut done)?;
         Ok(done)
     }
@@ -173,10 +178,37 @@ impl Objects {
         Ok(())
     }
 
+    /// States only spare time, so they go before anything else would have to.
+    fn collect_states(&self, rules: &CollectRules, now: SystemTime, done: &mut Collected) -> Result<(), StoreError> {
+        let mut states = Vec::new();
+        for (lineage, reached) in self.all_states()? {
+            let path = self.state_path(&lineage, reached);
+            let (Ok(bytes), Ok(written)) = (self.disk.length(&path), self.disk.modified(&path)) else { continue };
+            states.push((written, path, bytes));
+        }
+        states.sort();
+        let mut left: u64 = states.iter().map(|(.., bytes)| bytes).sum();
+        for (written, path, bytes) in states {
+            let young = age(written, now) < rules.grace;
+            let too_much = left > rules.most_bytes / SHARE_OF_STATES;
+            if !young && (too_much || age(written, now) > rules.most_age) {
+                self.leftover(&path, rules, done);
+                left -= bytes;
+            }
+        }
+        if !rules.dry_run {
+            for lineage in self.names_in(&self.base.join("states"))? {
+                // Fails, as it should, while something is in it.
+                let _ = self.disk.remove_folder(&self.base.join("states").join(lineage));
+            }
+        }
+        Ok(())
+    }
+
     /// Files that never got their name, and signs that nobody holds.
     fn unfinished_files(&self) -> Result<Vec<PathBuf>, StoreError> {
         let mut found = Vec::new();
-        for top in ["artifacts", "records", "partial"] {
+        for top in ["artifacts", "records", "partial", "states"] {
             let folder = self.base.join(top);
             for inner in self.names_in(&folder)? {
                 found.extend(self.paths_in(&folder.join(inner), is_unfinished)?);

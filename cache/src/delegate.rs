@@ -52,6 +52,15 @@ impl<T: HasObjects> Store for T {
     fn clear_checkpoint(&self, key: &Key) -> Result<(), StoreError> {
         self.objects().clear_checkpoint(key)
     }
+    fn states(&self, lineage: &Key) -> Vec<u64> {
+        self.objects().states(lineage)
+    }
+    fn state(&self, lineage: &Key, reached: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.objects().state(lineage, reached)
+    }
+    fn put_state(&self, lineage: &Key, reached: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        self.objects().put_state(lineage, reached, bytes)
+    }
     fn journal(&self, run: &str) -> Result<Box<dyn JournalWriter>, StoreError> {
         self.objects().journal(run)
     }

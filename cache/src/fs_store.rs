@@ -7,6 +7,7 @@
 //!     records/ab/<64 hex>.json         the record under that key; ends with its own digest
 //!     pending/<64 hex>.json            a record whose artifacts may not be durable yet; see `settle.rs`
 //!     partial/<64 hex>/state           checkpoint of unfinished work under that key; footer with digest
+//!     states/<64 hex>/<reached>        where finished work of that lineage ended; footer with digest
 //!     collected                        its time: when the store was last collected
 //!     runs/<id>/journal                lines of checked JSON
 //!     runs/<id>/running                locked while the run lives

@@ -21,6 +21,8 @@ pub struct Verified {
     pub records: usize,
     /// Checkpoints looked at.
     pub checkpoints: usize,
+    /// States of finished work looked at.
+    pub states: usize,
     /// Journals looked at.
     pub journals: usize,
     /// Runs whose journal ends early or is damaged and that are not alive: what a kill leaves.
@@ -78,11 +80,12 @@ impl Objects {
     /// Reads everything, on `threads` threads.
     pub(crate) fn verify(&self, threads: usize) -> Result<Verified, StoreError> {
         let (artifacts, records) = (self.artifacts()?, self.record_keys()?);
-        let (checkpoints, journals) = (self.checkpoint_keys()?, self.runs()?);
+        let (checkpoints, states, journals) = (self.checkpoint_keys()?, self.all_states()?, self.runs()?);
         let found = Mutex::new(Verified {
             artifacts: artifacts.len(),
             records: records.len(),
             checkpoints: checkpoints.len(),
+            states: states.len(),
             journals: journals.len(),
             ..Verified::default()
         });
@@ -93,6 +96,9 @@ impl Objects {
         let unreadable = |error: StoreError| lock(&found).damaged.push(error.to_string());
         on_threads(threads, &records, |key| self.record(key).map(drop).unwrap_or_else(unreadable));
         on_threads(threads, &checkpoints, |key| self.checkpoint(key).map(drop).unwrap_or_else(unreadable));
+        on_threads(threads, &states, |(lineage, reached)| {
+            self.read_state(lineage, *reached).map(drop).unwrap_or_else(unreadable);
+        });
         for run in journals {
             let broken = self.read_journal(&run)?.is_some_and(|journal| journal.broken);
             if broken && !self.is_running(&run) {

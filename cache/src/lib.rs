@@ -33,6 +33,7 @@
 //! | `record`, `record_format`, `checkpoint_format`, `journal`, `names`, `seal` | what is stored, and its file formats |
 //! | `store` | the [`Store`] trait and its laws |
 //! | `settle`, `claims` | durability in batches; work shared between processes |
+//! | `states` | where finished work ended, for work that goes further |
 //! | `inspect`, `collect` | a whole store verified, and kept within limits |
 //! | `incoming` | what arrives from another store |
 //! | `objects`, `quarantine` over `disk` | the one implementation, over a real file system or one in memory |
@@ -61,6 +62,7 @@ mod record;
 mod record_format;
 mod seal;
 mod settle;
+mod states;
 mod store;
 
 pub use blob::Blob;

@@ -5,6 +5,7 @@
 //! | artifact | once, whole; settled later | quarantine, [`StoreErrorKind::Damaged`](crate::StoreErrorKind::Damaged) |
 //! | record | whole; settled later | quarantine, absent, warning |
 //! | checkpoint | atomically, replaced often | quarantine, absent, warning |
+//! | state | atomically, once | quarantine, absent, warning |
 //! | journal | appended, synced at the end | read up to the damage |
 //! | names | appended, never synced | line passed over |
 //!
@@ -112,7 +113,7 @@ impl Objects {
     }
 
     /// See the module's text.
-    fn write_atomic(&self, path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+    pub(crate) fn write_atomic(&self, path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
         let folder = parent(path);
         self.make_durable_folders(folder)?;
         self.write_new(path, bytes, (access, true))?;
@@ -370,6 +371,18 @@ impl Store for Objects {
             return Ok(());
         }
         self.remove_checkpoint(key).map_err(|error| StoreError::io("removing a checkpoint", &path, error))
+    }
+
+    fn states(&self, lineage: &Key) -> Vec<u64> {
+        self.states_of(lineage)
+    }
+
+    fn state(&self, lineage: &Key, reached: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read_state(lineage, reached)
+    }
+
+    fn put_state(&self, lineage: &Key, reached: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write_state(lineage, reached, bytes)
     }
 
     fn journal(&self, run: &str) -> Result<Box<dyn JournalWriter>, StoreError> {

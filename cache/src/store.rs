@@ -75,6 +75,28 @@ pub trait Store: Send + Sync {
     /// As [`Store::put`].
     fn clear_checkpoint(&self, key: &Key) -> Result<(), StoreError>;
 
+    /// How far the states reach that are kept of a lineage of work, ascending; see [`Store::put_state`].
+    fn states(&self, _lineage: &Key) -> Vec<u64> {
+        Vec::new()
+    }
+
+    /// A state that was kept. A damaged one is moved to quarantine and counts as absent, with a warning.
+    ///
+    /// # Errors
+    /// The file is there but cannot be read.
+    fn state(&self, _lineage: &Key, _reached: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
+    /// Keeps where finished work ended, so that work of the same lineage that goes further can begin there. It may be
+    /// removed at any time.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    fn put_state(&self, _lineage: &Key, _reached: u64, _bytes: &[u8]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Begins the journal of a run. `run` is a new id of letters, digits, `.`, `_` and `-`.
     ///
     /// # Errors

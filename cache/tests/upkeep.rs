@@ -106,6 +106,23 @@ fn leftovers_of_kills_are_removed() {
 }
 
 #[test]
+fn states_of_finished_work_are_limited_in_size_and_age() {
+    let store = RamStore::new();
+    for reached in [10, 20, 30] {
+        store.put_state(&key("lineage"), reached, &bytes(1, 400)).unwrap();
+    }
+    let collect = |most_bytes, days| {
+        let next = store.killed();
+        next.collect(&HashMap::new(), &rules(most_bytes, days), now()).unwrap();
+        (next.states(&key("lineage")), next.files().len())
+    };
+    assert_eq!(collect(u64::MAX, 100_000), (vec![10, 20, 30], 3));
+    // A tenth of the size holds two of them.
+    assert_eq!(collect(10_000, 100_000), (vec![20, 30], 2));
+    assert_eq!(collect(u64::MAX, 1), (vec![], 0));
+}
+
+#[test]
 fn verifying_finds_every_damaged_file_on_any_number_of_threads() {
     let store = RamStore::new();
     for at in 0..20 {

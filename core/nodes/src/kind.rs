@@ -5,7 +5,7 @@
 
 use pddflow_cache::KeyPart;
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode, PortSpec};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs};
 use serde_json::Value;
 
 use crate::Library;
@@ -30,6 +30,12 @@ pub(crate) trait Kind: Send + Sync {
 
     /// The parameters as they enter the key, if some only say where something is whose content is a key part.
     fn key_with(&self, with: &Value) -> Option<Value> {
+        let _ = with;
+        None
+    }
+
+    /// The parameter that only says how far the node goes, if there is one; see [`pddflow_runner::Kinds::growing`].
+    fn growing(&self, with: &Value) -> Option<Growing> {
         let _ = with;
         None
     }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use pddflow_cache::KeyPart;
 use pddflow_host::{PluginError, Registry, SearchPaths};
 use pddflow_runner::pipeline::{Catalog, InputProblem, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, Kinds, NodeContext, NodeError, Outputs};
+use pddflow_runner::{Growing, Inputs, Kinds, NodeContext, NodeError, Outputs};
 use pddflow_tensor::{DType, Device, trace};
 use serde_json::Value;
 
@@ -116,6 +116,12 @@ impl Library {
         self.registry.get_or_init(|| Registry::open(&self.options.search)).as_ref()
     }
 
+    /// The table of plugins if something has asked for one: a pipeline without plugins should not load them.
+    #[must_use]
+    pub fn opened_registry(&self) -> Option<&Registry> {
+        self.registry.get()?.as_ref().ok()
+    }
+
     /// Where tensors live.
     pub(crate) fn device(&self) -> &Device {
         &self.options.device
@@ -186,6 +192,10 @@ impl Kinds for Library {
 
     fn key_with(&self, node: &PlanNode) -> Option<Value> {
         self.find(&node.kind).ok()?.key_with(&node.with)
+    }
+
+    fn growing(&self, node: &PlanNode) -> Option<Growing> {
+        self.find(&node.kind).ok()?.growing(&node.with)
     }
 
     fn run(&self, node: &PlanNode, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {

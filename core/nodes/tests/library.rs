@@ -13,6 +13,8 @@ mod continual;
 mod difficulty;
 #[path = "library/evaluation.rs"]
 mod evaluation;
+#[path = "library/extending.rs"]
+mod extending;
 #[path = "library/harness.rs"]
 mod harness;
 #[path = "library/matchers.rs"]

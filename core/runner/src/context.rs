@@ -1,6 +1,7 @@
 //! [`NodeContext`]: what a running node may use besides its inputs.
 
 use crate::cancel::{Cancel, CancelLevel};
+use crate::desk::Lineage;
 use crate::error::NodeError;
 use crate::event::{Progress, RunEvent};
 use crate::watch::Watch;
@@ -25,6 +26,8 @@ pub struct NodeContext<'a> {
     checkpoint_interval: Duration,
     /// When this attempt must be over.
     deadline: Option<Instant>,
+    /// Nodes that differ only in how far they go, if the kind says so.
+    lineage: Option<Lineage>,
     /// None outside a run.
     messages: Option<&'a Sender<Message>>,
     state: Mutex<State>,
@@ -61,6 +64,7 @@ impl<'a> NodeContext<'a> {
             cancel: cancel.clone(),
             // Too long for a duration is never.
             deadline: None,
+            lineage: None,
             checkpoint_interval: Duration::try_from_secs_f64(checkpoint_seconds.max(0.0)).unwrap_or(Duration::MAX),
             messages,
             state: Mutex::new(state),
@@ -71,6 +75,11 @@ impl<'a> NodeContext<'a> {
     pub(crate) fn with_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         self
+    }
+
+    /// As one of those that differ only in how far they go.
+    pub(crate) fn with_lineage(self, lineage: Option<Lineage>) -> Self {
+        Self { lineage, ..self }
     }
 
     /// Whether its time is over.
@@ -143,12 +152,38 @@ impl<'a> NodeContext<'a> {
         self.tell(RunEvent::Warning { node: Some(self.node.clone()), text });
     }
 
-    /// What [`Self::save_checkpoint`] last stored under this key, also in an earlier run; none at a fresh start.
+    /// What [`Self::save_checkpoint`] last stored under this key, also in an earlier run. If there is none: what
+    /// [`Self::keep_state`] stored where a node ended that went less far, and nothing else was different. None at a
+    /// fresh start.
     ///
     /// # Errors
     /// It is there but cannot be read. A damaged one counts as none.
     pub fn checkpoint(&self) -> Result<Option<Vec<u8>>, NodeError> {
-        Ok(self.watch.checkpoint(&self.key)?)
+        let own = self.watch.checkpoint(&self.key)?;
+        let Some(lineage) = self.lineage.filter(|_| own.is_none()) else { return Ok(own) };
+        for reached in lineage.reached(&self.watch) {
+            // Unreadable is as good as absent: it only spares time.
+            if let Ok(Some(state)) = self.watch.state(&lineage.key, reached) {
+                return Ok(Some(state));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether [`Self::keep_state`] does anything: [`Kinds::growing`](crate::Kinds::growing) names a parameter.
+    #[must_use]
+    pub fn keeps_state(&self) -> bool {
+        self.lineage.is_some()
+    }
+
+    /// Keeps the state at the end of the work, in the form of a checkpoint: a node that is to go further begins there.
+    /// That it cannot be stored is told and harms nothing.
+    pub fn keep_state(&self, bytes: &[u8]) {
+        let Some(Lineage { key, wanted, .. }) = self.lineage else { return };
+        if let Err(error) = self.watch.put_state(&key, wanted, bytes) {
+            let text = format!("going further will mean starting over: {}", NodeError::from(error).to_failure());
+            self.tell(RunEvent::Warning { node: Some(self.node.clone()), text });
+        }
     }
 
     /// Whether it is time for a checkpoint: the interval is over, or the node is asked to stop (but not at once).

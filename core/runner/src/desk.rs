@@ -4,8 +4,8 @@
 //! looked up beforehand on several threads; the walk over the plan then mostly compares.
 
 use crate::error::{NodeError, NodeFailure};
-use crate::key::{base_parts, input_parts, node_key, node_parts};
-use crate::kinds::{Artifact, Inputs, Kinds};
+use crate::key::{base_parts, input_parts, lineage_key, node_key, node_parts};
+use crate::kinds::{Artifact, Growing, Inputs, Kinds};
 use crate::reason::{self, StaleReason};
 use pddflow_cache::{Digest, Key, KeyPart, Record, Store, StoreError};
 use pddflow_pipeline::{InputRef, NodeId, Plan, PlanNode};
@@ -44,8 +44,26 @@ pub(crate) struct Assessed {
     pub(crate) found: Found,
 }
 
+/// Nodes that differ only in how far they go.
+#[derive(Clone, Copy)]
+pub(crate) struct Lineage {
+    pub(crate) key: Key,
+    pub(crate) parameter: &'static str,
+    /// How far the node is to go.
+    pub(crate) wanted: u64,
+}
+
+impl Lineage {
+    /// How far the states reach that the node can begin at, the furthest first.
+    pub(crate) fn reached(&self, store: &dyn Store) -> impl Iterator<Item = u64> + use<> {
+        let wanted = self.wanted;
+        store.states(&self.key).into_iter().rev().filter(move |reached| *reached <= wanted)
+    }
+}
+
 pub(crate) struct Desk<'a> {
     plan: &'a Plan,
+    kinds: &'a dyn Kinds,
     store: &'a dyn Store,
     /// For each node the outputs that others use.
     used: Vec<Vec<&'a str>>,
@@ -55,14 +73,14 @@ pub(crate) struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    pub(crate) fn new(plan: &'a Plan, kinds: &dyn Kinds, store: &'a dyn Store) -> Self {
+    pub(crate) fn new(plan: &'a Plan, kinds: &'a dyn Kinds, store: &'a dyn Store) -> Self {
         Self::of_some(plan, kinds, store, |_| true)
     }
 
     /// A desk that only knows some of the nodes; no other may be asked about.
     pub(crate) fn of_some(
         plan: &'a Plan,
-        kinds: &dyn Kinds,
+        kinds: &'a dyn Kinds,
         store: &'a dyn Store,
         wanted: impl Fn(usize) -> bool + Sync,
     ) -> Self {
@@ -78,7 +96,7 @@ impl<'a> Desk<'a> {
             Prepared { base: base_parts(node, kinds).map_err(|error| error.to_failure()), last, found }
         };
         let prepared = parallel_map(plan.nodes.len(), prepare);
-        Self { plan, store, used, prepared, partial: false }
+        Self { plan, kinds, store, used, prepared, partial: false }
     }
 
     /// The same desk, for which an input without a result counts as absent.
@@ -178,8 +196,28 @@ impl<'a> Desk<'a> {
         Ok(Inputs(ports?))
     }
 
-    /// Why an assessed node is not fresh: at least one reason.
+    /// The lineage of an assessed node, if it belongs to one.
+    pub(crate) fn lineage(&self, at: usize, assessed: &Assessed) -> Option<Lineage> {
+        let Growing { parameter, wanted } = self.kinds.growing(self.node(at))?;
+        // Without it the node starts over, as any other does.
+        let key = lineage_key(&self.parts(at, assessed), parameter).ok()?;
+        Some(Lineage { key, parameter, wanted })
+    }
+
+    /// Why an assessed node is not fresh: at least one reason. The last one says what it can go on from.
     pub(crate) fn reasons(&self, at: usize, assessed: &Assessed) -> Vec<StaleReason> {
+        let mut reasons = self.causes(at, assessed);
+        let lineage = self.lineage(at, assessed).filter(|lineage| lineage.wanted > 0);
+        let reached = lineage.as_ref().and_then(|lineage| lineage.reached(self.store).next());
+        reasons.extend(lineage.zip(reached).map(|(Lineage { parameter, wanted, .. }, reached)| StaleReason::Extends {
+            parameter: parameter.to_owned(),
+            reached,
+            wanted,
+        }));
+        reasons
+    }
+
+    fn causes(&self, at: usize, assessed: &Assessed) -> Vec<StaleReason> {
         if let Found::Lacking(_, lacks) = &assessed.found {
             return lacks.clone();
         }

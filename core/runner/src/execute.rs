@@ -318,7 +318,8 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         let (key, parts) = (assessed.key, self.desk.parts(at, assessed));
         let inputs = self.desk.inputs(at, &self.records)?;
         let node = &self.plan.nodes[at];
-        let job = Job { at, node, key, parts, inputs, used: self.desk.used(at).to_vec(), claim: None };
+        let lineage = self.desk.lineage(at, assessed);
+        let job = Job { at, node, key, parts, inputs, lineage, used: self.desk.used(at).to_vec(), claim: None };
         self.jobs.insert(at, (job, reasons));
         self.twins.insert(key, Vec::new());
         self.push_ready(at);

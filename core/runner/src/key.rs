@@ -8,7 +8,10 @@
 //! | any other name | revision, plugin digests, files outside the store, device class, precision | [`Kinds::key_parts`] |
 //! | `input <port>` | digests of the artifacts at that port, in order; absent when there is none | results of the nodes before |
 //!
-//! Not in a key: the node's name, family, axes and place; the pipeline's name, file and `params` (they act through
+//! A *lineage key* is made of the same parts without the parameter that says how far a node goes ([`Kinds::growing`]),
+//! whose name is a part `growing` in its place. No node's key has that part.
+//!
+//! Not in a key: the node's name, lineage, axes and place; the pipeline's name, file and `params` (they act through
 //! `with`); settings; keys of the nodes before. So renaming, adding an axis point or a node elsewhere reruns nothing,
 //! and a node before that gives the same bytes as last time reruns nothing after it.
 
@@ -23,6 +26,7 @@ pub(crate) const INPUT_PREFIX: &str = "input ";
 const FORMAT: &str = "key format";
 const KIND: &str = "kind";
 const WITH: &str = "with";
+const GROWING: &str = "growing";
 
 /// The parts that are known before anything runs; `with` only if it is not what the plan holds.
 pub(crate) fn base_parts(node: &PlanNode, kinds: &dyn Kinds) -> Result<Vec<KeyPart>, NodeError> {
@@ -67,6 +71,17 @@ pub(crate) fn node_parts(node: &PlanNode, base: &[KeyPart], inputs: Vec<KeyPart>
     parts
 }
 
+/// The key of the lineage that a node belongs to, from all parts of its own key.
+pub(crate) fn lineage_key(parts: &[KeyPart], growing: &str) -> Result<Key, NodeError> {
+    let mut parts = parts.to_vec();
+    for part in parts.iter_mut().filter(|part| part.name == WITH) {
+        part.value.as_object_mut().and_then(|with| with.remove(growing));
+    }
+    parts.push(KeyPart::new(GROWING, growing.into()));
+    let parts: Vec<(&str, &Value)> = parts.iter().map(|part| (part.name.as_str(), &part.value)).collect();
+    Ok(Key::of(&parts)?)
+}
+
 /// The parameters of the plan, unless the kind gave what enters in their place.
 fn plan_with<'a>(node: &'a PlanNode, base: &[KeyPart]) -> Option<&'a Value> {
     let replaced = base.iter().any(|part| part.name == WITH);
@@ -80,5 +95,5 @@ pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> &str {
 }
 
 fn is_reserved(name: &str) -> bool {
-    [FORMAT, KIND, WITH].contains(&name) || name.starts_with(INPUT_PREFIX)
+    [FORMAT, KIND, WITH, GROWING].contains(&name) || name.starts_with(INPUT_PREFIX)
 }

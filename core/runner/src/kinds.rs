@@ -12,7 +12,7 @@ pub trait Kinds: Send + Sync {
     /// What a node's result depends on besides its kind's name, its parameters and its inputs: the kind's revision,
     /// digests of plugins and of files outside the store, device class, precision. Asked before a node runs and again
     /// after it (a file that changed meanwhile must not be recorded), possibly from several threads: cheap or cached.
-    /// Names must not be `kind`, `with`, `key format` or begin with `input `.
+    /// Names must not be `kind`, `with`, `growing`, `key format` or begin with `input `.
     ///
     /// # Errors
     /// Something outside the store is missing or unreadable; the node then fails without running.
@@ -25,12 +25,30 @@ pub trait Kinds: Send + Sync {
         None
     }
 
+    /// The parameter that only says how far a node goes, if with these parameters there is one: what the node does on
+    /// the way to a smaller value is then, to the bit, the beginning of what it does on the way to a larger one. Such a
+    /// kind keeps where it ended with [`NodeContext::keep_state`], and begins at [`NodeContext::checkpoint`], which may
+    /// then be where a node ended that went less far. Asked for nodes that are stale.
+    fn growing(&self, node: &PlanNode) -> Option<Growing> {
+        let _ = node;
+        None
+    }
+
     /// Computes a node. Every artifact must have been put into [`NodeContext::store`]. Called on a worker thread that
     /// belongs to no rayon pool, so that rayon calls inside use the global one.
     ///
     /// # Errors
     /// Whatever failed; [`NodeError::cancelled`] when it stopped because it was asked to.
     fn run(&self, node: &PlanNode, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError>;
+}
+
+/// See [`Kinds::growing`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Growing {
+    /// Name of the parameter, such as `iterations`; a member of `with`.
+    pub parameter: &'static str,
+    /// Its value.
+    pub wanted: u64,
 }
 
 /// The artifacts at each input port of a node, in the order of the pipeline.

@@ -57,6 +57,15 @@ pub enum StaleReason {
         /// Key that it had.
         key: Key,
     },
+    /// No reason by itself: it goes on from where a node ended that went less far.
+    Extends {
+        /// The parameter that says how far a node goes.
+        parameter: String,
+        /// How far the other one went.
+        reached: u64,
+        /// How far this one is to go.
+        wanted: u64,
+    },
     /// Its record is there, but an artifact is gone.
     OutputMissing {
         /// The output port.
@@ -95,6 +104,9 @@ impl fmt::Display for StaleReason {
             Self::RecordMissing { key } => write!(f, "its record {}{} is missing", Key::PREFIX, key.short()),
             Self::HistoryMissing { key } => {
                 write!(f, "something changed; the record {}{} that would say what is missing", Key::PREFIX, key.short())
+            }
+            Self::Extends { parameter, reached, wanted } => {
+                write!(f, "extends from {reached} of {wanted} {parameter}")
             }
             Self::OutputMissing { output, digest: None } => write!(f, "output {output} is not in its record"),
             Self::OutputMissing { output, digest: Some(digest) } => {

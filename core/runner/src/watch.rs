@@ -60,6 +60,15 @@ impl Store for Watch<'_> {
     fn clear_checkpoint(&self, key: &Key) -> Result<(), StoreError> {
         self.store.clear_checkpoint(key)
     }
+    fn states(&self, lineage: &Key) -> Vec<u64> {
+        self.store.states(lineage)
+    }
+    fn state(&self, lineage: &Key, reached: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.state(lineage, reached)
+    }
+    fn put_state(&self, lineage: &Key, reached: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        self.store.put_state(lineage, reached, bytes)
+    }
     fn journal(&self, run: &str) -> Result<Box<dyn JournalWriter>, StoreError> {
         self.store.journal(run)
     }

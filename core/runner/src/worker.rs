@@ -5,6 +5,7 @@
 
 use crate::cancel::Cancel;
 use crate::context::NodeContext;
+use crate::desk::Lineage;
 use crate::error::{NodeError, NodeFailure, RunError};
 use crate::event::RunEvent;
 use crate::key::{base_parts, panic_text};
@@ -33,6 +34,7 @@ pub(crate) struct Job<'a> {
     pub(crate) key: Key,
     pub(crate) parts: Vec<KeyPart>,
     pub(crate) inputs: Inputs,
+    pub(crate) lineage: Option<Lineage>,
     /// The outputs that others use.
     pub(crate) used: Vec<&'a str>,
     /// Tells other processes that the key is being computed; given back when the job is done.
@@ -128,7 +130,8 @@ fn carry_out(shared: Shared<'_>, job: Job<'_>, messages: &Sender<Message>) -> Do
     let started = Instant::now();
     let (at, key, node) = (job.at, job.key, job.node);
     let context = NodeContext::new(store, &node.id, key, cancel, settings.checkpoint_seconds, Some(messages))
-        .with_timeout(node.settings.timeout);
+        .with_timeout(node.settings.timeout)
+        .with_lineage(job.lineage);
     let result = catch_unwind(AssertUnwindSafe(|| kinds.run(node, &job.inputs, &context)))
         .unwrap_or_else(|payload| Err(panicked(node, panic_text(payload.as_ref()))))
         .and_then(|outputs| check_outputs(&job, outputs, store))

@@ -121,16 +121,17 @@ fn verify(store: &FsStore, output: &Output) -> Result<Exit, Problem> {
     if output.json() {
         output.value(&json!({
             "artifacts": found.artifacts, "bytes": found.bytes, "records": found.records,
-            "checkpoints": found.checkpoints, "journals": found.journals, "cut_short": found.cut_short,
+            "checkpoints": found.checkpoints, "states": found.states, "journals": found.journals, "cut_short": found.cut_short,
             "damaged": found.damaged, "seconds": took,
         }));
     } else {
         let mut text = format!(
-            "{} ({}), {}, {}, {} in {}\n",
+            "{} ({}), {}, {}, {}, {} in {}\n",
             count(found.artifacts, "artifact"),
             bytes(found.bytes),
             count(found.records, "record"),
             count(found.checkpoints, "checkpoint"),
+            count(found.states, "state"),
             count(found.journals, "journal"),
             seconds(took),
         );

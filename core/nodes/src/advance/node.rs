@@ -16,7 +16,7 @@ use crate::artifact::NetWeights;
 use crate::choice::{open_registry, plugin_digest};
 use crate::failure::{During, NodeResult, fail, from_plugin};
 use crate::kind::{Kind, part, port};
-use crate::nets::{Course, Crew, Trainee, Work, side_by_side};
+use crate::nets::{Course, Crew, Keeps, Trainee, Work, side_by_side};
 use crate::params::{read, schema};
 use crate::sets::load_sets_alone;
 use crate::stored::{Pool, Wanted, fresh_info, info, input_shape, specs_of};
@@ -90,7 +90,8 @@ impl Kind for AdvanceKind {
             begin: &|number| Ok(Net::new(start.net(number, params.seed, &wanted)?)),
             at_epoch: &|_, _| Ok(()),
             width: side_by_side(params.batch, input_shape(&about).elements(), device),
-            keep_weights: true,
+            keeps: Keeps::Weights,
+            resume: None,
             device,
         };
         let works = crew.run(params.nets.first, params.nets.count, context)?;

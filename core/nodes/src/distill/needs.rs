@@ -101,7 +101,7 @@ fn usual_problem(library: &Library, params: &DistillParams) -> Problem {
         shape: InputShape { channels: 3, height: 32, width: 32 },
         ipc: params.ipc,
         learnable_rows: classes * params.ipc,
-        iterations: params.iterations,
+        iterations: params.horizon(),
         seed_key: RandomKey::new(params.seed),
         device: library.device().clone(),
         dtype: library.dtype(),

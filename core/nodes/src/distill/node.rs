@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Description, Environment, LearnableRole, Matcher, Problem, Role};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Progress};
+use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs, Progress};
 use pddflow_tensor::{Device, RandomKey, Tensor, trace};
 use serde_json::{Value, json};
 
@@ -73,6 +73,11 @@ impl Kind for DistillKind {
         Ok(parts)
     }
 
+    fn growing(&self, with: &Value) -> Option<Growing> {
+        let params: DistillParams = read(with).ok()?;
+        params.extends().then_some(Growing { parameter: "iterations", wanted: params.iterations })
+    }
+
     fn run(
         &self,
         library: &Library,
@@ -134,6 +139,9 @@ impl Kind for DistillKind {
             _ => None,
         };
         iterate(&mut bench, (&matcher, &params, inspector.as_ref()), context)?;
+        if context.keeps_state() {
+            context.keep_state(&bench.state.to_checkpoint()?);
+        }
         if let (Keep::Best, Some(best)) = (params.keep, &bench.state.best) {
             bench.state.now = best.kept.clone();
         }
@@ -147,7 +155,7 @@ fn problem(library: &Library, params: &DistillParams, data: &Prepared, seed_key:
         shape: data.shape,
         ipc: params.ipc,
         learnable_rows: data.classes * params.ipc,
-        iterations: params.iterations,
+        iterations: params.horizon(),
         seed_key,
         device: library.device().clone(),
         dtype: library.dtype(),
@@ -295,19 +303,23 @@ fn finish(
 }
 
 fn info(params: &DistillParams, data: &Prepared, bench: &Bench<'_>, stage: u64) -> SetInfo {
+    let mut made_by = json!({
+        "kind": "distill",
+        "matcher": params.matcher,
+        "model": bench.network.as_ref().map(|network| &network.choice),
+        "iterations": params.iterations,
+        "condition": params.condition,
+        "warm_up": params.warm_up,
+        "kept": kept(params, bench),
+        "seed": params.seed,
+    });
+    if let Some(horizon) = params.horizon {
+        made_by["horizon"] = horizon.into();
+    }
     SetInfo {
         method: params.label().to_owned(),
         source: data.dataset.source().to_owned(),
-        made_by: json!({
-            "kind": "distill",
-            "matcher": params.matcher,
-            "model": bench.network.as_ref().map(|network| &network.choice),
-            "iterations": params.iterations,
-            "condition": params.condition,
-            "warm_up": params.warm_up,
-            "kept": kept(params, bench),
-            "seed": params.seed,
-        }),
+        made_by,
         recipe: Value::Null,
         ipc: params.ipc,
         stage: usize::try_from(stage).unwrap_or(usize::MAX),

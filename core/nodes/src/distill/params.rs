@@ -25,6 +25,10 @@ pub(super) struct DistillParams {
     pub(super) ipc: usize,
     /// Outer iterations.
     pub(super) iterations: u64,
+    /// Outer iterations that the matcher is told there will be; by default as many as there are. Once it is given, raising
+    /// `iterations` goes on from where the node ended, and comes to what it would have come to at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) horizon: Option<u64>,
     /// Root of the node's randomness.
     #[serde(default)]
     pub(super) seed: u64,
@@ -59,6 +63,17 @@ fn yes() -> bool {
 }
 
 impl DistillParams {
+    /// Outer iterations that the matcher is told there will be.
+    pub(super) fn horizon(&self) -> u64 {
+        self.horizon.unwrap_or(self.iterations)
+    }
+
+    /// Whether no iteration depends on how many there are. A matcher may do what it likes with the number that it is
+    /// told, an evaluation is also due after the last iteration, and `keep` may look at all of them.
+    pub(super) fn extends(&self) -> bool {
+        self.horizon.is_some() && self.keep == Keep::Last && self.evaluation.is_none()
+    }
+
     /// Name of the method in tables.
     pub(super) fn label(&self) -> &str {
         self.method.as_deref().unwrap_or(&self.matcher.id)
@@ -69,7 +84,7 @@ impl DistillParams {
 pub(super) fn check(library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
     let mut resolved = resolve::<DistillParams>(with)?;
     let mut problems = Vec::new();
-    for field in ["ipc", "iterations", "stage"] {
+    for field in ["ipc", "iterations", "horizon", "stage"] {
         if resolved[field] == 0 {
             problems.push(problem(format!("/{field}"), format!("`{field}` must be at least 1"), None));
         }

@@ -44,10 +44,28 @@ pub(crate) struct Work {
     loss: f64,
 }
 
+impl Work {
+    /// A net that begins, or goes on from somewhere.
+    pub(crate) fn new(number: usize, pupil: Pupil) -> Self {
+        Self { number, pupil, kept: Vec::new(), points: Vec::new(), loss: 0.0 }
+    }
+}
+
+/// What of a net is still needed when it is done, besides its snapshots; each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Keeps {
+    Nothing,
+    Weights,
+    Momentum,
+}
+
 /// The first weights of a net, by its number.
 type Begin<'a> = &'a (dyn Fn(usize) -> NodeResult<Net> + Sync);
 /// Called with the number of epochs of the course that are done, at the start (0) too.
 type AtEpoch<'a> = &'a (dyn Fn(&mut Work, u64) -> NodeResult<()> + Sync);
+
+/// Nets that have gone part of the way under another key, from the bytes that they were kept in, or none.
+type Resume<'a> = &'a (dyn Fn(&[u8]) -> NodeResult<Option<Vec<Work>>> + Sync);
 
 /// Trains nets.
 pub(crate) struct Crew<'a> {
@@ -58,8 +76,10 @@ pub(crate) struct Crew<'a> {
     pub(crate) at_epoch: AtEpoch<'a>,
     /// Nets side by side.
     pub(crate) width: usize,
-    /// Whether a net's weights are still needed when it is done.
-    pub(crate) keep_weights: bool,
+    /// What is still needed of a net when it is done.
+    pub(crate) keeps: Keeps,
+    /// Asked for a checkpoint that is not the node's own.
+    pub(crate) resume: Option<Resume<'a>>,
     pub(crate) device: &'a Device,
 }
 
@@ -85,7 +105,7 @@ impl Crew<'_> {
     /// Trains `count` nets from number `first` on; goes on from the node's checkpoint if there is one.
     pub(crate) fn run(&self, first: usize, count: usize, context: &NodeContext<'_>) -> NodeResult<Vec<Work>> {
         let mut works = match context.checkpoint()? {
-            Some(bytes) => self.restore(&bytes, first).unwrap_or_else(|error| {
+            Some(bytes) => self.resumed(&bytes, first).unwrap_or_else(|error| {
                 context.warn(format!("starting over: {}", error.message));
                 Vec::new()
             }),
@@ -119,7 +139,7 @@ impl Crew<'_> {
         while open < self.width.max(1) && works.len() < count {
             let number = first + works.len();
             let pupil = Pupil::new((self.begin)(number)?);
-            let mut work = Work { number, pupil, kept: Vec::new(), points: Vec::new(), loss: 0.0 };
+            let mut work = Work::new(number, pupil);
             (self.at_epoch)(&mut work, 0)?;
             works.push(work);
             open += 1;
@@ -146,8 +166,10 @@ impl Crew<'_> {
             }
         }
         if self.course.is_over(&work.pupil) {
-            work.pupil.net.momentum = None;
-            if !self.keep_weights {
+            if self.keeps < Keeps::Momentum {
+                work.pupil.net.momentum = None;
+            }
+            if self.keeps < Keeps::Weights {
                 work.pupil.net.weights.clear();
             }
         }
@@ -192,6 +214,13 @@ impl Crew<'_> {
         encode(&tensors, &Note { version: VERSION, works: works.iter().map(note).collect() })
     }
 
+    fn resumed(&self, bytes: &[u8], first: usize) -> NodeResult<Vec<Work>> {
+        match self.resume.map_or(Ok(None), |resume| resume(bytes))? {
+            Some(works) => Ok(works),
+            None => self.restore(bytes, first),
+        }
+    }
+
     fn restore(&self, bytes: &[u8], first: usize) -> NodeResult<Vec<Work>> {
         let (tensors, note) = decode::<Note>(bytes, self.device)?;
         if note.version != VERSION {
@@ -208,11 +237,11 @@ impl Crew<'_> {
             let kept = (0..note.kept).map(|at| series(format!("net{number}.kept{at}."))).collect();
             let net = Net { weights, momentum };
             let pupil = Pupil { net, stage: note.stage, epoch: note.epoch, batch: note.batch };
-            let needed = self.keep_weights || !self.course.is_over(&pupil);
+            let needed = self.keeps >= Keeps::Weights || !self.course.is_over(&pupil);
             if number != first + place || (needed && pupil.net.weights.len() != self.course.trainee.specs.len()) {
                 return Err(fail("checkpoint", format!("the checkpoint has not all of net {}", first + place)));
             }
-            Ok(Work { number, pupil, kept, points: note.points, loss: 0.0 })
+            Ok(Work { kept, points: note.points, ..Work::new(number, pupil) })
         };
         note.works.into_iter().enumerate().map(work).collect()
     }

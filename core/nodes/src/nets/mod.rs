@@ -16,7 +16,7 @@ mod train;
 
 pub(crate) use accuracy::{accuracy, accuracy_unless, features};
 pub(crate) use course::{Course, CourseStage, Pupil, Rules};
-pub(crate) use crew::{Crew, Work, side_by_side};
+pub(crate) use crew::{Crew, Keeps, Work, side_by_side};
 pub(crate) use data::Samples;
 pub(crate) use init::first_weights;
 pub use init::initial_weights;

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use pddflow_cache::KeyPart;
 use pddflow_host::{Net, Role, WeightRole};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs};
 use pddflow_tensor::augment::Policy;
 use pddflow_tensor::{Device, RandomKey, Tensor};
 use serde_json::{Value, json};
 
+use super::extending::Extending;
 use super::params::{TrainParams, check};
 use super::report::results;
 use crate::Library;
@@ -17,7 +18,7 @@ use crate::artifact::{Trajectories, population_spread};
 use crate::choice::{open_registry, plugin_digest};
 use crate::failure::{During, NodeResult, fail, from_plugin};
 use crate::kind::{Kind, part, port};
-use crate::nets::{Course, CourseStage, Crew, Rules, Trainee, Work, accuracy, side_by_side};
+use crate::nets::{Course, CourseStage, Crew, Keeps, Rules, Trainee, Work, accuracy, side_by_side};
 use crate::params::{read, schema};
 use crate::sets::one_artifact;
 use crate::splits::{Prepared, Split};
@@ -68,6 +69,11 @@ impl Kind for TrainKind {
         Ok(parts)
     }
 
+    fn growing(&self, with: &Value) -> Option<Growing> {
+        let params: TrainParams = read(with).ok()?;
+        params.extends().then_some(Growing { parameter: "epochs", wanted: params.epochs })
+    }
+
     fn run(
         &self,
         library: &Library,
@@ -103,6 +109,7 @@ impl Kind for TrainKind {
         };
         let epochs = course.epochs();
         let kept = params.snapshots.epochs(epochs).map_err(|message| fail("parameters", message))?;
+        let extending = Extending { params: &params, store: context.store(), device: library.device() };
         let crew = Crew {
             course,
             key: RandomKey::new(params.seed).fold("train"),
@@ -111,13 +118,14 @@ impl Kind for TrainKind {
                 if kept.binary_search(&done).is_ok() {
                     work.kept.push(snapshot(&work.pupil.net, &wanted)?);
                 }
-                if done == epochs || (params.curve_every > 0 && done > 0 && done.is_multiple_of(params.curve_every)) {
+                if params.measures_at(done, epochs) {
                     work.points.push((done, test(&work.pupil.net)?));
                 }
                 Ok(())
             },
             width: side_by_side(params.batch, data.shape.elements(), library.device()),
-            keep_weights: false,
+            keeps: if context.keeps_state() { Keeps::Momentum } else { Keeps::Nothing },
+            resume: Some(&|bytes| extending.resume(bytes, epochs)),
             device: library.device(),
         };
         let works = crew.run(params.nets.first, params.nets.count, context)?;
@@ -125,12 +133,17 @@ impl Kind for TrainKind {
         let info = info(library, &wanted, params.nets, start.sets().to_vec(), made_by)?;
         let results = results(&works, &params, &node.with, data.dataset.source(), on);
         let metrics = metrics(&works);
-        let nets: Vec<_> = works.into_iter().map(|work| work.kept).collect();
+        let mut works = works;
+        let nets: Vec<_> = works.iter_mut().map(|work| std::mem::take(&mut work.kept)).collect();
         let trajectories = Trajectories::encode(&info, &kept, &nets)?;
         drop(nets);
         let store = context.store();
+        let trajectories = store.put(&trajectories).during("storing the trajectories")?;
+        if context.keeps_state() {
+            context.keep_state(&extending.state(&works, epochs, trajectories)?);
+        }
         let artifacts = BTreeMap::from([
-            ("trajectories".to_owned(), store.put(&trajectories).during("storing the trajectories")?),
+            ("trajectories".to_owned(), trajectories),
             ("results".to_owned(), store.put(&results.encode()?).during("storing the results")?),
         ]);
         Ok(Outputs { artifacts, metrics })

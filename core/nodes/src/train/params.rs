@@ -96,3 +96,15 @@ pub(super) fn check(library: &Library, with: &Value) -> Result<Value, Vec<ParamP
     }
     if problems.is_empty() { Ok(resolved) } else { Err(problems) }
 }
+
+impl TrainParams {
+    /// Whether accuracy is measured when so many of all epochs are done.
+    pub(super) fn measures_at(&self, done: u64, epochs: u64) -> bool {
+        done == epochs || (self.curve_every > 0 && done > 0 && done.is_multiple_of(self.curve_every))
+    }
+
+    /// Whether no epoch depends on how many there are: the drops of all other schedules lie at shares of the epochs.
+    pub(super) fn extends(&self) -> bool {
+        self.schedule == Schedule::Constant
+    }
+}

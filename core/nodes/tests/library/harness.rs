@@ -43,6 +43,8 @@ pub(crate) struct Bench {
 #[derive(Default)]
 struct Seen {
     started: Vec<String>,
+    reasons: Vec<(String, String)>,
+    progress: Vec<(String, u64)>,
     digests: BTreeMap<String, Digest>,
     metrics: Vec<(String, String, f64)>,
     finals: BTreeMap<String, BTreeMap<String, f64>>,
@@ -151,6 +153,18 @@ impl Bench {
         self.store.get(&self.digests()[name]).unwrap()
     }
 
+    /// Why a node ran in the latest run.
+    pub(crate) fn reasons(&self, node: &str) -> Vec<String> {
+        let seen = self.seen.lock().unwrap();
+        seen.reasons.iter().filter(|(at, _)| at == node).map(|(_, reason)| reason.clone()).collect()
+    }
+
+    /// The first that a node said of its progress in the latest run.
+    pub(crate) fn first_progress(&self, node: &str) -> Option<u64> {
+        let seen = self.seen.lock().unwrap();
+        seen.progress.iter().find(|(at, _)| at == node).map(|(_, done)| *done)
+    }
+
     /// The results of a node in the latest run.
     pub(crate) fn results(&self, node: &str) -> Results {
         Results::decode(&self.store.get(&self.digests()[&format!("{node}.results")]).unwrap()).unwrap()
@@ -176,7 +190,11 @@ impl Bench {
 impl Seen {
     fn note(&mut self, event: RunEvent) {
         match event {
-            RunEvent::NodeStarted { node, .. } => self.started.push(node.to_string()),
+            RunEvent::NodeStarted { node, reasons, .. } => {
+                self.reasons.extend(reasons.iter().map(|reason| (node.to_string(), reason.to_string())));
+                self.started.push(node.to_string());
+            }
+            RunEvent::Progress { node, done, .. } => self.progress.push((node.to_string(), done)),
             RunEvent::NodeFresh { node, record } => self.outputs(node.as_ref(), record.outputs.clone()),
             RunEvent::NodeFinished { node, outputs, metrics, .. } => {
                 self.outputs(node.as_ref(), outputs);

@@ -4,7 +4,7 @@
 use pddflow_runner::cache::{KeyPart, Store};
 use pddflow_runner::pipeline::{InputRef, NodeId, NodeSettings, Plan, PlanNode};
 use pddflow_runner::{
-    Cancel, Freshness, Inputs, Kinds, NodeContext, NodeError, Outputs, Progress, RunEvent, Settings, Summary,
+    Cancel, Freshness, Growing, Inputs, Kinds, NodeContext, NodeError, Outputs, Progress, RunEvent, Settings, Summary,
 };
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -54,6 +54,9 @@ fn petgraph_free<T: Default>() -> T {
 /// | `constant` | output is this text, whatever the inputs |
 /// | `act` | `fail`, `panic`, `forget` (no output), `lie` (output not stored), `steps` (see below), `stop` (asks for a stop), `wait` (takes a moment) |
 ///
+/// `grow`: `goal` steps, each of which changes the text; goes on from a checkpoint and keeps where it ended, unless it
+/// is `unstable`.
+///
 /// `steps`: counts to 10 with a checkpoint after each, and after `stop_after` of them (if given, once) asks to stop.
 #[derive(Default)]
 pub(crate) struct Toy {
@@ -84,6 +87,7 @@ impl Toy {
                 .with_source(std::io::Error::other("because"))),
             Some("panic") => panic!("told to panic"),
             Some("steps") => self.count(node, context),
+            Some("grow") => Ok(()),
             Some("wait") => {
                 std::thread::sleep(std::time::Duration::from_millis(30));
                 Ok(())
@@ -94,6 +98,29 @@ impl Toy {
             }
             _ => Ok(()),
         }
+    }
+
+    fn grow(&self, node: &PlanNode, context: &NodeContext<'_>, text: &str) -> Result<String, NodeError> {
+        let kept =
+            context.checkpoint()?.map(|state| (u64::from(state[0]), String::from_utf8(state[1..].into()).unwrap()));
+        let (mut done, mut text) = kept.unwrap_or((0, text.to_owned()));
+        let state = |done: u64, text: &str| [&[done as u8][..], text.as_bytes()].concat();
+        while done < node.with["goal"].as_u64().unwrap() {
+            if context.cancelled() {
+                context.save_checkpoint(&state(done, &text))?;
+                return Err(NodeError::cancelled());
+            }
+            done += 1;
+            *self.steps.lock().unwrap() += 1;
+            text = pddflow_runner::cache::Digest::of(text.as_bytes()).to_string();
+            if node.with["stop_after"].as_u64() == Some(done) {
+                self.cancel.raise();
+            }
+        }
+        if context.keeps_state() {
+            context.keep_state(&state(done, &text));
+        }
+        Ok(text)
     }
 
     fn count(&self, node: &PlanNode, context: &NodeContext<'_>) -> Result<(), NodeError> {
@@ -127,6 +154,11 @@ impl Kinds for Toy {
         }
     }
 
+    fn growing(&self, node: &PlanNode) -> Option<Growing> {
+        let grows = node.with["act"] == "grow" && node.with["unstable"].is_null();
+        grows.then(|| Growing { parameter: "goal", wanted: node.with["goal"].as_u64().unwrap_or_default() })
+    }
+
     fn key_with(&self, node: &PlanNode) -> Option<Value> {
         let mut with = node.with.clone();
         with.as_object_mut()?.remove("place").map(|_| with)
@@ -145,6 +177,9 @@ impl Kinds for Toy {
             *self.ran.lock().unwrap().entry(node.id.to_string()).or_default() += 1;
         }
         acted?;
+        if node.with["act"] == "grow" {
+            text = self.grow(node, context, &text)?;
+        }
         let text = node.with["constant"].as_str().map_or(text, str::to_owned);
         context.log(format!("made {} bytes", text.len()));
         let digest = match node.with["act"].as_str() {

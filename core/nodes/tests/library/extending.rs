@@ -1,0 +1,103 @@
+//! Nodes that go further than before go on where they ended, and give the bytes of an unbroken run.
+
+use crate::harness::Bench;
+
+/// A distillation whose matcher is told that there will be five iterations, unless `horizon` is empty.
+fn distill(matcher: &str, iterations: u64, horizon: &str) -> String {
+    format!(
+        r#"
+format: 1
+name: tiny
+nodes:
+  data: {{ kind: dataset, with: {{ source: fashion-mini }} }}
+  distill:
+    kind: distill
+    needs: {{ data: data }}
+    with: {{ ipc: 1, iterations: {iterations}, {horizon} model: {{ convnet: {{ width: 4 }} }}, matcher: {{ {matcher} }} }}
+"#
+    )
+}
+
+const HORIZON: &str = "horizon: 5,";
+
+#[test]
+fn a_distillation_with_a_horizon_is_extended_bit_for_bit() {
+    for matcher in [
+        "dm: {}",
+        "dc: { outer: 2, inner: 1, batch: 32 }",
+        // Its step size falls at shares of all iterations.
+        "cafe: { batch: 16, accuracy_batch: 8, lambda1: 0, max_outer: 2, max_inner: 2 }",
+        "idc: { preset: fashion-mnist, inner: 2, batch: 16, samples: 64 }",
+    ] {
+        let (grown, alone) = (Bench::new(), Bench::new());
+        grown.run(&distill(matcher, 2, HORIZON)).unwrap();
+        grown.run(&distill(matcher, 4, HORIZON)).unwrap();
+        alone.run(&distill(matcher, 4, HORIZON)).unwrap();
+        assert_eq!(grown.digests(), alone.digests(), "{matcher}");
+        let iterations = |bench: &Bench| bench.metric_values("distill", "loss").len();
+        assert_eq!((iterations(&grown), iterations(&alone)), (2, 4), "{matcher}");
+        assert_eq!(grown.reasons("distill"), ["with.iterations: 2 -> 4", "extends from 2 of 4 iterations"]);
+    }
+}
+
+#[test]
+fn without_a_horizon_or_with_another_parameter_it_starts_over() {
+    let bench = Bench::new();
+    let check = |text: &str, iterations: usize| {
+        bench.run(text).unwrap();
+        assert_eq!(bench.metric_values("distill", "loss").len(), iterations, "{text}");
+    };
+    check(&distill("dm: {}", 2, ""), 2);
+    check(&distill("dm: {}", 3, ""), 3);
+    check(&distill("dm: {}", 2, HORIZON), 2);
+    check(&distill("dm: { lr: 0.5 }", 3, HORIZON), 3);
+    check(&distill("dm: {}", 3, "horizon: 6,"), 3);
+    check(&distill("dm: {}", 3, "horizon: 5, evaluation: { every: 2, nets: 1, training: { epochs: 1 } },"), 3);
+}
+
+/// A net that learns in an instant, and one whose epoch takes longer than a slice of time.
+const QUICK: &str = "model: { mlp: {} }";
+const SLOW: &str = "model: { convnet: { width: 8 } }, batch: 8";
+
+fn train(model: &str, epochs: u64, more: &str) -> String {
+    format!(
+        r#"
+format: 1
+name: tiny
+nodes:
+  data: {{ kind: dataset, with: {{ source: fashion-mini }} }}
+  experts:
+    kind: train
+    needs: {{ data: data }}
+    with: {{ {model}, nets: 2, epochs: {epochs}, momentum: 0.5, {more} }}
+"#
+    )
+}
+
+#[test]
+fn training_is_extended_bit_for_bit() {
+    // The curve of the shorter training ends at an epoch that the curve of the longer one does not have.
+    for more in ["curve_every: 2", "snapshots: { every: 2 }", "snapshots: { list: [0, 1] }"] {
+        let (grown, alone) = (Bench::new(), Bench::new());
+        grown.run(&train(QUICK, 1, more)).unwrap();
+        grown.run(&train(QUICK, 3, more)).unwrap();
+        alone.run(&train(QUICK, 3, more)).unwrap();
+        assert_eq!(grown.digests(), alone.digests(), "{more}");
+        assert_eq!(grown.reasons("experts"), ["with.epochs: 1 -> 3", "extends from 1 of 3 epochs"]);
+    }
+}
+
+#[test]
+fn extended_training_begins_where_the_shorter_one_ended_and_other_training_at_its_start() {
+    let bench = Bench::new();
+    bench.run(&train(SLOW, 1, "")).unwrap();
+    let check = |more: &str, begins_at: u64| {
+        bench.run(&train(SLOW, 2, more)).unwrap();
+        let first = bench.first_progress("experts").unwrap();
+        // In epochs of both nets, after the first slice of time.
+        assert!((begins_at..begins_at + 2).contains(&first), "{more}: {first}");
+    };
+    check("", 2);
+    check("lr: 0.02", 0);
+    check("schedule: idc", 0);
+}
