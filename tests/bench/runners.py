@@ -2,9 +2,11 @@
 """Times pddflow beside other runners on the same graph, in the same call, and prints the ratios.
 
 The graph: N nodes in ten chains, node i needs node i-10, each writes a few bytes through `sh`. "first" is a run with an
-empty store or folder, "no-op" the best of five runs with nothing to do. Runners that are not installed are left out.
+empty store or folder, "no-op" the best of five runs with nothing to do. Runners that are not installed are left out, and
+from a size on also those that would take minutes. Of pddflow alone: `--version`, `lint` and `plan` of each size, and the
+largest resident memory of a no-op run.
 
-    python3 tests/bench/runners.py target/release/pddflow --sizes 100,1000
+    python3 tests/bench/runners.py target/release/pddflow --sizes 100,1000,10000 --alone 100000
 
 What in-process nodes cost, without processes of their own: `cargo test --release -p pddflow-runner --test noop --
 --nocapture`.
@@ -13,7 +15,6 @@ What in-process nodes cost, without processes of their own: `cargo test --releas
 import argparse
 import os
 import pathlib
-import resource
 import shutil
 import subprocess
 import sys
@@ -123,8 +124,43 @@ def measured(setup, program, count):
         first = timed(command, folder)
         if first is None:
             return None, None
-        again = [timed(command, folder) for _ in range(TRIES)]
-        return first, min((one for one in again if one is not None), default=None)
+        return first, best(command, folder)
+
+
+# Above these sizes a first run takes longer than the limit, or a no-op minutes.
+MOST = {"dvc": 1000, "snakemake": 1000, "turbo": 1000}
+
+
+def peak(command, folder):
+    """Largest resident memory of one call, in MiB. By GNU time's rules, from a process of its own."""
+    code = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True); "
+            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
+    done = subprocess.run([sys.executable, "-c", code, *command], cwd=folder, stdout=subprocess.PIPE, check=True)
+    return int(done.stdout) / 1024
+
+
+def best(command, folder, tries=TRIES):
+    return min((one for one in (timed(command, folder) for _ in range(tries)) if one is not None), default=None)
+
+
+def details(program, count):
+    """What pddflow alone does with the graph when all of it is fresh: no-op run, plan, lint, memory."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        command = pddflow(folder, count, program)
+        first = fill(folder, command)
+        if first is None:
+            return None
+        plan = best([program, "plan", "chains.yaml"], folder)
+        lint = best([program, "lint", "chains.yaml"], folder)
+        return first, best(command, folder), plan, lint, peak(command, folder)
+
+
+def fill(folder, command):
+    """A first run without the limit."""
+    started = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started if done.returncode == 0 else None
 
 
 def words(seconds):
@@ -135,23 +171,33 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", help="the pddflow program")
     parser.add_argument("--sizes", default="100,1000", help="numbers of nodes")
+    parser.add_argument("--alone", default="", help="numbers of nodes for pddflow alone")
     arguments = parser.parse_args()
     program = str(pathlib.Path(arguments.program).resolve())
-    version = min(filter(None, (timed([program, "--version"], ".") for _ in range(20))))
-    print(f"pddflow --version: {version * 1e3:.1f} ms\n")
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(f"pddflow --version: {words(best([program, '--version'], '.', 20))}\n")
+    sizes = [int(size) for size in arguments.sizes.split(",") if size]
+    compare(program, sizes)
+    print("\n| nodes | first run | no-op run | plan | lint | largest memory, no-op |\n|---|---|---|---|---|---|")
+    for count in sizes + [int(size) for size in arguments.alone.split(",") if size]:
+        found = details(program, count)
+        if found:
+            *times, memory = found
+            print(f"| {count} | {' | '.join(map(words, times))} | {memory:.0f} MiB |", flush=True)
+
+
+def compare(program, sizes):
     print("| nodes | runner | first | no-op | no-op, times pddflow |\n|---|---|---|---|---|")
-    for count in map(int, arguments.sizes.split(",")):
+    for count in sizes:
         base = None
         for setup, name in RUNNERS:
             found = program if name == "pddflow" else shutil.which(name)
-            if not found:
+            if not found or count > MOST.get(name, count):
                 continue
             first, again = measured(setup, found, count)
             base = base or again
             ratio = f"{again / base:.2f}" if again and base else "-"
             print(f"| {count} | {name} | {words(first)} | {words(again)} | {ratio} |", flush=True)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(f"\nlargest process of all: {peak / 1024:.0f} MiB")
 
 
 if __name__ == "__main__":

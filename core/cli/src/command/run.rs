@@ -23,7 +23,7 @@ const MOST_REPAIRS: usize = 3;
 pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
     let mut opened = Opened::new(&args.pipeline, &args.place)?.select(&args.select)?;
     let capacity = capacity(args, &mut opened)?;
-    if let Ok(registry) = opened.library.registry() {
+    if let Some(registry) = opened.library.opened_registry() {
         registry.warnings().iter().for_each(|warning| output.note(&format!("warning: {warning}")));
     }
     let settings = Settings {
