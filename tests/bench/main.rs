@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use matching::Matching;
-use pddflow_tensor::{DType, Device, RandomKey, Result, Tensor, trace};
+use pddflow_tensor::{DType, Device, RandomKey, Result, Tensor, keep_freed_memory, trace};
 use training::Training;
 
 /// The program's allocator, so that the benchmark has its costs.
@@ -81,6 +81,7 @@ fn gemm() -> Result<Work> {
 }
 
 fn main() -> ExitCode {
+    keep_freed_memory();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let found = match parse(&arguments) {
         Some((set_up, width, repeats, false)) => measure(set_up, width, repeats).map_err(|error| error.to_string()),

@@ -39,6 +39,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    pddflow_nodes::keep_freed_memory();
     // A shell asks for completions by a variable; this answers and ends, or does nothing.
     CompleteEnv::with_factory(args::Cli::command).var(complete::VARIABLE).complete();
     // Clap prints usage errors itself, and ends with the exit code that they have here too.

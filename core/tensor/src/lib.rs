@@ -26,6 +26,7 @@ mod backend;
 mod dtype;
 mod error;
 mod kernels;
+mod lazy;
 pub mod linalg;
 mod op;
 mod ops;
@@ -37,7 +38,7 @@ pub mod trace;
 
 pub use dtype::{DType, Device};
 pub use error::{Result, TensorError};
-pub use kernels::on_one_thread;
+pub use kernels::{keep_freed_memory, on_one_thread};
 pub use ops::linear::Conv2d;
 pub use random::RandomKey;
 pub use resample_map::ResampleMap;
@@ -48,5 +49,5 @@ pub use tensor::Tensor;
 /// results stale.
 #[must_use]
 pub fn kernel_revision() -> u32 {
-    2
+    3
 }

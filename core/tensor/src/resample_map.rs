@@ -1,6 +1,7 @@
 //! Sparse linear maps of an image plane, the common form of crop, shift, mirror, warp and resize.
 
 use crate::error::{Result, shape_error, value_error};
+use crate::kernels::chunks_of_two;
 
 /// A sparse linear map from planes of `from` pixels to planes of `to` pixels.
 ///
@@ -129,48 +130,57 @@ impl ResampleMap {
         from: [usize; 2],
         to: [usize; 2],
         images: Option<usize>,
-        position: impl Fn(usize, usize, usize) -> (f64, f64),
+        position: impl Fn(usize, usize, usize) -> (f64, f64) + Sync,
     ) -> Result<Self> {
         let maps = images.unwrap_or(1);
-        let mut index = Vec::with_capacity(maps * to[0] * to[1] * 4);
-        let mut weight = Vec::with_capacity(maps * to[0] * to[1] * 4);
-        for image in 0..maps {
-            for pixel in 0..to[0] * to[1] {
-                let (row, column) = position(image, pixel / to[1], pixel % to[1]);
-                for (i, w) in neighbours(from, row, column) {
-                    index.push(i);
-                    weight.push(w);
+        let entries = to[0] * to[1] * 4;
+        let (mut index, mut weight) = (vec![0; maps * entries], vec![0.0; maps * entries]);
+        chunks_of_two(&mut index, &mut weight, entries, |image, index, weight| {
+            let rows = index.chunks_exact_mut(4 * to[1]).zip(weight.chunks_exact_mut(4 * to[1])).enumerate();
+            for (row, (index, weight)) in rows {
+                let pixels = index.chunks_exact_mut(4).zip(weight.chunks_exact_mut(4)).enumerate();
+                for (column, (index, weight)) in pixels {
+                    let (row, column) = position(image, row, column);
+                    for (entry, (i, w)) in neighbours(from, row, column).into_iter().enumerate() {
+                        (index[entry], weight[entry]) = (i, w);
+                    }
                 }
             }
-        }
+        });
         Self::new(from, to, 4, images, (index, weight))
     }
 }
 
 /// The four neighbours of a fractional position with their bilinear weights; those outside weigh 0.
-fn neighbours(from: [usize; 2], row: f64, column: f64) -> [(u32, f64); 4] {
-    let (top, left) = (row.floor(), column.floor());
-    let (v, u) = (row - top, column - left);
-    [
-        (top, left, (1.0 - v) * (1.0 - u)),
-        (top, left + 1.0, (1.0 - v) * u),
-        (top + 1.0, left, v * (1.0 - u)),
-        (top + 1.0, left + 1.0, v * u),
-    ]
-    .map(|(r, c, weight)| match (inside(r, from[0]), inside(c, from[1])) {
-        (Some(r), Some(c)) => (as_index(r * from[1] + c), weight),
-        _ => (0, 0.0),
-    })
-}
-
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     clippy::cast_precision_loss,
-    reason = "the value is checked to be a whole number in 0..size"
+    clippy::cast_possible_wrap,
+    reason = "positions far outside, or none at all, have been sent away"
 )]
-fn inside(position: f64, size: usize) -> Option<usize> {
-    (position >= 0.0 && position < size as f64).then_some(position as usize)
+fn neighbours(from: [usize; 2], row: f64, column: f64) -> [(u32, f64); 4] {
+    let far = 1e9;
+    if !(row.abs() < far && column.abs() < far) {
+        return [(0, 0.0); 4];
+    }
+    // Not `floor`, which is a call of a function where the processor's instruction cannot be counted on.
+    let floor = |position: f64| position as i64 - i64::from(position < (position as i64) as f64);
+    let (top, left) = (floor(row), floor(column));
+    let (v, u) = (row - top as f64, column - left as f64);
+    let inside = |position: i64, side: usize| (0..side as i64).contains(&position);
+    [
+        (top, left, (1.0 - v) * (1.0 - u)),
+        (top, left + 1, (1.0 - v) * u),
+        (top + 1, left, v * (1.0 - u)),
+        (top + 1, left + 1, v * u),
+    ]
+    .map(|(r, c, weight)| {
+        if inside(r, from[0]) && inside(c, from[1]) {
+            (as_index((r * from[1] as i64 + c).unsigned_abs() as usize), weight)
+        } else {
+            (0, 0.0)
+        }
+    })
 }
 
 #[expect(

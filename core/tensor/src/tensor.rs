@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::backend::{self, Value};
 use crate::error::{Result, TensorError, shape_error, value_error};
+use crate::lazy::{Lazy, Outcome, Recipe};
 use crate::op::{Op, infer};
 use crate::{DType, Device, trace};
 
@@ -16,7 +17,8 @@ use crate::{DType, Device, trace};
 pub struct Tensor(Arc<Node>);
 
 pub(crate) struct Node {
-    value: Value,
+    /// Shared with the tensors that have the same values elsewhere on the tape, or off it.
+    value: Arc<Lazy>,
     shape: Box<[usize]>,
     dtype: DType,
     origin: Origin,
@@ -34,8 +36,6 @@ enum Origin {
 pub(crate) struct Record {
     pub(crate) op: Op,
     pub(crate) inputs: Vec<Tensor>,
-    /// A by-product that the rule would otherwise compute again.
-    pub(crate) saved: Option<Value>,
 }
 
 impl Drop for Node {
@@ -128,11 +128,11 @@ impl Tensor {
         Self::from_i64((0..count as i64).collect(), &[count], device)
     }
 
-    fn constant(value: Value, shape: &[usize], dtype: DType) -> Self {
-        Self::new(value, shape.into(), dtype, Origin::Constant)
+    pub(crate) fn constant(value: Value, shape: &[usize], dtype: DType) -> Self {
+        Self::new(Arc::new(Lazy::now((value, Vec::new()))), shape.into(), dtype, Origin::Constant)
     }
 
-    fn new(value: Value, shape: Box<[usize]>, dtype: DType, origin: Origin) -> Self {
+    fn new(value: Arc<Lazy>, shape: Box<[usize]>, dtype: DType, origin: Origin) -> Self {
         let depth = match &origin {
             Origin::Op(record) => 1 + record.inputs.iter().map(Self::depth).max().unwrap_or(0),
             _ => 0,
@@ -170,7 +170,8 @@ impl Tensor {
     /// Where the tensor lies.
     #[must_use]
     pub fn device(&self) -> Device {
-        self.0.value.device()
+        // Only values of the CPU wait.
+        self.0.value.known().map_or(Device::Cpu, |(value, _)| value.device())
     }
 
     /// Whether gradients can be taken by this tensor or by one that it was computed from.
@@ -186,9 +187,9 @@ impl Tensor {
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "rounding is documented")]
     pub fn to_f32_vec(&self) -> Result<Vec<f32>> {
         Ok(match self.dtype() {
-            DType::F32 => self.0.value.to_f32()?,
-            DType::F64 => self.0.value.to_f64()?.iter().map(|&v| v as f32).collect(),
-            DType::I64 => self.0.value.to_i64()?.iter().map(|&v| v as f32).collect(),
+            DType::F32 => self.value()?.to_f32()?,
+            DType::F64 => self.value()?.to_f64()?.iter().map(|&v| v as f32).collect(),
+            DType::I64 => self.value()?.to_i64()?.iter().map(|&v| v as f32).collect(),
         })
     }
 
@@ -199,9 +200,9 @@ impl Tensor {
     #[expect(clippy::cast_precision_loss, reason = "labels and indices lie far below 2^53")]
     pub fn to_f64_vec(&self) -> Result<Vec<f64>> {
         Ok(match self.dtype() {
-            DType::F32 => self.0.value.to_f32()?.iter().map(|&v| f64::from(v)).collect(),
-            DType::F64 => self.0.value.to_f64()?,
-            DType::I64 => self.0.value.to_i64()?.iter().map(|&v| v as f64).collect(),
+            DType::F32 => self.value()?.to_f32()?.iter().map(|&v| f64::from(v)).collect(),
+            DType::F64 => self.value()?.to_f64()?,
+            DType::I64 => self.value()?.to_i64()?.iter().map(|&v| v as f64).collect(),
         })
     }
 
@@ -217,13 +218,13 @@ impl Tensor {
                 rule: "i64 is needed; use cast",
             });
         }
-        self.0.value.to_i64()
+        self.value()?.to_i64()
     }
 
     /// The elements where they lie, in row-major order: without a copy, for f32 tensors on the CPU only.
     #[must_use]
     pub fn as_f32(&self) -> Option<&[f32]> {
-        self.0.value.as_f32()
+        self.value().ok()?.as_f32()
     }
 
     /// The only element.
@@ -252,13 +253,17 @@ impl Tensor {
                 rule: "integers have no gradient",
             });
         }
-        Ok(Self::new(self.0.value.clone(), self.0.shape.clone(), self.dtype(), Origin::Variable))
+        Ok(self.with_origin(Origin::Variable))
     }
 
     /// The same values as a constant: no gradient passes. Cheap.
     #[must_use]
     pub fn detach(&self) -> Self {
-        if self.is_on_tape() { Self::constant(self.0.value.clone(), self.shape(), self.dtype()) } else { self.clone() }
+        if self.is_on_tape() { self.with_origin(Origin::Constant) } else { self.clone() }
+    }
+
+    fn with_origin(&self, origin: Origin) -> Self {
+        Self::new(Arc::clone(&self.0.value), self.0.shape.clone(), self.dtype(), origin)
     }
 
     /// The same values on another device; a constant if the device differs.
@@ -292,33 +297,71 @@ impl Tensor {
         Arc::as_ptr(&self.0).addr()
     }
 
-    pub(crate) fn value(&self) -> &Value {
-        &self.0.value
+    /// The elements; computed now if they have been waiting.
+    pub(crate) fn value(&self) -> Result<&Value> {
+        Ok(&self.outcome()?.0)
+    }
+
+    fn outcome(&self) -> Result<&Outcome> {
+        self.0.value.get(|recipe| evaluate(&recipe.op, &refer(&recipe.inputs), self.shape()))
+    }
+
+    /// The operation that waits to be computed, with its inputs.
+    pub(crate) fn waiting(&self) -> Option<(Op, Vec<Self>)> {
+        let Recipe { op, inputs } = self.0.value.recipe()?;
+        Some((op, self.record().map_or(inputs, |record| record.inputs.clone())))
+    }
+
+    /// A by-product of the operation that made the tensor.
+    pub(crate) fn by_product(&self, index: usize, shape: Vec<usize>) -> Result<Self> {
+        let Some(value) = self.outcome()?.1.get(index) else {
+            return Err(TensorError::Internal { op: "by_product", message: format!("no by-product {index}") });
+        };
+        let known = Lazy::now((value.clone(), Vec::new()));
+        Ok(made(Op::ByProduct { index }, &[self], known, (shape, self.dtype())))
     }
 }
 
 /// Checks, computes and, if an input is on the tape, records a primitive operation.
 pub(crate) fn apply(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
-    let (shape, dtype) = infer(&op, inputs)?;
-    let values: Vec<&Value> = inputs.iter().map(|input| input.value()).collect();
-    let (value, saved) = trace::operation(&op, inputs, &shape, || backend::evaluate(&op, &values, &shape))?;
-    Ok(with_value(op, inputs, (value, saved), (shape, dtype)))
+    let result = infer(&op, inputs)?;
+    let known = Lazy::now(evaluate(&op, inputs, &result.0)?);
+    Ok(made(op, inputs, known, result))
+}
+
+/// As [`apply`], but computed when somebody looks at the result.
+pub(crate) fn apply_later(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
+    let result = infer(&op, inputs)?;
+    // What waits must not keep a tape alive, nor wait for others.
+    for input in inputs {
+        input.value()?;
+    }
+    let recipe = Recipe { op: op.clone(), inputs: inputs.iter().map(|input| input.detach()).collect() };
+    Ok(made(op, inputs, Lazy::later(recipe), result))
 }
 
 /// As [`apply`], with a value that is already known.
-pub(crate) fn with_value(
-    op: Op,
-    inputs: &[&Tensor],
-    (value, saved): (Value, Option<Value>),
-    (shape, dtype): (Vec<usize>, DType),
-) -> Tensor {
+pub(crate) fn with_value(op: Op, inputs: &[&Tensor], value: Value, result: (Vec<usize>, DType)) -> Tensor {
+    made(op, inputs, Lazy::now((value, Vec::new())), result)
+}
+
+fn made(op: Op, inputs: &[&Tensor], value: Lazy, (shape, dtype): (Vec<usize>, DType)) -> Tensor {
     let recorded = op.is_differentiable() && dtype.is_float() && inputs.iter().any(|input| input.is_on_tape());
     let origin = if recorded {
-        Origin::Op(Record { op, inputs: inputs.iter().map(|&input| input.clone()).collect(), saved })
+        Origin::Op(Record { op, inputs: inputs.iter().map(|&input| input.clone()).collect() })
     } else {
         Origin::Constant
     };
-    Tensor::new(value, shape.into(), dtype, origin)
+    Tensor::new(Arc::new(value), shape.into(), dtype, origin)
+}
+
+fn evaluate(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> Result<Outcome> {
+    let values = inputs.iter().map(|input| input.value()).collect::<Result<Vec<_>>>()?;
+    trace::operation(op, inputs, shape, || backend::evaluate(op, &values, shape))
+}
+
+fn refer(tensors: &[Tensor]) -> Vec<&Tensor> {
+    tensors.iter().collect()
 }
 
 fn check_length(op: &'static str, length: usize, shape: &[usize]) -> Result<()> {

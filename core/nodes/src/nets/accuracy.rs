@@ -7,7 +7,7 @@ use pddflow_tensor::{RandomKey, Tensor};
 use crate::failure::{During, NodeResult};
 
 /// Images in one forward pass: large enough to fill the cores, small enough for their caches.
-const FORWARD_ROWS: usize = 256;
+const FORWARD_ROWS: usize = 64;
 
 /// Share of the images, from 0 to 1, whose largest logit is at their class; ties go to the lower class.
 ///

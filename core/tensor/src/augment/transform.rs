@@ -153,7 +153,7 @@ fn warp(
     x: &Tensor,
     images: Option<usize>,
     grid: Grid,
-    source: impl Fn(usize, f64, f64) -> (f64, f64),
+    source: impl Fn(usize, f64, f64) -> (f64, f64) + Sync,
 ) -> Result<Tensor> {
     let [height, width] = planes(op, x)?;
     let map = ResampleMap::sample([height, width], [height, width], images, |image, row, column| {

@@ -3,8 +3,8 @@
 use burn_backend::TensorData;
 use burn_flex::FlexTensor;
 
-use super::cpu_layout;
 use super::internal;
+use super::{cpu_layout, cpu_norm};
 use crate::error::{Result, value_error};
 use crate::kernels::matmul::Layout;
 use crate::kernels::resample::Planes;
@@ -53,8 +53,11 @@ pub(crate) fn wrap_integers(values: Vec<i64>, shape: &[usize]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
+/// A value with its by-products.
+pub(super) type Outcome = (FlexTensor, Vec<FlexTensor>);
+
 /// Computes `op`; shapes and types are those that `infer` has checked.
-pub(crate) fn evaluate(op: &Op, inputs: &[&FlexTensor], shape: &[usize]) -> Result<(FlexTensor, Option<FlexTensor>)> {
+pub(crate) fn evaluate(op: &Op, inputs: &[&FlexTensor], shape: &[usize]) -> Result<Outcome> {
     let value = match (op, inputs[0].dtype()) {
         (Op::Reshape { .. }, _) => inputs[0].reshape(shape.into()),
         (Op::Cast { dtype }, _) => cast(inputs[0], *dtype, shape)?,
@@ -63,11 +66,17 @@ pub(crate) fn evaluate(op: &Op, inputs: &[&FlexTensor], shape: &[usize]) -> Resu
             return standardize_forward::<f64>(inputs[0], *axes, *eps);
         }
         (Op::Standardize { axes, eps }, _) => return standardize_forward::<f32>(inputs[0], *axes, *eps),
+        (Op::Norm { .. } | Op::NormGradient { .. } | Op::NormCurvature { .. }, burn_backend::DType::F64) => {
+            return cpu_norm::evaluate::<f64>(op, inputs, shape);
+        }
+        (Op::Norm { .. } | Op::NormGradient { .. } | Op::NormCurvature { .. }, _) => {
+            return cpu_norm::evaluate::<f32>(op, inputs, shape);
+        }
         (_, burn_backend::DType::I64) => cpu_layout::integer_op(op, inputs, shape)?,
         (_, burn_backend::DType::F64) => evaluate_real::<f64>(op, inputs, shape)?,
         _ => evaluate_real::<f32>(op, inputs, shape)?,
     };
-    Ok((value, None))
+    Ok((value, Vec::new()))
 }
 
 fn evaluate_real<T: Stored>(op: &Op, inputs: &[&FlexTensor], shape: &[usize]) -> Result<FlexTensor> {
@@ -272,14 +281,10 @@ pub(super) fn rows_in<'a>(op: &Op, rows: &'a FlexTensor, size: usize) -> Result<
     }
 }
 
-fn standardize_forward<T: Stored>(
-    x: &FlexTensor,
-    axes: NormAxes,
-    eps: f64,
-) -> Result<(FlexTensor, Option<FlexTensor>)> {
+fn standardize_forward<T: Stored>(x: &FlexTensor, axes: NormAxes, eps: f64) -> Result<Outcome> {
     let (x, shape) = view::<T>(x)?;
     let (y, _mean, inverse_std) = standardize::forward(x, groups(axes, &shape), T::from_f64(eps));
-    Ok((wrap(y, &shape), Some(wrap(inverse_std, &axes.reduced(&shape)))))
+    Ok((wrap(y, &shape), vec![wrap(inverse_std, &axes.reduced(&shape))]))
 }
 
 fn map_planes(map: &ResampleMap, channels: usize) -> Planes {
@@ -331,10 +336,10 @@ pub(super) fn dims(value: &FlexTensor) -> Vec<usize> {
     value.layout().shape().to_vec()
 }
 
-fn view<T: Stored>(value: &FlexTensor) -> Result<(&[T], Vec<usize>)> {
+pub(super) fn view<T: Stored>(value: &FlexTensor) -> Result<(&[T], Vec<usize>)> {
     Ok((slice(value)?, dims(value)))
 }
 
-fn four(shape: &[usize]) -> Result<[usize; 4]> {
+pub(super) fn four(shape: &[usize]) -> Result<[usize; 4]> {
     shape.try_into().or_else(|_| internal("planes", format!("shape {shape:?} has not four axes")))
 }

@@ -6,6 +6,7 @@ mod burn;
 mod burn_layout;
 mod cpu;
 mod cpu_layout;
+mod cpu_norm;
 #[cfg(feature = "cuda")]
 mod cuda;
 #[cfg(test)]
@@ -91,19 +92,19 @@ pub(crate) fn from_i64(values: Vec<i64>, shape: &[usize], device: &Device) -> Re
     }
 }
 
-/// Computes an operation on checked inputs: its value, and a by-product worth saving for the rule.
-pub(crate) fn evaluate(op: &Op, inputs: &[&Value], shape: &[usize]) -> Result<(Value, Option<Value>)> {
+/// Computes an operation on checked inputs: its value, and its by-products.
+pub(crate) fn evaluate(op: &Op, inputs: &[&Value], shape: &[usize]) -> Result<(Value, Vec<Value>)> {
     match inputs {
         [Value::Cpu(_), ..] => {
             let inputs = inputs.iter().map(|input| on_cpu(op, input)).collect::<Result<Vec<_>>>()?;
-            let (value, saved) = cpu::evaluate(op, &inputs, shape)?;
-            Ok((Value::Cpu(value), saved.map(Value::Cpu)))
+            let (value, by_products) = cpu::evaluate(op, &inputs, shape)?;
+            Ok((Value::Cpu(value), by_products.into_iter().map(Value::Cpu).collect()))
         }
         #[cfg(feature = "cuda")]
         [Value::Cuda(_), ..] => {
             let inputs = inputs.iter().map(|input| on_cuda(op, input)).collect::<Result<Vec<_>>>()?;
             let (value, saved) = cuda::evaluate(op, &inputs, shape)?;
-            Ok((Value::Cuda(value), saved.map(Value::Cuda)))
+            Ok((Value::Cuda(value), saved.into_iter().map(Value::Cuda).collect()))
         }
         [] => internal(op.name(), "no inputs"),
     }

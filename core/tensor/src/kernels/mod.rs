@@ -13,6 +13,8 @@ pub(crate) mod conv;
 pub(crate) mod elementwise;
 pub(crate) mod layout;
 pub(crate) mod matmul;
+mod memory;
+pub(crate) mod norm;
 mod parallel;
 pub(crate) mod pool;
 mod real;
@@ -23,6 +25,8 @@ pub(crate) mod standardize;
 mod strides;
 mod vector;
 
+pub use memory::keep_freed_memory;
+pub(crate) use parallel::chunks_of_two;
 pub use parallel::on_one_thread;
 pub(crate) use real::Real;
 

@@ -55,6 +55,20 @@ pub(crate) fn chunks<T: Send>(out: &mut [T], size: usize, task: impl Fn(usize, &
     for_each(count, count > 2, |index| task(index, unsafe { parts.get(index) }));
 }
 
+/// As [`chunks`], with two slices that are cut into chunks of the same size.
+pub(crate) fn chunks_of_two<A: Send, B: Send>(
+    a: &mut [A],
+    b: &mut [B],
+    size: usize,
+    task: impl Fn(usize, &mut [A], &mut [B]) + Sync,
+) {
+    let size = size.max(1);
+    let count = a.len().max(b.len()).div_ceil(size);
+    let (a, b) = (Parts::new(a, size), Parts::new(b, size));
+    // SAFETY: every index occurs once.
+    for_each(count, count > 2, |index| task(index, unsafe { a.get(index) }, unsafe { b.get(index) }));
+}
+
 /// The chunks of a slice, for tasks that each take one.
 pub(crate) struct Parts<T> {
     start: *mut T,

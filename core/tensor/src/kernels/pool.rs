@@ -9,7 +9,7 @@ use super::simd::{Kernel, dispatch};
 
 /// Planes, window and step of a pooling.
 #[derive(Clone, Copy)]
-struct Window {
+pub(super) struct Window {
     height: usize,
     width: usize,
     out_height: usize,
@@ -23,6 +23,13 @@ impl Window {
         let [_, _, height, width] = *shape;
         let out = |size: usize, axis: usize| size.checked_sub(kernel[axis]).map_or(0, |room| room / stride[axis] + 1);
         Self { height, width, out_height: out(height, 0), out_width: out(width, 1), kernel, stride }
+    }
+
+    /// Windows of 2x2 numbers that lie side by side.
+    #[inline(always)]
+    pub(super) fn halving(height: usize, width: usize) -> Self {
+        let (out_height, out_width) = (height / 2, width / 2);
+        Self { height, width, out_height, out_width, kernel: [2, 2], stride: [2, 2] }
     }
 
     fn plane(&self) -> usize {
@@ -71,25 +78,35 @@ impl<T: Real> Kernel for Average<'_, T> {
         let scale = T::ONE / T::from_usize(kh * kw);
         let planes = x.chunks(window.plane()).zip(out.chunks_mut(window.out_plane()));
         for (x, out) in planes {
+            if window.is_halving() {
+                halve(x, out, window);
+                continue;
+            }
             for (row, out) in out.chunks_mut(window.out_width).enumerate() {
                 let x = &x[row * sh * window.width..];
-                if window.is_halving() {
-                    let (top, bottom) = (&x[..window.width], &x[window.width..][..window.width]);
-                    for ((out, top), bottom) in out.iter_mut().zip(top.chunks_exact(2)).zip(bottom.chunks_exact(2)) {
-                        out.write((top[0] + top[1] + (bottom[0] + bottom[1])) * scale);
-                    }
-                } else {
-                    for (column, out) in out.iter_mut().enumerate() {
-                        let mut sum = T::ZERO;
-                        for r in 0..kh {
-                            for &x in &x[r * window.width + column * sw..][..kw] {
-                                sum += x;
-                            }
+                for (column, out) in out.iter_mut().enumerate() {
+                    let mut sum = T::ZERO;
+                    for r in 0..kh {
+                        for &x in &x[r * window.width + column * sw..][..kw] {
+                            sum += x;
                         }
-                        out.write(sum * scale);
                     }
+                    out.write(sum * scale);
                 }
             }
+        }
+    }
+}
+
+/// Means of the 2x2 windows of one plane.
+#[inline(always)]
+pub(super) fn halve<T: Real>(x: &[T], out: &mut [MaybeUninit<T>], window: Window) {
+    let quarter = T::from_f64(0.25);
+    for (row, out) in out.chunks_mut(window.out_width).enumerate() {
+        let x = &x[2 * row * window.width..];
+        let (top, bottom) = (&x[..window.width], &x[window.width..][..window.width]);
+        for ((out, top), bottom) in out.iter_mut().zip(top.chunks_exact(2)).zip(bottom.chunks_exact(2)) {
+            out.write((top[0] + top[1] + (bottom[0] + bottom[1])) * quarter);
         }
     }
 }
@@ -132,7 +149,7 @@ impl<T: Real> Kernel for AverageGradient<'_, T> {
         for (plane, out) in out.chunks_mut(window.plane()).enumerate() {
             let g = &g[plane * window.out_plane()..][..window.out_plane()];
             if window.is_halving() {
-                halving_gradient(g, out, window, scale);
+                halving_gradient(g, out, window);
                 continue;
             }
             for out in out.iter_mut() {
@@ -152,9 +169,10 @@ impl<T: Real> Kernel for AverageGradient<'_, T> {
     }
 }
 
-/// Every gradient goes to four elements; rows and columns outside all windows get zero.
+/// A quarter of every gradient goes to each of its window's elements of one plane; rows and columns outside all windows get zero.
 #[inline(always)]
-fn halving_gradient<T: Real>(g: &[T], out: &mut [MaybeUninit<T>], window: Window, scale: T) {
+pub(super) fn halving_gradient<T: Real>(g: &[T], out: &mut [MaybeUninit<T>], window: Window) {
+    let quarter = T::from_f64(0.25);
     for (row, out) in out.chunks_mut(window.width).enumerate() {
         if row / 2 >= window.out_height {
             for out in out {
@@ -164,7 +182,7 @@ fn halving_gradient<T: Real>(g: &[T], out: &mut [MaybeUninit<T>], window: Window
         }
         let g = &g[row / 2 * window.out_width..][..window.out_width];
         for (out, &g) in out.chunks_exact_mut(2).zip(g) {
-            let value = g * scale;
+            let value = g * quarter;
             out[0].write(value);
             out[1].write(value);
         }

@@ -116,22 +116,22 @@ impl<T: Real> Kernel for InstanceForward<'_, T> {
 
 /// A function of two numbers. A trait and not a closure, because its body must be inlined into
 /// loops that are compiled for every instruction set.
-trait Term<T>: Copy {
+pub(super) trait Term<T>: Copy {
     fn of(self, a: T, b: T) -> T;
 }
 
 /// `a`
 #[derive(Clone, Copy)]
-struct First;
+pub(super) struct First;
 
 /// `a * b`
 #[derive(Clone, Copy)]
-struct Product;
+pub(super) struct Product;
 
 /// `(a - mean)^2`
 #[derive(Clone, Copy)]
-struct Square<T> {
-    mean: T,
+pub(super) struct Square<T> {
+    pub(super) mean: T,
 }
 
 /// `(a - mean) * scale`
@@ -186,7 +186,7 @@ impl<T: Real> Term<T> for Slope<T> {
 
 /// Sum of a term over two slices of one length, in a fixed order.
 #[inline(always)]
-fn total<T: Real, F: Term<T>>(a: &[T], b: &[T], term: F) -> T {
+pub(super) fn total<T: Real, F: Term<T>>(a: &[T], b: &[T], term: F) -> T {
     let mut lanes = [T::ZERO; LANES];
     let ((a_wide, a_rest), (b_wide, b_rest)) = (a.as_chunks::<WIDE>(), b.as_chunks::<WIDE>());
     for (a, b) in a_wide.iter().zip(b_wide) {
@@ -210,7 +210,7 @@ fn total<T: Real, F: Term<T>>(a: &[T], b: &[T], term: F) -> T {
 
 /// A term of every element.
 #[inline(always)]
-fn write<T: Real, F: Term<T>>(a: &[T], b: &[T], out: &mut [MaybeUninit<T>], term: F) {
+pub(super) fn write<T: Real, F: Term<T>>(a: &[T], b: &[T], out: &mut [MaybeUninit<T>], term: F) {
     for (out, (&a, &b)) in out.iter_mut().zip(a.iter().zip(b)) {
         out.write(term.of(a, b));
     }

@@ -115,6 +115,17 @@ fn result_shape(op: &Op, name: &'static str, shapes: &[&[usize]]) -> Result<Vec<
             same(name, &[&axes.reduced(x), shapes[1]])?;
             Ok(x.to_vec())
         }
+        Op::Norm { finish, .. } => {
+            let [n, c, h, w] = planes(name, x)?;
+            if shapes[1..3] != [&[c][..], &[c]] {
+                return shape_error(name, shapes, "weight and bias have one number for each channel");
+            }
+            if h * w == 0 {
+                return shape_error(name, shapes, "no elements to take the mean of");
+            }
+            let [rows, columns] = finish.plane([h, w]);
+            Ok(vec![n, c, rows, columns])
+        }
         _ => Ok(x.to_vec()),
     }
 }

@@ -19,6 +19,25 @@ pub(crate) enum NormAxes {
     Batch,
 }
 
+/// What follows the affine map of an instance normalisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finish {
+    Nothing,
+    Relu,
+    /// ReLU, then the mean of 2x2 windows with stride 2.
+    ReluPool,
+}
+
+impl Finish {
+    /// Rows and columns of the result.
+    pub(crate) fn plane(self, [rows, columns]: [usize; 2]) -> [usize; 2] {
+        match self {
+            Self::Nothing | Self::Relu => [rows, columns],
+            Self::ReluPool => [rows / 2, columns / 2],
+        }
+    }
+}
+
 /// Windows moving over a plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window {
@@ -139,6 +158,30 @@ ops! {
     InverseStd { axes: NormAxes, eps: f64 } = "inverse_std", true;
     /// `r (g - mean(g) - y mean(g y))` for inputs (y, r, g): derivative of `Standardize` applied to g.
     StandardizeGradient { axes: NormAxes } = "standardize_gradient", true;
+    /// Instance normalisation with its affine map and more, for inputs (x, weight, bias). By-product 0: mean and 1 / sqrt(var + eps)
+    /// of each plane, `[image, channel, 2]`.
+    Norm { eps: f64, finish: Finish } = "instance_norm", true;
+    /// Gradient of `Norm` by x, for inputs (x, weight, bias, by-product, g). By-product 0, `[image, channel, 2]`: for each plane the
+    /// parts of the gradients by bias and weight.
+    NormGradient { eps: f64, finish: Finish } = "instance_norm_gradient", true;
+    /// Gradient of `NormGradient` and its by-product by x, for inputs (x, weight, bias, by-product of `Norm`, g, by-product, c, s) with
+    /// c and s the cotangents of the two. By-products: the gradients by g, and by weight for each plane, `[image, channel]`.
+    NormCurvature { eps: f64, finish: Finish } = "instance_norm_curvature", true;
+    /// A by-product of the operation that made the input.
+    ByProduct { index: usize } = "by_product", true;
+}
+
+impl Op {
+    /// Shape of a by-product, given those of the inputs.
+    pub(crate) fn by_product_shape(&self, index: usize, inputs: &[&[usize]]) -> Vec<usize> {
+        let planes = |x: &[usize]| vec![x[0], x[1]];
+        match (self, index) {
+            (Self::Standardize { axes, .. }, _) => axes.reduced(inputs[0]),
+            (Self::NormCurvature { .. }, 0) => inputs[4].to_vec(),
+            (Self::NormCurvature { .. }, _) => planes(inputs[0]),
+            _ => [planes(inputs[0]), vec![2]].concat(),
+        }
+    }
 }
 
 impl NormAxes {

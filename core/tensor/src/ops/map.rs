@@ -2,8 +2,8 @@
 
 use crate::Tensor;
 use crate::error::Result;
-use crate::op::Op;
-use crate::tensor::apply;
+use crate::op::{Finish, Op};
+use crate::tensor::{apply, apply_later};
 
 macro_rules! unary {
     ($($(#[$doc:meta])* $name:ident => $op:expr;)*) => {
@@ -20,6 +20,19 @@ macro_rules! unary {
             )*
         }
     };
+}
+
+impl Tensor {
+    /// max(x, 0); the gradient at 0 is 0.
+    ///
+    /// # Errors
+    /// When the tensor is i64.
+    pub fn relu(&self) -> Result<Self> {
+        match self.norm_instead(Finish::Nothing, Finish::Relu) {
+            Some((op, inputs)) => apply_later(op, &inputs.iter().collect::<Vec<_>>()),
+            None => apply(Op::Relu, &[self]),
+        }
+    }
 }
 
 unary! {
@@ -39,8 +52,6 @@ unary! {
     abs => Op::Abs;
     /// -1, 0 or 1; no gradient.
     sign => Op::Sign;
-    /// max(x, 0); the gradient at 0 is 0.
-    relu => Op::Relu;
     /// 1 where x > 0, else 0; no gradient.
     step => Op::Step;
     /// Sine of an angle in radians.

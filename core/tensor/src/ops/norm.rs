@@ -1,9 +1,9 @@
 //! Normalisations.
 
-use crate::Tensor;
 use crate::error::{Result, shape_error};
-use crate::op::{NormAxes, Op};
-use crate::tensor::apply;
+use crate::op::{Finish, NormAxes, Op};
+use crate::tensor::{apply, apply_later};
+use crate::{Device, Tensor};
 
 /// Normalisations of `[image, channel, row, column]`. Variances are divided by the count.
 impl Tensor {
@@ -28,7 +28,21 @@ impl Tensor {
     /// # Errors
     /// When shapes do not fit.
     pub fn instance_norm(&self, weight: &Self, bias: &Self, eps: f64) -> Result<Self> {
-        self.standardize(&[2, 3], eps)?.affine("instance_norm", weight, bias)
+        if self.device() == Device::Cpu {
+            apply_later(Op::Norm { eps, finish: Finish::Nothing }, &[self, weight, bias])
+        } else {
+            self.standardize(&[2, 3], eps)?.affine("instance_norm", weight, bias)
+        }
+    }
+
+    /// The normalisation that waits to be computed with `finish` at its end, as an operation that is computed with another one.
+    pub(super) fn norm_instead(&self, finish: Finish, by: Finish) -> Option<(Op, Vec<Self>)> {
+        match self.waiting() {
+            Some((Op::Norm { eps, finish: found }, inputs)) if found == finish => {
+                Some((Op::Norm { eps, finish: by }, inputs))
+            }
+            _ => None,
+        }
     }
 
     /// Every channel standardised over images, rows and columns, then `weight` and `bias` (both `[channel]`)

@@ -13,7 +13,9 @@
 //! | node deeper in the past than every input | not visited |
 //! | output that does not depend on an input | zeros |
 //! | cotangent of a node | dropped as soon as its rule has run |
+//! | cotangent of a by-product | goes to the rule of the operation that made it, together with the node's own |
 
+mod norm;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,7 @@ use std::collections::HashMap;
 
 use crate::Tensor;
 use crate::error::{Result, TensorError, shape_error};
+use crate::op::Op;
 use rules::{Site, rule};
 
 /// Whether gradients can be differentiated again.
@@ -48,17 +51,17 @@ pub fn grad(outputs: &[Tensor], inputs: &[Tensor], seeds: Option<&[Tensor]>, kee
     }
     let seeds = checked_seeds(outputs, seeds, keep)?;
     let walk = Walk::new(outputs, inputs);
-    let mut cotangents: Vec<Option<Tensor>> = vec![None; walk.nodes.len()];
+    let mut cotangents: Vec<Cotangents> = vec![Cotangents::default(); walk.nodes.len()];
     for (output, seed) in outputs.iter().zip(seeds) {
         walk.add(&mut cotangents, output, seed)?;
     }
     let mut found: HashMap<usize, Tensor> = HashMap::new();
     for index in (0..walk.nodes.len()).rev() {
-        let Some(cotangent) = cotangents[index].take() else { continue };
+        let cotangent = std::mem::take(&mut cotangents[index]);
         let node = &walk.nodes[index];
         walk.pull_back(node, &cotangent, keep, &mut cotangents)?;
-        if node.is_input {
-            found.insert(node.tensor.id(), cotangent);
+        if let (true, Some(own)) = (node.is_input, cotangent.own) {
+            found.insert(node.tensor.id(), own);
         }
     }
     inputs
@@ -104,6 +107,25 @@ struct Visited {
     /// Whether an input lies on a way back from here, the node itself included.
     reaches: bool,
     is_input: bool,
+}
+
+/// What has been found for a node so far.
+#[derive(Clone, Default)]
+struct Cotangents {
+    own: Option<Tensor>,
+    /// Of its by-products, by their number.
+    by_products: Vec<Option<Tensor>>,
+}
+
+impl Cotangents {
+    /// The place for a by-product's cotangent, or the node's own.
+    fn place(&mut self, by_product: Option<usize>) -> &mut Option<Tensor> {
+        let Some(index) = by_product else { return &mut self.own };
+        if self.by_products.len() <= index {
+            self.by_products.resize(index + 1, None);
+        }
+        &mut self.by_products[index]
+    }
 }
 
 /// The nodes behind the outputs, inputs of an operation before its result.
@@ -163,10 +185,21 @@ impl Walk {
         self.position.get(&tensor.id()).is_some_and(|&index| self.nodes[index].reaches)
     }
 
-    fn add(&self, cotangents: &mut [Option<Tensor>], to: &Tensor, cotangent: Tensor) -> Result<()> {
+    fn add(&self, cotangents: &mut [Cotangents], to: &Tensor, cotangent: Tensor) -> Result<()> {
+        self.add_to(cotangents, to, None, cotangent)
+    }
+
+    fn add_to(
+        &self,
+        cotangents: &mut [Cotangents],
+        to: &Tensor,
+        by_product: Option<usize>,
+        cotangent: Tensor,
+    ) -> Result<()> {
         let Some(&index) = self.position.get(&to.id()) else { return Ok(()) };
         if self.nodes[index].reaches {
-            cotangents[index] = Some(match cotangents[index].take() {
+            let place = cotangents[index].place(by_product);
+            *place = Some(match place.take() {
                 Some(before) => before.add(&cotangent)?,
                 None => cotangent,
             });
@@ -174,27 +207,31 @@ impl Walk {
         Ok(())
     }
 
-    fn pull_back(
-        &self,
-        node: &Visited,
-        cotangent: &Tensor,
-        keep: Keep,
-        cotangents: &mut [Option<Tensor>],
-    ) -> Result<()> {
+    fn pull_back(&self, node: &Visited, found: &Cotangents, keep: Keep, cotangents: &mut [Cotangents]) -> Result<()> {
         let Some(record) = node.tensor.record() else { return Ok(()) };
         let wanted: Vec<bool> = record.inputs.iter().map(|input| self.reaches(input)).collect();
         if !wanted.contains(&true) {
             return Ok(());
+        }
+        let zeros = || Tensor::zeros(node.tensor.shape(), node.tensor.dtype(), &node.tensor.device());
+        let own = match &found.own {
+            Some(own) => own.clone(),
+            None if found.by_products.is_empty() => return Ok(()),
+            None => zeros()?,
+        };
+        if let Op::ByProduct { index } = record.op {
+            return self.add_to(cotangents, &record.inputs[0], Some(index), own);
         }
         let view = |tensor: &Tensor| if keep == Keep::No { tensor.detach() } else { tensor.clone() };
         let site = Site {
             op: &record.op,
             inputs: &record.inputs.iter().map(view).collect::<Vec<_>>(),
             output: &view(&node.tensor),
-            saved: record.saved.as_ref(),
             wanted: &wanted,
+            by_products: &found.by_products,
+            keep,
         };
-        for (input, part) in record.inputs.iter().zip(rule(&site, cotangent)?) {
+        for (input, part) in record.inputs.iter().zip(rule(&site, &own)?) {
             if let Some(part) = part {
                 debug_assert_eq!(part.shape(), input.shape(), "rule of {}", record.op.name());
                 self.add(cotangents, input, part)?;

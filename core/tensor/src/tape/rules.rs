@@ -3,24 +3,35 @@
 //! `x` is the (first) input, `y` the result, `g` the cotangent of the result. Linear families are closed:
 //! the transpose of each member is again a member. At a kink the rule takes one side: see each method.
 
-use crate::backend::Value;
 use crate::error::Result;
 use crate::op::{NormAxes, Op};
 use crate::ops::primitive;
 use crate::tensor::with_value;
 use crate::{Tensor, TensorError};
 
+use super::{Keep, norm};
+
 /// One recorded operation, as its rule sees it.
 pub(super) struct Site<'a> {
     pub(super) op: &'a Op,
     pub(super) inputs: &'a [Tensor],
     pub(super) output: &'a Tensor,
-    pub(super) saved: Option<&'a Value>,
     /// Which inputs a requested tensor lies behind; the others need no cotangent.
     pub(super) wanted: &'a [bool],
+    /// Cotangents of the by-products.
+    pub(super) by_products: &'a [Option<Tensor>],
+    pub(super) keep: Keep,
 }
 
-type Parts = Result<Vec<Option<Tensor>>>;
+impl Site<'_> {
+    /// A by-product of the operation, as a constant.
+    pub(super) fn by_product(&self, index: usize) -> Result<Tensor> {
+        let shapes: Vec<&[usize]> = self.inputs.iter().map(Tensor::shape).collect();
+        Ok(self.output.by_product(index, self.op.by_product_shape(index, &shapes))?.detach())
+    }
+}
+
+pub(super) type Parts = Result<Vec<Option<Tensor>>>;
 
 /// Cotangents of the inputs, given the cotangent `g` of the result.
 pub(super) fn rule(site: &Site<'_>, g: &Tensor) -> Parts {
@@ -71,10 +82,15 @@ pub(super) fn rule(site: &Site<'_>, g: &Tensor) -> Parts {
         Op::Standardize { axes, eps } => one(standardize(site, g, *axes, *eps)),
         Op::InverseStd { axes, .. } => one(inverse_std(site, g, *axes)),
         Op::StandardizeGradient { axes } => standardize_gradient(site, g, *axes),
+        Op::Norm { eps, finish } => norm::gradient(site, g, *eps, *finish),
+        Op::NormGradient { eps, finish } => norm::curvature(site, g, *eps, *finish),
+        Op::NormCurvature { eps, finish } => norm::third(site, g, *eps, *finish),
         Op::Sign | Op::Step | Op::Within { .. } | Op::Greater | Op::GreaterEqual | Op::Less | Op::LessEqual => {
             none(site)
         }
         Op::ArgMax { .. } | Op::MaxPoolIndex { .. } | Op::OneHot { .. } => none(site),
+        // Its cotangent goes to the rule of what made it, before any rule is asked.
+        Op::ByProduct { .. } => missing(site.op),
     }
 }
 
@@ -143,10 +159,8 @@ fn convolution(site: &Site<'_>, g: &Tensor) -> Parts {
 fn standardize(site: &Site<'_>, g: &Tensor, axes: NormAxes, eps: f64) -> Result<Tensor> {
     let (x, y) = (&site.inputs[0], site.output);
     let op = Op::InverseStd { axes, eps };
-    let r = match site.saved {
-        Some(r) => with_value(op, &[x, y], (r.clone(), None), (axes.reduced(x.shape()), x.dtype())),
-        None => primitive(op, &[x, y])?,
-    };
+    let r = site.by_product(0)?;
+    let r = with_value(op, &[x, y], r.value()?.clone(), (axes.reduced(x.shape()), x.dtype()));
     primitive(Op::StandardizeGradient { axes }, &[y, &r, g])
 }
 
@@ -228,7 +242,7 @@ fn two(site: &Site<'_>, a: impl FnOnce() -> Result<Tensor>, b: impl FnOnce() -> 
     Ok(vec![when(site.wanted[0], a)?, when(site.wanted[1], b)?])
 }
 
-fn when(wanted: bool, part: impl FnOnce() -> Result<Tensor>) -> Result<Option<Tensor>> {
+pub(super) fn when(wanted: bool, part: impl FnOnce() -> Result<Tensor>) -> Result<Option<Tensor>> {
     wanted.then(part).transpose()
 }
 
@@ -236,6 +250,6 @@ fn none(site: &Site<'_>) -> Parts {
     Ok(vec![None; site.inputs.len()])
 }
 
-fn missing<T>(op: &Op) -> Result<T> {
+pub(super) fn missing<T>(op: &Op) -> Result<T> {
     Err(TensorError::Internal { op: op.name(), message: "no gradient rule".to_owned() })
 }

@@ -86,16 +86,22 @@ struct Case {
     name: &'static str,
     shapes: Vec<Vec<usize>>,
     positive: bool,
+    order: usize,
     f: Box<Function<'static>>,
 }
 
 fn case(name: &'static str, shapes: &[&[usize]], f: impl Fn(&[Tensor]) -> Result<Tensor> + 'static) -> Case {
     let shapes = shapes.iter().map(|shape| shape.to_vec()).collect();
-    Case { name, shapes, positive: false, f: Box::new(move |x| Ok(vec![f(x)?])) }
+    Case { name, shapes, positive: false, order: 2, f: Box::new(move |x| Ok(vec![f(x)?])) }
 }
 
 fn positive(case: Case) -> Case {
     Case { positive: true, ..case }
+}
+
+/// A second derivative with a kernel of its own has a rule too.
+fn to_third_order(case: Case) -> Case {
+    Case { order: 3, ..case }
 }
 
 fn rows(rows: &[i64]) -> Tensor {
@@ -200,6 +206,12 @@ fn plane_cases() -> Vec<Case> {
         case("standardize, batch", planes, |x| x[0].standardize(&[0, 2, 3], 1e-2)?.sin()),
         case("standardize, other axes", planes, |x| x[0].standardize(&[1], 1e-2)?.sin()),
         case("instance_norm", &[&[2, 3, 4, 4], &[3], &[3]], |x| x[0].instance_norm(&x[1], &x[2], 1e-2)?.sin()),
+        to_third_order(case("instance_norm and relu", &[&[2, 3, 4, 4], &[3], &[3]], |x| {
+            x[0].instance_norm(&x[1], &x[2], 1e-2)?.relu()?.sin()
+        })),
+        case("instance_norm, relu and pooling", &[&[2, 3, 5, 7], &[3], &[3]], |x| {
+            x[0].instance_norm(&x[1], &x[2], 1e-2)?.relu()?.avg_pool2d([2, 2], [2, 2])?.sin()
+        }),
         case("batch_norm_train", &[&[2, 3, 4, 4], &[3], &[3]], |x| x[0].batch_norm_train(&x[1], &x[2], 1e-2)?.0.sin()),
         positive(case("batch_norm_eval", &[&[2, 3, 2, 2], &[3], &[3], &[3], &[3]], |x| {
             x[0].batch_norm_eval(&x[1], &x[2], (&x[3], &x[4]), 1e-2)?.sin()
@@ -210,7 +222,7 @@ fn plane_cases() -> Vec<Case> {
 }
 
 #[test]
-fn rules_agree_with_finite_differences_to_second_order() {
+fn rules_agree_with_finite_differences_to_second_order_or_third() {
     let mut seen = BTreeSet::new();
     for case in [map_cases(), pair_cases(), axis_cases(), plane_cases()].into_iter().flatten() {
         let key = RandomKey::new(11).fold(case.name);
@@ -221,7 +233,7 @@ fn rules_agree_with_finite_differences_to_second_order() {
             .map(|(i, shape)| random(key.fold_u64(i as u64), shape, case.positive))
             .collect();
         let checker = Checker { name: case.name, seen: RefCell::default() };
-        checker.check(&*case.f, &inputs, 2, key);
+        checker.check(&*case.f, &inputs, case.order, key);
         seen.append(&mut checker.seen.into_inner());
     }
     let expected: BTreeSet<&str> =
@@ -236,6 +248,13 @@ fn small_network(x: &[Tensor]) -> Result<Tensor> {
     hidden.reshape(&[2, 48])?.linear(&x[2], None)?.cross_entropy(&rows(&[2, 0]))
 }
 
+/// The block of a network whose normalisation, ReLU and pooling are computed together.
+fn small_block(x: &[Tensor]) -> Result<Tensor> {
+    let hidden = x[0].conv2d(&x[1], None, Conv2d { stride: [1, 1], padding: [1, 1] })?;
+    let hidden = hidden.instance_norm(&x[3], &x[4], 1e-2)?.relu()?.avg_pool2d([2, 2], [2, 2])?;
+    hidden.reshape(&[2, 12])?.linear(&x[2], None)?.cross_entropy(&rows(&[2, 0]))
+}
+
 #[test]
 fn a_network_agrees_to_third_order() {
     let checker = Checker { name: "network", seen: RefCell::default() };
@@ -244,6 +263,40 @@ fn a_network_agrees_to_third_order() {
     let inputs: Vec<Tensor> =
         shapes.iter().enumerate().map(|(i, shape)| random(key.fold_u64(i as u64), shape, false)).collect();
     checker.check(&|x| Ok(vec![small_network(x)?]), &inputs, 3, key);
+}
+
+#[test]
+fn a_block_agrees_to_fourth_order() {
+    let checker = Checker { name: "block", seen: RefCell::default() };
+    let key = RandomKey::new(6).fold("block");
+    let shapes: [&[usize]; 5] = [&[2, 2, 4, 4], &[3, 2, 3, 3], &[3, 12], &[3], &[3]];
+    let inputs: Vec<Tensor> =
+        shapes.iter().enumerate().map(|(i, shape)| random(key.fold_u64(i as u64), shape, false)).collect();
+    checker.check(&|x| Ok(vec![small_block(x)?]), &inputs, 4, key);
+}
+
+#[test]
+fn a_normalisation_that_others_look_at_gives_the_same_numbers() {
+    let key = RandomKey::new(8);
+    let draw = |name: &str, shape: &[usize]| random(key.fold(name), shape, false).variable().unwrap();
+    let (x, weight, bias) = (draw("x", &[2, 3, 6, 6]), draw("weight", &[3]), draw("bias", &[3]));
+    let run = |look: bool| {
+        let norm = x.instance_norm(&weight, &bias, 1e-2).unwrap();
+        let relu = norm.relu().unwrap();
+        if look {
+            // Each is computed here, so that what follows starts from it.
+            assert_eq!(norm.to_f64_vec().unwrap().len() + relu.detach().to_f64_vec().unwrap().len(), 2 * 2 * 3 * 36);
+        }
+        let y = relu.avg_pool2d([2, 2], [2, 2]).unwrap();
+        let loss = y.square().unwrap().sum_all().unwrap();
+        let gradients = grad(&[loss], &[x.clone(), weight.clone(), bias.clone()], None, Keep::No).unwrap();
+        std::iter::once(&y).chain(&gradients).map(|t| t.to_f64_vec().unwrap()).collect::<Vec<_>>()
+    };
+    for (together, apart) in run(false).into_iter().zip(run(true)) {
+        for (a, b) in together.into_iter().zip(apart) {
+            assert!((a - b).abs() < 1e-12 * (1.0 + a.abs()), "{a} {b}");
+        }
+    }
 }
 
 #[test]

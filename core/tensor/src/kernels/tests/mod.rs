@@ -5,6 +5,7 @@ mod conv;
 mod elementwise;
 mod layout;
 mod matmul;
+mod norm;
 mod parallel;
 mod pool;
 mod reduce;

@@ -7,9 +7,9 @@ use crate::kernels::conv::im2col::add_in_order;
 use crate::kernels::parallel::map;
 use crate::kernels::vector::{Vector, VectorKernel, dispatch, lanes};
 
-/// Output channels and taps of a block of sums: all taps of a 3x3 kernel.
-const CHANNELS: usize = 2;
-const TAPS: usize = 9;
+/// Taps of a block of sums: a row of a 3x3 kernel. Output channels fill the registers up: their gradients are read where they
+/// lie, while most taps straddle two cache lines.
+const TAPS: usize = 3;
 /// Images whose frames are made at a time.
 const IMAGES: usize = 4;
 /// Partial results at most: fixed, so that their sum is.
@@ -46,6 +46,15 @@ impl VectorKernel for WeightGradient<'_> {
     type Output = Vec<f32>;
     #[inline(always)]
     unsafe fn run<V: Vector>(self) -> Vec<f32> {
+        // SAFETY: passed on.
+        unsafe { if V::SUMS >= 24 { self.total::<V, 8>() } else { self.total::<V, 4>() } }
+    }
+}
+
+impl WeightGradient<'_> {
+    /// `C` output channels at a time.
+    #[inline(always)]
+    unsafe fn total<V: Vector, const C: usize>(self) -> Vec<f32> {
         let Self { x, g, geometry, images } = self;
         let frame = frame(geometry);
         let [kh, kw] = geometry.kernel;
@@ -64,17 +73,20 @@ impl VectorKernel for WeightGradient<'_> {
                 frames: scratch.start(),
                 registers: &registers,
             };
-            for output in (0..geometry.outputs).step_by(CHANNELS) {
-                // An odd last channel, and taps beyond the last, are computed twice and not kept.
-                let outputs = [output, (output + 1).min(geometry.outputs - 1)];
+            for output in (0..geometry.outputs).step_by(C) {
+                // Channels and taps beyond the last are computed twice and not kept.
+                let mut outputs = [output; C];
+                for (index, place) in outputs.iter_mut().enumerate() {
+                    *place = (output + index).min(geometry.outputs - 1);
+                }
                 for tap in (0..geometry.taps()).step_by(TAPS) {
                     let mut offsets = [0; TAPS];
                     for (index, place) in offsets.iter_mut().enumerate() {
                         *place = offset((tap + index).min(geometry.taps() - 1));
                     }
                     // SAFETY: taps and registers stay within the frames.
-                    let sums = unsafe { sums::<V>(part, outputs, offsets) };
-                    let channels = CHANNELS.min(geometry.outputs - output);
+                    let sums = unsafe { sums::<V, C>(part, outputs, offsets) };
+                    let channels = C.min(geometry.outputs - output);
                     for (output, sums) in (output..).zip(&sums[..channels]) {
                         let total = &mut total[output * geometry.taps()..][tap..geometry.taps()];
                         for (total, sum) in total.iter_mut().zip(sums) {
@@ -99,20 +111,20 @@ struct Part<'a> {
 }
 
 #[inline(always)]
-unsafe fn sums<V: Vector>(
+unsafe fn sums<V: Vector, const C: usize>(
     part: Part<'_>,
-    outputs: [usize; CHANNELS],
+    outputs: [usize; C],
     offsets: [usize; TAPS],
-) -> [[f32; TAPS]; CHANNELS] {
+) -> [[f32; TAPS]; C] {
     let Part { geometry, frame, .. } = part;
     // SAFETY: taps and registers stay within the frames and the planes of `g`.
     unsafe {
-        let mut sums = [[V::splat(0.0); TAPS]; CHANNELS];
+        let mut sums = [[V::splat(0.0); TAPS]; C];
         for (image, g) in part.g.chunks_exact(geometry.out_image()).enumerate() {
             let frames = part.frames.add(image * geometry.inputs * frame.len());
             for &[row, column, columns] in part.registers {
                 let from = frames.add(row * frame.columns + column);
-                let mut gradients = [V::splat(0.0); CHANNELS];
+                let mut gradients = [V::splat(0.0); C];
                 for (gradient, output) in gradients.iter_mut().zip(outputs) {
                     let g = g.as_ptr().add(output * geometry.out_plane() + row * geometry.out_width + column);
                     *gradient = if columns == V::LANES { V::load(g) } else { V::load_first(g, columns) };
@@ -125,7 +137,7 @@ unsafe fn sums<V: Vector>(
                 }
             }
         }
-        let mut totals = [[0.0; TAPS]; CHANNELS];
+        let mut totals = [[0.0; TAPS]; C];
         for (totals, sums) in totals.iter_mut().zip(sums) {
             for (total, sum) in totals.iter_mut().zip(sums) {
                 *total = sum.total();
