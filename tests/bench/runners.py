@@ -128,7 +128,7 @@ def measured(setup, program, count):
 
 
 # Above these sizes a first run takes longer than the limit, or a no-op minutes.
-MOST = {"dvc": 1000, "snakemake": 1000, "turbo": 1000}
+MOST = {"dvc": 100, "snakemake": 1000, "turbo": 100}
 
 
 def peak(command, folder):

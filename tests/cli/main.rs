@@ -5,6 +5,7 @@ mod commands;
 mod diagnostics;
 mod help;
 mod readme;
+mod reasons;
 mod selection;
 
 /// The text without the plugins that were built, which become more, and the folders in which they are searched, which

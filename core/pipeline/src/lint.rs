@@ -101,7 +101,8 @@ impl Linter<'_> {
         others.chain(node.axes.iter().map(|axis| &axis.value)).for_each(|node| names(report, node, &mut read));
         let is_seeded =
             node.kind.as_ref().and_then(|(kind, _)| self.catalog.kind(kind)).is_some_and(|kind| kind.seeded);
-        let instances = self.plan.nodes.iter().filter(|planned| planned.family == node.name).count();
+        // Counted only where it decides something: the plan may be long.
+        let instances = || self.plan.nodes.iter().filter(|planned| planned.family == node.name).count();
         for axis in &node.axes {
             let (name, family) = (&axis.key, &node.name);
             if self.document.params.iter().any(|entry| entry.key == *name) {
@@ -114,7 +115,7 @@ impl Linter<'_> {
                 let message = format!("all instances of `{family}` along `{name}` have the same seed");
                 let help = format!("write `seed: ${{{name}}}` under `with`, or `seed: ${{1000 * seed + {name}}}`");
                 report.add(warning("pddflow::lint::shared_seed", axis.key_span, message).help(help));
-            } else if !read.contains(name) && instances > 1 {
+            } else if !read.contains(name) && instances() > 1 {
                 let message = format!("`{family}` does not use its axis `{name}`: all its instances compute the same");
                 let help = format!("read it with `${{{name}}}` under `with` or `needs`, or remove the axis");
                 report.add(warning("pddflow::lint::unused_axis", axis.key_span, message).help(help));
