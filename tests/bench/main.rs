@@ -7,9 +7,9 @@
 mod fits;
 mod matching;
 mod network;
+mod profile;
 mod training;
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -85,7 +85,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let found = match parse(&arguments) {
         Some((set_up, width, repeats, false)) => measure(set_up, width, repeats).map_err(|error| error.to_string()),
-        Some((set_up, width, repeats, true)) => profile(set_up, width, repeats).map_err(|error| error.to_string()),
+        Some((set_up, width, repeats, true)) => {
+            profile::profile(set_up, width, repeats).map_err(|error| error.to_string())
+        }
         None => Err(format!("usage: pddflow-bench {} WIDTH REPEATS [ops]", UNITS.map(|(name, _)| name).join("|"))),
     };
     let (text, code) = match found {
@@ -121,33 +123,4 @@ fn measure(set_up: SetUp, width: usize, repeats: usize) -> Result<String> {
         seconds.push(start.elapsed().as_secs_f64());
     }
     Ok(serde_json::json!({ "seconds": seconds, "operations": operations }).to_string())
-}
-
-/// Mean milliseconds of a repetition by operation and shape of its result, most first, with GFLOP/s or GB/s.
-fn profile(set_up: SetUp, width: usize, repeats: usize) -> Result<String> {
-    let mut work = set_up(width)?;
-    work(0)?;
-    trace::start();
-    let start = Instant::now();
-    for repetition in 1..=repeats {
-        work(repetition as u64)?;
-    }
-    let whole = start.elapsed().as_secs_f64();
-    let mut rows: BTreeMap<(String, Vec<usize>), (u64, f64, u64, u64)> = BTreeMap::new();
-    for event in trace::stop().events.into_iter().filter(|event| !event.is_span) {
-        let row = rows.entry((event.name.into_owned(), event.shape)).or_default();
-        *row = (row.0 + 1, row.1 + event.took.as_secs_f64(), row.2 + event.operations, row.3 + event.bytes);
-    }
-    let mut rows: Vec<_> = rows.into_iter().collect();
-    rows.sort_by(|(_, a), (_, b)| b.1.total_cmp(&a.1));
-    let each = 1e3 / repeats as f64;
-    let known: f64 = rows.iter().map(|(_, row)| row.1).sum();
-    let mut text = format!("{:8.3} ms, {:.3} in operations", whole * each, known * each);
-    for ((name, shape), (count, seconds, operations, bytes)) in rows {
-        let rate = if operations > 0 { (operations, "GFLOP/s") } else { (bytes, "GB/s") };
-        let (rate, unit) = (rate.0 as f64 / seconds / 1e9, rate.1);
-        let count = count as f64 / repeats as f64;
-        text += &format!("\n{:8.3} ms {count:5} x {name} {shape:?} {rate:.0} {unit}", seconds * each);
-    }
-    Ok(text)
 }

@@ -21,6 +21,19 @@ fn threads_do_not_change_a_bit() {
 }
 
 #[test]
+fn threads_do_not_change_a_bit_with_any_instructions_of_the_processor() {
+    for instructions in ["baseline", "avx2"] {
+        let run = |threads: &str| {
+            let place = Place::new();
+            let mut command = place.command(&["run", "smoke.yaml", "--json"]);
+            command.env("RAYON_NUM_THREADS", threads).env("PDDFLOW_INSTRUCTIONS", instructions);
+            Ran::from(command.output().unwrap()).succeeds().digests()
+        };
+        assert_eq!(run("1"), run("2"), "{instructions}");
+    }
+}
+
+#[test]
 fn the_seed_changes_what_is_random() {
     let ran = smoke(&Place::new(), &["--set", "seed=1"]).succeeds().digests();
     assert_eq!(ran["data.data"], expected()["data.data"]);

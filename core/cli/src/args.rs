@@ -237,6 +237,16 @@ pub(crate) struct RunArgs {
     /// Only say what went wrong, and print the tables
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// Compute with no more than these instructions of the processor; last digits differ
+    #[arg(long, value_enum, value_name = "SET", env = "PDDFLOW_INSTRUCTIONS", hide_env_values = true, hide = true)]
+    pub(crate) instructions: Option<InstructionSet>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InstructionSet {
+    Baseline,
+    Avx2,
+    Avx512,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -47,6 +47,6 @@ mod table;
 mod tensor_file;
 mod train;
 
-pub use pddflow_tensor::{keep_freed_memory, trace};
+pub use pddflow_tensor::{Instructions, keep_freed_memory, trace, use_at_most};
 
 pub use library::{Library, LibraryOptions, Precision};

@@ -1,6 +1,6 @@
 //! `pddflow run`: every node that is stale, then what came out.
 
-use crate::args::{KeepGoing, RunArgs};
+use crate::args::{InstructionSet, KeepGoing, RunArgs};
 use crate::command::{cache, describe};
 use crate::exit::Exit;
 use crate::interrupt;
@@ -11,7 +11,7 @@ use crate::problem::Problem;
 use crate::profile;
 use crate::results::{self, Trees, Unreadable};
 use pddflow_cache::Store as _;
-use pddflow_nodes::trace;
+use pddflow_nodes::{Instructions, trace};
 use pddflow_report::{Place, Reporter, Verbosity};
 use pddflow_runner::{Cancel, Capacity, NodeFailure, Settings, Summary};
 use serde_json::json;
@@ -21,6 +21,13 @@ use std::sync::Arc;
 const MOST_REPAIRS: usize = 3;
 
 pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
+    if let Some(set) = args.instructions {
+        pddflow_nodes::use_at_most(match set {
+            InstructionSet::Baseline => Instructions::Baseline,
+            InstructionSet::Avx2 => Instructions::Avx2,
+            InstructionSet::Avx512 => Instructions::Avx512,
+        });
+    }
     let mut opened = Opened::new(&args.pipeline, &args.place)?.select(&args.select)?;
     let capacity = capacity(args, &mut opened)?;
     if let Some(registry) = opened.library.opened_registry() {

@@ -29,6 +29,7 @@ pub use memory::keep_freed_memory;
 pub(crate) use parallel::chunks_of_two;
 pub use parallel::on_one_thread;
 pub(crate) use real::Real;
+pub use simd::{Instructions, use_at_most};
 
 #[cfg(test)]
 mod tests;

@@ -11,14 +11,15 @@ pub(crate) trait Kernel {
     fn run(self) -> Self::Output;
 }
 
-/// Instruction sets that loops are compiled for.
+/// Instruction sets that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
-    Plain = 1,
+pub enum Instructions {
+    /// What every processor of the target has.
+    Baseline = 1,
     /// AVX2 and FMA.
-    V3 = 2,
+    Avx2 = 2,
     /// AVX-512 F, BW, DQ and VL.
-    V4 = 3,
+    Avx512 = 3,
 }
 
 /// 0 = not looked up yet.
@@ -26,11 +27,11 @@ static LEVEL: AtomicU8 = AtomicU8::new(0);
 
 /// The level in use.
 #[inline]
-pub(crate) fn level() -> Level {
+pub(crate) fn level() -> Instructions {
     match LEVEL.load(Ordering::Relaxed) {
-        1 => Level::Plain,
-        2 => Level::V3,
-        3 => Level::V4,
+        1 => Instructions::Baseline,
+        2 => Instructions::Avx2,
+        3 => Instructions::Avx512,
         _ => {
             let best = best();
             LEVEL.store(best as u8, Ordering::Relaxed);
@@ -39,29 +40,29 @@ pub(crate) fn level() -> Level {
     }
 }
 
-/// Uses a lower level from now on; tests compare the levels with it.
-#[cfg(test)]
-pub(crate) fn force(level: Level) {
-    LEVEL.store(level.min(best()) as u8, Ordering::Relaxed);
+/// Uses no more than these instructions from now on, and fewer where the processor has fewer. Sums and products are rounded
+/// differently with other instructions: results then differ in their last digits.
+pub fn use_at_most(instructions: Instructions) {
+    LEVEL.store(instructions.min(best()) as u8, Ordering::Relaxed);
 }
 
 #[cfg(target_arch = "x86_64")]
-fn best() -> Level {
+fn best() -> Instructions {
     let v3 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
     let v4 = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl");
     match (v3, v4) {
-        (true, true) => Level::V4,
-        (true, false) => Level::V3,
-        _ => Level::Plain,
+        (true, true) => Instructions::Avx512,
+        (true, false) => Instructions::Avx2,
+        _ => Instructions::Baseline,
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn best() -> Level {
-    Level::Plain
+fn best() -> Instructions {
+    Instructions::Baseline
 }
 
 /// Runs the kernel compiled for the processor's level.
@@ -69,11 +70,11 @@ fn best() -> Level {
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     match level() {
-        Level::Plain => plain(kernel),
+        Instructions::Baseline => plain(kernel),
         // SAFETY: `level` never exceeds what `best` found on this processor.
-        Level::V3 => unsafe { v3(kernel) },
+        Instructions::Avx2 => unsafe { v3(kernel) },
         // SAFETY: as above.
-        Level::V4 => unsafe { v4(kernel) },
+        Instructions::Avx512 => unsafe { v4(kernel) },
     }
 }
 

@@ -1,7 +1,7 @@
 //! Registers of single-precision numbers for the kernels that the compiler would not vectorise
 //! well by itself: convolution.
 
-use super::simd::{Level, level};
+use super::simd::{Instructions, level};
 
 /// One register. The functions are only for code that [`dispatch`] has entered, because they use
 /// the instructions of the type's level; pointers must be valid for the lanes that are named.
@@ -80,8 +80,8 @@ pub(crate) trait VectorKernel {
 /// Lanes of the level in use.
 pub(crate) fn lanes() -> usize {
     match level() {
-        Level::V4 => 16,
-        Level::Plain | Level::V3 => 8,
+        Instructions::Avx512 => 16,
+        Instructions::Baseline | Instructions::Avx2 => 8,
     }
 }
 
@@ -91,10 +91,10 @@ pub(crate) fn dispatch<K: VectorKernel>(kernel: K) -> K::Output {
     match level() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level never exceeds what the processor has.
-        Level::V4 => unsafe { x86::v4(kernel) },
+        Instructions::Avx512 => unsafe { x86::v4(kernel) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Level::V3 => unsafe { x86::v3(kernel) },
+        Instructions::Avx2 => unsafe { x86::v3(kernel) },
         // SAFETY: `Plain` needs no special instruction.
         _ => unsafe { kernel.run::<Plain>() },
     }

@@ -15,7 +15,7 @@ mod standardize;
 use std::sync::{Mutex, PoisonError};
 
 use super::Real;
-use super::simd::{self, Level};
+use super::simd::{self, Instructions};
 
 /// Numbers in -1..1 without a pattern, the same on every run.
 pub(super) fn numbers<T: Real>(len: usize, seed: u64) -> Vec<T> {
@@ -50,8 +50,8 @@ pub(super) fn assert_near<T: Real>(got: &[T], expected: &[f64], tolerance: f64) 
 pub(super) fn at_all_levels(check: impl Fn()) {
     static LOCK: Mutex<()> = Mutex::new(());
     let _guard = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
-    for level in [Level::Plain, Level::V3, Level::V4] {
-        simd::force(level);
+    for level in [Instructions::Baseline, Instructions::Avx2, Instructions::Avx512] {
+        simd::use_at_most(level);
         check();
     }
 }
