@@ -3,10 +3,11 @@
 use crate::exit::Exit;
 use crate::opened::Opened;
 use crate::problem::Problem;
-use pddflow_cache::{Digest, Store as _, StoreErrorKind};
+use pddflow_cache::{Digest, Record, Store as _, StoreErrorKind};
 use pddflow_nodes::artifact::Files;
-use pddflow_runner::Summary;
-use std::io::{self, Write as _};
+use pddflow_pipeline::PlanNode;
+use pddflow_runner::{Summary, parallel_map};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Artifact types whose bytes are a tree of files.
@@ -33,23 +34,31 @@ pub(crate) enum Unreadable {
 /// Everything that the nodes of a run gave as files. All of it is read before the first failure is returned, so that
 /// one more run mends all damage.
 pub(crate) fn collect(opened: &Opened, summary: &Summary) -> Result<Vec<Trees>, Unreadable> {
+    let read = |at: usize| trees_of(opened, &opened.plan.nodes[at], summary.nodes[at].record.as_deref());
     let (mut all, mut failure) = (Vec::new(), None);
-    for (node, ended) in opened.plan.nodes.iter().zip(&summary.nodes) {
-        let mut trees = Vec::new();
-        for (port, digest) in ended.record.iter().flat_map(|record| &record.outputs) {
-            let artifact = opened.artifact(node, port);
-            if is_tree(&artifact) {
-                match read_tree(opened, digest) {
-                    Ok(tree) => trees.push((artifact, tree)),
-                    Err(error) => failure = failure.or(Some(error)),
-                }
-            }
-        }
-        if !trees.is_empty() {
-            all.push(Trees { node: node.id.to_string(), trees });
+    for found in parallel_map(opened.plan.nodes.len().min(summary.nodes.len()), read) {
+        match found {
+            Ok(trees) if trees.trees.is_empty() => {}
+            Ok(trees) => all.push(trees),
+            Err(error) => failure = failure.or(Some(error)),
         }
     }
     failure.map_or(Ok(all), Err)
+}
+
+/// What one node gave; also here all of it is read before the first failure is returned.
+fn trees_of(opened: &Opened, node: &PlanNode, record: Option<&Record>) -> Result<Trees, Unreadable> {
+    let (mut trees, mut failure) = (Vec::new(), None);
+    for (port, digest) in record.iter().flat_map(|record| &record.outputs) {
+        let artifact = opened.artifact(node, port);
+        if is_tree(&artifact) {
+            match read_tree(opened, digest) {
+                Ok(tree) => trees.push((artifact, tree)),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+    }
+    failure.map_or(Ok(Trees { node: node.id.to_string(), trees }), Err)
 }
 
 fn read_tree(opened: &Opened, digest: &Digest) -> Result<Files, Unreadable> {
@@ -85,7 +94,7 @@ pub(crate) fn write_tree(tree: &Files, folder: &Path) -> io::Result<()> {
 
 /// Writes one file under its name in one step.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if fs_err::read(path).is_ok_and(|present| present == bytes) {
+    if holds(path, bytes).unwrap_or(false) {
         return Ok(());
     }
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -95,6 +104,14 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     share(file.as_file())?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// Whether a file is these bytes and no more. Asked of every result in every run, so with few calls of the system.
+fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let mut present = Vec::with_capacity(bytes.len() + 1);
+    let limit = bytes.len() as u64 + 1;
+    fs_err::File::open(path)?.take(limit).read_to_end(&mut present)?;
+    Ok(present == bytes)
 }
 
 /// Temporary files are private to the user; results are not.

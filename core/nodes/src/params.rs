@@ -4,6 +4,10 @@
 //! `JsonSchema`. Its defaults are filled in here, because the resolved value is what enters the key: writing a default
 //! out in a pipeline file must not change the key.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use pddflow_runner::NodeError;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_tensor::augment::Policy;
@@ -22,6 +26,13 @@ pub(crate) fn schema<P: JsonSchema>() -> Value {
     schemars::schema_for!(P).to_value()
 }
 
+/// The names of the parameters. Kept, because a schema is made of many pieces and every node of a plan asks.
+fn names_of<P: JsonSchema>() -> Arc<Vec<String>> {
+    static KNOWN: Mutex<BTreeMap<Cow<'static, str>, Arc<Vec<String>>>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(known.entry(P::schema_id()).or_insert_with(|| Arc::new(property_names(&schema::<P>()))))
+}
+
 /// Checks `with` against `P` and returns it with the defaults filled in.
 pub(crate) fn resolve<P: Serialize + DeserializeOwned + JsonSchema>(with: &Value) -> Result<Value, Vec<ParamProblem>> {
     let given = match with {
@@ -29,7 +40,7 @@ pub(crate) fn resolve<P: Serialize + DeserializeOwned + JsonSchema>(with: &Value
         Value::Object(map) => map.clone(),
         _ => return Err(vec![problem("", "parameters must be a mapping of names to values", None)]),
     };
-    let (known, mut problems) = split_unknown(given, &property_names(&schema::<P>()));
+    let (known, mut problems) = split_unknown(given, &names_of::<P>());
     match serde_path_to_error::deserialize::<_, P>(Value::Object(known)) {
         Ok(parameters) if problems.is_empty() => serde_json::to_value(parameters)
             .map_err(|error| vec![problem("", format!("parameters cannot be written back: {error}"), None)]),
@@ -111,11 +122,11 @@ where
     A: Serialize + DeserializeOwned + JsonSchema,
     B: Serialize + DeserializeOwned + JsonSchema,
 {
-    let (own, other) = (property_names(&schema::<A>()), property_names(&schema::<B>()));
+    let (own, other) = (names_of::<A>(), names_of::<B>());
     let (mut first, mut second) = (with.clone(), Value::Object(Map::new()));
     let mut problems = Vec::new();
     if let Value::Object(given) = with {
-        let names: Vec<String> = own.iter().chain(&other).cloned().collect();
+        let names: Vec<String> = own.iter().chain(other.iter()).cloned().collect();
         let (known, unknown) = split_unknown(given.clone(), &names);
         problems = unknown;
         let (mine, theirs) = known.into_iter().partition(|(name, _)| own.contains(name));
@@ -134,7 +145,7 @@ where
 
 /// [`read`] for the parameters of `P` among those that [`resolve_both`] has accepted.
 pub(crate) fn read_part<P: DeserializeOwned + JsonSchema>(with: &Value) -> Result<P, NodeError> {
-    let names = property_names(&schema::<P>());
+    let names = names_of::<P>();
     let own = with.as_object().into_iter().flatten().filter(|(name, _)| names.contains(name));
     read(&Value::Object(own.map(|(name, value)| (name.clone(), value.clone())).collect()))
 }

@@ -143,16 +143,16 @@ fn run_until_whole(
 
 /// Writes the files that nodes gave, also fresh ones: the folder may have been deleted since.
 fn write_results(args: &RunArgs, opened: &Opened, trees: &[Trees]) -> Result<Vec<Place>, Problem> {
-    let mut places = Vec::new();
-    for Trees { node, trees } in trees {
+    let write = |at: usize| {
+        let Trees { node, trees } = &trees[at];
         let path = results::folder_of(&args.results, &opened.plan.name, node);
         for (_, tree) in trees {
             results::write_tree(tree, &path).map_err(|error| results::unwritable(&path, &error))?;
         }
         let (node, folder) = (node.clone(), path.display().to_string());
-        places.push(Place { node, folder, files: trees.iter().map(|(_, tree)| tree.len()).sum() });
-    }
-    Ok(places)
+        Ok(Place { node, folder, files: trees.iter().map(|(_, tree)| tree.len()).sum() })
+    };
+    pddflow_runner::parallel_map(trees.len(), write).into_iter().collect()
 }
 
 fn print_results(args: &RunArgs, output: &Output, summary: &Summary, trees: &[Trees], places: &[Place]) {
