@@ -3,8 +3,8 @@
 
 The graph: N nodes in ten chains, node i needs node i-10, each writes a few bytes through `sh`. "first" is a run with an
 empty store or folder, "no-op" the best of five runs with nothing to do. Runners that are not installed are left out, and
-from a size on also those that would take minutes. Of pddflow alone: `--version`, `lint` and `plan` of each size, and the
-largest resident memory of a no-op run.
+from a size on also those that would take minutes. Of pddflow alone: `--version`, and for each size, written node by node and
+as one family: no-op run, `plan`, `lint` and the largest resident memory.
 
     python3 tests/bench/runners.py target/release/pddflow --sizes 100,1000,10000 --alone 100000
 
@@ -35,6 +35,19 @@ def pddflow(folder, count, program):
                      f"    with: {{ run: [sh, -c, 'echo {i} > out.txt'], outputs: [out.txt] }}")
     (folder / "chains.yaml").write_text("\n".join(lines) + "\n")
     return [program, "run", "chains.yaml", "--jobs", "2", "--quiet"]
+
+
+def family(folder, count):
+    """The same nodes, and so the same keys, as one description."""
+    (folder / "family.yaml").write_text(f"""format: 1
+name: family
+nodes:
+  n:
+    for: {{ i: 0..{count} }}
+    kind: command
+    needs: {{ inputs: {{ if: "${{i >= {CHAINS}}}", then: "n[${{i - {CHAINS}}}]" }} }}
+    with: {{ run: [sh, -c, "echo ${{i}} > out.txt"], outputs: [out.txt] }}
+""")
 
 
 def make(folder, count, program):
@@ -144,16 +157,22 @@ def best(command, folder, tries=TRIES):
 
 
 def details(program, count):
-    """What pddflow alone does with the graph when all of it is fresh: no-op run, plan, lint, memory."""
+    """What pddflow alone does when all of the graph is fresh, written node by node and as one family: no-op run, plan,
+    lint, memory."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         command = pddflow(folder, count, program)
         first = fill(folder, command)
         if first is None:
             return None
-        plan = best([program, "plan", "chains.yaml"], folder)
-        lint = best([program, "lint", "chains.yaml"], folder)
-        return first, best(command, folder), plan, lint, peak(command, folder)
+        family(folder, count)
+        rows = []
+        for file in ("chains.yaml", "family.yaml"):
+            run = [program, "run", file, "--jobs", "2", "--quiet"]
+            timed(run, folder)
+            times = [best([program, *words], folder) for words in (run[1:], ["plan", file], ["lint", file])]
+            rows.append([file, first, *times, peak(run, folder)])
+        return rows
 
 
 def fill(folder, command):
@@ -178,12 +197,10 @@ def main():
     print(f"pddflow --version: {words(best([program, '--version'], '.', 20))}\n")
     sizes = [int(size) for size in arguments.sizes.split(",") if size]
     compare(program, sizes)
-    print("\n| nodes | first run | no-op run | plan | lint | largest memory, no-op |\n|---|---|---|---|---|---|")
+    print("\n| nodes | file | first run | no-op run | plan | lint | largest memory, no-op |\n|---|---|---|---|---|---|---|")
     for count in sizes + [int(size) for size in arguments.alone.split(",") if size]:
-        found = details(program, count)
-        if found:
-            *times, memory = found
-            print(f"| {count} | {' | '.join(map(words, times))} | {memory:.0f} MiB |", flush=True)
+        for file, *times, memory in details(program, count) or []:
+            print(f"| {count} | {file} | {' | '.join(map(words, times))} | {memory:.0f} MiB |", flush=True)
 
 
 def compare(program, sizes):
