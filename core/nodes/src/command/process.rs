@@ -16,8 +16,9 @@ use pddflow_runner::{NodeContext, NodeError};
 use super::word::Word;
 use crate::failure::{NodeResult, fail};
 
-/// How often a running program is looked at.
+/// How often a running program is looked at: often at first, because most glue ends at once.
 const POLL: Duration = Duration::from_millis(5);
+const FIRST_POLL: Duration = Duration::from_micros(100);
 /// The last lines of a failed program's errors, as shown.
 const LINES_SHOWN: usize = 12;
 /// Longer lines of a program are cut.
@@ -97,15 +98,17 @@ fn grouped(command: &mut Command) -> &mut Command {
 /// then its group counts as alive.
 fn release(guard: &mut Child, child: &mut Child) {
     drop(guard.stdin.take());
+    let mut pause = FIRST_POLL;
     while matches!(guard.try_wait(), Ok(None)) {
         let _ = child.try_wait();
-        std::thread::sleep(POLL);
+        pause = sleep(pause);
     }
     let _ = child.try_wait();
 }
 
 /// The end of the program; none when the node is asked to stop first.
 fn wait(child: &mut Child, said: &mut [Said; 2], context: &NodeContext<'_>) -> std::io::Result<Option<ExitStatus>> {
+    let mut pause = FIRST_POLL;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
@@ -114,8 +117,14 @@ fn wait(child: &mut Child, said: &mut [Said; 2], context: &NodeContext<'_>) -> s
             return Ok(None);
         }
         said.iter_mut().for_each(|said| said.pass_on(context, false));
-        std::thread::sleep(POLL);
+        pause = sleep(pause);
     }
+}
+
+/// Sleeps, and gives the time to sleep next.
+fn sleep(pause: Duration) -> Duration {
+    std::thread::sleep(pause);
+    (2 * pause).min(POLL)
 }
 
 /// What a program prints on one of its outputs. It goes through a file and no pipe: a program that leaves something
