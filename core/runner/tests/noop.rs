@@ -43,8 +43,8 @@ fn run(plan: &Plan, store: &dyn Store, settings: &Settings) -> [usize; 2] {
 
 #[test]
 fn a_run_with_nothing_to_do_costs_little() {
-    // Making a hundred thousand files takes a while; only a release build gives figures worth them.
-    let counts: &[usize] = if cfg!(debug_assertions) { &[100, 1_000] } else { &[100, 1_000, 10_000, 100_000] };
+    // Making ten thousand files takes seconds; only a release build gives figures worth them.
+    let counts: &[usize] = if cfg!(debug_assertions) { &[100, 1_000] } else { &[100, 1_000, 10_000] };
     for &count in counts {
         let plan = chains(count);
         let folder = tempfile::tempdir().unwrap();
