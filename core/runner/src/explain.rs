@@ -59,10 +59,13 @@ pub fn explain(plan: &Plan, kinds: &dyn Kinds, store: &dyn Store, at: usize) -> 
         None => (Vec::new(), Vec::new()),
     };
     let lacks = assessed.map(|assessed| assessed.found);
-    let changes = match lacks {
+    let mut changes = match lacks {
         Some(Found::Lacking(_, lacks)) => lacks,
         _ => changes,
     };
+    if let Freshness::Stale { reasons, .. } = &state {
+        changes.extend(reasons.iter().filter(|reason| matches!(reason, StaleReason::Extends { .. })).cloned());
+    }
     let own = |(_, state): &(NodeId, Freshness)| matches!(state, Freshness::Stale { .. } | Freshness::Invalid { .. });
     let causes = if known { Vec::new() } else { states.into_iter().filter(own).collect() };
     Explanation { node, state, last_key: desk.last_key(at), last, parts, changes, unchanged, causes }

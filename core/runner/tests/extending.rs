@@ -22,6 +22,8 @@ fn a_higher_goal_is_reached_from_where_the_lower_one_ended() {
     let (store, fresh) = (RamStore::new(), RamStore::new());
     assert_eq!(steps(&run_plan(&growing(5, "a"), &store)), 5);
     assert_eq!(planned(&growing(8, "a"), &store), ["stale: with.goal: 5 -> 8; extends from 5 of 8 goal"]);
+    let explained = pddflow_runner::explain(&growing(8, "a"), &Toy::default(), &store, 0);
+    assert_eq!(explained.changes.last().unwrap().to_string(), "extends from 5 of 8 goal");
     let (extended, alone) = (run_plan(&growing(8, "a"), &store), run_plan(&growing(8, "a"), &fresh));
     assert_eq!((steps(&extended), steps(&alone)), (3, 8));
     assert_eq!(extended.reasons("n"), ["with.goal: 5 -> 8", "extends from 5 of 8 goal"]);
