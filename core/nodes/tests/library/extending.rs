@@ -57,7 +57,7 @@ fn without_a_horizon_or_with_another_parameter_it_starts_over() {
 
 /// A net that learns in an instant, and one whose epoch takes longer than a slice of time.
 const QUICK: &str = "model: { mlp: {} }";
-const SLOW: &str = "model: { convnet: { width: 8 } }, batch: 8";
+const SLOW: &str = "model: { convnet: { width: 32 } }, batch: 2";
 
 fn train(model: &str, epochs: u64, more: &str) -> String {
     format!(
@@ -91,13 +91,12 @@ fn training_is_extended_bit_for_bit() {
 fn extended_training_begins_where_the_shorter_one_ended_and_other_training_at_its_start() {
     let bench = Bench::new();
     bench.run(&train(SLOW, 1, "")).unwrap();
-    let check = |more: &str, begins_at: u64| {
+    // In epochs of both nets, after the first slice of time, in which no net gets through an epoch of so many steps.
+    let first = |more: &str| {
         bench.run(&train(SLOW, 2, more)).unwrap();
-        let first = bench.first_progress("experts").unwrap();
-        // In epochs of both nets, after the first slice of time.
-        assert!((begins_at..begins_at + 2).contains(&first), "{more}: {first}");
+        bench.first_progress("experts").unwrap()
     };
-    check("", 2);
-    check("lr: 0.02", 0);
-    check("schedule: idc", 0);
+    assert!(first("") >= 2);
+    assert_eq!(first("lr: 0.02"), 0);
+    assert_eq!(first("schedule: idc"), 0);
 }
