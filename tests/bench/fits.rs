@@ -47,11 +47,11 @@ pub(crate) fn zca(pixels: &[u8]) -> Result<()> {
 }
 
 /// Features of one class.
-pub(crate) fn features() -> Result<Vec<f64>> {
-    normal(&[HERDING_ROWS, HERDING_WIDTH], RandomKey::new(8))?.to_f64_vec()
+pub(crate) fn features() -> Result<Vec<f32>> {
+    normal(&[HERDING_ROWS, HERDING_WIDTH], RandomKey::new(8))?.to_f32_vec()
 }
 
 /// Chooses rows whose mean stays near that of all.
-pub(crate) fn herding(features: &[f64]) {
+pub(crate) fn herding(features: &[f32]) {
     std::hint::black_box(select::herding(select::Features::new(features, HERDING_WIDTH), HERDING_COUNT));
 }

@@ -40,13 +40,13 @@ pub(crate) fn accuracy_unless(
 }
 
 /// The embedding of each image, row after row, and its width.
-pub(crate) fn features(model: &Model, weights: &[Tensor], images: &Tensor) -> NodeResult<(Vec<f64>, usize)> {
+pub(crate) fn features(model: &Model, weights: &[Tensor], images: &Tensor) -> NodeResult<(Vec<f32>, usize)> {
     let mut values = Vec::new();
     let mut width = 0;
     let rows = images.shape().first().copied().unwrap_or(0);
     for_each_part(model, weights, images, rows, |forward| {
         width = forward.features.shape().get(1).copied().unwrap_or(0);
-        values.extend(forward.features.to_f64_vec().during("reading features")?);
+        values.extend(forward.features.to_f32_vec().during("reading features")?);
         Ok(())
     })?;
     Ok((values, width))

@@ -2,6 +2,7 @@
 //!
 //! Every function takes the features of one class's images and returns row numbers in the order chosen. Ties go to the
 //! lower row. Distances are Euclidean, summed in double precision in a fixed order, so the choice does not depend on threads.
+//! Features are read as they are stored: large ones are limited by the memory that they are read from.
 
 use pddflow_tensor::RandomKey;
 use rayon::prelude::*;
@@ -9,17 +10,26 @@ use rayon::prelude::*;
 /// Rounds of Lloyd's algorithm after which k-means stops even if the clusters still change.
 const KMEANS_ROUNDS: usize = 100;
 
+/// Partial sums of a distance, so that additions need not wait for each other.
+const SUMS: usize = 8;
+
+/// A number of a feature: `f32` or `f64`.
+pub trait Number: Copy + Into<f64> + Sync {}
+
+impl Number for f32 {}
+impl Number for f64 {}
+
 /// Features of the images of one class.
 #[derive(Clone, Copy, Debug)]
-pub struct Features<'a> {
-    values: &'a [f64],
+pub struct Features<'a, T> {
+    values: &'a [T],
     width: usize,
 }
 
-impl<'a> Features<'a> {
+impl<'a, T: Number> Features<'a, T> {
     /// Row-major features, `width` numbers for each image.
     #[must_use]
-    pub fn new(values: &'a [f64], width: usize) -> Self {
+    pub fn new(values: &'a [T], width: usize) -> Self {
         Self { values, width: width.max(1) }
     }
 
@@ -29,7 +39,7 @@ impl<'a> Features<'a> {
         self.values.len() / self.width
     }
 
-    fn row(&self, row: usize) -> &'a [f64] {
+    fn row(&self, row: usize) -> &'a [T] {
         &self.values[row * self.width..(row + 1) * self.width]
     }
 
@@ -43,6 +53,11 @@ impl<'a> Features<'a> {
         mean
     }
 
+    /// A row as a point.
+    fn point(&self, row: usize) -> Vec<f64> {
+        self.row(row).iter().map(|&value| value.into()).collect()
+    }
+
     /// Squared distance of every row to `point`.
     fn distances(&self, point: &[f64]) -> Vec<f64> {
         self.values.par_chunks(self.width).map(|row| squared_distance(row, point)).collect()
@@ -54,7 +69,7 @@ impl<'a> Features<'a> {
 /// This is the rule of the distillation papers (DatasetCondensation issue 15, IDC's coreset file). DeepCore maximises the
 /// same distance, which is a different selection.
 #[must_use]
-pub fn herding(features: Features<'_>, count: usize) -> Vec<usize> {
+pub fn herding<T: Number>(features: Features<'_, T>, count: usize) -> Vec<usize> {
     let mean = features.mean();
     let mut target = vec![0.0; features.width];
     let mut free = vec![true; features.rows()];
@@ -62,7 +77,7 @@ pub fn herding(features: Features<'_>, count: usize) -> Vec<usize> {
     while chosen.len() < count.min(features.rows()) {
         add(&mut target, &mean);
         let Some(row) = smallest(&features.distances(&target), &free) else { break };
-        target.iter_mut().zip(features.row(row)).for_each(|(target, value)| *target -= value);
+        target.iter_mut().zip(features.row(row)).for_each(|(target, &value)| *target -= value.into());
         free[row] = false;
         chosen.push(row);
     }
@@ -71,7 +86,7 @@ pub fn herding(features: Features<'_>, count: usize) -> Vec<usize> {
 
 /// Greedy k-center: the row closest to the mean, then always the row whose nearest chosen row is farthest.
 #[must_use]
-pub fn k_center(features: Features<'_>, count: usize) -> Vec<usize> {
+pub fn k_center<T: Number>(features: Features<'_, T>, count: usize) -> Vec<usize> {
     let free = vec![true; features.rows()];
     let first = smallest(&features.distances(&features.mean()), &free);
     farthest_first(features, first, count)
@@ -79,21 +94,21 @@ pub fn k_center(features: Features<'_>, count: usize) -> Vec<usize> {
 
 /// Greedy k-center from a random first row (DeepCore's variant).
 #[must_use]
-pub fn k_center_random_start(features: Features<'_>, count: usize, key: RandomKey) -> Vec<usize> {
+pub fn k_center_random_start<T: Number>(features: Features<'_, T>, count: usize, key: RandomKey) -> Vec<usize> {
     let rows = features.rows();
     let first = (rows > 0).then(|| key.choose(rows, 1)[0]);
     farthest_first(features, first, count)
 }
 
-fn farthest_first(features: Features<'_>, first: Option<usize>, count: usize) -> Vec<usize> {
+fn farthest_first<T: Number>(features: Features<'_, T>, first: Option<usize>, count: usize) -> Vec<usize> {
     let count = count.min(features.rows());
     let (Some(first), true) = (first, count > 0) else { return Vec::new() };
     let mut chosen = vec![first];
-    let mut nearest = features.distances(features.row(first));
+    let mut nearest = features.distances(&features.point(first));
     nearest[first] = f64::NEG_INFINITY;
     while chosen.len() < count {
         let row = largest(&nearest);
-        for (near, distance) in nearest.iter_mut().zip(features.distances(features.row(row))) {
+        for (near, distance) in nearest.iter_mut().zip(features.distances(&features.point(row))) {
             *near = near.min(distance);
         }
         nearest[row] = f64::NEG_INFINITY;
@@ -122,7 +137,7 @@ pub fn highest(scores: &[f64], count: usize) -> Vec<usize> {
 /// Centres start by k-means++. A row that is nearest to two centres is taken once, the second centre takes its next
 /// nearest, so that always `count` different rows come out.
 #[must_use]
-pub fn k_means(features: Features<'_>, count: usize, key: RandomKey) -> Vec<usize> {
+pub fn k_means<T: Number>(features: Features<'_, T>, count: usize, key: RandomKey) -> Vec<usize> {
     let count = count.min(features.rows());
     let mut centres = spread_centres(features, count, key);
     let mut owners = nearest_centres(features, &centres);
@@ -146,14 +161,14 @@ pub fn k_means(features: Features<'_>, count: usize, key: RandomKey) -> Vec<usiz
 }
 
 /// k-means++: each further centre is a row drawn with a probability proportional to its squared distance to the nearest.
-fn spread_centres(features: Features<'_>, count: usize, key: RandomKey) -> Vec<Vec<f64>> {
+fn spread_centres<T: Number>(features: Features<'_, T>, count: usize, key: RandomKey) -> Vec<Vec<f64>> {
     let draws = key.uniform_f64(count);
     let mut centres: Vec<Vec<f64>> = Vec::with_capacity(count);
     let mut nearest = vec![f64::INFINITY; features.rows()];
     for draw in draws {
         let row = if centres.is_empty() { uniform_row(draw, features.rows()) } else { weighted_row(draw, &nearest) };
-        centres.push(features.row(row).to_vec());
-        for (near, distance) in nearest.iter_mut().zip(features.distances(features.row(row))) {
+        centres.push(features.point(row));
+        for (near, distance) in nearest.iter_mut().zip(features.distances(&features.point(row))) {
             *near = near.min(distance);
         }
     }
@@ -180,7 +195,7 @@ fn weighted_row(draw: f64, weights: &[f64]) -> usize {
     largest(weights)
 }
 
-fn nearest_centres(features: Features<'_>, centres: &[Vec<f64>]) -> Vec<usize> {
+fn nearest_centres<T: Number>(features: Features<'_, T>, centres: &[Vec<f64>]) -> Vec<usize> {
     features
         .values
         .par_chunks(features.width)
@@ -192,7 +207,7 @@ fn nearest_centres(features: Features<'_>, centres: &[Vec<f64>]) -> Vec<usize> {
 }
 
 /// Each centre becomes the mean of its rows; a centre without rows stays.
-fn move_centres(features: Features<'_>, owners: &[usize], centres: &mut [Vec<f64>]) {
+fn move_centres<T: Number>(features: Features<'_, T>, owners: &[usize], centres: &mut [Vec<f64>]) {
     for (number, centre) in centres.iter_mut().enumerate() {
         let own: Vec<usize> = (0..owners.len()).filter(|row| owners[*row] == number).collect();
         if own.is_empty() {
@@ -204,12 +219,21 @@ fn move_centres(features: Features<'_>, owners: &[usize], centres: &mut [Vec<f64
     }
 }
 
-fn add(sum: &mut [f64], row: &[f64]) {
-    sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+fn add<T: Number>(sum: &mut [f64], row: &[T]) {
+    sum.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value.into());
 }
 
-fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+fn squared_distance<T: Number>(a: &[T], b: &[f64]) -> f64 {
+    let square = |a: T, b: f64| (a.into() - b) * (a.into() - b);
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<SUMS>(), b.as_chunks::<SUMS>());
+    let mut sums = [0.0; SUMS];
+    for (a, b) in a.iter().zip(b) {
+        for (sum, (&a, &b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += square(a, b);
+        }
+    }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(&a, &b)| square(a, b)).sum();
+    sums.iter().sum::<f64>() + rest
 }
 
 fn smallest(values: &[f64], free: &[bool]) -> Option<usize> {

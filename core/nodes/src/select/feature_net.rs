@@ -32,7 +32,7 @@ impl FeatureNet<'_> {
         epochs: u64,
         key: RandomKey,
         context: &NodeContext<'_>,
-    ) -> NodeResult<(Vec<f64>, usize)> {
+    ) -> NodeResult<(Vec<f32>, usize)> {
         let registry = open_registry(self.library)?;
         let model = registry.model(&self.choice.id, &self.choice.config).map_err(|error| from_plugin(&error))?;
         let about = net_data(self.data);

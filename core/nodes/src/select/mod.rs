@@ -6,7 +6,7 @@ mod feature_net;
 mod forgetting;
 mod node;
 
-pub use choose::{Features, herding, highest, k_center, k_center_random_start, k_means, random};
+pub use choose::{Features, Number, herding, highest, k_center, k_center_random_start, k_means, random};
 pub use class_order::class_order;
 pub use forgetting::{Tally, easiest_first, forgetting_scores};
 pub(crate) use node::SelectKind;

@@ -23,7 +23,7 @@ use crate::sets::{load_scores, one_artifact, store_set, to_cpu};
 use crate::splits::Prepared;
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// How images are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -247,7 +247,7 @@ enum Basis<'a> {
     /// One number for each training image.
     Scores(&'a [f64]),
     /// Row-major features of the training images, and their width.
-    Features(&'a [f64], usize),
+    Features(&'a [f32], usize),
 }
 
 /// Rows of the training split, class by class in the order chosen.
@@ -259,7 +259,7 @@ fn choose_rows(params: &SelectParams, data: &Prepared, basis: &Basis<'_>, key: R
             Basis::Nothing => random(own.len(), params.ipc, key),
             Basis::Scores(scores) => highest(&own.iter().map(|row| scores[*row]).collect::<Vec<_>>(), params.ipc),
             Basis::Features(values, width) => {
-                let of_class: Vec<f64> =
+                let of_class: Vec<f32> =
                     own.iter().flat_map(|row| &values[row * width..(row + 1) * width]).copied().collect();
                 let of_class = Features::new(&of_class, *width);
                 match (params.method, params.start) {
