@@ -4,8 +4,8 @@
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 
 /// Lets the allocator, where it is mimalloc, keep freed memory for a second before the system gets it back: the next tensor of
-/// that size then needs no fresh pages, whose first touch costs as much as computing the tensor. To be called at the start of the
-/// program, before it has threads.
+/// that size then needs no fresh pages, which the system fills with zeros one by one as they are touched. To be called at the start
+/// of the program, before it has threads.
 pub fn keep_freed_memory() {
     // SAFETY: sets a number; not safe only beside threads that read it, which there are none of yet.
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, 1000) };

@@ -34,10 +34,10 @@ pub(super) fn curvature(site: &Site<'_>, c: &Tensor, eps: f64, finish: Finish) -
     };
     let op = Op::NormCurvature { eps, finish };
     let by_x = primitive(op, &[x, weight, bias, statistics, g, &sums, c, &s])?;
-    let by_weight = |by_x: &Tensor| by_x.by_product(1, x.shape()[..2].to_vec())?.sum(&[0], false);
+    let by_weight = || by_x.by_product(1, x.shape()[..2].to_vec())?.sum(&[0], false);
     Ok(vec![
         when(site.wanted[0], || Ok(by_x.clone()))?,
-        when(site.wanted[1], || by_weight(&by_x))?,
+        when(site.wanted[1], by_weight)?,
         None,
         None,
         when(site.wanted[4], || by_x.by_product(0, g.shape().to_vec()))?,
