@@ -135,8 +135,8 @@ fn from_hex(text: &str) -> Option<[u8; WIDTH]> {
     let digits: &[u8; WIDTH * 2] = text.as_bytes().try_into().ok()?;
     let mut bytes = [0; WIDTH];
     let mut wrong = 0;
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let [high, low] = [pair[0], pair[1]].map(|digit| NIBBLES[usize::from(digit)]);
+    for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks().0) {
+        let (high, low) = (NIBBLES[usize::from(*high)], NIBBLES[usize::from(*low)]);
         // Every wrong digit has a high bit set; looking once at the end keeps the loop free of branches.
         wrong |= high | low;
         *byte = (high << 4) | (low & 15);

@@ -57,12 +57,16 @@ fn encode_at(out: &mut Vec<u8>, part: &str, value: &Value, levels: usize) -> Res
             out.push(b'o');
             encode_length(out, members.len());
             // The map's own order depends on a feature that any crate of the program could switch on.
+            let mut encode_member = |name: &str, value| {
+                encode_text(out, name);
+                encode_at(out, part, value, levels)
+            };
+            if members.keys().is_sorted() {
+                return members.iter().try_for_each(|(name, value)| encode_member(name, value));
+            }
             let mut sorted: Vec<_> = members.iter().collect();
             sorted.sort_unstable_by_key(|(name, _)| *name);
-            for (name, value) in sorted {
-                encode_text(out, name);
-                encode_at(out, part, value, levels)?;
-            }
+            sorted.into_iter().try_for_each(|(name, value)| encode_member(name, value))?;
         }
     }
     Ok(())

@@ -47,6 +47,7 @@ pub struct FsStore {
     root: PathBuf,
     objects: Arc<Objects>,
     settler: OnceLock<Option<Settler>>,
+    reader: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// After settling, so long is waited before the next time: more results share a sync.
@@ -105,6 +106,9 @@ impl Drop for Settler {
 
 impl Drop for FsStore {
     fn drop(&mut self) {
+        self.objects.ahead.end();
+        // A panic there was told by the hook.
+        let _ = lock(&self.reader).take().map(JoinHandle::join);
         if self.settler.take().is_some() {
             // Nobody is left to be told; what did not settle is verified when it is read.
             let _ = self.objects.settle();
@@ -124,13 +128,24 @@ impl FsStore {
         }
         let objects = Objects::new(Box::new(RealDisk), root);
         objects.set_lazy(true);
-        Ok(Self { root: root.to_owned(), objects: Arc::new(objects), settler: OnceLock::new() })
+        Ok(Self {
+            root: root.to_owned(),
+            objects: Arc::new(objects),
+            settler: OnceLock::new(),
+            reader: Mutex::default(),
+        })
     }
 
     /// The folder it was opened at.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Begins to read, on a thread of its own, what the nodes of a pipeline gave last time. To be called before the
+    /// pipeline is planned; the first call of [`Store::record_head`] ends it.
+    pub fn read_ahead(&self, pipeline: &str) {
+        *lock(&self.reader) = self.objects.read_ahead(pipeline);
     }
 
     /// Where an artifact lies, or would lie.

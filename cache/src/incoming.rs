@@ -105,7 +105,7 @@ fn failed(digest: &Digest, error: io::Error, path: &std::path::Path) -> StoreErr
 mod tests {
     use super::*;
     use crate::key::KeyBuilder;
-    use crate::{FsStore, Store as _};
+    use crate::{FsStore, RecordHead, Store as _};
     use std::collections::BTreeMap;
 
     fn left_behind(store: &FsStore) -> usize {
@@ -136,15 +136,15 @@ mod tests {
         let (key, parts) = KeyBuilder::new().part("kind", "train".into()).finish().unwrap();
         let (other, _) = KeyBuilder::new().part("kind", "dataset".into()).finish().unwrap();
         let outputs = BTreeMap::from([("net".to_owned(), Digest::of(b"net"))]);
-        let record = Record {
+        let head = RecordHead {
             key,
-            parts,
             outputs,
             metrics: BTreeMap::from([("loss".to_owned(), f64::NAN)]),
             seconds: 1.5,
             log: Vec::new(),
             program: "test".to_owned(),
         };
+        let record = Record { parts, head };
         let file = record.to_file().unwrap();
         assert_eq!(Record::from_file(&file, &key).unwrap().outputs, record.outputs);
         assert_eq!(Record::from_file(&file, &other).unwrap_err().to_string(), "it belongs to another key");

@@ -113,8 +113,9 @@ impl JournalWriter for FileJournal {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let waiting = std::mem::take(&mut self.waiting);
-        self.file.write_all(&waiting).map_err(|source| self.error(source))
+        let written = self.file.write_all(&self.waiting);
+        self.waiting.clear();
+        written.map_err(|source| self.error(source))
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {

@@ -7,21 +7,21 @@
 //! moment leaves nothing to repair.
 //!
 //! ```
-//! use pddflow_cache::{KeyBuilder, RamStore, Record, Store};
+//! use pddflow_cache::{KeyBuilder, RamStore, Record, RecordHead, Store};
 //! use std::collections::BTreeMap;
 //!
 //! let store = RamStore::new();
 //! let digest = store.put(b"an artifact")?;
 //! let (key, parts) = KeyBuilder::new().part("kind", "dataset".into()).finish()?;
-//! store.put_record(&Record {
+//! let head = RecordHead {
 //!     key,
-//!     parts,
 //!     outputs: BTreeMap::from([("data".to_owned(), digest)]),
 //!     metrics: BTreeMap::new(),
 //!     seconds: 0.5,
 //!     log: Vec::new(),
 //!     program: "example".to_owned(),
-//! })?;
+//! };
+//! store.put_record(&Record { parts, head })?;
 //! let record = store.record(&key)?.ok_or("just stored")?;
 //! assert_eq!(&*store.get(&record.outputs["data"])?, b"an artifact");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -33,6 +33,7 @@
 //! | `record`, `record_format`, `checkpoint_format`, `journal`, `names`, `seal` | what is stored, and its file formats |
 //! | `store` | the [`Store`] trait and its laws |
 //! | `settle`, `claims` | durability in batches; work shared between processes |
+//! | `read_ahead` | records read while a pipeline is planned |
 //! | `states` | where finished work ended, for work that goes further |
 //! | `inspect`, `collect` | a whole store verified, and kept within limits |
 //! | `incoming` | what arrives from another store |
@@ -58,6 +59,7 @@ mod names;
 mod objects;
 mod quarantine;
 mod ram_store;
+mod read_ahead;
 mod record;
 mod record_format;
 mod seal;
@@ -77,5 +79,5 @@ pub use inspect::Verified;
 pub use journal::{Journal, JournalWriter};
 pub use key::{KEY_CONTEXT, KEY_FORMAT, KeyBuilder, KeyPart};
 pub use ram_store::RamStore;
-pub use record::Record;
+pub use record::{Record, RecordHead};
 pub use store::Store;

@@ -19,6 +19,8 @@ const VERSION: u32 = 1;
 /// A file is written anew when it has more lines than this for each node that it names, and more than a few.
 const LINES_PER_NODE: usize = 4;
 const FEW_LINES: usize = 1_000;
+/// Bytes of a line with a short name.
+const SHORTEST_LINE: usize = 128;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,7 +48,8 @@ pub(crate) struct Names {
 impl Names {
     /// Reads a file's bytes.
     pub(crate) fn read(bytes: &[u8]) -> Self {
-        let mut names = Self { torn: bytes.last().is_some_and(|last| *last != b'\n'), ..Self::default() };
+        let torn = bytes.last().is_some_and(|last| *last != b'\n');
+        let mut names = Self { keys: HashMap::with_capacity(bytes.len() / SHORTEST_LINE), lines: 0, torn };
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             names.lines += 1;
             if let Some((node, key)) = read_line(line) {
@@ -58,6 +61,11 @@ impl Names {
 
     pub(crate) fn key_of(&self, node: &str) -> Option<Key> {
         self.keys.get(node).copied()
+    }
+
+    /// The keys of all nodes, in no order.
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        self.keys.values().copied().collect()
     }
 
     /// Takes in a new key; the line to append, or none when nothing changed.

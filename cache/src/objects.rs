@@ -23,10 +23,12 @@ use crate::error::StoreError;
 use crate::journal::{self, FileJournal, Journal, JournalWriter};
 use crate::names::Names;
 use crate::quarantine::Aside;
-use crate::record::Record;
+use crate::read_ahead::Ahead;
+use crate::record::{Record, RecordHead};
 use crate::record_format::{self, RecordFormatError};
 use crate::settle::Unsettled;
 use crate::store::Store;
+use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -37,6 +39,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Begins the names of files that are not complete yet.
 pub(crate) const NEW_PREFIX: &str = ".new-";
 const LONGEST_RUN_ID: usize = 80;
+
+/// Reads a record's file, or a part of it.
+pub(crate) type Parse<T> = fn(&[u8]) -> Result<T, RecordFormatError>;
 
 pub(crate) struct Objects {
     pub(crate) disk: Box<dyn Disk>,
@@ -51,6 +56,7 @@ pub(crate) struct Objects {
     durable: Mutex<HashSet<PathBuf>>,
     names: Mutex<HashMap<String, Names>>,
     pub(crate) unsettled: Unsettled,
+    pub(crate) ahead: Ahead,
     /// Whether records settle later, on [`Store::settle`], and not at once.
     lazy: AtomicBool,
     warnings: Mutex<Vec<String>>,
@@ -70,6 +76,7 @@ impl Objects {
             durable: Mutex::default(),
             names: Mutex::default(),
             unsettled: Unsettled::default(),
+            ahead: Ahead::default(),
             lazy: AtomicBool::new(false),
             warnings: Mutex::default(),
             process: RandomState::new().hash_one(std::process::id()),
@@ -234,6 +241,34 @@ impl Objects {
         then(all.entry(pipeline.to_owned()).or_insert(names))
     }
 
+    /// The record under a key, or of it what `parse` takes in.
+    fn read_record<T: Borrow<RecordHead>>(&self, key: &Key, parse: Parse<T>) -> Result<Option<T>, StoreError> {
+        let path = self.record_path(key);
+        let what = || format!("record {}{}", Key::PREFIX, key.short());
+        let Some(bytes) = self.read_if_there("reading a record", &path)? else {
+            return self.pending_record(key, parse);
+        };
+        match parse(&bytes) {
+            Ok(record) if record.borrow().key == *key => return Ok(Some(record)),
+            Ok(_) => self.set_aside(&what(), &path, "it belongs to another key"),
+            Err(error @ RecordFormatError::Version { .. }) => {
+                self.warn(format!("{} counts as absent: {error} ({})", what(), path.display()));
+            }
+            Err(error) => self.set_aside(&what(), &path, &error.to_string()),
+        }
+        Ok(None)
+    }
+
+    /// The head of a record, from its file.
+    pub(crate) fn record_head_now(&self, key: &Key) -> Result<Option<RecordHead>, StoreError> {
+        self.read_record(key, record_format::head_from_bytes)
+    }
+
+    /// The keys that the nodes of a pipeline last had, in no order.
+    pub(crate) fn last_keys(&self, pipeline: &str) -> Vec<Key> {
+        self.with_names(pipeline, |names| names.keys())
+    }
+
     fn append_name(&self, path: &Path, line: &str) -> io::Result<()> {
         let mut file = match self.disk.append(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -299,20 +334,11 @@ impl Store for Objects {
     }
 
     fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let path = self.record_path(key);
-        let what = || format!("record {}{}", Key::PREFIX, key.short());
-        let Some(bytes) = self.read_if_there("reading a record", &path)? else {
-            return self.pending_record(key);
-        };
-        match record_format::from_bytes(&bytes) {
-            Ok(record) if record.key == *key => return Ok(Some(record)),
-            Ok(_) => self.set_aside(&what(), &path, "it belongs to another key"),
-            Err(error @ RecordFormatError::Version { .. }) => {
-                self.warn(format!("{} counts as absent: {error} ({})", what(), path.display()));
-            }
-            Err(error) => self.set_aside(&what(), &path, &error.to_string()),
-        }
-        Ok(None)
+        self.read_record(key, record_format::from_bytes)
+    }
+
+    fn record_head(&self, key: &Key) -> Result<Option<RecordHead>, StoreError> {
+        self.ahead.take(key).map_or_else(|| self.record_head_now(key), |head| Ok(Some(head)))
     }
 
     fn put_record(&self, record: &Record) -> Result<(), StoreError> {

@@ -1,17 +1,40 @@
-//! [`Record`]: what is kept under a key.
+//! [`Record`]: what is kept under a key; [`RecordHead`]: the part of it that most readers need.
 
 use crate::digest::{Digest, Key};
 use crate::key::KeyPart;
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 /// The result of a node as stored under its key: what went in, what came out. Its file format is in
 /// `record_format.rs`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// The key it is stored under.
-    pub key: Key,
     /// What the key was made of, sorted by name.
     pub parts: Vec<KeyPart>,
+    /// What came out. Its fields are read as if they were the record's own.
+    pub head: RecordHead,
+}
+
+impl Borrow<RecordHead> for Record {
+    fn borrow(&self) -> &RecordHead {
+        &self.head
+    }
+}
+
+impl Deref for Record {
+    type Target = RecordHead;
+
+    fn deref(&self) -> &RecordHead {
+        &self.head
+    }
+}
+
+/// A record without what its key was made of: what came out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordHead {
+    /// The key it is stored under.
+    pub key: Key,
     /// Digest of the artifact at each output port.
     pub outputs: BTreeMap<String, Digest>,
     /// Final value of each metric; not finite values are kept as they are.

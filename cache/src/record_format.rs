@@ -6,9 +6,9 @@
 
 use crate::digest::{Digest, Key};
 use crate::key::KeyPart;
-use crate::record::Record;
+use crate::record::{Record, RecordHead};
 use crate::seal;
-use serde::de::{self, Visitor};
+use serde::de::{self, DeserializeOwned, IgnoredAny, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -30,10 +30,10 @@ pub(crate) enum RecordFormatError {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RecordFile {
+struct RecordFile<Parts> {
     format: u32,
     key: Key,
-    parts: Vec<PartFile>,
+    parts: Parts,
     outputs: BTreeMap<String, Digest>,
     metrics: BTreeMap<String, Float>,
     seconds: Float,
@@ -61,7 +61,7 @@ pub(crate) fn to_bytes(record: &Record) -> Result<Vec<u8>, serde_json::Error> {
     let file = RecordFile {
         format: VERSION,
         key: record.key,
-        parts: record.parts.iter().map(part).collect(),
+        parts: record.parts.iter().map(part).collect::<Vec<_>>(),
         outputs: record.outputs.clone(),
         metrics: record.metrics.iter().map(|(name, value)| (name.clone(), Float(*value))).collect(),
         seconds: Float(record.seconds),
@@ -74,20 +74,30 @@ pub(crate) fn to_bytes(record: &Record) -> Result<Vec<u8>, serde_json::Error> {
 
 /// Reads a record's file.
 pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Record, RecordFormatError> {
+    let (parts, head) = read::<Vec<PartFile>>(bytes)?;
+    Ok(Record { parts: parts.into_iter().map(|part| KeyPart { name: part.name, value: part.value }).collect(), head })
+}
+
+/// Reads a record's file without taking in what the key was made of.
+pub(crate) fn head_from_bytes(bytes: &[u8]) -> Result<RecordHead, RecordFormatError> {
+    Ok(read::<IgnoredAny>(bytes)?.1)
+}
+
+fn read<Parts: DeserializeOwned>(bytes: &[u8]) -> Result<(Parts, RecordHead), RecordFormatError> {
     if !seal::is_sealed(bytes) {
         return Err(RecordFormatError::Seal);
     }
     check_version(bytes)?;
-    let file: RecordFile = serde_json::from_slice(bytes).map_err(RecordFormatError::Content)?;
-    Ok(Record {
+    let file: RecordFile<Parts> = serde_json::from_slice(bytes).map_err(RecordFormatError::Content)?;
+    let head = RecordHead {
         key: file.key,
-        parts: file.parts.into_iter().map(|part| KeyPart { name: part.name, value: part.value }).collect(),
         outputs: file.outputs,
         metrics: file.metrics.into_iter().map(|(name, value)| (name, value.0)).collect(),
         seconds: file.seconds.0,
         log: file.log,
         program: file.program,
-    })
+    };
+    Ok((file.parts, head))
 }
 
 /// Looks at the version alone, so that a newer format is called that and not "unknown member".
@@ -144,12 +154,8 @@ mod tests {
     use serde_json::json;
 
     fn sample() -> Record {
-        Record {
+        let head = RecordHead {
             key: Key::from_bytes([7; 32]),
-            parts: vec![
-                KeyPart::new("kind", json!("distill")),
-                KeyPart::new("with", json!({"lr": 0.1, "ipc": 10, "tag": "é\n"})),
-            ],
             outputs: BTreeMap::from([("set".into(), Digest::of(b"set"))]),
             metrics: BTreeMap::from([
                 ("accuracy".into(), 0.1 + 0.2),
@@ -159,15 +165,21 @@ mod tests {
             seconds: 1.25,
             log: vec!["one".into(), "two".into()],
             program: "pddflow 0.1.0".into(),
-        }
+        };
+        let parts = vec![
+            KeyPart::new("kind", json!("distill")),
+            KeyPart::new("with", json!({"lr": 0.1, "ipc": 10, "tag": "é\n"})),
+        ];
+        Record { parts, head }
     }
 
     #[test]
     fn a_record_round_trips() {
         let record = sample();
         assert_eq!(from_bytes(&to_bytes(&record).unwrap()).unwrap(), record);
+        assert_eq!(head_from_bytes(&to_bytes(&record).unwrap()).unwrap(), record.head);
         let mut odd = sample();
-        odd.metrics.insert("nan".into(), f64::NAN);
+        odd.head.metrics.insert("nan".into(), f64::NAN);
         let back = from_bytes(&to_bytes(&odd).unwrap()).unwrap();
         assert!(back.metrics["nan"].is_nan());
         assert_eq!(back.metrics["none"].to_bits(), (-0.0_f64).to_bits());
@@ -186,7 +198,7 @@ mod tests {
         for bit in 0..bytes.len() * 8 {
             let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert!(from_bytes(&damaged).is_err(), "bit {bit}");
+            assert!(from_bytes(&damaged).is_err() && head_from_bytes(&damaged).is_err(), "bit {bit}");
         }
         for length in 0..bytes.len() {
             assert!(from_bytes(&bytes[..length]).is_err(), "length {length}");

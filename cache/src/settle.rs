@@ -26,10 +26,10 @@
 
 use crate::digest::{Digest, Key};
 use crate::error::StoreError;
-use crate::objects::{Objects, ignore_missing, lock, parent};
-use crate::record::Record;
-use crate::record_format;
+use crate::objects::{Objects, Parse, ignore_missing, lock, parent};
+use crate::record::RecordHead;
 use crate::store::Store as _;
+use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ impl Objects {
     }
 
     /// Notes that a record was written to its pending place, and which artifacts must be durable before it counts.
-    pub(crate) fn note_record(&self, record: &Record) {
+    pub(crate) fn note_record(&self, record: &RecordHead) {
         lock(&self.unsettled.trusted).insert(record.key);
         let mut waiting = lock(&self.unsettled.waiting);
         waiting.artifacts.extend(record.outputs.values().map(|digest| self.artifact_path(digest)));
@@ -104,10 +104,15 @@ impl Objects {
     }
 
     /// The record in the pending place, if it can be trusted.
-    pub(crate) fn pending_record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+    pub(crate) fn pending_record<T: Borrow<RecordHead>>(
+        &self,
+        key: &Key,
+        parse: Parse<T>,
+    ) -> Result<Option<T>, StoreError> {
         let Some(bytes) = self.read_if_there("reading a record", &self.pending_path(key))? else { return Ok(None) };
         // A loss of power leaves torn ones; their nodes run again and replace them.
-        let Ok(record) = record_format::from_bytes(&bytes) else { return Ok(None) };
+        let Ok(found) = parse(&bytes) else { return Ok(None) };
+        let record = found.borrow();
         if record.key != *key {
             return Ok(None);
         }
@@ -116,9 +121,9 @@ impl Objects {
             if !record.outputs.values().all(whole) {
                 return Ok(None);
             }
-            self.note_record(&record);
+            self.note_record(record);
         }
-        Ok(Some(record))
+        Ok(Some(found))
     }
 
     /// Makes everything that was written so far survive a loss of power.

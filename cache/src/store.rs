@@ -5,7 +5,7 @@ use crate::claims::Claim;
 use crate::digest::{Digest, Key};
 use crate::error::StoreError;
 use crate::journal::{Journal, JournalWriter};
-use crate::record::Record;
+use crate::record::{Record, RecordHead};
 
 /// Where artifacts, records, checkpoints and journals live.
 ///
@@ -36,6 +36,14 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// The file is there but cannot be read.
     fn record(&self, key: &Key) -> Result<Option<Record>, StoreError>;
+
+    /// What came out, of the record under a key: the same with less to read.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    fn record_head(&self, key: &Key) -> Result<Option<RecordHead>, StoreError> {
+        Ok(self.record(key)?.map(|record| record.head))
+    }
 
     /// Stores a record under its key, replacing an earlier one. Its artifacts must have been put before.
     ///

@@ -41,7 +41,7 @@ fn records_and_checkpoints_are_replaced_and_cleared() {
         assert_eq!(store.record(&key("a")).unwrap(), None);
         let mut first = record("a", Digest::of(b"1"));
         store.put_record(&first).unwrap();
-        first.seconds = 7.0;
+        first.head.seconds = 7.0;
         store.put_record(&first).unwrap();
         assert_eq!(store.record(&key("a")).unwrap(), Some(first));
         assert_eq!(store.record(&key("b")).unwrap(), None);

@@ -17,6 +17,8 @@ mod progressive;
 #[expect(dead_code, reason = "the tests of core/remote use all of it")]
 mod server;
 mod transfer;
+#[cfg(unix)]
+mod users;
 
 use pddflow_tests::{Digests, Place, Ran};
 use std::sync::OnceLock;

@@ -1,21 +1,21 @@
 //! Shared by the tests of the store.
 #![allow(dead_code, reason = "not every test program needs all of it")]
 
-use pddflow_cache::{Digest, Key, KeyBuilder, KeyPart, Record, Store};
+use pddflow_cache::{Digest, Key, KeyBuilder, KeyPart, Record, RecordHead, Store};
 use std::collections::BTreeMap;
 
 /// A record with one output.
 pub(crate) fn record(name: &str, output: Digest) -> Record {
     let (key, parts) = KeyBuilder::new().part("kind", name.into()).finish().unwrap();
-    Record {
+    let head = RecordHead {
         key,
-        parts,
         outputs: BTreeMap::from([("out".to_owned(), output)]),
         metrics: BTreeMap::from([("accuracy".to_owned(), 0.5)]),
         seconds: 0.25,
         log: vec!["said".to_owned()],
         program: "test".to_owned(),
-    }
+    };
+    Record { parts, head }
 }
 
 /// The key of [`record`].

@@ -19,15 +19,32 @@ pub(crate) struct Opened {
 impl Opened {
     /// Reads and checks the pipeline, opens the store. Nothing is written.
     pub(crate) fn new(pipeline: &PipelineArgs, place: &PlaceArgs) -> Result<Self, Problem> {
+        Self::with(pipeline, place, |_, _| {})
+    }
+
+    /// The same for commands that will ask about every node: their records are read meanwhile.
+    pub(crate) fn for_all(pipeline: &PipelineArgs, place: &PlaceArgs) -> Result<Self, Problem> {
+        Self::with(pipeline, place, |store, file| store.read_ahead(&file.plan_name()))
+    }
+
+    fn with(
+        pipeline: &PipelineArgs,
+        place: &PlaceArgs,
+        begin: impl FnOnce(&FsStore, &PipelineFile),
+    ) -> Result<Self, Problem> {
         let file = PipelineFile::read(&pipeline.file)?;
+        let store = FsStore::open(&place::store_root(place.cache_dir.as_deref()));
+        // What is wrong with the pipeline is told first.
+        if let Ok(store) = &store {
+            begin(store, &file);
+        }
         let library = Library::new(place::library_options(place, file.plugin_files().to_vec()));
         let options = Options { set: pipeline.set.clone(), profile: pipeline.profile.clone() };
         let plan = file.plan(&library, &options).map_err(|diagnostics| {
             // With a broken plugin every use of it is a problem; the cause is the one to show.
             plugin_problem(&library).unwrap_or_else(|| diagnostics.into())
         })?;
-        let store = FsStore::open(&place::store_root(place.cache_dir.as_deref()))?;
-        Ok(Self { library, plan, store })
+        Ok(Self { library, plan, store: store? })
     }
 
     /// The part of the plan that the command line chooses.
@@ -63,10 +80,10 @@ impl Opened {
     }
 
     /// The artifact type of an output port of a node.
-    pub(crate) fn artifact(&self, node: &PlanNode, port: &str) -> String {
+    pub(crate) fn artifact(&self, node: &PlanNode, port: &str) -> &str {
         use pddflow_pipeline::Catalog as _;
         let ports = self.library.kind(&node.kind).map(|kind| kind.outputs.as_slice()).unwrap_or_default();
-        ports.iter().find(|found| found.name == port).map(|found| found.artifact.clone()).unwrap_or_default()
+        ports.iter().find(|found| found.name == port).map(|found| found.artifact.as_str()).unwrap_or_default()
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn metrics(store: &FsStore, node: &PastNode) -> BTreeMap<String, f64>
     if node.state != PastState::Fresh {
         return node.metrics.clone();
     }
-    let record = node.key.and_then(|key| store.record(&key).ok().flatten());
+    let record = node.key.and_then(|key| store.record_head(&key).ok().flatten());
     record.map(|record| record.metrics).unwrap_or_default()
 }
 

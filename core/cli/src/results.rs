@@ -3,25 +3,51 @@
 use crate::exit::Exit;
 use crate::opened::Opened;
 use crate::problem::Problem;
-use pddflow_cache::{Digest, Record, Store as _, StoreErrorKind};
+use pddflow_cache::{Digest, RecordHead, Store as _, StoreErrorKind};
 use pddflow_nodes::artifact::Files;
-use pddflow_pipeline::PlanNode;
+use pddflow_pipeline::{NodeId, PlanNode};
 use pddflow_runner::{Summary, parallel_map};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+/// The artifact type of tables.
+pub(crate) const TABLE: &str = "table";
 /// Artifact types whose bytes are a tree of files.
-const TREES: [&str; 2] = ["files", "table"];
+const TREES: [&str; 2] = ["files", TABLE];
 
 /// Whether an artifact of this type is a tree of files.
 pub(crate) fn is_tree(artifact: &str) -> bool {
     TREES.contains(&artifact)
 }
 
-/// What a node gave as files: artifact type and files.
+/// What a node gave as files.
 pub(crate) struct Trees {
-    pub(crate) node: String,
-    pub(crate) trees: Vec<(String, Files)>,
+    pub(crate) node: NodeId,
+    pub(crate) folder: PathBuf,
+    /// How many files it gave.
+    pub(crate) files: usize,
+    /// Its tables, as Markdown.
+    pub(crate) tables: Vec<String>,
+    /// Those of which not every file lies in the folder as it was given. The others need not stay in memory.
+    pub(crate) unwritten: Vec<Files>,
+}
+
+impl Trees {
+    fn take(&mut self, artifact: &str, tree: Files) {
+        self.files += tree.len();
+        if artifact == TABLE {
+            self.tables.extend(markdown(&tree));
+        }
+        if !tree.iter().all(|(name, bytes)| holds(&self.folder.join(name), bytes).unwrap_or(false)) {
+            self.unwritten.push(tree);
+        }
+    }
+
+    /// Writes what does not lie in the folder.
+    pub(crate) fn write(&self) -> Result<(), Problem> {
+        let mut write = self.unwritten.iter().map(|tree| write_tree(tree, &self.folder));
+        write.try_for_each(|written| written.map_err(|error| unwritable(&self.folder, &error)))
+    }
 }
 
 /// Why the files of a run cannot be read.
@@ -31,34 +57,45 @@ pub(crate) enum Unreadable {
     Other(Problem),
 }
 
-/// Everything that the nodes of a run gave as files. All of it is read before the first failure is returned, so that
-/// one more run mends all damage.
-pub(crate) fn collect(opened: &Opened, summary: &Summary) -> Result<Vec<Trees>, Unreadable> {
-    let read = |at: usize| trees_of(opened, &opened.plan.nodes[at], summary.nodes[at].record.as_deref());
+/// Everything that the nodes of a run gave as files, compared with what lies in the folder of results. All of it is read
+/// before the first failure is returned, so that one more run mends all damage.
+pub(crate) fn collect(opened: &Opened, summary: &Summary, results: &Path) -> Result<Vec<Trees>, Unreadable> {
+    let read = |at: usize| trees_of(opened, (&opened.plan.nodes[at], summary.nodes[at].record.as_deref()), results);
     let (mut all, mut failure) = (Vec::new(), None);
     for found in parallel_map(opened.plan.nodes.len().min(summary.nodes.len()), read) {
         match found {
-            Ok(trees) if trees.trees.is_empty() => {}
-            Ok(trees) => all.push(trees),
+            Ok(trees) => all.extend(trees),
             Err(error) => failure = failure.or(Some(error)),
         }
     }
     failure.map_or(Ok(all), Err)
 }
 
-/// What one node gave; also here all of it is read before the first failure is returned.
-fn trees_of(opened: &Opened, node: &PlanNode, record: Option<&Record>) -> Result<Trees, Unreadable> {
-    let (mut trees, mut failure) = (Vec::new(), None);
+/// What one node gave, if it gave files; also here all of it is read before the first failure is returned.
+fn trees_of(
+    opened: &Opened,
+    (node, record): (&PlanNode, Option<&RecordHead>),
+    results: &Path,
+) -> Result<Option<Trees>, Unreadable> {
+    let (mut trees, mut failure) = (None, None);
     for (port, digest) in record.iter().flat_map(|record| &record.outputs) {
         let artifact = opened.artifact(node, port);
-        if is_tree(&artifact) {
-            match read_tree(opened, digest) {
-                Ok(tree) => trees.push((artifact, tree)),
-                Err(error) => failure = failure.or(Some(error)),
-            }
+        if !is_tree(artifact) {
+            continue;
+        }
+        let trees = trees.get_or_insert_with(|| Trees {
+            node: node.id.clone(),
+            folder: folder_of(results, &opened.plan.name, node.id.as_str()),
+            files: 0,
+            tables: Vec::new(),
+            unwritten: Vec::new(),
+        });
+        match read_tree(opened, digest) {
+            Ok(tree) => trees.take(artifact, tree),
+            Err(error) => failure = failure.or(Some(error)),
         }
     }
-    failure.map_or(Ok(Trees { node: node.id.to_string(), trees }), Err)
+    failure.map_or(Ok(trees), Err)
 }
 
 fn read_tree(opened: &Opened, digest: &Digest) -> Result<Files, Unreadable> {
@@ -75,6 +112,12 @@ pub(crate) fn tree(bytes: &[u8]) -> Result<Files, Problem> {
         let causes = crate::problem::causes(&error);
         Problem::new(Exit::Store, error.code(), error.to_string()).with_help(error.help()).with_causes(causes)
     })
+}
+
+/// The Markdown texts among files.
+pub(crate) fn markdown(tree: &Files) -> Vec<String> {
+    let texts = tree.iter().filter(|(name, _)| name.ends_with(".md"));
+    texts.map(|(_, bytes)| String::from_utf8_lossy(bytes).trim_end().to_owned() + "\n").collect()
 }
 
 /// The folder of a node's results: its name, with what no file system likes replaced.
@@ -108,10 +151,16 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Whether a file is these bytes and no more. Asked of every result in every run, so with few calls of the system.
 fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
-    let mut present = Vec::with_capacity(bytes.len() + 1);
-    let limit = bytes.len() as u64 + 1;
-    fs_err::File::open(path)?.take(limit).read_to_end(&mut present)?;
-    Ok(present == bytes)
+    let mut file = fs_err::File::open(path)?;
+    // A byte more than expected: when it stays empty, the file has ended.
+    let (mut present, mut length) = (vec![0; bytes.len() + 1], 0);
+    loop {
+        let read = file.read(&mut present[length..])?;
+        length += read;
+        if read == 0 || length >= bytes.len() {
+            return Ok(present[..length] == *bytes);
+        }
+    }
 }
 
 /// Temporary files are private to the user; results are not.

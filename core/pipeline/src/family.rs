@@ -17,7 +17,7 @@ use crate::scalar;
 use crate::source::Span;
 use crate::suggest::suggest;
 use crate::syntax::{Entry, Node, Tree, describe};
-use crate::template::{Budget, Compiled, Evaluator, Failure, compile};
+use crate::template::{Budget, Compiled, Evaluator, Failure, compile, is_template};
 
 /// Most instances of a plan.
 pub(crate) const MAX_INSTANCES: usize = 100_000;
@@ -160,7 +160,7 @@ fn compile_excludes(report: &mut Report, declaration: &Declaration) -> Option<Ve
 
 fn compile_exclude(report: &mut Report, declaration: &Declaration, node: &Node) -> Option<Exclude> {
     let Tree::Map(entries) = &node.tree else {
-        if node.as_text().is_some_and(|text| text.contains("${")) {
+        if node.as_text().is_some_and(is_template) {
             return compile(report, node).map(Exclude::Condition);
         }
         report.add(
@@ -213,7 +213,7 @@ fn check_excluded_values(report: &mut Report, declaration: &Declaration, axes: &
                 let Tree::Scalar(value) = &node.tree else {
                     continue;
                 };
-                let templated = node.as_text().is_some_and(|text| text.contains("${"));
+                let templated = node.as_text().is_some_and(is_template);
                 if !templated && !values.iter().any(|known| equal(known, value)) {
                     let written = display(value).unwrap_or_default();
                     let known: Vec<String> = values.iter().filter_map(display).collect();

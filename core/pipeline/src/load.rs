@@ -90,6 +90,12 @@ impl PipelineFile {
         }
     }
 
+    /// The pipeline's `name`, else its file's name without extension.
+    #[must_use]
+    pub fn plan_name(&self) -> String {
+        plan_name(&self.document, &self.name)
+    }
+
     /// The plugin files that the pipeline names, relative ones resolved against the folder of the file that names them,
     /// so that they can be loaded before the pipeline is checked against their kinds.
     #[must_use]
@@ -255,15 +261,9 @@ impl Assembly<'_> {
             }
         }
         let produced: Vec<usize> = drafts.iter().map(|draft| draft.family).collect();
-        let mut nodes: Vec<Option<PlanNode>> = Vec::new();
-        nodes.resize_with(drafts.len(), || None);
-        for (index, draft) in drafts.into_iter().enumerate() {
-            let place = places.get(index).copied().unwrap_or(index);
-            if let Some(slot) = nodes.get_mut(place) {
-                *slot = self.node(draft, &places, &produced);
-            }
-        }
-        let nodes: Vec<PlanNode> = nodes.into_iter().flatten().collect();
+        let mut drafts: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
+        let mut node = |index: &usize| self.node(drafts.get_mut(*index)?.take()?, &places, &produced);
+        let nodes: Vec<PlanNode> = ordered.iter().filter_map(&mut node).collect();
         let graph = graph_of(&nodes);
         (nodes, graph)
     }

@@ -18,7 +18,7 @@ use crate::setting::{Pools, Settings, compile_settings};
 use crate::source::Span;
 use crate::suggest::suggest;
 use crate::syntax::{Node, Tree};
-use crate::template::{Budget, Compiled, Evaluator, Failure, compile};
+use crate::template::{Budget, Compiled, Evaluator, Failure, compile, is_template};
 
 const INPUT: &str = "pddflow::pipeline::input";
 const PARAMETER: &str = "pddflow::pipeline::parameter";
@@ -275,7 +275,7 @@ fn step<'a>(node: &'a Node, token: &str) -> Option<(&'a Node, Option<Span>)> {
     match &node.tree {
         Tree::Map(entries) => {
             let exact = entries.iter().find(|entry| entry.key == token);
-            let computed = || entries.iter().find(|entry| entry.key.contains("${"));
+            let computed = || entries.iter().find(|entry| is_template(&entry.key));
             let entry = exact.or_else(computed)?;
             Some((&entry.value, Some(entry.key_span)))
         }

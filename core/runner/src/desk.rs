@@ -8,13 +8,13 @@ use crate::key::{base_parts, input_parts, lineage_key, node_key, node_parts};
 use crate::kinds::{Artifact, Growing, Inputs, Kinds};
 use crate::parallel::parallel_map;
 use crate::reason::{self, StaleReason};
-use pddflow_cache::{Digest, Key, KeyPart, Record, Store, StoreError};
+use pddflow_cache::{Digest, Key, KeyPart, Record, RecordHead, Store, StoreError};
 use pddflow_pipeline::{InputRef, NodeId, Plan, PlanNode};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The records of the nodes that have their results, by place in the plan.
-type Records = [Option<Arc<Record>>];
+type Records = [Option<Arc<RecordHead>>];
 
 /// What can be known of a node before any other is looked at.
 struct Prepared {
@@ -29,9 +29,9 @@ struct Prepared {
 #[derive(Clone)]
 pub(crate) enum Found {
     Nothing,
-    Whole(Arc<Record>),
+    Whole(Arc<RecordHead>),
     /// A record, and what it lacks.
-    Lacking(Arc<Record>, Vec<StaleReason>),
+    Lacking(Arc<RecordHead>, Vec<StaleReason>),
 }
 
 /// A node whose inputs are known.
@@ -122,12 +122,9 @@ impl<'a> Desk<'a> {
         self.prepared[at].last
     }
 
-    /// The record of last time.
-    pub(crate) fn last_record(&self, at: usize) -> Option<Arc<Record>> {
-        match &self.prepared[at].found {
-            Some(Found::Whole(record) | Found::Lacking(record, _)) => Some(Arc::clone(record)),
-            _ => None,
-        }
+    /// The record of last time, if it can be read.
+    pub(crate) fn last_record(&self, at: usize) -> Option<Record> {
+        self.last_key(at).and_then(|key| self.store.record(&key).ok().flatten())
     }
 
     /// The parts of a node's key that are known before any other node is looked at.
@@ -137,7 +134,10 @@ impl<'a> Desk<'a> {
 
     /// How long the node took last time.
     pub(crate) fn last_seconds(&self, at: usize) -> Option<f64> {
-        self.last_record(at).map(|record| record.seconds)
+        match &self.prepared[at].found {
+            Some(Found::Whole(record) | Found::Lacking(record, _)) => Some(record.seconds),
+            _ => None,
+        }
     }
 
     /// The nodes directly before that have no result yet, each once.
@@ -224,12 +224,9 @@ impl<'a> Desk<'a> {
         if last == assessed.key {
             return vec![StaleReason::RecordMissing { key: last }];
         }
-        let changes = match &prepared.found {
-            Some(Found::Whole(earlier) | Found::Lacking(earlier, _)) => {
-                reason::changes(earlier, &self.parts(at, assessed), |port| self.names_at(at, port))
-            }
-            _ => Vec::new(),
-        };
+        let changes = self.last_record(at).map_or_else(Vec::new, |earlier| {
+            reason::changes(&earlier.parts, &self.parts(at, assessed), |port| self.names_at(at, port))
+        });
         if changes.is_empty() { vec![StaleReason::HistoryMissing { key: last }] } else { changes }
     }
 
@@ -247,7 +244,7 @@ impl<'a> Desk<'a> {
 }
 
 fn look_up(store: &dyn Store, key: &Key, used: &[&str]) -> Result<Found, StoreError> {
-    let Some(record) = store.record(key)? else { return Ok(Found::Nothing) };
+    let Some(record) = store.record_head(key)? else { return Ok(Found::Nothing) };
     let mut lacks = Vec::new();
     for (output, digest) in &record.outputs {
         if !store.contains(digest) {

@@ -2,7 +2,7 @@
 
 use crate::error::NodeFailure;
 use crate::reason::StaleReason;
-use pddflow_cache::{Digest, Key, Record};
+use pddflow_cache::{Digest, Key, RecordHead};
 use pddflow_pipeline::NodeId;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -42,7 +42,7 @@ pub enum RunEvent {
         node: NodeId,
         /// Its record.
         #[serde(serialize_with = "record_fields")]
-        record: Arc<Record>,
+        record: Arc<RecordHead>,
     },
     /// Another process is computing the same; its result will be taken.
     NodeWaiting {
@@ -192,8 +192,7 @@ pub enum SkipReason {
     },
 }
 
-/// What a reader of events needs of a record: not the parts of its key.
-fn record_fields<S: Serializer>(record: &Arc<Record>, serializer: S) -> Result<S::Ok, S::Error> {
+fn record_fields<S: Serializer>(record: &Arc<RecordHead>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut fields = serializer.serialize_struct("record", 5)?;
     fields.serialize_field("key", &record.key)?;
     fields.serialize_field("outputs", &record.outputs)?;

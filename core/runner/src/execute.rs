@@ -42,7 +42,7 @@ use crate::summary::{Outcome, Summary};
 use crate::teller::Teller;
 use crate::worker::{Done, Job, Message, Shared, Workers};
 use crossbeam_channel::{Receiver, bounded};
-use pddflow_cache::{JournalWriter, Key, Record, Store, StoreErrorKind};
+use pddflow_cache::{JournalWriter, Key, RecordHead, Store, StoreErrorKind};
 use pddflow_pipeline::Plan;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
@@ -170,14 +170,14 @@ struct Execution<'scope, 'env> {
     messages: Receiver<Message>,
     nodes: Vec<Node>,
     /// The results so far. While a node runs again, its earlier record stays here.
-    records: Vec<Option<Arc<Record>>>,
+    records: Vec<Option<Arc<RecordHead>>>,
     to_assess: BTreeSet<usize>,
     ready: Ready,
     jobs: HashMap<usize, (Job<'env>, Vec<StaleReason>)>,
     /// Keys on their way, with the nodes that wait for another node to make them.
     twins: HashMap<Key, Vec<usize>>,
     /// Results of this run, which the desk cannot know.
-    made: HashMap<Key, Arc<Record>>,
+    made: HashMap<Key, Arc<RecordHead>>,
     /// By node that runs again: those that wait for it.
     waiting_again: HashMap<usize, Vec<usize>>,
     /// Nodes that wait, or waited, for another process; and those of them to ask for again.
@@ -388,7 +388,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
     }
 
     /// A node has its result: those after it come closer.
-    fn complete(&mut self, at: usize, record: Arc<Record>, outcome: Outcome) {
+    fn complete(&mut self, at: usize, record: Arc<RecordHead>, outcome: Outcome) {
         self.tell_result(at, &record, outcome);
         if self.desk.last_key(at) != Some(record.key) {
             self.to_remember.push((at, record.key));
@@ -410,7 +410,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         }
     }
 
-    fn tell_result(&mut self, at: usize, record: &Arc<Record>, outcome: Outcome) {
+    fn tell_result(&mut self, at: usize, record: &Arc<RecordHead>, outcome: Outcome) {
         let node = self.plan.nodes[at].id.clone();
         self.teller.tell(match outcome {
             Outcome::Ran => RunEvent::NodeFinished {

@@ -4,7 +4,7 @@ use crate::desk::{Desk, Found};
 use crate::freshness::{Freshness, freshness};
 use crate::kinds::Kinds;
 use crate::reason::{self, StaleReason};
-use pddflow_cache::{Key, KeyPart, Record, Store};
+use pddflow_cache::{Key, KeyPart, Record, RecordHead, Store};
 use pddflow_pipeline::{NodeId, Plan};
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub struct Explanation {
     /// The key that it had last time, if that is known.
     pub last_key: Option<Key>,
     /// The record of last time.
-    pub last: Option<Arc<Record>>,
+    pub last: Option<Record>,
     /// Every part of the key that is known now, sorted by name. Inputs are absent as long as they are not known.
     pub parts: Vec<KeyPart>,
     /// What changed since last time, every change.
@@ -37,7 +37,7 @@ pub struct Explanation {
 pub fn explain(plan: &Plan, kinds: &dyn Kinds, store: &dyn Store, at: usize) -> Explanation {
     let wanted = ancestors(plan, at);
     let desk = Desk::of_some(plan, kinds, store, |node| wanted[node]);
-    let mut records: Vec<Option<Arc<Record>>> = vec![None; plan.nodes.len()];
+    let mut records: Vec<Option<Arc<RecordHead>>> = vec![None; plan.nodes.len()];
     let mut states = Vec::new();
     for node in (0..=at).filter(|node| wanted[*node]) {
         let state = freshness(&desk, node, &records).unwrap_or_else(|error| Freshness::Invalid { error });
@@ -55,7 +55,7 @@ pub fn explain(plan: &Plan, kinds: &dyn Kinds, store: &dyn Store, at: usize) -> 
     };
     let last = desk.last_record(at);
     let (changes, unchanged) = match &last {
-        Some(last) => compared(last, &parts, known, |port| desk.names_at(at, port)),
+        Some(last) => compared(&last.parts, &parts, known, |port| desk.names_at(at, port)),
         None => (Vec::new(), Vec::new()),
     };
     let lacks = assessed.map(|assessed| assessed.found);
@@ -78,14 +78,14 @@ pub fn differences(old: &Record, new: &Record) -> Vec<StaleReason> {
 }
 
 fn compared(
-    last: &Record,
+    last: &[KeyPart],
     parts: &[KeyPart],
     known: bool,
     from: impl Fn(&str) -> Vec<String>,
 ) -> (Vec<StaleReason>, Vec<String>) {
     // Inputs that are not known yet have not changed yet.
     let counts = |part: &&KeyPart| known || !reason::is_input(part);
-    let earlier: Vec<KeyPart> = last.parts.iter().filter(counts).cloned().collect();
+    let earlier: Vec<KeyPart> = last.iter().filter(counts).cloned().collect();
     let changes = reason::all_changes(&earlier, parts, from);
     let unchanged = parts.iter().filter(|part| earlier.contains(part)).map(|part| part.name.clone());
     (changes, unchanged.collect())

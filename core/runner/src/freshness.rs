@@ -14,7 +14,7 @@ use crate::desk::{Desk, Found};
 use crate::error::NodeFailure;
 use crate::kinds::Kinds;
 use crate::reason::StaleReason;
-use pddflow_cache::{Key, Record, Store};
+use pddflow_cache::{Key, RecordHead, Store};
 use pddflow_pipeline::{NodeId, Plan};
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ pub enum Freshness {
     Fresh {
         /// Its key.
         key: Key,
-        /// Its record.
-        record: Arc<Record>,
+        /// What it gave.
+        record: Arc<RecordHead>,
     },
     /// It would run.
     Stale {
@@ -53,7 +53,7 @@ pub enum Freshness {
 #[must_use]
 pub fn plan(plan: &Plan, kinds: &dyn Kinds, store: &dyn Store) -> Vec<Freshness> {
     let desk = Desk::new(plan, kinds, store);
-    let mut records: Vec<Option<Arc<Record>>> = vec![None; plan.nodes.len()];
+    let mut records: Vec<Option<Arc<RecordHead>>> = vec![None; plan.nodes.len()];
     let mut all = Vec::with_capacity(plan.nodes.len());
     for at in 0..plan.nodes.len() {
         let freshness = freshness(&desk, at, &records).unwrap_or_else(|error| Freshness::Invalid { error });
@@ -66,7 +66,11 @@ pub fn plan(plan: &Plan, kinds: &dyn Kinds, store: &dyn Store) -> Vec<Freshness>
 }
 
 /// The state of one node, given the results of those before it.
-pub(crate) fn freshness(desk: &Desk<'_>, at: usize, records: &[Option<Arc<Record>>]) -> Result<Freshness, NodeFailure> {
+pub(crate) fn freshness(
+    desk: &Desk<'_>,
+    at: usize,
+    records: &[Option<Arc<RecordHead>>],
+) -> Result<Freshness, NodeFailure> {
     let waits_for = desk.waits_for(at, records);
     if !waits_for.is_empty() {
         return Ok(Freshness::Unknown { waits_for });

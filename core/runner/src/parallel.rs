@@ -1,7 +1,11 @@
 //! The same small work for every node of a plan.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 /// Fewer than this stay on one thread: starting another costs more.
 const LEAST_PER_THREAD: usize = 64;
+/// So many are taken at a time, so that no thread waits long for the slowest.
+const CHUNK: usize = 32;
 
 /// `f` of each number below `count`, in order, computed on several threads when that pays. Not on a rayon pool: a
 /// no-op run should not have to start one. A panic of `f` goes on in the caller.
@@ -9,17 +13,22 @@ const LEAST_PER_THREAD: usize = 64;
 pub fn parallel_map<T: Send>(count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = (count / LEAST_PER_THREAD).clamp(1, cores);
-    let share = count.div_ceil(threads).max(1);
-    let part = |thread: usize| (thread * share..count.min((thread + 1) * share)).map(&f).collect::<Vec<T>>();
-    std::thread::scope(|scope| {
-        let part = &part;
-        let others: Vec<_> = (1..threads).map(|thread| scope.spawn(move || part(thread))).collect();
-        let mut all = part(0);
+    let taken = AtomicUsize::new(0);
+    let work = || {
+        let starts = std::iter::repeat_with(|| taken.fetch_add(CHUNK, Ordering::Relaxed));
+        let chunk = |start: usize| (start, (start..count.min(start + CHUNK)).map(&f).collect::<Vec<T>>());
+        starts.take_while(|start| *start < count).map(chunk).collect::<Vec<_>>()
+    };
+    let mut chunks = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut chunks = work();
         for other in others {
-            all.extend(other.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload)));
+            chunks.extend(other.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload)));
         }
-        all
-    })
+        chunks
+    });
+    chunks.sort_unstable_by_key(|(start, _)| *start);
+    chunks.into_iter().flat_map(|(_, chunk)| chunk).collect()
 }
 
 #[cfg(test)]

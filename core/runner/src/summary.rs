@@ -1,7 +1,7 @@
 //! [`Summary`]: what a run did.
 
 use crate::error::NodeFailure;
-use pddflow_cache::{Digest, Key, Record};
+use pddflow_cache::{Digest, Key, RecordHead};
 use pddflow_pipeline::NodeId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,8 +63,8 @@ pub struct NodeSummary {
     pub node: NodeId,
     /// How it ended.
     pub outcome: Outcome,
-    /// Its record, if it has its result.
-    pub record: Option<Arc<Record>>,
+    /// What it gave, if it has its result.
+    pub record: Option<Arc<RecordHead>>,
     /// Why it failed.
     pub error: Option<NodeFailure>,
 }

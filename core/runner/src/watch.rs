@@ -1,7 +1,9 @@
 //! [`Watch`]: the store as a node sees it. It notes which artifacts could not be read, so that the runner can have
 //! them made again, whatever the node's own error says.
 
-use pddflow_cache::{Blob, Claim, Digest, Journal, JournalWriter, Key, Record, Store, StoreError, StoreErrorKind};
+use pddflow_cache::{
+    Blob, Claim, Digest, Journal, JournalWriter, Key, Record, RecordHead, Store, StoreError, StoreErrorKind,
+};
 use std::sync::{Mutex, PoisonError};
 
 pub(crate) struct Watch<'a> {
@@ -41,6 +43,9 @@ impl Store for Watch<'_> {
     }
     fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         self.store.record(key)
+    }
+    fn record_head(&self, key: &Key) -> Result<Option<RecordHead>, StoreError> {
+        self.store.record_head(key)
     }
     fn put_record(&self, record: &Record) -> Result<(), StoreError> {
         self.store.put_record(record)

@@ -12,7 +12,7 @@ use crate::key::{base_parts, panic_text};
 use crate::kinds::{Inputs, Kinds, Outputs};
 use crate::settings::Settings;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use pddflow_cache::{ClaimGuard, Digest, Key, KeyPart, Record, Store};
+use pddflow_cache::{ClaimGuard, Digest, Key, KeyPart, Record, RecordHead, Store};
 use pddflow_pipeline::PlanNode;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::Scope;
@@ -45,7 +45,7 @@ pub(crate) struct Job<'a> {
 pub(crate) struct Done {
     pub(crate) at: usize,
     pub(crate) key: Key,
-    pub(crate) result: Result<Record, Unfinished>,
+    pub(crate) result: Result<RecordHead, Unfinished>,
     /// Artifacts that it could not read.
     pub(crate) lost: Vec<Digest>,
 }
@@ -140,17 +140,17 @@ fn carry_out(shared: Shared<'_>, job: Job<'_>, messages: &Sender<Message>) -> Do
     let result = result.map_err(|error| if late && error.cancelled { timed_out(node) } else { error });
     let (log, lost) = context.finish();
     let result = result.and_then(|outputs| {
-        let record = Record {
+        let head = RecordHead {
             key,
-            parts: job.parts,
             outputs: outputs.artifacts,
             metrics: outputs.metrics,
             seconds: started.elapsed().as_secs_f64(),
             log,
             program: settings.program.clone(),
         };
+        let record = Record { parts: job.parts, head };
         store.put_record(&record)?;
-        Ok(record)
+        Ok(record.head)
     });
     if result.is_ok()
         && let Err(error) = store.clear_checkpoint(&key)

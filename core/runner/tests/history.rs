@@ -171,7 +171,10 @@ fn records_of_two_runs_are_compared() {
     let store = RamStore::new();
     let one = run_plan(&diamond("a"), &store);
     let two = run_plan(&diamond("b"), &store);
-    let record = |ran: &common::Ran, name: &str| ran.summary.node(name).unwrap().record.clone().unwrap();
+    let record = |ran: &common::Ran, name: &str| {
+        let key = ran.summary.node(name).unwrap().key().unwrap();
+        store.record(&key).unwrap().unwrap()
+    };
     let words = |name: &str| -> Vec<String> {
         differences(&record(&one, name), &record(&two, name)).iter().map(ToString::to_string).collect()
     };

@@ -3,32 +3,23 @@
 use crate::opened::Opened;
 use crate::problem::Problem;
 use crate::results;
-use pddflow_cache::{Record, Store as _};
-use pddflow_nodes::artifact::Files;
+use pddflow_cache::{RecordHead, Store as _};
 use pddflow_pipeline::PlanNode;
 use serde_json::{Value, json};
 
-/// The artifact type of tables.
-pub(crate) const TABLE: &str = "table";
 /// Longer file lists are cut.
 const MOST_FILES: usize = 12;
 
 /// The Markdown tables that a node gave.
-pub(crate) fn tables(opened: &Opened, node: &PlanNode, record: &Record) -> Result<Vec<String>, Problem> {
+pub(crate) fn tables(opened: &Opened, node: &PlanNode, record: &RecordHead) -> Result<Vec<String>, Problem> {
     let mut found = Vec::new();
     for (port, digest) in &record.outputs {
-        if opened.artifact(node, port) != TABLE {
+        if opened.artifact(node, port) != results::TABLE {
             continue;
         }
-        found.extend(markdown(&results::tree(&opened.store.get(digest)?)?));
+        found.extend(results::markdown(&results::tree(&opened.store.get(digest)?)?));
     }
     Ok(found)
-}
-
-/// The Markdown texts among files.
-pub(crate) fn markdown(tree: &Files) -> Vec<String> {
-    let texts = tree.iter().filter(|(name, _)| name.ends_with(".md"));
-    texts.map(|(_, bytes)| String::from_utf8_lossy(bytes).trim_end().to_owned() + "\n").collect()
 }
 
 /// What an artifact holds, one line each: tensors with shapes, files with sizes.

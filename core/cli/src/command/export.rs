@@ -16,7 +16,7 @@ pub(crate) fn export(args: &ExportArgs, output: &Output) -> Result<Exit, Problem
     let mut written = Vec::new();
     for (port, digest) in &record.outputs {
         let blob = opened.store.get(digest)?;
-        if results::is_tree(&opened.artifact(node, port)) {
+        if results::is_tree(opened.artifact(node, port)) {
             let tree = results::tree(&blob)?;
             results::write_tree(&tree, &args.to).map_err(|error| results::unwritable(&args.to, &error))?;
             written.extend(tree.iter().map(|(name, _)| args.to.join(name)));

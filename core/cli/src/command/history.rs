@@ -160,7 +160,7 @@ pub(crate) fn logs(args: &LogsArgs, output: &Output) -> Result<Exit, Problem> {
     let fresh = past.is_none_or(|node| node.state == PastState::Fresh);
     // What a fresh node said when it ran is in its record.
     let key = past.and_then(|node| node.key).or_else(|| opened.store.last_key_of(pipeline, name));
-    let record = if fresh { key.and_then(|key| opened.store.record(&key).ok().flatten()) } else { None };
+    let record = if fresh { key.and_then(|key| opened.store.record_head(&key).ok().flatten()) } else { None };
     let mut lines = past.map(|node| node.log.clone()).unwrap_or_default();
     lines.extend(record.into_iter().flat_map(|record| record.log));
     let failure = past.and_then(|node| node.failure.as_ref());

@@ -1,7 +1,7 @@
 //! `pddflow run`: every node that is stale, then what came out.
 
 use crate::args::{InstructionSet, KeepGoing, RunArgs};
-use crate::command::{cache, describe};
+use crate::command::cache;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::opened::Opened;
@@ -15,6 +15,7 @@ use pddflow_nodes::{Instructions, trace};
 use pddflow_report::{Place, Reporter, Verbosity};
 use pddflow_runner::{Cancel, Capacity, NodeFailure, Settings, Summary};
 use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Damage that comes back so often is a broken disk, not an accident.
@@ -28,7 +29,7 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
             InstructionSet::Avx512 => Instructions::Avx512,
         });
     }
-    let mut opened = Opened::new(&args.pipeline, &args.place)?.select(&args.select)?;
+    let mut opened = Opened::for_all(&args.pipeline, &args.place)?.select(&args.select)?;
     let capacity = capacity(args, &mut opened)?;
     if let Some(registry) = opened.library.opened_registry() {
         registry.warnings().iter().for_each(|warning| output.note(&format!("warning: {warning}")));
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
     if args.profile_ops.is_some() {
         trace::start();
     }
-    let ended = run_until_whole(&opened, &settings, &cancel, reporter.as_ref());
+    let ended = run_until_whole(&opened, (&settings, &args.results), &cancel, reporter.as_ref());
     reporter.finish();
     if let Some(path) = &args.profile_ops {
         profile::write(path, &trace::stop())?;
@@ -57,14 +58,17 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
     for warning in opened.store.take_warnings() {
         output.note(&format!("warning: {warning}"));
     }
-    let places = write_results(args, &opened, &trees)?;
+    let places = write_results(&trees)?;
     print_results(args, output, &summary, &trees, &places);
     if summary.ran > 0 {
         cache::collect_now_and_then(&opened.store, args, output);
     }
     let failed = failures(&opened, &summary);
     failed.iter().for_each(|problem| output.problem(problem));
-    Ok(exit(&summary, &failed))
+    let exit = exit(&summary, &failed);
+    // The process ends here. To free each part of a large plan takes a tenth of a run that has nothing to do.
+    std::mem::forget((opened.plan, summary, trees, places));
+    Ok(exit)
 }
 
 /// What nodes may use at the same time; sizes of pools go into the plan.
@@ -122,7 +126,7 @@ fn shown(args: &RunArgs, output: &Output) -> Box<dyn Reporter> {
 /// Runs, and again while an artifact that is to be shown proves damaged: it is set aside by then, so its node is stale.
 fn run_until_whole(
     opened: &Opened,
-    settings: &Settings,
+    (settings, folder): (&Settings, &Path),
     cancel: &Cancel,
     reporter: &dyn Reporter,
 ) -> Result<(Summary, Vec<Trees>), Problem> {
@@ -130,7 +134,7 @@ fn run_until_whole(
     loop {
         let tell = |event| reporter.event(&event);
         let summary = pddflow_runner::run(&opened.plan, &opened.library, &opened.store, settings, cancel, &tell)?;
-        match results::collect(opened, &summary) {
+        match results::collect(opened, &summary, folder) {
             Ok(trees) => return Ok((summary, trees)),
             Err(Unreadable::Repairable(what)) if repairs < MOST_REPAIRS && !summary.cancelled => {
                 repairs += 1;
@@ -142,15 +146,11 @@ fn run_until_whole(
 }
 
 /// Writes the files that nodes gave, also fresh ones: the folder may have been deleted since.
-fn write_results(args: &RunArgs, opened: &Opened, trees: &[Trees]) -> Result<Vec<Place>, Problem> {
+fn write_results(trees: &[Trees]) -> Result<Vec<Place>, Problem> {
     let write = |at: usize| {
-        let Trees { node, trees } = &trees[at];
-        let path = results::folder_of(&args.results, &opened.plan.name, node);
-        for (_, tree) in trees {
-            results::write_tree(tree, &path).map_err(|error| results::unwritable(&path, &error))?;
-        }
-        let (node, folder) = (node.clone(), path.display().to_string());
-        Ok(Place { node, folder, files: trees.iter().map(|(_, tree)| tree.len()).sum() })
+        let Trees { node, folder, files, .. } = &trees[at];
+        trees[at].write()?;
+        Ok(Place { node: node.to_string(), folder: folder.display().to_string(), files: *files })
     };
     pddflow_runner::parallel_map(trees.len(), write).into_iter().collect()
 }
@@ -162,10 +162,7 @@ fn print_results(args: &RunArgs, output: &Output, summary: &Summary, trees: &[Tr
         }
         return;
     }
-    let all = trees.iter().flat_map(|node| &node.trees);
-    for (_, tree) in all.filter(|(artifact, _)| artifact == describe::TABLE) {
-        describe::markdown(tree).iter().for_each(|table| output.data(&format!("{table}\n")));
-    }
+    trees.iter().flat_map(|node| &node.tables).for_each(|table| output.data(&format!("{table}\n")));
     if !args.quiet {
         output.say(&pddflow_report::closing(summary, places, output.error_paint));
     }

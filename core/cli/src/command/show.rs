@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::opened::Opened;
 use crate::output::Output;
 use crate::problem::Problem;
-use pddflow_cache::{Record, Store as _};
+use pddflow_cache::{Record, RecordHead, Store as _};
 use pddflow_pipeline::PlanNode;
 use pddflow_report::{Tone, seconds};
 use pddflow_runner::Freshness;
@@ -19,7 +19,10 @@ const VALUE_WIDTH: usize = 90;
 
 pub(crate) fn show(args: &ShowArgs, output: &Output) -> Result<Exit, Problem> {
     let opened = Opened::new(&args.pipeline, &args.place)?;
-    let (node, record) = fresh(&opened, &args.node)?;
+    let (node, head) = fresh(&opened, &args.node)?;
+    // Gone since: shown without what its key was made of.
+    let parts = opened.store.record(&head.key)?.map(|record| record.parts).unwrap_or_default();
+    let record = Record { parts, head: Arc::unwrap_or_clone(head) };
     let outputs = outputs(&opened, node, &record)?;
     if output.json() {
         output.value(&as_json(node, &record, &outputs));
@@ -30,8 +33,8 @@ pub(crate) fn show(args: &ShowArgs, output: &Output) -> Result<Exit, Problem> {
     Ok(Exit::Ok)
 }
 
-/// The node and its record, or the problem that it is not fresh.
-pub(crate) fn fresh<'a>(opened: &'a Opened, name: &str) -> Result<(&'a PlanNode, Arc<Record>), Problem> {
+/// The node and what it gave, or the problem that it is not fresh.
+pub(crate) fn fresh<'a>(opened: &'a Opened, name: &str) -> Result<(&'a PlanNode, Arc<RecordHead>), Problem> {
     let (at, node) = opened.node(name)?;
     let state = opened.freshness().swap_remove(at);
     if let Freshness::Fresh { record, .. } = state {
@@ -52,13 +55,14 @@ struct Shown {
     contents: Vec<Value>,
 }
 
-fn outputs(opened: &Opened, node: &PlanNode, record: &Record) -> Result<Vec<Shown>, Problem> {
+fn outputs(opened: &Opened, node: &PlanNode, record: &RecordHead) -> Result<Vec<Shown>, Problem> {
     let mut shown = Vec::new();
     for (port, digest) in &record.outputs {
         let artifact = opened.artifact(node, port);
         let blob = opened.store.get(digest)?;
-        let contents = describe::contents(&artifact, &blob)?;
-        shown.push(Shown { port: port.clone(), artifact, digest: digest.to_string(), bytes: blob.len(), contents });
+        let contents = describe::contents(artifact, &blob)?;
+        let (port, artifact, digest) = (port.clone(), artifact.to_owned(), digest.to_string());
+        shown.push(Shown { port, artifact, digest, bytes: blob.len(), contents });
     }
     Ok(shown)
 }

@@ -3,7 +3,7 @@
 
 mod server;
 
-use pddflow_cache::{Digest, FsStore, Key, KeyBuilder, Record, Store as _};
+use pddflow_cache::{Digest, FsStore, Key, KeyBuilder, Record, RecordHead, Store as _};
 use pddflow_remote::{Options, Pulled, Pushed, Remote, RemoteError};
 use server::{Server, Speaks};
 use std::collections::BTreeMap;
@@ -70,7 +70,8 @@ fn record(kind: &str, outputs: &[(&str, Digest)]) -> Record {
     let outputs: BTreeMap<String, Digest> =
         outputs.iter().map(|(port, digest)| ((*port).to_owned(), *digest)).collect();
     let metrics = BTreeMap::from([("accuracy".to_owned(), 0.5)]);
-    Record { key, parts, outputs, metrics, seconds: 1.0, log: vec!["said".to_owned()], program: "test".to_owned() }
+    let (log, program) = (vec!["said".to_owned()], "test".to_owned());
+    Record { parts, head: RecordHead { key, outputs, metrics, seconds: 1.0, log, program } }
 }
 
 fn credentials(server: &Server) -> Vec<(String, String)> {

@@ -3,7 +3,7 @@
 use super::{Execution, Stage};
 use crate::event::RunEvent;
 use crate::summary::Outcome;
-use pddflow_cache::{Claim, ClaimGuard, Key, Record};
+use pddflow_cache::{Claim, ClaimGuard, Key, RecordHead};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ enum Turn {
     /// Ours, with a claim where the store has such a thing.
     Ours(Option<ClaimGuard>),
     /// Nobody's: another process has just done it.
-    Made(Record),
+    Made(RecordHead),
     /// Another process is at it.
     Theirs,
 }
@@ -46,7 +46,7 @@ impl Execution<'_, '_> {
         };
         // Its last holder may have done the work between our look into the store and our claim.
         let wanted = self.nodes[at].forced.is_none();
-        match store.record(&key) {
+        match store.record_head(&key) {
             Ok(Some(record)) if wanted && record.outputs.values().all(|digest| store.contains(digest)) => {
                 Turn::Made(record)
             }
@@ -55,7 +55,7 @@ impl Execution<'_, '_> {
         }
     }
 
-    fn made_elsewhere(&mut self, at: usize, record: Record) {
+    fn made_elsewhere(&mut self, at: usize, record: RecordHead) {
         let record = Arc::new(record);
         self.jobs.remove(&at);
         self.made.insert(record.key, Arc::clone(&record));

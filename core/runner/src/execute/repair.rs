@@ -8,7 +8,7 @@
 use super::{Execution, Stage};
 use crate::error::NodeFailure;
 use crate::reason::StaleReason;
-use pddflow_cache::{Digest, Key, Record};
+use pddflow_cache::{Digest, Key, RecordHead};
 
 /// A node whose artifacts are lost again and again points to a bad disk.
 pub(super) const MOST_REPAIRS: u8 = 2;
@@ -45,7 +45,7 @@ impl Execution<'_, '_> {
         }
     }
 
-    pub(super) fn warn_if_different(&mut self, at: usize, earlier: Option<&Record>) {
+    pub(super) fn warn_if_different(&mut self, at: usize, earlier: Option<&RecordHead>) {
         let now = self.records[at].as_deref().map(|record| &record.outputs);
         if let Some(earlier) = earlier
             && now != Some(&earlier.outputs)
