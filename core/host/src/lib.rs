@@ -20,7 +20,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`registry`](Registry) | search paths, names, configured models and matchers |
-//! | `load`, `object`, `check`, `maps` | from a file to tables of functions that are safe to call |
+//! | `load`, `copies`, `object`, `check`, `maps` | from a file to tables of functions that are safe to call |
 //! | `call`, `arena`, `raw` | one entry into a plugin: which thread, which tensors, which pointers |
 //! | `table` | the host's functions, one file for each group |
 //! | `view` | what a matcher sees of the synthetic data; conditioning on earlier sets |
@@ -33,6 +33,7 @@
 mod arena;
 mod call;
 mod check;
+mod copies;
 mod environment;
 mod error;
 mod instance;

@@ -5,14 +5,14 @@
 //! at most once in a process and never unloaded: destructors of thread-local data would run in code that is gone.
 
 use crate::check;
+use crate::copies;
 use crate::error::{Code, PluginError};
 use crate::library::Library;
 use crate::object;
 use fs_err as fs;
 use memchr::memmem;
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 type Loaded = BTreeMap<[u8; 32], Arc<Library>>;
@@ -66,7 +66,7 @@ pub(crate) fn load_bytes(file: &Path, bytes: &[u8]) -> Result<Arc<Library>, Plug
     if let Some(library) = loaded.get(&digest) {
         return Ok(library.named(file));
     }
-    let copy = copy(bytes, &digest)?;
+    let copy = copies::copy(bytes, &digest)?;
     let entry = open(&copy)?;
     let mut library = check::check(entry, &copy, file, digest)?;
     library.warnings.extend(forbidden(bytes).map(|name| {
@@ -76,53 +76,6 @@ pub(crate) fn load_bytes(file: &Path, bytes: &[u8]) -> Result<Arc<Library>, Plug
     let library = Arc::new(library);
     loaded.insert(digest, Arc::clone(&library));
     Ok(library)
-}
-
-/// The copy to load from. Any number of processes may make it at once: each writes its own file and renames it into place.
-fn copy(bytes: &[u8], digest: &[u8; 32]) -> Result<PathBuf, PluginError> {
-    let io = |error: std::io::Error| {
-        PluginError::new(Code::Io, format!("the copy to load from cannot be written: {error}"))
-            .with_help("make room in the folder for temporary files, or point TMPDIR to another one")
-    };
-    let folder = folder().map_err(io)?;
-    let name = blake3::Hash::from_bytes(*digest).to_hex();
-    let path = folder.join(format!("{name}.{}", std::env::consts::DLL_EXTENSION));
-    let known = fs::read(&path).is_ok_and(|found| blake3::hash(&found).as_bytes() == digest);
-    if !known {
-        let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(io)?;
-        file.write_all(bytes).map_err(io)?;
-        file.as_file().sync_all().map_err(io)?;
-        file.persist(&path).map_err(|error| io(error.error))?;
-    }
-    fs::canonicalize(&path).map_err(io)
-}
-
-/// A folder that only this user can write to; another user's folder of that name is not used.
-#[cfg(unix)]
-fn folder() -> std::io::Result<PathBuf> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-    /// Bits that let group and others write.
-    const WRITABLE_BY_OTHERS: u32 = 0o022;
-    let user = tempfile::tempfile()?.metadata()?.uid();
-    let folder = std::env::temp_dir().join(format!("pddflow-plugins-{user}"));
-    match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    let metadata = fs::symlink_metadata(&folder)?;
-    if metadata.is_dir() && metadata.uid() == user && metadata.mode() & WRITABLE_BY_OTHERS == 0 {
-        return Ok(folder);
-    }
-    // Kept until the process ends, since libraries stay mapped.
-    Ok(tempfile::Builder::new().prefix("pddflow-plugins-").tempdir()?.keep())
-}
-
-/// The temporary folder of this user.
-#[cfg(not(unix))]
-fn folder() -> std::io::Result<PathBuf> {
-    let folder = std::env::temp_dir().join("pddflow-plugins");
-    fs::create_dir_all(&folder)?;
-    Ok(folder)
 }
 
 /// Opens a library for good and gives the address of its header. All symbols are bound now and stay local.
