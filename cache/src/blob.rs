@@ -45,6 +45,12 @@ impl From<Vec<u8>> for Blob {
     }
 }
 
+impl From<&[u8]> for Blob {
+    fn from(bytes: &[u8]) -> Self {
+        Self(Bytes::Owned(bytes.into()))
+    }
+}
+
 impl Deref for Blob {
     type Target = [u8];
 

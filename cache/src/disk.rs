@@ -11,6 +11,9 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
+/// Records and the results of small nodes are smaller.
+pub(crate) const SMALL_BYTES: usize = 4 * 1024;
+
 /// Who may write a file after it got its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -33,6 +36,9 @@ pub(crate) struct Stamp {
 pub(crate) trait Disk: Send + Sync {
     /// The whole content.
     fn read(&self, path: &Path) -> io::Result<(Blob, Stamp)>;
+    /// The whole content of a file of less than [`SMALL_BYTES`], with fewer calls of the system; none of a larger one. A
+    /// file system may cut it short, so only what proves right counts.
+    fn read_small(&self, path: &Path) -> io::Result<Option<Blob>>;
     /// Length in bytes, without reading.
     fn length(&self, path: &Path) -> io::Result<u64>;
     /// When the content was last changed.

@@ -135,7 +135,7 @@ mod tests {
     fn a_record_of_another_key_or_with_another_byte_is_refused() {
         let (key, parts) = KeyBuilder::new().part("kind", "train".into()).finish().unwrap();
         let (other, _) = KeyBuilder::new().part("kind", "dataset".into()).finish().unwrap();
-        let outputs = BTreeMap::from([("net".to_owned(), Digest::of(b"net"))]);
+        let outputs = [("net".to_owned(), Digest::of(b"net"))].into_iter().collect();
         let head = RecordHead {
             key,
             outputs,

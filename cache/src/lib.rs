@@ -15,7 +15,7 @@
 //! let (key, parts) = KeyBuilder::new().part("kind", "dataset".into()).finish()?;
 //! let head = RecordHead {
 //!     key,
-//!     outputs: BTreeMap::from([("data".to_owned(), digest)]),
+//!     outputs: [("data".to_owned(), digest)].into_iter().collect(),
 //!     metrics: BTreeMap::new(),
 //!     seconds: 0.5,
 //!     log: Vec::new(),
@@ -23,7 +23,7 @@
 //! };
 //! store.put_record(&Record { parts, head })?;
 //! let record = store.record(&key)?.ok_or("just stored")?;
-//! assert_eq!(&*store.get(&record.outputs["data"])?, b"an artifact");
+//! assert_eq!(&*store.get(record.outputs.get("data").ok_or("it has one")?)?, b"an artifact");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -60,7 +60,6 @@ mod tests {
     use crate::key::KeyBuilder;
     use crate::record::Record;
     use crate::store::Store as _;
-    use std::collections::BTreeMap;
     use std::path::Path;
 
     const COUNT: usize = LEAST_RECORDS + 10;
@@ -75,7 +74,7 @@ mod tests {
         let objects = over(&disk);
         let record = |at: usize| {
             let (key, parts) = KeyBuilder::new().part("at", at.into()).finish().unwrap();
-            let (outputs, metrics) = (BTreeMap::new(), BTreeMap::new());
+            let (outputs, metrics) = Default::default();
             let head =
                 RecordHead { key, outputs, metrics, seconds: at as f64, log: Vec::new(), program: String::new() };
             objects.put_record(&Record { parts, head: head.clone() }).unwrap();

@@ -2,6 +2,7 @@
 
 use crate::digest::{Digest, Key};
 use crate::key::KeyPart;
+use litemap::LiteMap;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -36,7 +37,7 @@ pub struct RecordHead {
     /// The key it is stored under.
     pub key: Key,
     /// Digest of the artifact at each output port.
-    pub outputs: BTreeMap<String, Digest>,
+    pub outputs: LiteMap<String, Digest>,
     /// Final value of each metric; not finite values are kept as they are.
     pub metrics: BTreeMap<String, f64>,
     /// Wall time of the run that made it.

@@ -8,6 +8,7 @@ use crate::digest::{Digest, Key};
 use crate::key::KeyPart;
 use crate::record::{Record, RecordHead};
 use crate::seal;
+use litemap::LiteMap;
 use serde::de::{self, DeserializeOwned, IgnoredAny, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -34,7 +35,7 @@ struct RecordFile<Parts> {
     format: u32,
     key: Key,
     parts: Parts,
-    outputs: BTreeMap<String, Digest>,
+    outputs: LiteMap<String, Digest>,
     metrics: BTreeMap<String, Float>,
     seconds: Float,
     log: Vec<String>,
@@ -156,7 +157,7 @@ mod tests {
     fn sample() -> Record {
         let head = RecordHead {
             key: Key::from_bytes([7; 32]),
-            outputs: BTreeMap::from([("set".into(), Digest::of(b"set"))]),
+            outputs: [("set".to_owned(), Digest::of(b"set"))].into_iter().collect(),
             metrics: BTreeMap::from([
                 ("accuracy".into(), 0.1 + 0.2),
                 ("none".into(), -0.0),

@@ -5,7 +5,7 @@
 //! change that was not made durable, each by its own draw, so that also orders appear that a file system may produce
 //! but seldom does.
 
-use super::{Access, Claimed, Disk, DiskFile, Stamp};
+use super::{Access, Claimed, Disk, DiskFile, SMALL_BYTES, Stamp};
 use crate::blob::Blob;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -231,6 +231,10 @@ impl Disk for RamDisk {
         let content = &state.contents[at];
         let changed = (i128::from(content.changes), 0);
         Ok((content.live.clone().into(), Stamp { length: content.live.len() as u64, inode: at as u64, changed }))
+    }
+
+    fn read_small(&self, path: &Path) -> io::Result<Option<Blob>> {
+        Ok(Some(self.read(path)?.0).filter(|blob| blob.len() < SMALL_BYTES))
     }
 
     fn length(&self, path: &Path) -> io::Result<u64> {

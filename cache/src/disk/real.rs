@@ -4,10 +4,10 @@
     reason = "every error of this module gets its path in a StoreError; fs-err would say it twice"
 )]
 
-use super::{Access, Claimed, Disk, DiskFile, Stamp};
+use super::{Access, Claimed, Disk, DiskFile, SMALL_BYTES, Stamp};
 use crate::blob::Blob;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -21,6 +21,12 @@ impl Disk for RealDisk {
         let mut file = fs::File::open(path)?;
         let stamp = stamp(&file.metadata()?);
         Ok((Blob::from_file(&mut file, stamp.length)?, stamp))
+    }
+
+    fn read_small(&self, path: &Path) -> io::Result<Option<Blob>> {
+        let mut bytes = [0; SMALL_BYTES];
+        let length = fs::File::open(path)?.read(&mut bytes)?;
+        Ok((length < SMALL_BYTES).then(|| Blob::from(&bytes[..length])))
     }
 
     fn length(&self, path: &Path) -> io::Result<u64> {

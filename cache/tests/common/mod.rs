@@ -9,7 +9,7 @@ pub(crate) fn record(name: &str, output: Digest) -> Record {
     let (key, parts) = KeyBuilder::new().part("kind", name.into()).finish().unwrap();
     let head = RecordHead {
         key,
-        outputs: BTreeMap::from([("out".to_owned(), output)]),
+        outputs: [("out".to_owned(), output)].into_iter().collect(),
         metrics: BTreeMap::from([("accuracy".to_owned(), 0.5)]),
         seconds: 0.25,
         log: vec!["said".to_owned()],
@@ -46,7 +46,7 @@ pub(crate) fn assert_consistent(store: &dyn Store, names: &[&str]) {
     for name in names {
         if let Some(found) = store.record(&key(name)).unwrap() {
             assert_eq!(found, record(name, Digest::of(name.as_bytes())));
-            assert_eq!(&*store.get(&found.outputs["out"]).unwrap(), name.as_bytes());
+            assert_eq!(&*store.get(found.outputs.get("out").unwrap()).unwrap(), name.as_bytes());
         }
         if let Some(state) = store.checkpoint(&key(name)).unwrap() {
             assert_eq!(state, b"half way");

@@ -45,7 +45,7 @@
 //! let plan = load_text("example.yaml", text, &kinds, &Options::default())?;
 //! assert_eq!(plan.nodes.len(), 3);
 //! assert_eq!(plan.nodes[2].id.as_str(), "distill[3]");
-//! assert_eq!(plan.nodes[2].inputs["previous"].len(), 2);
+//! assert_eq!(plan.nodes[2].inputs.get("previous").map(Vec::len), Some(2));
 //! # Ok::<(), pddflow_pipeline::Diagnostics>(())
 //! ```
 

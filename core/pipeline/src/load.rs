@@ -1,12 +1,13 @@
 //! The way from a file to a plan: read, parse, overlay, expand, check, order.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use litemap::LiteMap;
 use petgraph::graph::DiGraph;
 
 use crate::catalog::{Catalog, KindSpec};
+use crate::connect::Link;
 use crate::declaration::Declaration;
 use crate::document::Document;
 use crate::error::{Diagnostics, Problem, Report};
@@ -263,7 +264,8 @@ impl Assembly<'_> {
         let produced: Vec<usize> = drafts.iter().map(|draft| draft.family).collect();
         let mut drafts: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
         let mut node = |index: &usize| self.node(drafts.get_mut(*index)?.take()?, &places, &produced);
-        let nodes: Vec<PlanNode> = ordered.iter().filter_map(&mut node).collect();
+        let mut nodes = Vec::with_capacity(ordered.len());
+        nodes.extend(ordered.iter().filter_map(&mut node));
         let graph = graph_of(&nodes);
         (nodes, graph)
     }
@@ -271,20 +273,17 @@ impl Assembly<'_> {
     fn node(&self, draft: Draft, places: &[usize], produced: &[usize]) -> Option<PlanNode> {
         let family = self.families.get(draft.family)?;
         let declaration = self.declarations.get(draft.family)?;
-        let mut inputs = BTreeMap::new();
+        let resolve = |link: &Link| {
+            let kind = self.kinds.get(*produced.get(link.node)?).copied().flatten()?;
+            let output = kind.outputs.get(link.output)?;
+            let (output, artifact) = (output.name.clone(), output.artifact.clone());
+            Some(InputRef { node: places.get(link.node).copied()?, output, artifact })
+        };
+        let mut inputs = LiteMap::with_capacity(draft.inputs.len());
         for (port, links) in draft.inputs {
-            let resolved: Vec<InputRef> = links
-                .iter()
-                .filter_map(|link| {
-                    let kind = self.kinds.get(*produced.get(link.node)?).copied().flatten()?;
-                    let output = kind.outputs.get(link.output)?;
-                    Some(InputRef {
-                        node: places.get(link.node).copied()?,
-                        output: output.name.clone(),
-                        artifact: output.artifact.clone(),
-                    })
-                })
-                .collect();
+            // As much memory as it takes: there may be ten thousand nodes.
+            let mut resolved = Vec::with_capacity(links.len());
+            resolved.extend(links.iter().filter_map(resolve));
             inputs.insert(port, resolved);
         }
         let span = declaration.span.range();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use miette::SourceSpan;
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -50,7 +51,7 @@ pub struct PlanNode {
     /// Resolved parameters, defaults filled in by the kind.
     pub with: Value,
     /// For each input port that is connected, its artifacts in order.
-    pub inputs: BTreeMap<String, Vec<InputRef>>,
+    pub inputs: LiteMap<String, Vec<InputRef>>,
     /// The file that declares it: the pipeline file or one that it includes.
     pub file: Arc<Path>,
     /// Where the declaration's name stands in `file`.

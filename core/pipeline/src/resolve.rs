@@ -1,7 +1,8 @@
 //! Families to instances with parameters checked and inputs connected.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
+use litemap::LiteMap;
 use serde_json::{Map, Value};
 
 use crate::catalog::{Catalog, KindSpec, ParamProblem};
@@ -32,7 +33,7 @@ pub(crate) struct Draft {
     pub(crate) family: usize,
     pub(crate) instance: usize,
     pub(crate) with: Value,
-    pub(crate) inputs: BTreeMap<String, Vec<Link>>,
+    pub(crate) inputs: LiteMap<String, Vec<Link>>,
     pub(crate) settings: NodeSettings,
 }
 
@@ -78,7 +79,7 @@ pub(crate) fn kinds<'a>(
 /// Resolves all instances, in the order of declaration.
 pub(crate) fn drafts(report: &mut Report, world: World<'_>) -> Vec<Draft> {
     let mut connector = Connector::default();
-    let mut drafts = Vec::new();
+    let mut drafts = Vec::with_capacity(world.families.iter().map(|family| family.points.len()).sum());
     for family in 0..world.families.len() {
         resolve_family(report, world, family, (&mut connector, &mut drafts));
     }
@@ -152,8 +153,8 @@ impl Subject<'_> {
         report: &mut Report,
         connector: &mut Connector,
         needs: &[Need<'_>],
-    ) -> (BTreeMap<String, Vec<Link>>, bool) {
-        let mut inputs = BTreeMap::new();
+    ) -> (LiteMap<String, Vec<Link>>, bool) {
+        let mut inputs = LiteMap::new_vec();
         let mut complete = self.declaration.needs_without_ports.is_none();
         for need in needs {
             let mut failures = Vec::new();
@@ -217,7 +218,7 @@ impl Subject<'_> {
     }
 
     /// Whether inputs and parameters go together.
-    fn check_inputs(&self, report: &mut Report, with: &Value, inputs: &BTreeMap<String, Vec<Link>>) {
+    fn check_inputs(&self, report: &mut Report, with: &Value, inputs: &LiteMap<String, Vec<Link>>) {
         let Some(kind) = self.kind else { return };
         let count = |port: &str| inputs.get(port).map_or(0, Vec::len);
         if let Err(problem) = self.world.catalog.check_inputs(&kind.name, with, &count) {

@@ -123,7 +123,7 @@ impl Plan {
         let nodes = std::mem::take(&mut self.nodes).into_iter().zip(kept).zip(chosen);
         let nodes = nodes.filter(|((_, kept), _)| **kept).map(|((mut node, _), chosen)| {
             node.settings.only_if_fresh = !chosen;
-            for input in node.inputs.values_mut().flatten() {
+            for input in node.inputs.iter_mut().flat_map(|(_, inputs)| inputs) {
                 input.node = places.get(input.node).copied().unwrap_or(input.node);
             }
             node

@@ -209,7 +209,7 @@ impl Merged<'_> {
                 continue;
             }
             let mut node = node.clone();
-            for input in node.inputs.values_mut().flatten() {
+            for input in node.inputs.iter_mut().flat_map(|(_, inputs)| inputs) {
                 input.node = places.get(input.node).copied().unwrap_or(input.node);
             }
             (node.point, node.id) = (values, id.clone());

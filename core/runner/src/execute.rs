@@ -417,7 +417,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
                 node,
                 key: record.key,
                 seconds: record.seconds,
-                outputs: record.outputs.clone(),
+                outputs: record.outputs.clone().into_iter().collect(),
                 metrics: record.metrics.clone(),
             },
             _ => RunEvent::NodeFresh { node, record: Arc::clone(record) },

@@ -142,7 +142,7 @@ fn carry_out(shared: Shared<'_>, job: Job<'_>, messages: &Sender<Message>) -> Do
     let result = result.and_then(|outputs| {
         let head = RecordHead {
             key,
-            outputs: outputs.artifacts,
+            outputs: outputs.artifacts.into_iter().collect(),
             metrics: outputs.metrics,
             seconds: started.elapsed().as_secs_f64(),
             log,

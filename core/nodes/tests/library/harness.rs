@@ -195,7 +195,9 @@ impl Seen {
                 self.started.push(node.to_string());
             }
             RunEvent::Progress { node, done, .. } => self.progress.push((node.to_string(), done)),
-            RunEvent::NodeFresh { node, record } => self.outputs(node.as_ref(), record.outputs.clone()),
+            RunEvent::NodeFresh { node, record } => {
+                self.outputs(node.as_ref(), record.outputs.clone().into_iter().collect());
+            }
             RunEvent::NodeFinished { node, outputs, metrics, .. } => {
                 self.outputs(node.as_ref(), outputs);
                 self.finals.insert(node.to_string(), metrics);

@@ -67,7 +67,7 @@ fn an_expression_alone_keeps_its_type() {
 #[test]
 fn the_default_output_is_the_one_that_fits() {
     let plan = plan(EXAMPLE);
-    let input = &plan.node("distill[1]").unwrap().inputs["trajectories"][0];
+    let input = &plan.node("distill[1]").unwrap().inputs.get("trajectories").unwrap()[0];
     assert_eq!((input.output.as_str(), input.artifact.as_str()), ("trajectories", "trajectories"));
 }
 

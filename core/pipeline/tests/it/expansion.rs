@@ -111,7 +111,7 @@ fn references_can_depend_on_conditions() {
     );
     let plan = plan(&text);
     assert_eq!(producers(&plan, "e[k=1,on=true]", "items"), ["f[1]"]);
-    assert_eq!(plan.node("e[k=1,on=true]").unwrap().inputs["items"][0].output, "left");
+    assert_eq!(plan.node("e[k=1,on=true]").unwrap().inputs.get("items").unwrap()[0].output, "left");
     assert_eq!(producers(&plan, "e[k=3,on=true]", "items"), ["f[2]"]);
     assert_eq!(producers(&plan, "e[k=3,on=true]", "notes"), ["f[1]", "f[2]", "f[3]"]);
     assert!(producers(&plan, "e[k=1,on=true]", "notes").is_empty());

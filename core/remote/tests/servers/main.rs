@@ -67,8 +67,7 @@ impl Here {
 
 fn record(kind: &str, outputs: &[(&str, Digest)]) -> Record {
     let (key, parts) = KeyBuilder::new().part("kind", kind.into()).finish().unwrap();
-    let outputs: BTreeMap<String, Digest> =
-        outputs.iter().map(|(port, digest)| ((*port).to_owned(), *digest)).collect();
+    let outputs = outputs.iter().map(|(port, digest)| ((*port).to_owned(), *digest)).collect();
     let metrics = BTreeMap::from([("accuracy".to_owned(), 0.5)]);
     let (log, program) = (vec!["said".to_owned()], "test".to_owned());
     Record { parts, head: RecordHead { key, outputs, metrics, seconds: 1.0, log, program } }

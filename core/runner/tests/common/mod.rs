@@ -8,7 +8,7 @@ use pddflow_runner::{
 };
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
 /// One node: name, parameters, names of the nodes at its port `in`.
@@ -16,9 +16,9 @@ pub(crate) type Line<'a> = (&'a str, Value, Vec<&'a str>);
 
 /// A plan of toy nodes; each needs only nodes before it.
 pub(crate) fn plan_of(lines: &[Line<'_>]) -> Plan {
-    let place = |name: &&str| lines.iter().position(|line| line.0 == *name).unwrap();
+    let places: HashMap<&str, usize> = lines.iter().enumerate().map(|(at, line)| (line.0, at)).collect();
     let nodes = lines.iter().map(|(name, with, needs)| {
-        let input = |name: &&str| InputRef { node: place(name), output: "out".into(), artifact: "text".into() };
+        let input = |name: &&str| InputRef { node: places[name], output: "out".into(), artifact: "text".into() };
         PlanNode {
             id: NodeId::new(name),
             family: (*name).to_owned(),
@@ -26,7 +26,7 @@ pub(crate) fn plan_of(lines: &[Line<'_>]) -> Plan {
             point: Vec::new(),
             kind: "toy".to_owned(),
             with: with.clone(),
-            inputs: BTreeMap::from([("in".to_owned(), needs.iter().map(input).collect())]),
+            inputs: [("in".to_owned(), needs.iter().map(input).collect())].into_iter().collect(),
             file: std::path::Path::new("test.yaml").into(),
             span: (0, 0).into(),
             settings: NodeSettings::default(),
