@@ -59,6 +59,9 @@ impl Linter<'_> {
     }
 
     fn parameters(&self, report: &mut Report) {
+        if self.document.params.is_empty() {
+            return;
+        }
         let mut read = HashSet::new();
         for entry in &self.document.params {
             names(report, &entry.value, &mut read);
@@ -176,7 +179,7 @@ impl Linter<'_> {
 
     /// Declarations that compute the same. Within a family an unused axis is the problem, and told as such.
     fn twins(&self, report: &mut Report) {
-        let mut known: HashMap<String, usize> = HashMap::new();
+        let mut known = HashMap::with_capacity(self.plan.nodes.len());
         let mut numbers: Vec<usize> = Vec::with_capacity(self.plan.nodes.len());
         let mut first: HashMap<usize, &str> = HashMap::new();
         let mut told: BTreeSet<(&str, &str)> = BTreeSet::new();
@@ -185,7 +188,7 @@ impl Linter<'_> {
                 let inputs = inputs.iter().map(|input| (numbers.get(input.node).copied(), input.output.as_str()));
                 (port.as_str(), inputs.collect::<Vec<_>>())
             });
-            let content = format!("{} {} {:?}", node.kind, node.with, inputs.collect::<Vec<_>>());
+            let content = (node.kind.as_str(), &node.with, inputs.collect::<Vec<_>>());
             let next = known.len();
             let number = *known.entry(content).or_insert(next);
             numbers.push(number);
@@ -250,7 +253,7 @@ fn names(report: &mut Report, node: &Node, read: &mut HashSet<String>) {
 /// Unquoted texts that other YAML versions take for booleans.
 fn like_booleans(report: &mut Report, node: &Node) {
     match &node.tree {
-        Tree::Scalar(Value::String(text)) if LIKE_BOOLEANS.contains(&text.to_lowercase().as_str()) => {
+        Tree::Scalar(Value::String(text)) if LIKE_BOOLEANS.iter().any(|word| word.eq_ignore_ascii_case(text)) => {
             if report.sources.slice(node.span) == text {
                 let message = format!("`{text}` is a text, not a boolean");
                 let help = format!("write `true` or `false`; quote it if the text is meant: `\"{text}\"`");
