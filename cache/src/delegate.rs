@@ -70,6 +70,9 @@ impl<T: HasObjects> Store for T {
     fn read_journal(&self, run: &str) -> Result<Option<Journal>, StoreError> {
         self.objects().read_journal(run)
     }
+    fn first_line(&self, run: &str) -> Result<Option<String>, StoreError> {
+        self.objects().first_line(run)
+    }
     fn is_running(&self, run: &str) -> bool {
         self.objects().is_running(run)
     }

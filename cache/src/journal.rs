@@ -9,7 +9,6 @@
 //! Results never depend on a journal; it says what happened.
 
 use crate::claims::Claim;
-use crate::digest::to_hex;
 use crate::disk::DiskFile;
 use crate::error::StoreError;
 use crate::seal::{self, Check};
@@ -52,16 +51,25 @@ pub struct Journal {
 
 /// Reads the bytes of a journal up to the first line whose check fails.
 pub(crate) fn read(bytes: &[u8]) -> Journal {
+    read_lines(bytes, usize::MAX)
+}
+
+/// The first line that was written to a journal, if it is whole.
+pub(crate) fn first_line(bytes: &[u8]) -> Option<String> {
+    read_lines(bytes, 1).lines.pop()
+}
+
+fn read_lines(bytes: &[u8], most: usize) -> Journal {
     let mut check = Check::default();
     let mut journal = Journal { lines: Vec::new(), broken: false };
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+    // The line of the format comes before the first that was written.
+    for line in bytes.split_inclusive(|byte| *byte == b'\n').take(most.saturating_add(1)) {
         let checked = line.strip_suffix(b"\n").and_then(|line| Some((line, seal::line_check(line, check)?)));
         let Some((line, next)) = checked else {
             journal.broken = true;
             break;
         };
-        let end = format!(",\"check\":\"{}\"}}", to_hex(&next));
-        let open = &line[..line.len() - end.len()];
+        let open = &line[..line.len() - seal::LINE_END];
         journal.lines.push(String::from_utf8_lossy(open).into_owned() + "}");
         check = next;
     }

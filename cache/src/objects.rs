@@ -442,6 +442,11 @@ impl Store for Objects {
         Ok(bytes.map(|bytes| journal::read(&bytes)))
     }
 
+    fn first_line(&self, run: &str) -> Result<Option<String>, StoreError> {
+        let bytes = self.read_if_there("reading a journal", &self.journal_path(run)?)?;
+        Ok(bytes.and_then(|bytes| journal::first_line(&bytes)))
+    }
+
     fn runs(&self) -> Result<Vec<String>, StoreError> {
         let folder = self.base.join("runs");
         match self.disk.list(&folder) {

@@ -13,6 +13,9 @@ use crate::digest::{Digest, to_hex};
 /// Bytes of a line's check: 64 bits guard against damage, not against malice.
 const CHECK_BYTES: usize = 8;
 
+/// Bytes that [`seal_line`] puts in the place of a line's last brace.
+pub(crate) const LINE_END: usize = r#","check":""#.len() + CHECK_BYTES * 2 + "\"}".len();
+
 /// Check of the line before, or all zero at the start.
 pub(crate) type Check = [u8; CHECK_BYTES];
 
@@ -40,8 +43,7 @@ pub(crate) fn seal_line(body: &str, before: Check) -> (String, Check) {
 
 /// The check of a line (without its line feed), if it is exactly what [`seal_line`] wrote after `before`.
 pub(crate) fn line_check(line: &[u8], before: Check) -> Option<Check> {
-    const END: usize = r#","check":""#.len() + CHECK_BYTES * 2 + "\"}".len();
-    let (open, end) = line.split_at(line.len().checked_sub(END)?);
+    let (open, end) = line.split_at(line.len().checked_sub(LINE_END)?);
     let check = check_of(open, before);
     (end == format!(",\"check\":\"{}\"}}", to_hex(&check)).as_bytes()).then_some(check)
 }

@@ -117,6 +117,14 @@ pub trait Store: Send + Sync {
     /// The id is not allowed; the file is there but cannot be read.
     fn read_journal(&self, run: &str) -> Result<Option<Journal>, StoreError>;
 
+    /// The first line of the journal of a run, without reading the rest; none if it has none.
+    ///
+    /// # Errors
+    /// As [`Store::read_journal`].
+    fn first_line(&self, run: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.read_journal(run)?.and_then(|journal| journal.lines.into_iter().next()))
+    }
+
     /// Whether the process of a run with a journal is alive.
     fn is_running(&self, _run: &str) -> bool {
         false

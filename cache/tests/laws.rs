@@ -62,6 +62,7 @@ fn a_journal_keeps_its_lines() {
         assert_eq!(store.runs().unwrap(), Vec::<String>::new());
         assert_eq!(store.read_journal("r1").unwrap(), None);
         let mut journal = store.journal("r1").unwrap();
+        assert_eq!(store.first_line("r1").unwrap(), None);
         journal.line(r#"{"event":"started"}"#).unwrap();
         journal.flush().unwrap();
         assert_eq!(store.read_journal("r1").unwrap().unwrap().lines.len(), 1);
@@ -73,6 +74,7 @@ fn a_journal_keeps_its_lines() {
         assert!(!read.broken);
         assert_eq!(read.lines.len(), 2_001);
         assert_eq!(read.lines[2_000], "{\"at\":1999,\"text\":\"é\"}");
+        assert_eq!(store.first_line("r1").unwrap().as_ref(), read.lines.first());
         assert_eq!(store.runs().unwrap(), ["r1"]);
         assert!(store.journal("r1").is_err(), "an id is used once");
         for name in ["", "..", "a/b", ".hidden", "a b", &"x".repeat(81)] {

@@ -180,13 +180,21 @@ pub fn named_run(store: &dyn Store, name: &str, pipeline: Option<&str>) -> Resul
     }
     let mut met = 0;
     for id in &ids {
-        let Some(run) = past_run(store, id)?.filter(ours) else { continue };
+        let Some(run) = begun_run(store, id)?.filter(ours) else { continue };
         if run.id == name || run.tags.iter().any(|tag| tag == name) || back == Some(met) {
-            return Ok(Some(run));
+            return past_run(store, id);
         }
         met += 1;
     }
     Ok(None)
+}
+
+/// What the first line of a run's journal says: all but how it went.
+fn begun_run(store: &dyn Store, id: &str) -> Result<Option<PastRun>, StoreError> {
+    let line = store.first_line(id)?.and_then(|line| serde_json::from_str(&line).ok());
+    let mut run = None;
+    line.iter().for_each(|line| follow(id, &mut run, line));
+    Ok(run)
 }
 
 /// Which records runs used and when, for collecting a store. Those of the last `keep` runs of each pipeline are to be

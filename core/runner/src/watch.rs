@@ -44,6 +44,9 @@ impl Store for Watch<'_> {
     fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         self.store.record(key)
     }
+    fn first_line(&self, run: &str) -> Result<Option<String>, StoreError> {
+        self.store.first_line(run)
+    }
     fn record_head(&self, key: &Key) -> Result<Option<RecordHead>, StoreError> {
         self.store.record_head(key)
     }
