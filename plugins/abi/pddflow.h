@@ -8,7 +8,7 @@
 
 #define PDDFLOW_MAGIC "PDDFLOW"
 #define PDDFLOW_ABI_MAJOR 0
-#define PDDFLOW_ABI_MINOR 1
+#define PDDFLOW_ABI_MINOR 2
 
 #if defined(_WIN32)
 #define PDDFLOW_EXPORT __declspec(dllexport)
@@ -819,6 +819,10 @@ typedef struct PddflowArenaGroup {
     int32_t (*close_scope)(struct PddflowCall *call, uint64_t scope, const PddflowTensor *keep, uint64_t count);
     // Tensors alive in the call. `[call]`
     int32_t (*live)(struct PddflowCall *call, uint64_t *out);
+    // Bytes of the values that the tensors and the tape behind them hold; what they share counts once. `[call]`
+    int32_t (*tape_bytes)(struct PddflowCall *call, const PddflowTensor *tensors, uint64_t count, uint64_t *out);
+    // Bytes of tapes that a matcher may keep only so that it need not compute them again. No result may depend on it. `[call]`
+    int32_t (*tape_budget)(struct PddflowCall *call, uint64_t *out);
 } PddflowArenaGroup;
 
 // A weight, as a model declares it.
@@ -1517,13 +1521,15 @@ _Static_assert(offsetof(PddflowModelGroup, weight) == 16, "ModelGroup.weight");
 _Static_assert(offsetof(PddflowModelGroup, fresh) == 24, "ModelGroup.fresh");
 _Static_assert(offsetof(PddflowModelGroup, forward) == 32, "ModelGroup.forward");
 _Static_assert(offsetof(PddflowModelGroup, map_name) == 40, "ModelGroup.map_name");
-_Static_assert(sizeof(PddflowArenaGroup) == 40, "ArenaGroup");
+_Static_assert(sizeof(PddflowArenaGroup) == 56, "ArenaGroup");
 _Static_assert(offsetof(PddflowArenaGroup, size) == 0, "ArenaGroup.size");
 _Static_assert(offsetof(PddflowArenaGroup, revision) == 4, "ArenaGroup.revision");
 _Static_assert(offsetof(PddflowArenaGroup, release) == 8, "ArenaGroup.release");
 _Static_assert(offsetof(PddflowArenaGroup, open_scope) == 16, "ArenaGroup.open_scope");
 _Static_assert(offsetof(PddflowArenaGroup, close_scope) == 24, "ArenaGroup.close_scope");
 _Static_assert(offsetof(PddflowArenaGroup, live) == 32, "ArenaGroup.live");
+_Static_assert(offsetof(PddflowArenaGroup, tape_bytes) == 40, "ArenaGroup.tape_bytes");
+_Static_assert(offsetof(PddflowArenaGroup, tape_budget) == 48, "ArenaGroup.tape_budget");
 _Static_assert(sizeof(PddflowDeclareGroup) == 48, "DeclareGroup");
 _Static_assert(offsetof(PddflowDeclareGroup, size) == 0, "DeclareGroup.size");
 _Static_assert(offsetof(PddflowDeclareGroup, revision) == 4, "DeclareGroup.revision");

@@ -1,7 +1,9 @@
 //! Distillation, step by step as the methods' official scripts do it.
 
+use std::collections::VecDeque;
+
 use pddflow_tensor::augment::{self, Draw, Policy};
-use pddflow_tensor::{Device, Keep, RandomKey, Result, Tensor, grad};
+use pddflow_tensor::{Device, Keep, RandomKey, Result, Tensor, grad, tape_bytes};
 
 use crate::network::{CLASSES, features, labels, logits, normal, weights};
 
@@ -11,6 +13,8 @@ const REAL: usize = 256;
 const IDC_REAL: usize = 64;
 /// Cells per side of a stored image of IDC.
 const FACTOR: usize = 2;
+/// Bytes of tapes that a student keeps, as the matcher `mtt` does.
+const TAPE_BUDGET: u64 = 512 << 20;
 /// Step size of the student.
 const STEP_SIZE: f64 = 0.01;
 pub(crate) const POLICY: &str = "dsa:color_crop_cutout_flip_scale_rotate";
@@ -134,29 +138,28 @@ impl Matching {
     }
 
     /// Trajectory matching: a student of some steps on all images, then the exact gradient of its distance from a target by the
-    /// images and the step size, one step at a time backwards. The last step stays on the tape; the others are computed twice.
+    /// images and the step size, one step at a time backwards. As many of the last steps as the usual budget holds stay on the tape.
     pub(crate) fn mtt(&mut self, iteration: u64, steps: usize) -> Result<()> {
         let key = RandomKey::new(3).fold_u64(iteration);
         let start = weights(self.width, 3, 4, key.fold("start"))?;
         let target = weights(self.width, 3, 4, key.fold("target"))?;
         let leaf = self.images.variable()?;
         let student = Student { policy: &self.policy, labels: labels(self.ipc)?, key: key.fold("augment") };
-        let (mut path, mut end, mut last) = (Vec::new(), start.clone(), None);
+        let (mut path, mut end, mut tapes) = (Vec::new(), start.clone(), VecDeque::new());
         for step in 0..steps {
-            let keep = step + 1 == steps;
-            let images = if keep { &leaf } else { &self.images };
-            let (leaves, slopes) = student.slopes(step, &end, images, if keep { Keep::OnTape } else { Keep::No })?;
+            make_room(&mut tapes);
+            let (leaves, slopes) = student.slopes(step, &end, &leaf)?;
             let next = add_scaled(&end, &slopes.iter().map(Tensor::detach).collect::<Vec<_>>(), -STEP_SIZE)?;
             path.push(std::mem::replace(&mut end, next));
-            last = keep.then_some((leaves, slopes));
+            tapes.push_back((tape_bytes(&slopes), leaves, slopes));
         }
         let mut lambda = add_scaled(&end, &target, -1.0)?;
         let mut by_images = self.images.mul_scalar(0.0)?;
         let mut by_step_size = 0.0;
         while let Some(theta) = path.pop() {
-            let (leaves, slopes) = match last.take() {
-                Some(taped) => taped,
-                None => student.slopes(path.len(), &theta, &leaf, Keep::OnTape)?,
+            let (leaves, slopes) = match tapes.pop_back() {
+                Some((_, leaves, slopes)) => (leaves, slopes),
+                None => student.slopes(path.len(), &theta, &leaf)?,
             };
             for (lambda, slope) in lambda.iter().zip(&slopes) {
                 by_step_size -= lambda.dot(&slope.detach())?.item()?;
@@ -181,13 +184,24 @@ struct Student<'a> {
 }
 
 impl Student<'_> {
-    /// The weights as leaves, and the gradient of the mean cross-entropy by them.
-    fn slopes(&self, step: usize, theta: &[Tensor], images: &Tensor, keep: Keep) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
+    /// The weights as leaves, and the gradient of the mean cross-entropy by them, on the tape.
+    fn slopes(&self, step: usize, theta: &[Tensor], images: &Tensor) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
         let leaves = theta.iter().map(Tensor::variable).collect::<Result<Vec<_>>>()?;
         let x = augment::apply(self.policy, images, Draw::Siamese, self.key.fold_u64(step as u64))?;
         let loss = logits(&leaves, &x)?.cross_entropy(&self.labels)?;
-        let slopes = grad(&[loss], &leaves, None, keep)?;
+        let slopes = grad(&[loss], &leaves, None, Keep::OnTape)?;
         Ok((leaves, slopes))
+    }
+}
+
+/// Bytes, weights as leaves and gradient of a step that is on the tape.
+type Taped = (u64, Vec<Tensor>, Vec<Tensor>);
+
+/// Drops the tapes of the earliest steps until there is room for another.
+fn make_room(tapes: &mut VecDeque<Taped>) {
+    let next = tapes.back().map_or(0, |last| last.0);
+    while !tapes.is_empty() && tapes.iter().map(|taped| taped.0).sum::<u64>() + next >= TAPE_BUDGET {
+        tapes.pop_front();
     }
 }
 

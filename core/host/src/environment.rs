@@ -71,6 +71,9 @@ impl From<PluginError> for EnvironmentError {
 /// Result of an environment's method.
 pub type EnvironmentResult<T> = Result<T, EnvironmentError>;
 
+/// The usual [`Environment::tape_budget`]: ten inner steps on ten images, or five on a hundred by a narrow net, fit in.
+const TAPE_BUDGET: u64 = 512 << 20;
+
 /// What a node offers to the matcher that it runs; see the module's rules.
 pub trait Environment {
     /// The task.
@@ -78,6 +81,11 @@ pub trait Environment {
 
     /// Whether the run should stop; asked at every host call of a matcher, so it must be cheap.
     fn cancelled(&self) -> bool;
+
+    /// Bytes of tapes that a matcher may keep only so that it need not compute them again; changes no result.
+    fn tape_budget(&self) -> u64 {
+        TAPE_BUDGET
+    }
 
     /// Real images, of one class or of all, without replacement within the batch; all of the class when it has fewer than `count`.
     ///

@@ -1,4 +1,5 @@
-//! Peak memory of trajectory matching: it grows with the number of inner steps by the weights that are kept, not by activations.
+//! Peak memory of trajectory matching: it grows with the number of inner steps by the weights that are kept, and by activations up to a
+//! budget.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, unsafe_code, reason = "tests")]
 
 mod support;
@@ -8,6 +9,7 @@ use pddflow_tensor::{Device, RandomKey, Tensor};
 use serde_json::json;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use support::{Bench, noise};
 
 /// Counts live bytes and their maximum.
@@ -34,11 +36,15 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// The bytes are those of the process, so that one test runs at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// Bytes above those before the iteration, and those of the weights.
-fn peak(registry: &Registry, matcher: &str, steps: usize) -> (usize, usize) {
+fn peak(registry: &Registry, matcher: &str, steps: usize, tape_budget: usize) -> (usize, usize) {
     let shape = InputShape { channels: 3, height: 16, width: 16 };
     let model = registry.model("convnet", &json!({"width": 32, "depth": 2})).unwrap();
     let mut bench = Bench::new(support::problem(2, shape, 16)).with_model(model).with_random_images();
+    bench.tape_budget = tape_budget as u64;
     bench.learnables.push(("step_size".to_owned(), Tensor::from_f64(vec![0.01], &[], &Device::Cpu).unwrap()));
     let start = bench.start.clone();
     let moved = |weight: &Tensor| weight.add(&noise(weight.shape(), RandomKey::new(4), 0.05)).unwrap();
@@ -57,14 +63,31 @@ fn peak(registry: &Registry, matcher: &str, steps: usize) -> (usize, usize) {
 
 #[test]
 fn peak_memory_grows_by_the_kept_weights_only() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let registry = support::registry();
     for (matcher, kept) in [("mtt", 1.0), ("tesla", 0.0)] {
-        let (few, weights) = peak(&registry, matcher, 5);
-        let (many, _) = peak(&registry, matcher, 25);
+        let (few, weights) = peak(&registry, matcher, 5, 0);
+        let (many, _) = peak(&registry, matcher, 25, 0);
         let grown = many.saturating_sub(few) as f64 / weights as f64;
         println!("{matcher}: 5 steps {few} bytes, 25 steps {many}: {grown:.1} times the weights ({weights} bytes)");
         assert!(few > 20 * weights, "{matcher}: the activations of a step must be what counts here");
         // 20 steps more: their weights, and rows and keys of the mini-batches.
         assert!(grown <= 20.0 * kept + 5.0, "{matcher}: grew by {grown} times the weights");
+    }
+}
+
+#[test]
+fn tapes_that_are_kept_stay_within_their_budget() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let registry = support::registry();
+    for matcher in ["mtt", "tesla"] {
+        let (none, weights) = peak(&registry, matcher, 25, 0);
+        let all = peak(&registry, matcher, 25, usize::MAX).0 - none;
+        for budget in [all / 10, all / 2] {
+            let more = peak(&registry, matcher, 25, budget).0.saturating_sub(none);
+            println!("{matcher}: {more} bytes more with a budget of {budget}; {all} for all tapes");
+            // Values are counted; the records of a tape are small beside them.
+            assert!(more < budget + weights, "{matcher}: {more} bytes of tapes, {budget} allowed");
+        }
     }
 }

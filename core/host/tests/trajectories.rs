@@ -257,3 +257,34 @@ fn an_expert_that_did_not_move_is_told() {
     let error = registry.matcher("mtt", &config(json!({}))).unwrap().iterate(&mut bench, 0).unwrap_err().to_string();
     assert!(error.contains("epoch 4") && error.contains("must have moved"), "{error}");
 }
+
+#[test]
+fn no_bit_depends_on_the_steps_that_stay_on_the_tape() {
+    const STEPS: usize = 6;
+    let registry = registry();
+    for name in ["mtt", "tesla"] {
+        let matcher = registry.matcher(name, &config(json!({"syn_steps": STEPS}))).unwrap();
+        let run = |tape_budget: u64| {
+            let mut bench = bench(&registry, "instance");
+            bench.tape_budget = tape_budget;
+            matcher.iterate(&mut bench, 1).unwrap();
+            let bits = |name: &str| gradient(&bench, name).to_f64_vec().unwrap().into_iter().map(f64::to_bits);
+            (bits("images").chain(bits("step_size")).collect::<Vec<_>>(), bench.forwards)
+        };
+        let (none, forwards) = run(0);
+        // Only the last step is still there.
+        assert_eq!(forwards, 2 * STEPS - 1, "{name}");
+        let (all, forwards) = run(u64::MAX / 2);
+        assert_eq!((&all, forwards), (&none, STEPS), "{name}");
+        let mut counts = Vec::new();
+        for budget in (1..12).map(|size| size << 16) {
+            let (some, forwards) = run(budget);
+            assert_eq!(some, none, "{name}, {budget} bytes");
+            counts.push(forwards);
+        }
+        assert!(
+            counts.is_sorted_by(|a, b| a >= b) && counts.iter().any(|count| (STEPS + 1..2 * STEPS - 1).contains(count)),
+            "{counts:?}"
+        );
+    }
+}

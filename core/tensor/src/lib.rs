@@ -42,7 +42,7 @@ pub use kernels::{Instructions, keep_freed_memory, on_one_thread, use_at_most};
 pub use ops::linear::Conv2d;
 pub use random::RandomKey;
 pub use resample_map::ResampleMap;
-pub use tape::{Keep, grad};
+pub use tape::{Keep, grad, tape_bytes};
 pub use tensor::Tensor;
 
 /// Revision of the numbers that the kernels give. It enters keys: a change of rounding makes old

@@ -297,6 +297,11 @@ impl Tensor {
         Arc::as_ptr(&self.0).addr()
     }
 
+    /// Identity of the value, which tensors may share; `None` while it waits to be computed.
+    pub(crate) fn known_value(&self) -> Option<usize> {
+        self.0.value.known().map(|_| Arc::as_ptr(&self.0.value).addr())
+    }
+
     /// The elements; computed now if they have been waiting.
     pub(crate) fn value(&self) -> Result<&Value> {
         Ok(&self.outcome()?.0)

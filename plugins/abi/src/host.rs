@@ -439,6 +439,11 @@ pub struct ArenaGroup {
     pub close_scope: Option<unsafe extern "C" fn(call: *mut Call, scope: u64, keep: *const Tensor, count: u64) -> i32>,
     /// Tensors alive in the call. `[call]`
     pub live: Option<unsafe extern "C" fn(call: *mut Call, out: *mut u64) -> i32>,
+    /// Bytes of the values that the tensors and the tape behind them hold; what they share counts once. `[call]`
+    pub tape_bytes:
+        Option<unsafe extern "C" fn(call: *mut Call, tensors: *const Tensor, count: u64, out: *mut u64) -> i32>,
+    /// Bytes of tapes that a matcher may keep only so that it need not compute them again. No result may depend on it. `[call]`
+    pub tape_budget: Option<unsafe extern "C" fn(call: *mut Call, out: *mut u64) -> i32>,
 }
 
 /// What a plugin says about itself and returns. Later versions append functions.

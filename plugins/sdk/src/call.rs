@@ -110,6 +110,19 @@ impl<'call> Call<'call> {
         Ok(out)
     }
 
+    /// Bytes of tapes that may be kept only so that they need not be computed again: 0 with a host that does not say, and outside of
+    /// `iterate`. No result may depend on it.
+    ///
+    /// # Errors
+    /// The run was cancelled.
+    pub fn tape_budget(self) -> Result<u64> {
+        let mut out = 0;
+        match host!(self, arena: ArenaGroup, tape_budget(&raw mut out)) {
+            Err(error) if error.status == abi::Status::Unsupported as i32 => Ok(0),
+            result => result.map(|()| out),
+        }
+    }
+
     pub(crate) fn fail(self, error: &Error) -> i32 {
         if let Some(message) = &error.message {
             let _ = host!(self, core: CoreGroup, fail(error.status, abi::Text::new(message)));

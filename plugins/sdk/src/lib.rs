@@ -106,4 +106,4 @@ pub use model::{Batch, Init, Input, Mode, Model, Output, Weights};
 pub use norm::Norm;
 pub use random::Key;
 pub use stack::{Block, Stack};
-pub use tensor::{DType, Keep, Tensor, grad, gradients};
+pub use tensor::{DType, Keep, Tensor, grad, gradients, tape_bytes};

@@ -262,6 +262,19 @@ pub fn gradients<'call>(
     )
 }
 
+/// Bytes of the values that the tensors and the tape behind them hold; what they share counts once.
+///
+/// # Errors
+/// The host is older than this function ([`Call::tape_budget`] is 0 then).
+pub fn tape_bytes(tensors: &[Tensor<'_>]) -> Result<u64> {
+    let Some(call) = tensors.first().map(Tensor::call) else {
+        return Ok(0);
+    };
+    let (handles, mut out) = (handles(tensors), 0);
+    host!(call, arena: ArenaGroup, tape_bytes(handles.as_ptr(), handles.len() as u64, &raw mut out))?;
+    Ok(out)
+}
+
 /// Several results at once.
 pub(crate) fn several<'call>(
     call: Call<'call>,

@@ -5,7 +5,8 @@
 //! |---|---|
 //! | [`Window`] | where segments may start, and how that widens |
 //! | [`Segment`] | start and target by learnable weights |
-//! | [`Student`] | its mini-batches, and the gradient of each step, plain or on the tape |
+//! | [`Student`] | its mini-batches, and the gradient of each step on the tape |
+//! | [`Tapes`] | which steps stay on the tape, and which are computed again |
 //! | [`Guard`] | notices a blow-up, goes back to the last good state |
 //! | [`logits`] | what an expert says of the new images |
 //! | [`vector`] | arithmetic on lists of weights |
@@ -18,6 +19,7 @@ mod expert;
 mod guard;
 mod segment;
 mod student;
+mod tapes;
 pub mod vector;
 mod window;
 
@@ -25,4 +27,5 @@ pub use expert::logits;
 pub use guard::{Guard, Limits};
 pub use segment::Segment;
 pub use student::{Inner, Student, Taped};
+pub use tapes::Tapes;
 pub use window::Window;

@@ -3,7 +3,7 @@
 use crate::segment::Segment;
 use crate::vector;
 use pddflow_sdk::{
-    DType, Draw, Error, Iteration, Keep, Key, Labelled, Mode, Part, Result, Rows, Tensor, grad, gradients,
+    DType, Draw, Error, Iteration, Keep, Key, Labelled, Mode, Part, Result, Rows, Tensor, grad, gradients, tape_bytes,
 };
 
 /// How the student is trained.
@@ -34,8 +34,6 @@ pub struct Student<'a, 'call> {
     steps: Vec<Step<'call>>,
     /// As decoded from the learnables.
     set: Labelled<'call>,
-    /// The same values off the tape.
-    plain: Labelled<'call>,
     /// The same values as leaves of the tape; labels only if they are learned.
     leaf: Labelled<'call>,
 }
@@ -70,19 +68,19 @@ impl<'a, 'call> Student<'a, 'call> {
         let set = run.set(&Rows::all(Part::Union))?;
         let rows = set.images.shape()?[0];
         let batch = inner.batch.unwrap_or(run.problem().classes * run.problem().ipc).clamp(1, rows);
-        let plain = Labelled { images: set.images.detach()?, labels: set.labels.detach()? };
         let learned = set.labels.dtype()? != DType::I64 && set.labels.is_on_tape()?;
-        let labels = if learned { plain.labels.variable()? } else { plain.labels.clone() };
-        let leaf = Labelled { images: plain.images.variable()?, labels };
+        let labels = if learned { set.labels.variable()? } else { set.labels.detach()? };
+        let leaf = Labelled { images: set.images.variable()?, labels };
         let steps = steps(rows, batch, inner.steps, key)?;
-        Ok(Self { run, segment, augment: inner.augment, steps, set, plain, leaf })
+        Ok(Self { run, segment, augment: inner.augment, steps, set, leaf })
     }
 
-    fn inputs(&self, set: &Labelled<'call>, step: usize) -> Result<Labelled<'call>> {
+    fn inputs(&self, step: usize) -> Result<Labelled<'call>> {
         let Step { rows, key } = self.steps.get(step).ok_or_else(|| Error::new("there is no such step"))?;
+        let Labelled { images, labels } = &self.leaf;
         let Labelled { images, labels } = match rows {
-            Some(rows) => Labelled { images: set.images.gather(0, rows)?, labels: set.labels.gather(0, rows)? },
-            None => set.clone(),
+            Some(rows) => Labelled { images: images.gather(0, rows)?, labels: labels.gather(0, rows)? },
+            None => self.leaf.clone(),
         };
         if self.augment == "none" {
             return Ok(Labelled { images, labels });
@@ -91,8 +89,8 @@ impl<'a, 'call> Student<'a, 'call> {
     }
 
     /// Mean cross-entropy of a step's mini-batch.
-    fn loss(&self, set: &Labelled<'call>, step: usize, theta: &[Tensor<'call>]) -> Result<Tensor<'call>> {
-        let batch = self.inputs(set, step)?;
+    fn loss(&self, step: usize, theta: &[Tensor<'call>]) -> Result<Tensor<'call>> {
+        let batch = self.inputs(step)?;
         let mut moved = theta.iter();
         let weights = self.segment.weights.iter().zip(&self.segment.learnable);
         let weights: Option<Vec<_>> = weights
@@ -103,22 +101,14 @@ impl<'a, 'call> Student<'a, 'call> {
         self.run.forward(&weights, &batch.images, Mode::Train, key)?.logits.cross_entropy(&batch.labels)
     }
 
-    /// The gradient of a step's mean cross-entropy by the learnable weights, as values.
-    ///
-    /// # Errors
-    /// What the host refuses.
-    pub fn gradient(&self, step: usize, theta: &[Tensor<'call>]) -> Result<Vec<Tensor<'call>>> {
-        let leaves: Vec<_> = theta.iter().map(Tensor::variable).collect::<Result<_>>()?;
-        grad(&self.loss(&self.plain, step, &leaves)?, &leaves, Keep::No)
-    }
-
-    /// The same on the tape, differentiable in the weights, the rows of the set and learned labels.
+    /// The gradient of a step's mean cross-entropy by the learnable weights, on the tape: differentiable in the weights, the rows of
+    /// the set and learned labels.
     ///
     /// # Errors
     /// What the host refuses.
     pub fn taped(&self, step: usize, theta: &[Tensor<'call>]) -> Result<Taped<'call>> {
         let theta: Vec<_> = theta.iter().map(Tensor::variable).collect::<Result<_>>()?;
-        let gradient = grad(&self.loss(&self.leaf, step, &theta)?, &theta, Keep::OnTape)?;
+        let gradient = grad(&self.loss(step, &theta)?, &theta, Keep::OnTape)?;
         Ok(Taped { theta, gradient })
     }
 
@@ -173,6 +163,14 @@ impl<'call> Taped<'call> {
     /// The run was cancelled.
     pub fn values(&self) -> Result<Vec<Tensor<'call>>> {
         vector::detached(&self.gradient)
+    }
+
+    /// Bytes that the step holds, besides its weights those of the batch and of every operation.
+    ///
+    /// # Errors
+    /// The host cannot say.
+    pub(crate) fn bytes(&self) -> Result<u64> {
+        tape_bytes(&self.gradient)
     }
 }
 

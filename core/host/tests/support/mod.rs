@@ -164,6 +164,10 @@ pub struct Bench {
     pub state: BTreeMap<String, Tensor>,
     pub log: Vec<String>,
     pub cancelled: bool,
+    /// Bytes of tapes that the matcher may keep.
+    pub tape_budget: u64,
+    /// How often the model has run.
+    pub forwards: usize,
     saved: Option<Vec<(String, Tensor)>>,
 }
 
@@ -190,6 +194,8 @@ impl Bench {
             state: BTreeMap::new(),
             log: Vec::new(),
             cancelled: false,
+            tape_budget: 0,
+            forwards: 0,
             saved: None,
         }
     }
@@ -255,6 +261,9 @@ impl Environment for Bench {
     fn cancelled(&self) -> bool {
         self.cancelled
     }
+    fn tape_budget(&self) -> u64 {
+        self.tape_budget
+    }
     fn real_batch(&mut self, class: Option<usize>, count: usize, _key: RandomKey) -> EnvironmentResult<Batch> {
         self.real_calls += 1;
         Ok((self.real)(class, count, self.real_calls - 1))
@@ -281,6 +290,7 @@ impl Environment for Bench {
         Ok(self.segment.as_mut().ok_or_else(none)?(first..end, length))
     }
     fn forward(&mut self, weights: &[Tensor], x: &Tensor, mode: Mode, key: RandomKey) -> EnvironmentResult<Forward> {
+        self.forwards += 1;
         match (&mut self.forward, &self.model) {
             (Some(forward), _) => Ok(forward(weights, x)),
             (None, Some(model)) => Ok(model.forward(weights, x, mode, key)?),

@@ -20,7 +20,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::Tensor;
 use crate::error::{Result, TensorError, shape_error};
@@ -71,6 +71,26 @@ pub fn grad(outputs: &[Tensor], inputs: &[Tensor], seeds: Option<&[Tensor]>, kee
             None => Tensor::zeros(input.shape(), input.dtype(), &input.device()),
         })
         .collect()
+}
+
+/// Bytes of the values that these tensors and the tape behind them hold; what several share counts once, what waits to be computed
+/// not at all.
+#[must_use]
+pub fn tape_bytes(tensors: &[Tensor]) -> u64 {
+    let (mut nodes, mut values, mut sum) = (HashSet::new(), HashSet::new(), 0);
+    let mut waiting: Vec<&Tensor> = tensors.iter().collect();
+    while let Some(tensor) = waiting.pop() {
+        if !nodes.insert(tensor.id()) {
+            continue;
+        }
+        if let Some(value) = tensor.known_value()
+            && values.insert(value)
+        {
+            sum += (tensor.elements() * tensor.dtype().size()) as u64;
+        }
+        waiting.extend(tensor.record().into_iter().flat_map(|record| &record.inputs));
+    }
+    sum
 }
 
 fn checked_seeds(outputs: &[Tensor], seeds: Option<&[Tensor]>, keep: Keep) -> Result<Vec<Tensor>> {

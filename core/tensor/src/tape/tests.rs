@@ -378,3 +378,15 @@ fn single_precision_agrees_with_finite_differences() {
         assert!((numeric - exact).abs() < 5e-3 * (1.0 + exact.abs()), "{name}: {numeric} {exact}");
     }
 }
+
+#[test]
+fn a_tape_counts_each_value_once() {
+    let x = Tensor::from_f32(vec![1.0; 6], &[2, 3], &Device::Cpu).unwrap().variable().unwrap();
+    let square = x.mul(&x).unwrap();
+    let sum = square.add(&x).unwrap();
+    // 6 numbers each: x, its square, their sum; a detached sum shares its value and has no tape.
+    assert_eq!(tape_bytes(std::slice::from_ref(&sum)), 3 * 24);
+    assert_eq!(tape_bytes(&[sum.detach(), sum.clone(), square]), 3 * 24);
+    assert_eq!(tape_bytes(&[sum.detach()]), 24);
+    assert_eq!(tape_bytes(&[]), 0);
+}

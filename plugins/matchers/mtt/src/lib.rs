@@ -10,8 +10,8 @@
 //!
 //! # The gradient
 //!
-//! It is exact, at the memory of one step. The weights of each step are kept; then, with `lambda_N = d loss / d theta_N`, for
-//! t = N-1 down to 0 the step is computed again on the tape and
+//! It is exact, and its memory is bounded. The weights of each step are kept; then, with `lambda_N = d loss / d theta_N`, for
+//! t = N-1 down to 0
 //!
 //! ```text
 //! d loss / d x_t   = -alpha d <lambda_{t+1}, g_t> / d x_t
@@ -19,8 +19,8 @@
 //! lambda_t         = lambda_{t+1} - alpha H_t lambda_{t+1}
 //! ```
 //!
-//! both products from one backward pass through g_t. The last step's tape is not thrown away before it is used, and lambda_0 is not
-//! computed: nobody needs it.
+//! both products from one backward pass through g_t. The last steps are still on the tape, as many as the host has memory for
+//! ([`Tapes`]); the earlier ones are computed again, one at a time. lambda_0 is not computed: nobody needs it.
 //!
 //! # Beyond the release
 //!
@@ -37,7 +37,7 @@ use pddflow_sdk::{
     Decoded, Description, Error, Iteration, Key, Kind, Learnable, Learnables, Matcher, Need, Problem, Result, Start,
     Tensor,
 };
-use pddflow_trajectory::{Guard, Inner, Limits, Segment, Student, Taped, Window, vector};
+use pddflow_trajectory::{Guard, Inner, Limits, Segment, Student, Tapes, Window, vector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -155,28 +155,23 @@ struct Found<'call> {
 }
 
 /// Where the student went.
-struct Path<'call> {
+struct Path<'a, 'call> {
     /// Its weights before each step.
     weights: Vec<Vec<Tensor<'call>>>,
     /// Its weights after the last step.
     end: Vec<Tensor<'call>>,
-    /// The last step, still on the tape: backwards it is the first that is needed.
-    last: Option<Taped<'call>>,
+    /// Its steps; backwards the last is the first that is needed.
+    tapes: Tapes<'a, 'call>,
 }
 
-impl<'call> Path<'call> {
-    fn walk(student: &Student<'_, 'call>, segment: &Segment<'call>, steps: usize, step_size: f64) -> Result<Self> {
-        let mut path = Self { weights: Vec::with_capacity(steps), end: segment.start.clone(), last: None };
+impl<'a, 'call> Path<'a, 'call> {
+    fn walk(mut tapes: Tapes<'a, 'call>, start: &[Tensor<'call>], steps: usize, step_size: f64) -> Result<Self> {
+        let (mut weights, mut end) = (Vec::with_capacity(steps), start.to_vec());
         for step in 0..steps {
-            let gradient = if step + 1 == steps {
-                path.last.insert(student.taped(step, &path.end)?).values()?
-            } else {
-                student.gradient(step, &path.end)?
-            };
-            let next = vector::add_scaled(&path.end, &gradient, -step_size)?;
-            path.weights.push(std::mem::replace(&mut path.end, next));
+            let next = vector::add_scaled(&end, &tapes.gradient(step, &end)?, -step_size)?;
+            weights.push(std::mem::replace(&mut end, next));
         }
-        Ok(path)
+        Ok(Self { weights, end, tapes })
     }
 
     /// Derivatives of the loss by the step size, and by the rows of the set (and their labels).
@@ -191,10 +186,7 @@ impl<'call> Path<'call> {
         let (mut by_step_size, mut rows) = (0.0, student.no_rows()?);
         while let Some(theta) = self.weights.pop() {
             let step = self.weights.len();
-            let taped = match self.last.take() {
-                Some(taped) => taped,
-                None => student.taped(step, &theta)?,
-            };
+            let taped = self.tapes.take(step, &theta)?;
             by_step_size -= vector::dot(&lambda, &taped.values()?)?;
             let pulled = student.pull_back(&taped, &lambda, step > 0)?;
             rows = vector::add_scaled(&rows, &pulled.rows, -step_size)?;
@@ -225,7 +217,7 @@ impl Mtt {
         let segment = Segment::draw(run, &self.window(), self.0.expert_epochs, key.fold("segment")?)?;
         let Config { syn_steps: steps, batch_syn: batch, .. } = self.0;
         let student = Student::new(run, &segment, &Inner { steps, batch, augment: &self.0.augment }, key)?;
-        let path = Path::walk(&student, &segment, steps, step_size)?;
+        let path = Path::walk(Tapes::new(run, &student)?, &segment.start, steps, step_size)?;
         let loss = segment.loss(&path.end)?;
         if !guard.accepts(loss, step_size) {
             return Ok(None);

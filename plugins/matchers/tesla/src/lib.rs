@@ -10,7 +10,8 @@
 //! d loss / d alpha = -2 < theta_0 - alpha G - target, G > / D
 //! ```
 //!
-//! so that memory does not depend on N at all, and no product with a Hessian is needed. For N = 1 this is exact.
+//! so that memory need not depend on N at all, and no product with a Hessian is needed. For N = 1 this is exact. Steps that the host
+//! has memory for stay on the tape from the first pass to the second ([`Tapes`]).
 //!
 //! | `image_gradient` | what |
 //! |---|---|
@@ -21,7 +22,7 @@
 //! (the release stops with an error there except on ImageNet). Blow-ups are undone as in the plugin `mtt`.
 
 use pddflow_sdk::{Description, Error, Iteration, Key, Kind, Learnable, Matcher, Need, Problem, Result, Start, Tensor};
-use pddflow_trajectory::{Guard, Inner, Limits, Segment, Student, Window, vector};
+use pddflow_trajectory::{Guard, Inner, Limits, Segment, Student, Tapes, Window, vector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -162,14 +163,14 @@ struct Found<'call> {
 
 /// First pass: the sum of the gradients, and where the student ends.
 fn walk<'call>(
-    student: &Student<'_, 'call>,
+    tapes: &mut Tapes<'_, 'call>,
     start: &[Tensor<'call>],
     (steps, step_size): (usize, f64),
 ) -> Result<[Vec<Tensor<'call>>; 2]> {
-    let mut sum = student.gradient(0, start)?;
+    let mut sum = tapes.gradient(0, start)?;
     let mut theta = vector::add_scaled(start, &sum, -step_size)?;
     for step in 1..steps {
-        let gradient = student.gradient(step, &theta)?;
+        let gradient = tapes.gradient(step, &theta)?;
         sum = vector::add_scaled(&sum, &gradient, 1.0)?;
         theta = vector::add_scaled(&theta, &gradient, -step_size)?;
     }
@@ -179,13 +180,13 @@ fn walk<'call>(
 /// Second pass: `sum over t of d <seed, g_t> / d rows`, the weights of each step constant.
 fn by_rows<'call>(
     student: &Student<'_, 'call>,
-    start: &[Tensor<'call>],
+    (tapes, start): (&mut Tapes<'_, 'call>, &[Tensor<'call>]),
     seed: &[Tensor<'call>],
     (steps, step_size): (usize, f64),
 ) -> Result<Vec<Tensor<'call>>> {
     let (mut rows, mut theta) = (student.no_rows()?, start.to_vec());
     for step in 0..steps {
-        let taped = student.taped(step, &theta)?;
+        let taped = tapes.take(step, &theta)?;
         let pulled = student.pull_back(&taped, seed, false)?;
         rows = vector::add_scaled(&rows, &pulled.rows, 1.0)?;
         if step + 1 < steps {
@@ -216,7 +217,8 @@ impl Tesla {
         }
         let Config { syn_steps: steps, batch_syn: batch, .. } = self.0;
         let student = Student::new(run, &segment, &Inner { steps, batch, augment: &self.0.augment }, key)?;
-        let [sum, end] = walk(&student, &segment.start, (steps, step_size))?;
+        let mut tapes = Tapes::new(run, &student)?;
+        let [sum, end] = walk(&mut tapes, &segment.start, (steps, step_size))?;
         let loss = segment.loss(&end)?;
         if !guard.accepts(loss, step_size) {
             return Ok(None);
@@ -225,7 +227,7 @@ impl Tesla {
         let by_step_size = -2.0 * vector::dot(&difference, &sum)? / segment.squared_length;
         let factor = self.0.image_gradient.factor();
         let seed = vector::scaled(&difference, -factor * step_size / segment.squared_length)?;
-        let rows = by_rows(&student, &segment.start, &seed, (steps, step_size))?;
+        let rows = by_rows(&student, (&mut tapes, &segment.start), &seed, (steps, step_size))?;
         let by_images = student.by_learnables(&rows, &["images"])?.remove(0);
         Ok(Some(Found { loss, step_size, by_step_size, by_images }))
     }
