@@ -1,6 +1,6 @@
 //! The reference vectors that go through plugins; each file of `oracle/` has the routines of some kinds.
 //!
-//! The plugins are loaded as libraries, with tensors in double precision. `PDDFLOW_ORACLE_DIR` points the test at another folder of
+//! The plugins are loaded as libraries, with tensors in double precision, and run with each instruction set. `PDDFLOW_ORACLE_DIR` points the test at another folder of
 //! cases; the ones of these kinds lie in `tests/oracle`. Every case prints one line; kinds of other crates are listed, and one
 //! that nobody knows fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
@@ -24,8 +24,11 @@ mod support;
 mod trajectory;
 
 use case::Case;
+use pddflow_host::Registry;
+use pddflow_tensor::{Instructions, use_at_most};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 /// Kinds that the tests of the tensors or of the nodes check.
 const ELSEWHERE: [&str; 12] = [
@@ -43,8 +46,12 @@ const ELSEWHERE: [&str; 12] = [
     "zca",
 ];
 
+/// Held by the test that changes the instructions of the kernels, and by tests that compare bits.
+static INSTRUCTIONS: Mutex<()> = Mutex::new(());
+
 #[test]
 fn plugins_agree_with_the_reference() {
+    let _alone = INSTRUCTIONS.lock().unwrap();
     let folder = std::env::var_os("PDDFLOW_ORACLE_DIR").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracle"));
     let mut files: Vec<PathBuf> = fs_err::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -52,25 +59,21 @@ fn plugins_agree_with_the_reference() {
     files.sort();
     assert!(!files.is_empty(), "{} has no cases", folder.display());
     let registry = support::registry();
+    // Kernels are compiled for each; those that the processor has not are run as the next lower one.
+    for instructions in [Instructions::Baseline, Instructions::Avx2, Instructions::Avx512] {
+        println!("{instructions:?}");
+        use_at_most(instructions);
+        check(&files, &registry);
+    }
+}
+
+fn check(files: &[PathBuf], registry: &Registry) {
     let (mut missing, mut failed, mut passed) = (BTreeSet::new(), Vec::new(), 0);
     for file in files {
-        let case = Case::read(&file);
-        let share = match case.kind.as_str() {
-            "cafe" => cafe::cafe(&case, &registry),
-            "convnet" | "resnet" => network::outputs(&case, &registry),
-            "hvp" => network::hvp(&case, &registry),
-            "dm" => features::dm(&case, &registry),
-            "dc_distance" => gradients::dc_distance(&case, &registry),
-            "dc_match" => gradients::dc_match(&case, &registry),
-            "dc_iteration" => gradients::dc_iteration(&case, &registry),
-            "idc_decode" => idc::idc_decode(&case, &registry),
-            "idc_match" => idc::idc_match(&case, &registry),
-            "mtt" => trajectory::mtt(&case, &registry),
-            "tesla" => trajectory::tesla(&case, &registry),
-            _ => {
-                missing.insert(case.kind);
-                continue;
-            }
+        let case = Case::read(file);
+        let Some(share) = share_of_tolerance(&case, registry) else {
+            missing.insert(case.kind);
+            continue;
         };
         println!("{:<28} {:<13} error / tolerance = {share:.1e}", case.name, case.kind);
         passed += 1;
@@ -83,4 +86,22 @@ fn plugins_agree_with_the_reference() {
     assert!(unknown.is_empty(), "kinds that nobody knows: {unknown:?}");
     assert!(failed.is_empty(), "beyond the tolerance: {failed:?}");
     assert!(passed > 0);
+}
+
+/// Largest error over the tolerance; `None` for a kind of another crate.
+fn share_of_tolerance(case: &Case, registry: &Registry) -> Option<f64> {
+    Some(match case.kind.as_str() {
+        "cafe" => cafe::cafe(case, registry),
+        "convnet" | "resnet" => network::outputs(case, registry),
+        "hvp" => network::hvp(case, registry),
+        "dm" => features::dm(case, registry),
+        "dc_distance" => gradients::dc_distance(case, registry),
+        "dc_match" => gradients::dc_match(case, registry),
+        "dc_iteration" => gradients::dc_iteration(case, registry),
+        "idc_decode" => idc::idc_decode(case, registry),
+        "idc_match" => idc::idc_match(case, registry),
+        "mtt" => trajectory::mtt(case, registry),
+        "tesla" => trajectory::tesla(case, registry),
+        _ => return None,
+    })
 }

@@ -23,6 +23,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use case::Case;
+use pddflow_nodes::{Instructions, use_at_most};
 
 /// Kinds that the tests of the tensors or of the plugins check.
 const ELSEWHERE: [&str; 17] = [
@@ -49,21 +50,25 @@ const ELSEWHERE: [&str; 17] = [
 fn every_case_of_a_known_kind_agrees() {
     let folder = std::env::var_os("PDDFLOW_ORACLE_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracle"), PathBuf::from);
-    let mut missing = BTreeSet::new();
-    let mut failed = Vec::new();
+    let (mut missing, mut failed) = (BTreeSet::new(), Vec::new());
     let mut seen = 0;
-    for file in case::files(&folder) {
-        let case = Case::load(&file);
-        let Some(outputs) = kinds::compute(&case) else {
-            missing.insert(case.kind.clone());
-            continue;
-        };
-        seen += 1;
-        let error = case.error_of(&outputs);
-        let verdict = if error <= case.tolerance { "ok" } else { "FAILED" };
-        println!("{:<28} error {error:9.2e}  allowed {:9.2e}  {verdict}", case.name, case.tolerance);
-        if error > case.tolerance {
-            failed.push(case.name);
+    // Kernels are compiled for each; those that the processor has not are run as the next lower one.
+    for instructions in [Instructions::Baseline, Instructions::Avx2, Instructions::Avx512] {
+        println!("{instructions:?}");
+        use_at_most(instructions);
+        for file in case::files(&folder) {
+            let case = Case::load(&file);
+            let Some(outputs) = kinds::compute(&case) else {
+                missing.insert(case.kind.clone());
+                continue;
+            };
+            seen += 1;
+            let error = case.error_of(&outputs);
+            let verdict = if error <= case.tolerance { "ok" } else { "FAILED" };
+            println!("{:<28} error {error:9.2e}  allowed {:9.2e}  {verdict}", case.name, case.tolerance);
+            if error > case.tolerance {
+                failed.push(case.name);
+            }
         }
     }
     for kind in &missing {

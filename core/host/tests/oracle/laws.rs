@@ -40,6 +40,7 @@ fn dc_distance(shapes: &[Vec<usize>], real: &[f64], synthetic: &[f64]) -> (f64, 
 /// Gate (b) of the method reference: 3 + 2 rows; the four values of the tensor with one axis are the last.
 #[test]
 fn dc_distance_is_0_to_itself_and_2_per_row_to_its_negative_and_blind_to_vectors() {
+    let _alone = crate::INSTRUCTIONS.lock().unwrap();
     let shapes = [vec![3, 2, 2, 2], vec![2, 5], vec![4]];
     let real = noise(&[38], RandomKey::new(4), 1.0).to_f64_vec().unwrap();
     let negative: Vec<f64> = real.iter().map(|value| -value).collect();
