@@ -1,8 +1,8 @@
 //! What is computed once from the whole data: whitening, and choosing images by their features.
 
 use pddflow_nodes::select;
-use pddflow_tensor::linalg::symmetric_eigen;
-use pddflow_tensor::{Device, RandomKey, Result, Tensor};
+use pddflow_tensor::linalg::{add_gram, mirror, symmetric_eigen};
+use pddflow_tensor::{RandomKey, Result};
 
 use crate::network::normal;
 
@@ -22,26 +22,29 @@ pub(crate) fn pixels() -> Vec<u8> {
 /// node `dataset`).
 pub(crate) fn zca(pixels: &[u8]) -> Result<()> {
     let (rows, d) = (pixels.len() / ZCA_VALUES, ZCA_VALUES);
-    let mut sums = vec![0.0; d];
-    let mut gram = Tensor::from_f64(vec![0.0; d * d], &[d, d], &Device::Cpu)?;
+    let (mut covariance, mut sums) = (vec![0.0; d * d], vec![0.0; d]);
     for chunk in pixels.chunks(2048 * d) {
         let values: Vec<f64> = chunk.iter().map(|pixel| f64::from(*pixel)).collect();
         for row in values.chunks(d) {
             sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
         }
-        let values = Tensor::from_f64(values, &[chunk.len() / d, d], &Device::Cpu)?;
-        gram = gram.add(&values.permute(&[1, 0])?.matmul(&values)?)?;
+        add_gram(&mut covariance, d, &values)?;
     }
     let n = rows as f64;
-    let sums = Tensor::from_f64(sums, &[d, 1], &Device::Cpu)?;
-    let outer = sums.matmul(&sums.permute(&[1, 0])?)?;
-    let covariance = gram.mul_scalar(n)?.sub(&outer)?.mul_scalar(1.0 / (n * (n - 1.0) * 255.0 * 255.0))?;
-    let (values, vectors) = symmetric_eigen(&covariance.to_f64_vec()?, d)?;
-    let vectors = Tensor::from_f64(vectors, &[d, d], &Device::Cpu)?;
+    for (row, row_sum) in covariance.chunks_mut(d).zip(&sums) {
+        for (value, sum) in row.iter_mut().zip(&sums) {
+            *value = (*value * n - row_sum * sum) / (n * (n - 1.0) * 255.0 * 255.0);
+        }
+    }
+    let (values, vectors) = symmetric_eigen(&covariance, d)?;
     for power in [-0.5, 0.5] {
-        let scales = values.iter().map(|value| (value.max(0.0) + ZCA_EPSILON).powf(power)).collect();
-        let scaled = vectors.mul(&Tensor::from_f64(scales, &[1, d], &Device::Cpu)?)?;
-        std::hint::black_box(scaled.matmul(&vectors.permute(&[1, 0])?)?);
+        let root = |value: &f64| (value.max(0.0) + ZCA_EPSILON).powf(power / 2.0);
+        let rows = vectors.chunks(d).zip(values.iter().map(root));
+        let scaled: Vec<f64> = rows.flat_map(|(row, root)| row.iter().map(move |value| value * root)).collect();
+        let mut sum = vec![0.0; d * d];
+        add_gram(&mut sum, d, &scaled)?;
+        mirror(&mut sum, d)?;
+        std::hint::black_box(sum);
     }
     Ok(())
 }

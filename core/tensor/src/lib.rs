@@ -49,5 +49,5 @@ pub use tensor::Tensor;
 /// results stale.
 #[must_use]
 pub fn kernel_revision() -> u32 {
-    3
+    4
 }

@@ -1,8 +1,8 @@
 //! Fits ZCA whitening (`methods.md` 0.2) on the training images.
 
 use pddflow_runner::{NodeContext, NodeError, Progress};
-use pddflow_tensor::linalg::symmetric_eigen;
-use pddflow_tensor::{Device, Tensor, TensorError};
+use pddflow_tensor::TensorError;
+use pddflow_tensor::linalg::{add_gram, mirror, symmetric_eigen};
 
 use crate::artifact::{ImageSize, LabelledImages, Zca};
 use crate::failure::{During, NodeResult, fail};
@@ -32,10 +32,9 @@ pub(super) fn fit(train: &LabelledImages, size: ImageSize, epsilon: f64, context
             fail("data_zca", "whitening needs at least 2 training images").with_help("use `normalize: standard`")
         );
     }
-    let (gram, sums) = gram(train, d, context)?;
+    let (mut covariance, sums) = gram(train, d, context)?;
     let n = rows as f64;
     let scale = 1.0 / (n * (n - 1.0) * PIXEL_MAX * PIXEL_MAX);
-    let mut covariance = gram;
     for (values, row_sum) in covariance.chunks_mut(d).zip(&sums) {
         for (value, sum) in values.iter_mut().zip(&sums) {
             *value = (*value * n - row_sum * sum) * scale;
@@ -50,23 +49,26 @@ pub(super) fn fit(train: &LabelledImages, size: ImageSize, epsilon: f64, context
     Ok(Zca { epsilon, mean, transform: rounded(transform), inverse: rounded(inverse) })
 }
 
-/// `U diag((s + epsilon)^-1/2) U^T` and `U diag((s + epsilon)^1/2) U^T` of a covariance `U diag(s) U^T`.
+/// `U diag((s + epsilon)^-1/2) U^T` and `U diag((s + epsilon)^1/2) U^T` of a covariance `U diag(s) U^T`, of which only the upper
+/// triangle is read.
 fn whitening(covariance: &[f64], d: usize, epsilon: f64) -> Result<(Vec<f64>, Vec<f64>), TensorError> {
     let (eigenvalues, vectors) = symmetric_eigen(covariance, d)?;
-    let vectors = Tensor::from_f64(vectors, &[d, d], &Device::Cpu)?;
     let recompose = |power: f64| {
         // Rounding may leave a zero a little below zero.
-        let scales = eigenvalues.iter().map(|value| (value.max(0.0) + epsilon).powf(power)).collect();
-        let scales = Tensor::from_f64(scales, &[1, d], &Device::Cpu)?;
-        vectors.mul(&scales)?.matmul(&vectors.permute(&[1, 0])?)?.to_f64_vec()
+        let root = |value: &f64| (value.max(0.0) + epsilon).powf(power / 2.0);
+        let rows = vectors.chunks(d.max(1)).zip(eigenvalues.iter().map(root));
+        let scaled: Vec<f64> = rows.flat_map(|(vector, root)| vector.iter().map(move |value| value * root)).collect();
+        let mut sum = vec![0.0; d * d];
+        add_gram(&mut sum, d, &scaled)?;
+        mirror(&mut sum, d)?;
+        Ok(sum)
     };
     Ok((recompose(-0.5)?, recompose(0.5)?))
 }
 
-/// `X^T X` and the column sums of the pixels, as whole numbers.
+/// `X^T X` (its upper triangle) and the column sums of the pixels, as whole numbers.
 fn gram(train: &LabelledImages, d: usize, context: &NodeContext<'_>) -> NodeResult<(Vec<f64>, Vec<f64>)> {
-    let mut gram: Option<Tensor> = None;
-    let mut sums = vec![0.0; d];
+    let (mut gram, mut sums) = (vec![0.0; d * d], vec![0.0; d]);
     let (mut done, total) = (0, train.labels.len() as u64);
     for chunk in train.pixels.chunks(ROWS * d) {
         if context.cancelled() {
@@ -76,21 +78,11 @@ fn gram(train: &LabelledImages, d: usize, context: &NodeContext<'_>) -> NodeResu
         for row in values.chunks(d) {
             sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
         }
-        let part = outer(values, chunk.len() / d, d).during(DOING)?;
-        gram = Some(match gram {
-            Some(so_far) => so_far.add(&part).during(DOING)?,
-            None => part,
-        });
+        add_gram(&mut gram, d, &values).during(DOING)?;
         done += (chunk.len() / d) as u64;
         context.progress(Progress { done, total, unit: "images", loss: None });
     }
-    let gram = gram.ok_or_else(|| fail("data_zca", "whitening needs training images"))?;
-    Ok((gram.to_f64_vec().during(DOING)?, sums))
-}
-
-fn outer(values: Vec<f64>, rows: usize, d: usize) -> Result<Tensor, TensorError> {
-    let values = Tensor::from_f64(values, &[rows, d], &Device::Cpu)?;
-    values.permute(&[1, 0])?.matmul(&values)
+    Ok((gram, sums))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "rounding to single precision is meant")]

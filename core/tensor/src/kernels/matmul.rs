@@ -114,30 +114,43 @@ pub(crate) fn gemm_into<T: Real>(
     b: Matrix<'_, T>,
     out: &mut [MaybeUninit<T>],
 ) {
-    gemm_call([m, k, n], a, b, out, false);
+    gemm_call([m, k, n], a, b, (out, n), None);
 }
 
 /// Adds the product to `out`.
 pub(crate) fn gemm_add<T: Real>([m, k, n]: [usize; 3], a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T]) {
-    gemm_call([m, k, n], a, b, super::buffer::as_uninit(out), true);
+    gemm_add_part([m, k, n], a, b, out, n, T::ONE);
 }
 
+/// Adds `factor` times the product to a part of a matrix whose rows are `row_stride` apart.
+pub(crate) fn gemm_add_part<T: Real>(
+    sizes: [usize; 3],
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    out: &mut [T],
+    row_stride: usize,
+    factor: T,
+) {
+    gemm_call(sizes, a, b, (super::buffer::as_uninit(out), row_stride), Some(factor));
+}
+
+/// Writes the product, or with a factor adds that much of it.
 fn gemm_call<T: Real>(
     [m, k, n]: [usize; 3],
     a: Matrix<'_, T>,
     b: Matrix<'_, T>,
-    out: &mut [MaybeUninit<T>],
-    add: bool,
+    (out, row_stride): (&mut [MaybeUninit<T>], usize),
+    factor: Option<T>,
 ) {
     if m * n * k == 0 {
         return;
     }
     a.assert_covers(m, k);
     b.assert_covers(k, n);
-    assert!(out.len() >= m * n, "product larger than its place");
+    assert!(n <= row_stride && out.len() >= (m - 1) * row_stride + n, "product larger than its place");
     #[expect(clippy::cast_possible_wrap, reason = "strides of a slice are below isize::MAX")]
     // SAFETY: the assertions above keep every access inside the three slices; `out` is only read
-    // when `add` is set, and then it is initialised (`gemm_add`).
+    // when there is a factor, and then it is initialised (`gemm_add_part`).
     unsafe {
         gemm::gemm(
             m,
@@ -145,8 +158,8 @@ fn gemm_call<T: Real>(
             k,
             out.as_mut_ptr().cast::<T>(),
             1,
-            n as isize,
-            add,
+            row_stride as isize,
+            factor.is_some(),
             a.data.as_ptr(),
             a.column_stride as isize,
             a.row_stride as isize,
@@ -154,7 +167,7 @@ fn gemm_call<T: Real>(
             b.column_stride as isize,
             b.row_stride as isize,
             T::ONE,
-            T::ONE,
+            factor.unwrap_or(T::ONE),
             false,
             false,
             false,

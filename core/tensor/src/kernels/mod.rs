@@ -23,10 +23,11 @@ pub(crate) mod resample;
 mod simd;
 pub(crate) mod standardize;
 mod strides;
+pub(crate) mod symmetric;
 mod vector;
 
 pub use memory::keep_freed_memory;
-pub(crate) use parallel::chunks_of_two;
+pub(crate) use parallel::{chunks, chunks_of_two};
 pub use parallel::on_one_thread;
 pub(crate) use real::Real;
 pub use simd::{Instructions, use_at_most};

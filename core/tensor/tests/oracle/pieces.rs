@@ -135,10 +135,8 @@ pub(crate) fn zca(case: &Case) -> Result<Outputs> {
     let vectors = Tensor::from_f64(vectors, &[pixels, pixels], &Device::Cpu)?;
     let transform = |power: f64| {
         let scale = values.iter().map(|s| (s.max(0.0) + case.number("eps")).powf(power)).collect();
-        vectors
-            .mul(&Tensor::from_f64(scale, &[1, pixels], &Device::Cpu)?)?
-            .matmul_transposed(&vectors)?
-            .cast(case.dtype)
+        let scaled = vectors.mul(&Tensor::from_f64(scale, &[pixels, 1], &Device::Cpu)?)?;
+        vectors.permute(&[1, 0])?.matmul(&scaled)?.cast(case.dtype)
     };
     let (t, t_inv, mean) = (transform(-0.5)?, transform(0.5)?, mean.cast(case.dtype)?);
     let white = rows(case.input("test"))?.sub(&mean)?.matmul(&t)?;
