@@ -23,15 +23,17 @@ pub(crate) struct Recipe {
 pub(crate) struct Lazy {
     outcome: OnceLock<Outcome>,
     recipe: Mutex<Option<Recipe>>,
+    /// Sums of each plane of `[image, channel, row, column]`, where they cost nothing.
+    plane_sums: OnceLock<Value>,
 }
 
 impl Lazy {
     pub(crate) fn now(outcome: Outcome) -> Self {
-        Self { outcome: outcome.into(), recipe: Mutex::default() }
+        Self { outcome: outcome.into(), recipe: Mutex::default(), plane_sums: OnceLock::new() }
     }
 
     pub(crate) fn later(recipe: Recipe) -> Self {
-        Self { outcome: OnceLock::new(), recipe: Mutex::new(Some(recipe)) }
+        Self { outcome: OnceLock::new(), recipe: Mutex::new(Some(recipe)), plane_sums: OnceLock::new() }
     }
 
     /// The outcome, which `compute` makes if nobody has asked before.
@@ -53,6 +55,19 @@ impl Lazy {
     /// The outcome, if it has been computed.
     pub(crate) fn known(&self) -> Option<&Outcome> {
         self.outcome.get()
+    }
+
+    /// The value to be changed, without what was computed beside it; `None` while it waits.
+    pub(crate) fn value_mut(&mut self) -> Option<&mut Value> {
+        let (value, by_products) = self.outcome.get_mut()?;
+        by_products.clear();
+        self.plane_sums.take();
+        Some(value)
+    }
+
+    /// See the field; set once.
+    pub(crate) fn plane_sums(&self) -> &OnceLock<Value> {
+        &self.plane_sums
     }
 
     /// What will be computed, unless it has been.

@@ -317,6 +317,38 @@ impl Tensor {
         Some((op, self.record().map_or(inputs, |record| record.inputs.clone())))
     }
 
+    /// The elements, to be changed: those of this tensor alone, copied if somebody else holds them. It becomes a constant.
+    pub(crate) fn value_mut(&mut self) -> Result<&mut Value> {
+        if self.alone().is_none() {
+            *self = Self::constant(self.value()?.clone(), self.shape(), self.dtype());
+        }
+        let missing = || TensorError::Internal { op: "value_mut", message: "a new value is shared".to_owned() };
+        self.alone().ok_or_else(missing)
+    }
+
+    /// The value, if neither the node nor the value has another user.
+    fn alone(&mut self) -> Option<&mut Value> {
+        let node = Arc::get_mut(&mut self.0)?;
+        if !matches!(node.origin, Origin::Constant) {
+            return None;
+        }
+        Arc::get_mut(&mut node.value)?.value_mut()
+    }
+
+    /// Remembers a by-product as the sums of each plane, `[image, channel]`.
+    pub(crate) fn keep_plane_sums(&self, by_product: usize) -> Result<()> {
+        if let Some(sums) = self.outcome()?.1.get(by_product) {
+            let _ = self.0.value.plane_sums().set(sums.clone());
+        }
+        Ok(())
+    }
+
+    /// Sums of each plane of `[image, channel, row, column]` as a constant, if what made the tensor has left them.
+    pub(crate) fn plane_sums(&self) -> Option<Self> {
+        let sums = self.0.value.plane_sums().get()?;
+        Some(Self::constant(sums.clone(), &self.shape()[..2], self.dtype()))
+    }
+
     /// A by-product of the operation that made the tensor.
     pub(crate) fn by_product(&self, index: usize, shape: Vec<usize>) -> Result<Self> {
         let Some(value) = self.outcome()?.1.get(index) else {

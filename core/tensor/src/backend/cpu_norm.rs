@@ -24,8 +24,8 @@ pub(super) fn evaluate<T: Stored>(op: &Op, inputs: &[&FlexTensor], shape: &[usiz
             Ok((wrap(y, shape), vec![of_planes(statistics)]))
         }
         Op::NormGradient { finish, .. } => {
-            let (by_x, sums) = norm::gradient(made()?, planes(*finish)?);
-            Ok((wrap(by_x, shape), vec![of_planes(sums)]))
+            let (by_x, sums, totals) = norm::gradient(made()?, planes(*finish)?);
+            Ok((wrap(by_x, shape), vec![of_planes(sums), wrap(totals, &x_shape[..2])]))
         }
         Op::NormCurvature { finish, .. } => {
             let along = Along { c: slice(inputs[6])?, sums: slice(inputs[7])? };

@@ -134,39 +134,41 @@ impl<T: Real> Made<'_, T> {
     }
 }
 
-/// The gradient by x, weight S(u), and for each plane the sums of u and of u x̂: over the images they are the gradients by bias
-/// and weight.
-pub(crate) fn gradient<T: Real>(made: Made<'_, T>, planes: Planes) -> (Vec<T>, Vec<T>) {
+/// The gradient by x, weight S(u); for each plane the sums of u and of u x̂, which over the images are the gradients by bias and
+/// weight; and for each plane the sum of the first result, which is 0 but for rounding.
+pub(crate) fn gradient<T: Real>(made: Made<'_, T>, planes: Planes) -> (Vec<T>, Vec<T>, Vec<T>) {
+    let mut totals = vec![T::ZERO; planes.count()];
     // SAFETY: as in `forward`.
-    unsafe {
+    let (out, sums) = unsafe {
         build_two([made.x.len(), planes.count() * 2], |out, sums| {
             let out = Parts::new(out, planes.len() * planes.per_task());
             let sums = Parts::new(sums, 2 * planes.per_task());
+            let totals = Parts::new(&mut totals, planes.per_task());
             planes.for_tasks(|first, count| {
                 let task = first / planes.per_task();
-                let planes_of_task = first..first + count;
-                dispatch(Gradient { made, planes, range: planes_of_task, out: out.get(task), sums: sums.get(task) });
+                let outs = (out.get(task), sums.get(task), totals.get(task));
+                dispatch(Gradient { made, planes, range: first..first + count, outs });
             });
         })
-    }
+    };
+    (out, sums, totals)
 }
 
 struct Gradient<'a, T> {
     made: Made<'a, T>,
     planes: Planes,
     range: std::ops::Range<usize>,
-    out: &'a mut [MaybeUninit<T>],
-    sums: &'a mut [MaybeUninit<T>],
+    outs: (&'a mut [MaybeUninit<T>], &'a mut [MaybeUninit<T>], &'a mut [T]),
 }
 
 impl<T: Real> Kernel for Gradient<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        let Self { made, planes, range, out, sums } = self;
+        let Self { made, planes, range, outs } = self;
         let share = T::ONE / T::from_usize(planes.len());
-        let outs = out.chunks_mut(planes.len()).zip(sums.chunks_mut(2));
-        for (plane, (out, sums)) in range.zip(outs) {
+        let outs = outs.0.chunks_mut(planes.len()).zip(outs.1.chunks_mut(2).zip(outs.2));
+        for (plane, (out, (sums, whole))) in range.zip(outs) {
             let line = made.line(plane, planes.channels);
             let x = &made.x[plane * planes.len()..][..planes.len()];
             let u = spread(x, &made.g[plane * planes.out_len()..][..planes.out_len()], planes, line, out);
@@ -177,6 +179,7 @@ impl<T: Real> Kernel for Gradient<'_, T> {
             for (u, &x) in u.iter_mut().zip(x) {
                 *u = line.scale * (*u - mean - line.standard(x) * along);
             }
+            *whole = total(u, u, First);
         }
     }
 }

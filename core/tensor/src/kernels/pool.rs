@@ -172,6 +172,34 @@ impl<T: Real> Kernel for AverageGradient<'_, T> {
 /// A quarter of every gradient goes to each of its window's elements of one plane; rows and columns outside all windows get zero.
 #[inline(always)]
 pub(super) fn halving_gradient<T: Real>(g: &[T], out: &mut [MaybeUninit<T>], window: Window) {
+    // Rows that are not made of whole registers are faster when the compiler knows their length: those of 28x28 and 8x8 images.
+    match window.width {
+        28 => halving_gradient_of::<T, 28, 14>(g, out),
+        14 => halving_gradient_of::<T, 14, 7>(g, out),
+        8 => halving_gradient_of::<T, 8, 4>(g, out),
+        7 => halving_gradient_of::<T, 7, 3>(g, out),
+        _ => halving_gradient_of_any(g, out, window),
+    }
+}
+
+#[inline(always)]
+fn halving_gradient_of<T: Real, const WIDTH: usize, const OUT: usize>(g: &[T], out: &mut [MaybeUninit<T>]) {
+    let quarter = T::from_f64(0.25);
+    let (pairs, rest) = out.as_chunks_mut::<WIDTH>().0.as_chunks_mut::<2>();
+    for (pair, g) in pairs.iter_mut().zip(g.as_chunks::<OUT>().0) {
+        let mut row = [MaybeUninit::new(T::ZERO); WIDTH];
+        for (out, &g) in row.as_chunks_mut::<2>().0.iter_mut().zip(g) {
+            *out = [MaybeUninit::new(g * quarter); 2];
+        }
+        *pair = [row; 2];
+    }
+    for out in rest.as_flattened_mut() {
+        out.write(T::ZERO);
+    }
+}
+
+#[inline(always)]
+fn halving_gradient_of_any<T: Real>(g: &[T], out: &mut [MaybeUninit<T>], window: Window) {
     let quarter = T::from_f64(0.25);
     for (row, out) in out.chunks_mut(window.width).enumerate() {
         if row / 2 >= window.out_height {

@@ -161,8 +161,8 @@ ops! {
     /// Instance normalisation with its affine map and more, for inputs (x, weight, bias). By-product 0: mean and 1 / sqrt(var + eps)
     /// of each plane, `[image, channel, 2]`.
     Norm { eps: f64, finish: Finish } = "instance_norm", true;
-    /// Gradient of `Norm` by x, for inputs (x, weight, bias, by-product, g). By-product 0, `[image, channel, 2]`: for each plane the
-    /// parts of the gradients by bias and weight.
+    /// Gradient of `Norm` by x, for inputs (x, weight, bias, by-product, g). By-products for each plane: 0, `[image, channel, 2]`, the
+    /// parts of the gradients by bias and weight; 1, `[image, channel]`, the sum of the result.
     NormGradient { eps: f64, finish: Finish } = "instance_norm_gradient", true;
     /// Gradient of `NormGradient` and its by-product by x, for inputs (x, weight, bias, by-product of `Norm`, g, by-product, c, s) with
     /// c and s the cotangents of the two. By-products: the gradients by g, and by weight for each plane, `[image, channel]`.

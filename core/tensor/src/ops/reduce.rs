@@ -3,7 +3,7 @@
 use crate::Tensor;
 use crate::error::{Result, shape_error};
 use crate::op::Op;
-use crate::tensor::apply;
+use crate::tensor::{apply, with_value};
 
 /// Reductions over `axes`. With `keep` they stay with length 1, else they are removed.
 impl Tensor {
@@ -12,7 +12,16 @@ impl Tensor {
     /// # Errors
     /// When an axis does not exist or is given twice, or the tensor is i64.
     pub fn sum(&self, axes: &[usize], keep: bool) -> Result<Self> {
-        let sum = if axes.is_empty() { self.clone() } else { apply(Op::Sum { axes: axes.to_vec() }, &[self])? };
+        let op = Op::Sum { axes: axes.to_vec() };
+        let sum = match self.plane_sums() {
+            _ if axes.is_empty() => self.clone(),
+            Some(planes) if axes == [0, 2, 3] => {
+                let shape = vec![1, self.shape()[1], 1, 1];
+                let sum = planes.sum(&[0], false)?.reshape(&shape)?;
+                with_value(op, &[self], sum.value()?.clone(), (shape, self.dtype()))
+            }
+            _ => apply(op, &[self])?,
+        };
         sum.squeezed(axes, keep)
     }
 

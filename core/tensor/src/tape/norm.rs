@@ -15,6 +15,8 @@ pub(super) fn gradient(site: &Site<'_>, g: &Tensor, eps: f64, finish: Finish) ->
     let [x, weight, bias] = site.inputs else { return super::rules::missing(site.op) };
     let statistics = site.by_product(0)?;
     let by_x = primitive(Op::NormGradient { eps, finish }, &[x, weight, bias, &statistics, g])?;
+    // The gradient by the bias of a convolution before.
+    by_x.keep_plane_sums(1)?;
     let over_images = |sums: &Tensor, index: usize| sums.slice(1, index, index + 1, 1)?.reshape(weight.shape());
     let sums = by_x.by_product(0, statistics.shape().to_vec())?.sum(&[0], false)?;
     Ok(vec![

@@ -33,7 +33,14 @@ impl<T: Real> Case<T> {
         let affine = Affine { weight: &self.weight, bias: &self.bias };
         let (y, statistics) = forward(&self.x, affine, self.planes, T::from_f64(1e-5));
         let made = Made { x: &self.x, affine, statistics: &statistics, g: &self.g };
-        let (by_x, sums) = gradient(made, self.planes);
+        let (by_x, sums, totals) = gradient(made, self.planes);
+        let plane = self.planes.height * self.planes.width;
+        for (total, by_x) in totals.iter().zip(by_x.chunks(plane)) {
+            let sum: f64 = by_x.iter().map(|x| x.to_f64()).sum();
+            let size: f64 = by_x.iter().map(|x| x.to_f64().abs()).sum();
+            // Rounding of the partial sums of single precision.
+            assert!((total.to_f64() - sum).abs() <= 1e-6 * size, "{total} instead of {sum}");
+        }
         let along = Along { c: &self.c, sums: &self.s };
         let (second_by_x, by_g, by_weight) = curvature(made, &sums, along, self.planes);
         vec![y, statistics, by_x, sums, second_by_x, by_g, by_weight]
