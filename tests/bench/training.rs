@@ -1,7 +1,7 @@
 //! Training a net, and looking at images with it.
 
 use pddflow_tensor::augment::{self, Draw, Policy};
-use pddflow_tensor::{Device, Keep, RandomKey, Result, Tensor, grad};
+use pddflow_tensor::{Descent, Device, Keep, RandomKey, Result, Tensor, grad};
 
 use crate::matching::POLICY;
 use crate::network::{CLASSES, logits, normal, weights};
@@ -18,7 +18,7 @@ pub(crate) struct Training {
     images: Tensor,
     labels: Tensor,
     weights: Vec<Tensor>,
-    momentum: Vec<Tensor>,
+    momentum: Vec<Option<Tensor>>,
 }
 
 impl Training {
@@ -30,7 +30,7 @@ impl Training {
             policy: Policy::parse(POLICY)?,
             images: normal(&[batch, channels, side, side], key.fold("images"))?,
             labels: Tensor::from_i64((0..batch).map(|row| (row % CLASSES) as i64).collect(), &[batch], &Device::Cpu)?,
-            momentum: weights.iter().map(|weight| weight.mul_scalar(0.0)).collect::<Result<_>>()?,
+            momentum: vec![None; weights.len()],
             weights,
         })
     }
@@ -41,19 +41,21 @@ impl Training {
         let leaves = self.weights.iter().map(Tensor::variable).collect::<Result<Vec<_>>>()?;
         let logits = logits(&leaves, &x)?;
         let slopes = grad(&[logits.cross_entropy(&self.labels)?], &leaves, None, Keep::No)?;
+        // The tape holds the weights too, which move in place without it.
+        let found = logits.detach();
+        drop((leaves, logits));
+        let rule = Descent { lr: STEP_SIZE, momentum: MOMENTUM, weight_decay: WEIGHT_DECAY, nesterov: false };
         for ((weight, momentum), slope) in self.weights.iter_mut().zip(&mut self.momentum).zip(&slopes) {
-            let slope = slope.add(&weight.mul_scalar(WEIGHT_DECAY)?)?;
-            *momentum = momentum.mul_scalar(MOMENTUM)?.add(&slope)?;
-            *weight = weight.sub(&momentum.mul_scalar(STEP_SIZE)?)?;
+            rule.step(weight, slope, momentum)?;
         }
-        Ok(logits)
+        Ok(found)
     }
 
     /// Four steps, each with a look at which images of the batch are classified correctly.
     pub(crate) fn forgetting(&mut self, iteration: u64) -> Result<()> {
         let labels = self.labels.to_i64_vec()?;
         for step in 0..4 {
-            let found = self.step(4 * iteration + step)?.detach().argmax(1)?.to_i64_vec()?;
+            let found = self.step(4 * iteration + step)?.argmax(1)?.to_i64_vec()?;
             std::hint::black_box(found.iter().zip(&labels).filter(|(a, b)| a == b).count());
         }
         Ok(())

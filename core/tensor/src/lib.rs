@@ -39,6 +39,7 @@ pub mod trace;
 pub use dtype::{DType, Device};
 pub use error::{Result, TensorError};
 pub use kernels::{Instructions, keep_freed_memory, on_one_thread, use_at_most};
+pub use ops::descent::Descent;
 pub use ops::linear::Conv2d;
 pub use random::RandomKey;
 pub use resample_map::ResampleMap;

@@ -117,6 +117,17 @@ pub(crate) fn operation<T>(op: &Op, inputs: &[&Tensor], shape: &[usize], compute
     result
 }
 
+/// Records what is no operation on tensors, by the shape of its result and the bytes that it reads and writes.
+pub(crate) fn named<T>(name: &'static str, shape: &[usize], bytes: usize, compute: impl FnOnce() -> T) -> T {
+    if !recording() {
+        return compute();
+    }
+    let begin = Instant::now();
+    let result = compute();
+    add(begin, |times| Event { name: name.into(), shape: shape.to_vec(), bytes: bytes as u64, ..times });
+    result
+}
+
 fn recording() -> bool {
     RECORDING.load(Ordering::Relaxed)
 }

@@ -1,7 +1,7 @@
 //! One step of stochastic gradient descent with momentum and weight decay.
 
 use pddflow_host::Sgd;
-use pddflow_tensor::{Tensor, TensorError};
+use pddflow_tensor::{Descent, Tensor, TensorError};
 
 /// How the momentum acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,34 +26,22 @@ pub fn sgd_step(
     buffer: Option<&Tensor>,
     rule: &Sgd,
 ) -> Result<(Tensor, Option<Tensor>), TensorError> {
-    momentum_step(weight, gradient, buffer, rule, Momentum::Classical)
+    let (mut weight, mut buffer) = (weight.clone(), buffer.cloned());
+    momentum_step(&mut weight, gradient, &mut buffer, rule, Momentum::Classical)?;
+    Ok((weight, buffer))
 }
 
-/// [`sgd_step`], or with Nesterov's momentum `weight -= lr * (d + momentum * buffer)`.
+/// [`sgd_step`], or with Nesterov's momentum `weight -= lr * (d + momentum * buffer)`; in place where nobody else holds the values.
 pub(crate) fn momentum_step(
-    weight: &Tensor,
+    weight: &mut Tensor,
     gradient: &Tensor,
-    buffer: Option<&Tensor>,
+    buffer: &mut Option<Tensor>,
     rule: &Sgd,
     momentum: Momentum,
-) -> Result<(Tensor, Option<Tensor>), TensorError> {
-    let decayed = if rule.weight_decay == 0.0 {
-        gradient.clone()
-    } else {
-        gradient.add(&weight.mul_scalar(rule.weight_decay)?)?
-    };
-    let buffer = match buffer {
-        Some(buffer) if rule.momentum != 0.0 => buffer.mul_scalar(rule.momentum)?.add(&decayed)?,
-        _ => decayed.clone(),
-    };
-    let moved = match momentum {
-        Momentum::Classical => weight.sub(&buffer.mul_scalar(rule.lr)?)?,
-        Momentum::Nesterov => {
-            let ahead = decayed.add(&buffer.mul_scalar(rule.momentum)?)?;
-            weight.sub(&ahead.mul_scalar(rule.lr)?)?
-        }
-    };
-    Ok((moved, (rule.momentum != 0.0).then_some(buffer)))
+) -> Result<(), TensorError> {
+    let Sgd { lr, momentum: kept, weight_decay } = *rule;
+    let descent = Descent { lr, momentum: kept, weight_decay, nesterov: momentum == Momentum::Nesterov };
+    descent.step(weight, gradient, buffer)
 }
 
 #[cfg(test)]
@@ -66,14 +54,14 @@ mod tests {
     fn nesterov_looks_ahead() {
         let one = |value: f64| Tensor::from_f64(vec![value], &[1], &Device::Cpu).unwrap();
         let rule = Sgd { lr: 0.5, momentum: 0.5, weight_decay: 0.0 };
-        let step = |weight: &Tensor, buffer: Option<&Tensor>| {
-            momentum_step(weight, &one(2.0), buffer, &rule, Momentum::Nesterov).unwrap()
+        let (mut weight, mut buffer) = (one(10.0), None);
+        let mut step = || {
+            momentum_step(&mut weight, &one(2.0), &mut buffer, &rule, Momentum::Nesterov).unwrap();
+            (weight.item().unwrap(), buffer.as_ref().unwrap().item().unwrap())
         };
-        let (weight, buffer) = step(&one(10.0), None);
         // The buffer is 2, the step 2 + 0.5 * 2 = 3.
-        assert_eq!((weight.item().unwrap(), buffer.as_ref().unwrap().item().unwrap()), (8.5, 2.0));
-        let (weight, buffer) = step(&weight, buffer.as_ref());
+        assert_eq!(step(), (8.5, 2.0));
         // The buffer is 0.5 * 2 + 2 = 3, the step 2 + 0.5 * 3 = 3.5.
-        assert_eq!((weight.item().unwrap(), buffer.unwrap().item().unwrap()), (6.75, 3.0));
+        assert_eq!(step(), (6.75, 3.0));
     }
 }

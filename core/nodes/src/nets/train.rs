@@ -180,9 +180,13 @@ pub(crate) fn train_step(
     let forward = trainee.model.forward(&weights, &images, Mode::Train, keys.model).during("training")?;
     let loss = mixed_cross_entropy(&forward.logits, &samples.labels, partner, ratio);
     let loss = loss.during("training")?;
-    step(trainee.specs, net, (&weights, &loss), &epoch.rule, momentum).during("training")?;
+    let gradients = slopes(trainee.specs, &weights, &loss).during("training")?;
+    let stepped = Stepped { loss: loss.detach(), logits: forward.logits.detach() };
     replace_statistics(trainee.specs, net, forward.statistics);
-    Ok(Stepped { loss: loss.detach(), logits: forward.logits.detach() })
+    // With the tape go the other holders of the weights, which then move in place.
+    drop((weights, loss, forward.logits, forward.features, forward.maps));
+    step(trainee.specs, net, &gradients, &epoch.rule, momentum).during("training")?;
+    Ok(stepped)
 }
 
 /// Mean cross-entropy of logits `[row, class]` against hard or soft labels.
@@ -218,23 +222,27 @@ fn on_tape(specs: &[WeightSpec], weights: &[Tensor]) -> Result<Vec<Tensor>, Tens
         .collect()
 }
 
+/// Gradients of a loss by the learnable weights.
+fn slopes(specs: &[WeightSpec], weights: &[Tensor], loss: &Tensor) -> Result<Vec<Tensor>, TensorError> {
+    let leaves: Vec<Tensor> =
+        places(specs, WeightRole::Learnable).into_iter().map(|place| weights[place].clone()).collect();
+    grad(std::slice::from_ref(loss), &leaves, None, Keep::No)
+}
+
 fn step(
     specs: &[WeightSpec],
     net: &mut Net,
-    (weights, loss): (&[Tensor], &Tensor),
+    gradients: &[Tensor],
     rule: &Sgd,
     momentum: Momentum,
 ) -> Result<(), TensorError> {
+    let mut buffers: Vec<Option<Tensor>> = net.momentum.take().into_iter().flatten().map(Some).collect();
+    buffers.resize(gradients.len(), None);
     let places = places(specs, WeightRole::Learnable);
-    let leaves: Vec<Tensor> = places.iter().map(|place| weights[*place].clone()).collect();
-    let gradients = grad(std::slice::from_ref(loss), &leaves, None, Keep::No)?;
-    let mut buffers = Vec::with_capacity(places.len());
-    for (number, (place, gradient)) in places.iter().zip(&gradients).enumerate() {
-        let buffer = net.momentum.as_ref().and_then(|momentum| momentum.get(number));
-        let (weight, buffer) = momentum_step(&net.weights[*place], gradient, buffer, rule, momentum)?;
-        net.weights[*place] = weight;
-        buffers.extend(buffer);
+    for ((place, gradient), buffer) in places.into_iter().zip(gradients).zip(&mut buffers) {
+        momentum_step(&mut net.weights[place], gradient, buffer, rule, momentum)?;
     }
+    let buffers: Vec<Tensor> = buffers.into_iter().flatten().collect();
     net.momentum = (!buffers.is_empty()).then_some(buffers);
     Ok(())
 }

@@ -9,19 +9,24 @@ use crate::error::{Result, value_error};
 use crate::kernels::matmul::Layout;
 use crate::kernels::resample::Planes;
 use crate::kernels::standardize::Groups;
-use crate::kernels::{Real, conv, elementwise, layout, matmul, pool, reduce, resample, standardize};
+use crate::kernels::{Real, conv, descent, elementwise, layout, matmul, pool, reduce, resample, standardize};
 use crate::op::{NormAxes, Op};
+use crate::ops::descent::Descent;
 use crate::{DType, ResampleMap};
 
 /// A number type that the storage holds.
 pub(crate) trait Stored: Real {
     fn slice(value: &FlexTensor) -> Option<&[Self]>;
+    fn slice_mut(value: &mut FlexTensor) -> &mut [Self];
     fn data(values: Vec<Self>, shape: &[usize]) -> TensorData;
 }
 
 impl Stored for f32 {
     fn slice(value: &FlexTensor) -> Option<&[Self]> {
         value.as_slice::<Self>()
+    }
+    fn slice_mut(value: &mut FlexTensor) -> &mut [Self] {
+        value.storage_mut::<Self>()
     }
     fn data(values: Vec<Self>, shape: &[usize]) -> TensorData {
         TensorData::new(values, shape)
@@ -31,6 +36,9 @@ impl Stored for f32 {
 impl Stored for f64 {
     fn slice(value: &FlexTensor) -> Option<&[Self]> {
         value.as_slice::<Self>()
+    }
+    fn slice_mut(value: &mut FlexTensor) -> &mut [Self] {
+        value.storage_mut::<Self>()
     }
     fn data(values: Vec<Self>, shape: &[usize]) -> TensorData {
         TensorData::new(values, shape)
@@ -51,6 +59,40 @@ pub(crate) fn integers(value: &FlexTensor) -> Result<&[i64]> {
 
 pub(crate) fn wrap_integers(values: Vec<i64>, shape: &[usize]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+pub(super) fn descend(
+    rule: &Descent,
+    weight: &mut FlexTensor,
+    gradient: &FlexTensor,
+    buffer: Option<&mut FlexTensor>,
+    first: bool,
+) -> Result<()> {
+    match gradient.dtype() {
+        burn_backend::DType::F64 => descend_real::<f64>(rule, weight, gradient, buffer, first),
+        _ => descend_real::<f32>(rule, weight, gradient, buffer, first),
+    }
+}
+
+fn descend_real<T: Stored>(
+    rule: &Descent,
+    weight: &mut FlexTensor,
+    gradient: &FlexTensor,
+    buffer: Option<&mut FlexTensor>,
+    first: bool,
+) -> Result<()> {
+    let step = descent::Step {
+        lr: T::from_f64(rule.lr),
+        momentum: T::from_f64(rule.momentum),
+        weight_decay: (rule.weight_decay != 0.0).then(|| T::from_f64(rule.weight_decay)),
+        nesterov: rule.nesterov,
+    };
+    let (weight, gradient) = (T::slice_mut(weight), slice(gradient)?);
+    match buffer {
+        Some(buffer) => descent::with_buffer(weight, gradient, T::slice_mut(buffer), first, step),
+        None => descent::plain(weight, gradient, step),
+    }
+    Ok(())
 }
 
 /// A value with its by-products.

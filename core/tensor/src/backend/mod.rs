@@ -17,6 +17,7 @@ use burn_flex::FlexTensor;
 use crate::Device;
 use crate::error::{Result, TensorError};
 use crate::op::Op;
+use crate::ops::descent::Descent;
 
 /// Elements of a tensor. CPU values are always contiguous in row-major order.
 #[derive(Clone)]
@@ -89,6 +90,24 @@ pub(crate) fn from_i64(values: Vec<i64>, shape: &[usize], device: &Device) -> Re
         Device::Cpu => Ok(Value::Cpu(cpu::wrap_integers(values, shape))),
         #[cfg(feature = "cuda")]
         Device::Cuda(index) => Ok(Value::Cuda(cuda::from_i64(values, shape, *index))),
+    }
+}
+
+/// A step of gradient descent in place, on the CPU; shapes and types are equal.
+pub(crate) fn descend(
+    rule: &Descent,
+    weight: &mut Value,
+    gradient: &Value,
+    buffer: Option<&mut Value>,
+    first: bool,
+) -> Result<()> {
+    match (weight, gradient, buffer) {
+        (Value::Cpu(weight), Value::Cpu(gradient), None) => cpu::descend(rule, weight, gradient, None, first),
+        (Value::Cpu(weight), Value::Cpu(gradient), Some(Value::Cpu(buffer))) => {
+            cpu::descend(rule, weight, gradient, Some(buffer), first)
+        }
+        #[cfg(feature = "cuda")]
+        _ => internal("descent", "not on the CPU"),
     }
 }
 

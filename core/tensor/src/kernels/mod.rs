@@ -10,6 +10,7 @@
 
 mod buffer;
 pub(crate) mod conv;
+pub(crate) mod descent;
 pub(crate) mod elementwise;
 pub(crate) mod layout;
 pub(crate) mod matmul;
@@ -27,8 +28,8 @@ pub(crate) mod symmetric;
 mod vector;
 
 pub use memory::keep_freed_memory;
-pub(crate) use parallel::{chunks, chunks_of_two};
 pub use parallel::on_one_thread;
+pub(crate) use parallel::{chunks, chunks_of_two};
 pub(crate) use real::Real;
 pub use simd::{Instructions, use_at_most};
 

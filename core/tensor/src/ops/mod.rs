@@ -1,6 +1,7 @@
 //! The public operations: methods of [`Tensor`], primitives and what is composed of them.
 
 mod composite;
+pub(crate) mod descent;
 pub(crate) mod linear;
 mod map;
 mod norm;
