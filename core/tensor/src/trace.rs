@@ -117,14 +117,20 @@ pub(crate) fn operation<T>(op: &Op, inputs: &[&Tensor], shape: &[usize], compute
     result
 }
 
-/// Records what is no operation on tensors, by the shape of its result and the bytes that it reads and writes.
-pub(crate) fn named<T>(name: &'static str, shape: &[usize], bytes: usize, compute: impl FnOnce() -> T) -> T {
+/// Records what is no operation on tensors: the shape of its result, the bytes that it reads and writes, and its operations.
+pub(crate) fn named<T>(
+    name: &'static str,
+    shape: &[usize],
+    [bytes, operations]: [usize; 2],
+    compute: impl FnOnce() -> T,
+) -> T {
     if !recording() {
         return compute();
     }
     let begin = Instant::now();
     let result = compute();
-    add(begin, |times| Event { name: name.into(), shape: shape.to_vec(), bytes: bytes as u64, ..times });
+    let (bytes, operations) = (bytes as u64, operations as u64);
+    add(begin, |times| Event { name: name.into(), shape: shape.to_vec(), bytes, operations, ..times });
     result
 }
 

@@ -9,6 +9,7 @@ use faer::{MatMut, Par, Spec};
 
 use crate::error::{Result, TensorError, shape_error};
 use crate::kernels::symmetric;
+use crate::trace;
 
 /// Eigenvalues in ascending order and eigenvectors of a symmetric matrix: `A = V diag(s) V^T`.
 ///
@@ -66,7 +67,8 @@ pub fn add_gram(matrix: &mut [f64], size: usize, x: &[f64]) -> Result<()> {
         let shapes: [&[usize]; 2] = [&[matrix.len()], &[x.len()]];
         return shape_error("add_gram", &shapes, "the first is size * size, the second a multiple of size");
     }
-    symmetric::add_gram(matrix, size, x);
+    let counts = [8 * (x.len() + size * size), x.len() * (size + 1)];
+    trace::named("add_gram", &[size, size], counts, || symmetric::add_gram(matrix, size, x));
     Ok(())
 }
 

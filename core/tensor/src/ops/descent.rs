@@ -45,7 +45,7 @@ impl Descent {
         // Weight and buffer are read and written.
         let numbers = weight.elements() * if self.momentum == 0.0 { 3 } else { 5 };
         let bytes = numbers * weight.dtype().size();
-        trace::named("descent", &shape, bytes, || self.in_place(weight, gradient, buffer))
+        trace::named("descent", &shape, [bytes, 0], || self.in_place(weight, gradient, buffer))
     }
 
     fn in_place(&self, weight: &mut Tensor, gradient: &Tensor, buffer: &mut Option<Tensor>) -> Result<()> {

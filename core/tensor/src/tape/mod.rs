@@ -57,8 +57,8 @@ pub fn grad(outputs: &[Tensor], inputs: &[Tensor], seeds: Option<&[Tensor]>, kee
     }
     let mut found: HashMap<usize, Tensor> = HashMap::new();
     for index in (0..walk.nodes.len()).rev() {
-        let cotangent = std::mem::take(&mut cotangents[index]);
         let node = &walk.nodes[index];
+        let cotangent = std::mem::take(&mut cotangents[index]).spread(node.tensor.shape())?;
         walk.pull_back(node, &cotangent, keep, &mut cotangents)?;
         if let (true, Some(own)) = (node.is_input, cotangent.own) {
             found.insert(node.tensor.id(), own);
@@ -138,6 +138,15 @@ struct Cotangents {
 }
 
 impl Cotangents {
+    /// At the length that the node has: until then a cotangent of a sum has length 1 along the axes that were summed.
+    fn spread(mut self, shape: &[usize]) -> Result<Self> {
+        self.own = match self.own {
+            Some(own) if own.shape() != shape => Some(own.broadcast_to(shape)?),
+            own => own,
+        };
+        Ok(self)
+    }
+
     /// The place for a by-product's cotangent, or the node's own.
     fn place(&mut self, by_product: Option<usize>) -> &mut Option<Tensor> {
         let Some(index) = by_product else { return &mut self.own };
@@ -253,7 +262,8 @@ impl Walk {
         };
         for (input, part) in record.inputs.iter().zip(rule(&site, &own)?) {
             if let Some(part) = part {
-                debug_assert_eq!(part.shape(), input.shape(), "rule of {}", record.op.name());
+                let fits = part.shape() == input.shape() || matches!(record.op, Op::Sum { .. });
+                debug_assert!(fits, "rule of {}", record.op.name());
                 self.add(cotangents, input, part)?;
             }
         }

@@ -55,7 +55,8 @@ pub(super) fn rule(site: &Site<'_>, g: &Tensor) -> Parts {
         Op::AddScalar { .. } => one(Ok(g.clone())),
         Op::MulScalar { value } => one(g.mul_scalar(*value)),
         Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Maximum | Op::Minimum | Op::Select => elementwise(site, g),
-        Op::Sum { .. } => one(g.broadcast_to(x.shape())),
+        // Spread when it meets the node: adding it to another cotangent needs no copy of it at full length.
+        Op::Sum { .. } => one(Ok(g.clone())),
         Op::Max { .. } => one(shared(&x.greater_equal(y)?, g, y)),
         Op::Min { .. } => one(shared(&x.less_equal(y)?, g, y)),
         Op::Cast { .. } => one(g.cast(x.dtype())),
