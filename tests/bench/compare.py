@@ -32,7 +32,7 @@ MEMORY_KEPT = {
 # Repetitions of each unit in a process, at width 128.
 REPEATS = {
     "train": 3,
-    "train-gray": 3,
+    "train-gray": 5,
     "epoch-100": 6,
     "forward-1000": 3,
     "dm": 2,
@@ -40,7 +40,7 @@ REPEATS = {
     "dc-class-10": 4,
     "dc": 1,
     "idc": 5,
-    "mtt-10": 4,
+    "mtt-10": 9,
     "mtt-100": 1,
     "forgetting": 1,
     "zca": 1,

@@ -14,7 +14,7 @@ const IDC_REAL: usize = 64;
 /// Cells per side of a stored image of IDC.
 const FACTOR: usize = 2;
 /// Bytes of tapes that a student keeps, as the matcher `mtt` does.
-const TAPE_BUDGET: u64 = 512 << 20;
+const TAPE_BUDGET: u64 = 256 << 20;
 /// Step size of the student.
 const STEP_SIZE: f64 = 0.01;
 pub(crate) const POLICY: &str = "dsa:color_crop_cutout_flip_scale_rotate";

@@ -72,7 +72,7 @@ impl From<PluginError> for EnvironmentError {
 pub type EnvironmentResult<T> = Result<T, EnvironmentError>;
 
 /// The usual [`Environment::tape_budget`]: ten inner steps on ten images, or five on a hundred by a narrow net, fit in.
-const TAPE_BUDGET: u64 = 512 << 20;
+const TAPE_BUDGET: u64 = 256 << 20;
 
 /// What a node offers to the matcher that it runs; see the module's rules.
 pub trait Environment {
