@@ -194,7 +194,8 @@ fn begun_run(store: &dyn Store, id: &str) -> Result<Option<PastRun>, StoreError>
     let line = store.first_line(id)?.and_then(|line| serde_json::from_str(&line).ok());
     let mut run = None;
     line.iter().for_each(|line| follow(id, &mut run, line));
-    Ok(run)
+    // A journal that begins otherwise is damaged; its run is known by what follows.
+    run.map_or_else(|| past_run(store, id), |run| Ok(Some(run)))
 }
 
 /// Which records runs used and when, for collecting a store. Those of the last `keep` runs of each pipeline are to be
