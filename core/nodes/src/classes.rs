@@ -70,7 +70,7 @@ impl Kind for ClassesKind {
                 .into(),
             inputs: vec![port("data", "dataset", Arity::One, "the data with all classes")],
             outputs: vec![port("data", "dataset", Arity::One, "their training and test images, numbered anew from 0")],
-            parameters: schema::<ClassesParams>(),
+            parameters: schema::<ClassesParams>,
             seeded: false,
         }
     }

@@ -30,7 +30,7 @@
 //! };
 //! let kinds = Kinds(vec![KindSpec {
 //!     name: "distill".into(), summary: "makes a set".into(), inputs: vec![port("previous", Arity::Many)],
-//!     outputs: vec![port("set", Arity::One)], parameters: json!({}), seeded: true,
+//!     outputs: vec![port("set", Arity::One)], parameters: || json!({}), seeded: true,
 //! }]);
 //!
 //! let text = "

@@ -268,7 +268,7 @@ fn parameters_name(kind: &KindSpec) -> String {
 
 /// A kind's own schema, moved below `$defs` and opened for expressions.
 fn parameters(kind: &KindSpec) -> Value {
-    let mut schema = kind.parameters.clone();
+    let mut schema = (kind.parameters)();
     relocate(&mut schema, &format!("#/$defs/{}", parameters_name(kind)));
     open_properties(&mut schema);
     if let Some(map) = schema.as_object_mut() {

@@ -20,7 +20,7 @@ impl Any {
             summary: String::new(),
             inputs: vec![port("one", Arity::Optional), port("many", Arity::Many)],
             outputs: vec![port("out", Arity::One)],
-            parameters: json!({"type": "object"}),
+            parameters: || json!({"type": "object"}),
             seeded: true,
         })
     }

@@ -37,7 +37,7 @@ impl Kind for AdvanceKind {
                 port("start", "weights", Arity::Many, "the same nets after the first of these sets, in shards"),
             ],
             outputs: vec![port("weights", "weights", Arity::One, "all weights of each net")],
-            parameters: schema::<AdvanceParams>(),
+            parameters: schema::<AdvanceParams>,
             seeded: true,
         }
     }

@@ -55,7 +55,7 @@ impl Kind for CommandKind {
             summary: "Runs a program in a folder of its own and takes the files that it declares.".into(),
             inputs: vec![port("inputs", ANY_ARTIFACT, Arity::Many, "what the program finds under `inputs`, in order")],
             outputs: vec![port("files", "files", Arity::One, "the declared outputs")],
-            parameters: schema::<CommandParams>(),
+            parameters: schema::<CommandParams>,
             seeded: false,
         }
     }

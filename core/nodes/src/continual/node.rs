@@ -35,7 +35,7 @@ impl Kind for ContinualKind {
                 port("sets", "set", Arity::Some, "the sets of all phases in order, each made from a `classes` node"),
             ],
             outputs: vec![port("results", "results", Arity::One, "accuracy of each net after each phase")],
-            parameters: schema_of_both::<RecipeParams, ContinualParams>(),
+            parameters: schema_of_both::<RecipeParams, ContinualParams>,
             seeded: true,
         }
     }

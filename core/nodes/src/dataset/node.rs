@@ -28,7 +28,7 @@ impl Kind for DatasetKind {
             summary: "Reads real images with labels and settles their normalisation.".into(),
             inputs: Vec::new(),
             outputs: vec![port("data", "dataset", Arity::One, "training and test images, classes, normalisation")],
-            parameters: schema::<DatasetParams>(),
+            parameters: schema::<DatasetParams>,
             seeded: false,
         }
     }

@@ -49,7 +49,7 @@ impl Kind for DistillKind {
                 port("set", "set", Arity::One, "the synthetic images with labels and recipe"),
                 port("curve", "curve", Arity::One, "the matcher's metrics over the iterations"),
             ],
-            parameters: schema::<DistillParams>(),
+            parameters: schema::<DistillParams>,
             seeded: true,
         }
     }

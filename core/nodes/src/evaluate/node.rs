@@ -38,7 +38,7 @@ impl Kind for EvaluateKind {
                 port("start", "weights", Arity::Many, "nets to begin with, in shards; by default random ones"),
             ],
             outputs: vec![port("results", "results", Arity::One, "accuracy of each net, mean, spread and curve")],
-            parameters: schema_of_both::<RecipeParams, EvaluateParams>(),
+            parameters: schema_of_both::<RecipeParams, EvaluateParams>,
             seeded: true,
         }
     }

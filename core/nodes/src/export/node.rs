@@ -51,7 +51,7 @@ impl Kind for ExportKind {
                 port("data", "dataset", Arity::Optional, "the real data; needed for whitened sets only"),
             ],
             outputs: vec![port("files", "files", Arity::One, "README.md, manifest.json, images.safetensors, pictures")],
-            parameters: schema::<ExportParams>(),
+            parameters: schema::<ExportParams>,
             seeded: false,
         }
     }

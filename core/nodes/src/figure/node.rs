@@ -30,7 +30,7 @@ impl Kind for FigureKind {
                 port("scores", "scores", Arity::Optional, "the scores of training examples, for a histogram"),
             ],
             outputs: vec![port("files", "files", Arity::One, "figure.svg, figure.png and figure.csv")],
-            parameters: schema::<FigureParams>(),
+            parameters: schema::<FigureParams>,
             seeded: false,
         }
     }

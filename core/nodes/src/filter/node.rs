@@ -32,7 +32,7 @@ impl Kind for FilterKind {
                 port("scores", "scores", Arity::One, "the difficulty of each of its training examples"),
             ],
             outputs: vec![port("data", "dataset", Arity::One, "the examples that stay; all test images")],
-            parameters: schema::<FilterParams>(),
+            parameters: schema::<FilterParams>,
             seeded: false,
         }
     }

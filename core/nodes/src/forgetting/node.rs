@@ -39,7 +39,7 @@ impl Kind for ForgettingKind {
                 port("scores", "scores", Arity::One, "the counts of each training example, summed over the runs"),
                 port("histogram", "table", Arity::One, "how many examples have which score: .md, .csv, .json, .svg"),
             ],
-            parameters: schema::<ForgettingParams>(),
+            parameters: schema::<ForgettingParams>,
             seeded: true,
         }
     }

@@ -59,7 +59,7 @@ impl Kind for ImagesKind {
                 port("data", "dataset", Arity::Optional, "the real data; needed for whitened sets only"),
             ],
             outputs: vec![port("files", "files", Arity::One, "PNGs: one for each set, or one of all")],
-            parameters: schema::<ImagesParams>(),
+            parameters: schema::<ImagesParams>,
             seeded: false,
         }
     }

@@ -120,7 +120,7 @@ impl Kind for SelectKind {
                 ),
             ],
             outputs: vec![port("set", "set", Arity::One, "the chosen images, class by class, in the order chosen")],
-            parameters: schema::<SelectParams>(),
+            parameters: schema::<SelectParams>,
             seeded: true,
         }
     }

@@ -27,7 +27,7 @@ impl Kind for TableKind {
             summary: "Sets results side by side: Markdown, CSV and JSON.".into(),
             inputs: vec![port("results", "results", Arity::Some, "the results of evaluations")],
             outputs: vec![port("table", "table", Arity::One, "table.md, table.csv and table.json")],
-            parameters: schema::<TableParams>(),
+            parameters: schema::<TableParams>,
             seeded: false,
         }
     }

@@ -53,7 +53,7 @@ impl Kind for TrainKind {
                 ),
                 port("results", "results", Arity::One, "test accuracy of each net over the epochs"),
             ],
-            parameters: schema::<TrainParams>(),
+            parameters: schema::<TrainParams>,
             seeded: true,
         }
     }

@@ -20,7 +20,7 @@ impl World {
             summary: String::new(),
             inputs,
             outputs,
-            parameters: json!({"type": "object"}),
+            parameters: || json!({"type": "object"}),
             seeded: name != "dataset",
         };
         let data = || port("data", "dataset", Arity::One);

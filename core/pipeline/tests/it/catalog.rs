@@ -18,40 +18,42 @@ fn object(properties: &Value, required: &[&str]) -> Value {
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }
 
+fn integer() -> Value {
+    json!({"type": "integer", "minimum": 0})
+}
+
+fn text() -> Value {
+    json!({"type": "string"})
+}
+
 impl Kinds {
     pub(crate) fn new() -> Self {
         use Arity::{Many, One, Optional, Some};
-        let kind = |name: &str, inputs: Vec<PortSpec>, outputs: Vec<PortSpec>, parameters: Value| KindSpec {
+        let kind = |name: &str, inputs: Vec<PortSpec>, outputs: Vec<PortSpec>, parameters: fn() -> Value| KindSpec {
             name: name.into(),
             summary: format!("Does {name}."),
             inputs,
             outputs,
-            seeded: parameters["properties"].get("seed").is_some(),
+            seeded: parameters()["properties"].get("seed").is_some(),
             parameters,
         };
-        let integer = json!({"type": "integer", "minimum": 0});
-        let text = json!({"type": "string"});
         let specs = vec![
-            kind(
-                "dataset",
-                vec![],
-                vec![port("data", "dataset", One)],
-                object(&json!({"source": text, "normalize": {"enum": ["standard", "none", "zca"]}}), &["source"]),
-            ),
-            kind(
-                "advance",
-                vec![port("sets", "set", Many)],
-                vec![port("weights", "weights", One)],
-                object(&json!({"model": text, "nets": integer, "epochs": integer, "seed": integer}), &["model"]),
-            ),
+            kind("dataset", vec![], vec![port("data", "dataset", One)], || {
+                object(&json!({"source": text(), "normalize": {"enum": ["standard", "none", "zca"]}}), &["source"])
+            }),
+            kind("advance", vec![port("sets", "set", Many)], vec![port("weights", "weights", One)], || {
+                object(&json!({"model": text(), "nets": integer(), "epochs": integer(), "seed": integer()}), &["model"])
+            }),
             kind(
                 "train",
                 vec![port("data", "dataset", One), port("start", "weights", Optional)],
                 vec![port("trajectories", "trajectories", One), port("curve", "results", One)],
-                object(
-                    &json!({"model": text, "epochs": integer, "snapshots": text, "augment": text, "seed": integer}),
-                    &["model"],
-                ),
+                || {
+                    object(
+                        &json!({"model": text(), "epochs": integer(), "snapshots": text(), "augment": text(), "seed": integer()}),
+                        &["model"],
+                    )
+                },
             ),
             kind(
                 "distill",
@@ -62,46 +64,47 @@ impl Kinds {
                     port("previous", "set", Many),
                 ],
                 vec![port("set", "set", One), port("curve", "results", One)],
-                object(
-                    &json!({
-                        "ipc": integer, "iterations": integer, "seed": integer,
-                        "matcher": {"type": "object", "minProperties": 1, "maxProperties": 1, "properties": {
-                            "mtt": object(&json!({"syn_steps": integer, "expert_epochs": integer, "max_start": integer}), &[]),
-                            "dm": object(&json!({"lr": {"type": "number"}}), &[]),
-                        }, "additionalProperties": false},
-                    }),
-                    &["ipc", "matcher"],
-                ),
+                || {
+                    object(
+                        &json!({
+                            "ipc": integer(), "iterations": integer(), "seed": integer(),
+                            "matcher": {"type": "object", "minProperties": 1, "maxProperties": 1, "properties": {
+                                "mtt": object(&json!({"syn_steps": integer(), "expert_epochs": integer(), "max_start": integer()}), &[]),
+                                "dm": object(&json!({"lr": {"type": "number"}}), &[]),
+                            }, "additionalProperties": false},
+                        }),
+                        &["ipc", "matcher"],
+                    )
+                },
             ),
             kind(
                 "evaluate",
                 vec![port("data", "dataset", One), port("sets", "set", Some)],
                 vec![port("results", "results", One)],
-                object(
-                    &json!({"model": text, "training": text, "nets": integer, "epochs": integer, "seed": integer}),
-                    &["model"],
-                ),
+                || {
+                    object(
+                        &json!({"model": text(), "training": text(), "nets": integer(), "epochs": integer(), "seed": integer()}),
+                        &["model"],
+                    )
+                },
             ),
-            kind(
-                "table",
-                vec![port("rows", "results", Some)],
-                vec![port("table", "table", One)],
-                object(&json!({}), &[]),
-            ),
+            kind("table", vec![port("rows", "results", Some)], vec![port("table", "table", One)], || {
+                object(&json!({}), &[])
+            }),
             kind(
                 "export",
                 vec![port("items", "set|dataset", Some), port("notes", "any", Many)],
                 vec![port("files", "files", One)],
-                object(&json!({"title": text}), &[]),
+                || object(&json!({"title": text()}), &[]),
             ),
             kind(
                 "twin",
                 vec![],
                 vec![port("log", "files", One), port("left", "set", One), port("right", "set", One)],
-                object(&json!({}), &[]),
+                || object(&json!({}), &[]),
             ),
         ];
-        let compile = |spec: &KindSpec| (spec.name.clone(), jsonschema::validator_for(&spec.parameters).unwrap());
+        let compile = |spec: &KindSpec| (spec.name.clone(), jsonschema::validator_for(&(spec.parameters)()).unwrap());
         let validators = specs.iter().map(compile).collect();
         Self { specs, validators }
     }

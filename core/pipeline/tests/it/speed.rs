@@ -30,7 +30,7 @@ fn bare() -> Bare {
         summary: String::new(),
         inputs: vec![port("one", Arity::Optional), port("many", Arity::Many)],
         outputs: vec![port("set", Arity::One)],
-        parameters: json!({}),
+        parameters: || json!({}),
         seeded: true,
     }])
 }
