@@ -248,6 +248,7 @@ impl Objects {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.pending_record(key, parse),
             Ok(Some(bytes)) => match parse(&bytes) {
                 Ok(record) if record.borrow().key == *key => return Ok(Some(record)),
+                // Perhaps cut short: it is judged by the whole file, below.
                 _ => {}
             },
             _ => {}

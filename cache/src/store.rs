@@ -139,14 +139,6 @@ pub trait Store: Send + Sync {
     /// The key that a node of a pipeline had when it was last remembered. Advisory: see [`Store::remember`].
     fn last_key_of(&self, pipeline: &str, node: &str) -> Option<Key>;
 
-    /// The record of [`Store::last_key_of`], if both are there.
-    ///
-    /// # Errors
-    /// As [`Store::record`].
-    fn last_record_of(&self, pipeline: &str, node: &str) -> Result<Option<Record>, StoreError> {
-        self.last_key_of(pipeline, node).map_or(Ok(None), |key| self.record(&key))
-    }
-
     /// Notes which keys nodes of a pipeline have now. Only serves to say why it is stale later; it enters no key, it is
     /// not synced, and losing it loses no result.
     ///
