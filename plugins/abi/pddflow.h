@@ -8,7 +8,7 @@
 
 #define PDDFLOW_MAGIC "PDDFLOW"
 #define PDDFLOW_ABI_MAJOR 0
-#define PDDFLOW_ABI_MINOR 2
+#define PDDFLOW_ABI_MINOR 3
 
 #if defined(_WIN32)
 #define PDDFLOW_EXPORT __declspec(dllexport)
@@ -376,6 +376,8 @@ enum PddflowNeed
     PDDFLOW_NEED_START_WEIGHTS = 3,
     // Evaluations during distillation.
     PDDFLOW_NEED_EVALUATION = 4,
+    // The number of outer iterations. Without this need a set that was distilled too briefly can be distilled further.
+    PDDFLOW_NEED_HORIZON = 5,
 };
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowNeed PddflowNeed;
@@ -911,7 +913,7 @@ typedef struct PddflowProblem {
     uint64_t width;
     // New synthetic images per class.
     uint64_t ipc;
-    // Outer iterations that will run.
+    // Outer iterations that there will be: in `iterate` of a matcher with `Need::Horizon`, elsewhere 0.
     uint64_t iterations;
     // Rows of the learnable images in its usual form.
     uint64_t learnable_rows;

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 /// Name of the exported header.
 pub(crate) const SYMBOL: &CStr = c"pddflow_plugin";
 /// Lowest minor version of a plugin that this host accepts.
-const LOWEST_PLUGIN_MINOR: u32 = 1;
+const LOWEST_PLUGIN_MINOR: u32 = 3;
 /// `open` should only look around; longer than this is worth a warning.
 const OPEN_PATIENCE: Duration = Duration::from_secs(3);
 /// Parts of a descriptor and of tables that every plugin has.

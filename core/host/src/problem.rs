@@ -22,7 +22,7 @@ impl Numbers {
         let mut numbers = Self::bare(problem.shape, problem.classes, problem.dtype, channels);
         let raw = &mut numbers.raw;
         raw.ipc = problem.ipc as u64;
-        raw.iterations = problem.iterations;
+        raw.iterations = problem.horizon.unwrap_or(0);
         raw.learnable_rows = problem.learnable_rows as u64;
         raw.seed_key = crate::table::words(problem.seed_key);
         numbers

@@ -109,8 +109,9 @@ pub struct Problem {
     pub ipc: usize,
     /// Rows of the learnable `images` in its usual form: `classes * ipc`.
     pub learnable_rows: usize,
-    /// Outer iterations that will run.
-    pub iterations: u64,
+    /// Outer iterations that there will be, for [`Matcher::iterate`](crate::Matcher::iterate) of a matcher with
+    /// [`Need::Horizon`]; `None` wherever else.
+    pub horizon: Option<u64>,
     /// Root of all randomness of this node.
     pub seed_key: RandomKey,
     /// Where tensors live.
@@ -130,6 +131,8 @@ pub enum Need {
     StartWeights,
     /// Asks for evaluations during distillation, e.g. to choose a snapshot.
     Evaluation,
+    /// Must be told the number of outer iterations; without this need no iteration can depend on it.
+    Horizon,
 }
 
 /// What a matcher says about itself for a problem.

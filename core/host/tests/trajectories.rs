@@ -3,7 +3,7 @@
 
 mod support;
 
-use pddflow_host::{Decoded, InputShape, Labels, LearnableRole, Mode, Registry, Segment};
+use pddflow_host::{Decoded, InputShape, Labels, LearnableRole, Mode, Need, Registry, Segment};
 use pddflow_tensor::{Device, RandomKey, Tensor};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -143,7 +143,6 @@ fn the_window_of_start_epochs_reaches_the_environment() {
     let registry = registry();
     let ends = |config: Value| {
         let mut bench = bench(&registry, "instance");
-        bench.problem.iterations = 10;
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (seen, mut inner) = (Arc::clone(&asked), bench.segment.take().unwrap());
         bench.segment = Some(Box::new(move |starts, length| {
@@ -165,6 +164,34 @@ fn the_window_of_start_epochs_reaches_the_environment() {
     assert_eq!(found[0], (6..7, 3));
     let grown: Vec<u64> = found[1..].iter().map(|(starts, _)| starts.end).collect();
     assert_eq!(grown, [4, 4, 5, 5, 6, 6, 7, 7, 7, 7]);
+}
+
+#[test]
+fn the_number_of_iterations_is_told_where_it_is_needed() {
+    let registry = registry();
+    let widening = json!({"syn_steps": 1, "max_start": 7, "expand_from": 2, "lr": 0.0});
+    let mut paced = widening.clone();
+    paced["expand_iterations"] = json!(6);
+    for (matcher, config, needed) in [
+        ("mtt", &widening, true),
+        ("mtt", &paced, false),
+        ("tesla", &widening, true),
+        ("tesla", &json!({"max_start": 7}), false),
+        ("cafe", &json!({}), true),
+        ("cafe", &json!({"drops": []}), false),
+        ("dm", &json!({}), false),
+        ("dc", &json!({}), false),
+        ("idc", &json!({}), false),
+    ] {
+        let description = registry.matcher(matcher, config).unwrap().describe(&support::problem(CLASSES, SHAPE, IPC));
+        assert_eq!(description.unwrap().needs.contains(&Need::Horizon), needed, "{matcher} {config}");
+    }
+    let mut bench = bench(&registry, "instance");
+    let matcher = registry.matcher("mtt", &widening).unwrap();
+    matcher.iterate(&mut bench, 0).unwrap();
+    bench.problem.horizon = None;
+    let error = matcher.iterate(&mut bench, 0).unwrap_err();
+    assert!(error.to_string().contains("declares `Need::Horizon`"), "{error}");
 }
 
 #[test]

@@ -35,8 +35,8 @@ pub(crate) trait Kind: Send + Sync {
     }
 
     /// The parameter that only says how far the node goes, if there is one; see [`pddflow_runner::Kinds::growing`].
-    fn growing(&self, with: &Value) -> Option<Growing> {
-        let _ = with;
+    fn growing(&self, library: &Library, with: &Value) -> Option<Growing> {
+        let _ = (library, with);
         None
     }
 

@@ -195,7 +195,7 @@ impl Kinds for Library {
     }
 
     fn growing(&self, node: &PlanNode) -> Option<Growing> {
-        self.find(&node.kind).ok()?.growing(&node.with)
+        self.find(&node.kind).ok()?.growing(self, &node.with)
     }
 
     fn run(&self, node: &PlanNode, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {

@@ -251,6 +251,8 @@ pub enum Need {
     StartWeights = 3,
     /// Evaluations during distillation.
     Evaluation = 4,
+    /// The number of outer iterations. Without this need a set that was distilled too briefly can be distilled further.
+    Horizon = 5,
 }
 
 /// What an output of `forward` or `decode` is.

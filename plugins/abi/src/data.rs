@@ -77,7 +77,7 @@ pub struct Problem {
     pub width: u64,
     /// New synthetic images per class.
     pub ipc: u64,
-    /// Outer iterations that will run.
+    /// Outer iterations that there will be: in `iterate` of a matcher with `Need::Horizon`, elsewhere 0.
     pub iterations: u64,
     /// Rows of the learnable images in its usual form.
     pub learnable_rows: u64,

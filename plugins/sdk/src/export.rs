@@ -224,8 +224,8 @@ impl<T: Matcher> MatcherGlue<T> {
             // SAFETY: the host's arguments are valid during the call.
             let given = unsafe { arguments.read() };
             // SAFETY: likewise its problem.
-            let problem = unsafe { Problem::new(given.problem) };
-            instance.iterate(&Iteration { call, problem, number: given.iteration, key: given.key })
+            let (problem, horizon) = unsafe { (Problem::new(given.problem), (*given.problem).iterations) };
+            instance.iterate(&Iteration { call, problem, horizon, number: given.iteration, key: given.key })
         })
     }
 

@@ -1,7 +1,7 @@
 //! What a matcher can do in an outer iteration.
 
 use crate::call::{Call, host};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::matcher::Problem;
 use crate::model::Mode;
 use crate::random::Key;
@@ -13,6 +13,8 @@ use pddflow_abi::{self as abi, Text};
 pub struct Iteration<'call> {
     pub(crate) call: Call<'call>,
     pub(crate) problem: Problem,
+    /// 0 if it is not told.
+    pub(crate) horizon: u64,
     pub(crate) number: u64,
     pub(crate) key: abi::RandomKey,
 }
@@ -173,6 +175,17 @@ impl<'call> Iteration<'call> {
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// How many iterations there will be.
+    ///
+    /// # Errors
+    /// The matcher did not declare [`Need::Horizon`](crate::Need::Horizon).
+    pub fn horizon(&self) -> Result<u64> {
+        let told = (self.horizon > 0).then_some(self.horizon);
+        told.ok_or_else(|| {
+            Error::new("the number of iterations is told only to a matcher that declares `Need::Horizon`")
+        })
     }
 
     /// Randomness of this iteration.

@@ -60,8 +60,6 @@ pub struct Problem {
     pub width: usize,
     /// New synthetic images per class.
     pub ipc: usize,
-    /// Outer iterations that will run.
-    pub iterations: u64,
     /// Mean subtracted from pixels in `[0, 1]`, for each channel.
     pub mean: Vec<f64>,
     /// Standard deviation that pixels were divided by, for each channel.
@@ -85,7 +83,6 @@ impl Problem {
             height: raw.height as usize,
             width: raw.width as usize,
             ipc: raw.ipc as usize,
-            iterations: raw.iterations,
             mean: copy(raw.mean),
             std: copy(raw.std),
         }
@@ -247,6 +244,9 @@ pub enum Need {
     StartWeights,
     /// Evaluations during distillation.
     Evaluation,
+    /// The number of outer iterations, [`Iteration::horizon`]. Without this need a set that was distilled too briefly can be
+    /// distilled further.
+    Horizon,
 }
 
 /// Takes what a matcher says about itself.
@@ -274,6 +274,7 @@ impl Description<'_> {
             Need::Trajectories => abi::Need::Trajectories,
             Need::StartWeights => abi::Need::StartWeights,
             Need::Evaluation => abi::Need::Evaluation,
+            Need::Horizon => abi::Need::Horizon,
         };
         host!(self.call, declare: DeclareGroup, need(need as u32))
     }

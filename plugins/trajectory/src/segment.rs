@@ -27,12 +27,12 @@ impl<'call> Segment<'call> {
     /// # Errors
     /// No trajectories are wired or they are too short, or the expert did not move.
     pub fn draw(run: &Iteration<'call>, window: &Window, epochs: u64, key: Key<'call>) -> Result<Self> {
-        let total = run.problem().iterations;
+        let horizon = if window.needs_horizon() { run.horizon()? } else { 0 };
         if run.number() == 0 && window.expand_from.is_some() {
             // The last segment of the widest window: trajectories that are too short are told now, not hours later.
             run.trajectory(window.max - 1..window.max, epochs, key)?;
         }
-        let drawn = run.trajectory(window.at(run.number(), total), epochs, key)?;
+        let drawn = run.trajectory(window.at(run.number(), horizon), epochs, key)?;
         let learnable: Vec<bool> = run.weights()?.iter().map(|weight| weight.learnable).collect();
         let chosen = |weights: &[Tensor<'call>]| -> Vec<Tensor<'call>> {
             weights

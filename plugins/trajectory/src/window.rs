@@ -39,11 +39,17 @@ impl Window {
         }
     }
 
-    /// Start epochs at an outer iteration of `total`.
+    /// Whether it depends on the number of outer iterations.
     #[must_use]
-    pub fn at(&self, iteration: u64, total: u64) -> Range<u64> {
+    pub fn needs_horizon(&self) -> bool {
+        self.expand_from.is_some() && self.expand_iterations.is_none()
+    }
+
+    /// Start epochs at an outer iteration of `horizon`, which only matters where it is [needed](Self::needs_horizon).
+    #[must_use]
+    pub fn at(&self, iteration: u64, horizon: u64) -> Range<u64> {
         let from = self.expand_from.unwrap_or(self.max);
-        let over = self.expand_iterations.unwrap_or(total).max(1);
+        let over = self.expand_iterations.unwrap_or(horizon).max(1);
         let grown = u128::from(self.max - from) * u128::from(iteration.min(over)) / u128::from(over);
         self.min..from + u64::try_from(grown).unwrap_or(0)
     }

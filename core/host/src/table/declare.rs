@@ -143,6 +143,7 @@ extern "C" fn need(call: *mut Call, need: u32) -> i32 {
             (abi::Need::Trajectories as u32, Some(Need::Trajectories)),
             (abi::Need::StartWeights as u32, Some(Need::StartWeights)),
             (abi::Need::Evaluation as u32, Some(Need::Evaluation)),
+            (abi::Need::Horizon as u32, Some(Need::Horizon)),
         ];
         match choice(need, &all, "need")? {
             None => state.declared.model_required = true,

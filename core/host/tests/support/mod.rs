@@ -120,7 +120,7 @@ pub fn problem(classes: usize, shape: InputShape, ipc: usize) -> Problem {
         shape,
         ipc,
         learnable_rows: classes * ipc,
-        iterations: 10,
+        horizon: Some(10),
         seed_key: RandomKey::new(7),
         device: Device::Cpu,
         dtype: DType::F64,

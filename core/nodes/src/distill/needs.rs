@@ -29,11 +29,7 @@ pub(super) fn check_planned(
     params: &DistillParams,
     count: &dyn Fn(&str) -> usize,
 ) -> Result<(), InputProblem> {
-    let matcher = open_registry(library).map(|registry| registry.matcher(&params.matcher.id, &params.matcher.config));
-    let description =
-        matcher.map(|matcher| matcher.and_then(|matcher| matcher.describe(&usual_problem(library, params))));
-    // A matcher that refuses such images may well take those of the data set.
-    let Ok(Ok(description)) = description else { return Ok(()) };
+    let Some(description) = usual_description(library, params) else { return Ok(()) };
     let wired = |port: &str| count(port) > 0;
     let has_start = wired("start") || params.warm_up.is_some();
     let has_model = params.model.is_some() || wired("start") || wired("trajectories");
@@ -55,6 +51,11 @@ pub(super) fn check_given(
         Some(Missing { code, message, help, .. }) => Err(fail(code, message).with_help(help)),
         None => Ok(()),
     }
+}
+
+/// Whether the matcher's steps may depend on how many there are: it says so, or cannot say now.
+pub(super) fn needs_horizon(library: &Library, params: &DistillParams) -> bool {
+    usual_description(library, params).is_none_or(|description| description.needs.contains(&Need::Horizon))
 }
 
 fn missing(
@@ -87,10 +88,17 @@ fn missing(
                 "evaluations during distillation",
                 "give `evaluation: { every: 100 }` in the parameters",
             ),
+            Need::Horizon => return None,
         };
         let message = format!("matcher `{id}` needs {what}, and this node is given none");
         (!met).then_some(Missing { port, code: "not_wired", message, help })
     })
+}
+
+/// What the matcher says for small colour images; `None` if it refuses these, as it may well take those of the data set.
+fn usual_description(library: &Library, params: &DistillParams) -> Option<Description> {
+    let matcher = open_registry(library).ok()?.matcher(&params.matcher.id, &params.matcher.config).ok()?;
+    matcher.describe(&usual_problem(library, params)).ok()
 }
 
 fn usual_problem(library: &Library, params: &DistillParams) -> Problem {
@@ -101,7 +109,7 @@ fn usual_problem(library: &Library, params: &DistillParams) -> Problem {
         shape: InputShape { channels: 3, height: 32, width: 32 },
         ipc: params.ipc,
         learnable_rows: classes * params.ipc,
-        iterations: params.horizon(),
+        horizon: None,
         seed_key: RandomKey::new(params.seed),
         device: library.device().clone(),
         dtype: library.dtype(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pddflow_cache::KeyPart;
-use pddflow_host::{Decoded, Description, Environment, LearnableRole, Matcher, Problem, Role};
+use pddflow_host::{Decoded, Description, Environment, LearnableRole, Matcher, Need, Problem, Role};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs, Progress};
 use pddflow_tensor::{Device, RandomKey, Tensor, trace};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::environment::{Bench, at_iteration, join_sets, not_finite};
 use super::inspect::{Inspector, Keep, On, hold_out, while_evaluating};
-use super::needs::{check_given, check_planned};
+use super::needs::{check_given, check_planned, needs_horizon};
 use super::network::Network;
 use super::params::{DistillParams, check};
 use super::start::first_learnables;
@@ -73,9 +73,10 @@ impl Kind for DistillKind {
         Ok(parts)
     }
 
-    fn growing(&self, with: &Value) -> Option<Growing> {
+    fn growing(&self, library: &Library, with: &Value) -> Option<Growing> {
         let params: DistillParams = read(with).ok()?;
-        params.extends().then_some(Growing { parameter: "iterations", wanted: params.iterations })
+        let extends = params.extends() && (params.horizon.is_some() || !needs_horizon(library, &params));
+        extends.then_some(Growing { parameter: "iterations", wanted: params.iterations })
     }
 
     fn run(
@@ -93,7 +94,7 @@ impl Kind for DistillKind {
         let network = Network::open(library, &params, inputs, context.store(), (&data, &earlier))?;
         let stage = params.stage.unwrap_or(earlier.len() as u64 + 1);
         let key = RandomKey::new(params.seed).fold("distill").fold_u64(stage - 1);
-        let problem = problem(library, &params, &data, key.fold("matcher"));
+        let mut problem = problem(library, &params, &data, key.fold("matcher"));
         let held_out = match &params.evaluation {
             Some(evaluation) if evaluation.on == On::HeldOut => {
                 let key = RandomKey::new(params.seed).fold("distill").fold("held out");
@@ -104,6 +105,11 @@ impl Kind for DistillKind {
         let train = held_out.as_ref().map_or(&data.train, |(rest, _)| rest);
         let description = matcher.describe(&problem).during("asking the matcher what it needs")?;
         check_given(&params, &description, network.as_ref())?;
+        problem.horizon = description.needs.contains(&Need::Horizon).then(|| params.horizon());
+        if problem.horizon.is_some() && params.horizon.is_none() && context.keeps_state() {
+            let message = format!("matcher `{}` needs the number of iterations for these data only", params.matcher.id);
+            return Err(fail("needs_differ", message).with_help("give `horizon:` in the parameters"));
+        }
         check_class_sizes(&params, train)?;
         let conditioned = if params.condition { &earlier[..] } else { &[] };
         let decoded: Vec<_> = conditioned.iter().map(|set| set.decoded.clone()).collect();
@@ -155,7 +161,7 @@ fn problem(library: &Library, params: &DistillParams, data: &Prepared, seed_key:
         shape: data.shape,
         ipc: params.ipc,
         learnable_rows: data.classes * params.ipc,
-        iterations: params.horizon(),
+        horizon: None,
         seed_key,
         device: library.device().clone(),
         dtype: library.dtype(),

@@ -25,8 +25,8 @@ pub(super) struct DistillParams {
     pub(super) ipc: usize,
     /// Outer iterations.
     pub(super) iterations: u64,
-    /// Outer iterations that the matcher is told there will be; by default as many as there are. Once it is given, raising
-    /// `iterations` goes on from where the node ended, and comes to what it would have come to at once.
+    /// Outer iterations that a matcher is told there will be whose steps depend on it; by default as many as there are. With
+    /// a horizon of its own such a node, too, goes on from where it ended when `iterations` is raised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) horizon: Option<u64>,
     /// Root of the node's randomness.
@@ -68,10 +68,10 @@ impl DistillParams {
         self.horizon.unwrap_or(self.iterations)
     }
 
-    /// Whether no iteration depends on how many there are. A matcher may do what it likes with the number that it is
-    /// told, an evaluation is also due after the last iteration, and `keep` may look at all of them.
+    /// Whether no iteration depends on how many there are, but for what the matcher is told: an evaluation is also due
+    /// after the last iteration, and `keep` may look at all of them.
     pub(super) fn extends(&self) -> bool {
-        self.horizon.is_some() && self.keep == Keep::Last && self.evaluation.is_none()
+        self.keep == Keep::Last && self.evaluation.is_none()
     }
 
     /// Name of the method in tables.

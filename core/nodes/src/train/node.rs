@@ -69,7 +69,7 @@ impl Kind for TrainKind {
         Ok(parts)
     }
 
-    fn growing(&self, with: &Value) -> Option<Growing> {
+    fn growing(&self, _library: &Library, with: &Value) -> Option<Growing> {
         let params: TrainParams = read(with).ok()?;
         params.extends().then_some(Growing { parameter: "epochs", wanted: params.epochs })
     }

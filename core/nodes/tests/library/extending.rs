@@ -2,37 +2,50 @@
 
 use crate::harness::Bench;
 
-/// A distillation whose matcher is told that there will be five iterations, unless `horizon` is empty.
-fn distill(matcher: &str, iterations: u64, horizon: &str) -> String {
+fn distill(matcher: &str, iterations: u64, more: &str) -> String {
+    let of_trajectories = matcher.starts_with("mtt") || matcher.starts_with("tesla");
+    let (model, needs) = if of_trajectories {
+        ("mlp: {}", "data: data, trajectories: experts")
+    } else {
+        ("convnet: { width: 4 }", "data: data")
+    };
     format!(
         r#"
 format: 1
 name: tiny
 nodes:
   data: {{ kind: dataset, with: {{ source: fashion-mini }} }}
+  experts: {{ kind: train, needs: {{ data: data }}, with: {{ model: {{ mlp: {{}} }}, nets: 1, epochs: 3 }} }}
   distill:
     kind: distill
-    needs: {{ data: data }}
-    with: {{ ipc: 1, iterations: {iterations}, {horizon} model: {{ convnet: {{ width: 4 }} }}, matcher: {{ {matcher} }} }}
+    needs: {{ {needs} }}
+    with: {{ ipc: 1, iterations: {iterations}, {more} model: {{ {model} }}, matcher: {{ {matcher} }} }}
 "#
     )
 }
 
 const HORIZON: &str = "horizon: 5,";
+/// Its window widens over all iterations.
+const WIDENING: &str = "mtt: { max_start: 2, expand_from: 1, expert_epochs: 1, syn_steps: 2 }";
 
 #[test]
-fn a_distillation_with_a_horizon_is_extended_bit_for_bit() {
-    for matcher in [
-        "dm: {}",
-        "dc: { outer: 2, inner: 1, batch: 32 }",
-        // Its step size falls at shares of all iterations.
-        "cafe: { batch: 16, accuracy_batch: 8, lambda1: 0, max_outer: 2, max_inner: 2 }",
-        "idc: { preset: fashion-mnist, inner: 2, batch: 16, samples: 64 }",
+fn a_distillation_is_extended_bit_for_bit() {
+    for (matcher, more) in [
+        ("dm: {}", ""),
+        ("dc: { outer: 2, inner: 1, batch: 32 }", ""),
+        ("idc: { preset: fashion-mnist, inner: 2, batch: 16, samples: 64 }", ""),
+        ("mtt: { max_start: 2, expert_epochs: 1, syn_steps: 2 }", ""),
+        ("mtt: { max_start: 2, expand_from: 1, expand_iterations: 2, expert_epochs: 1, syn_steps: 2 }", ""),
+        ("tesla: { max_start: 2, expert_epochs: 1, syn_steps: 2 }", ""),
+        ("cafe: { drops: [], batch: 16, accuracy_batch: 8, lambda1: 0, max_outer: 2, max_inner: 2 }", ""),
+        // Their steps depend on how many there will be.
+        ("cafe: { batch: 16, accuracy_batch: 8, lambda1: 0, max_outer: 2, max_inner: 2 }", HORIZON),
+        (WIDENING, HORIZON),
     ] {
         let (grown, alone) = (Bench::new(), Bench::new());
-        grown.run(&distill(matcher, 2, HORIZON)).unwrap();
-        grown.run(&distill(matcher, 4, HORIZON)).unwrap();
-        alone.run(&distill(matcher, 4, HORIZON)).unwrap();
+        grown.run(&distill(matcher, 2, more)).unwrap();
+        grown.run(&distill(matcher, 4, more)).unwrap();
+        alone.run(&distill(matcher, 4, more)).unwrap();
         assert_eq!(grown.digests(), alone.digests(), "{matcher}");
         let iterations = |bench: &Bench| bench.metric_values("distill", "loss").len();
         assert_eq!((iterations(&grown), iterations(&alone)), (2, 4), "{matcher}");
@@ -41,14 +54,16 @@ fn a_distillation_with_a_horizon_is_extended_bit_for_bit() {
 }
 
 #[test]
-fn without_a_horizon_or_with_another_parameter_it_starts_over() {
+fn what_depends_on_the_number_of_iterations_or_has_another_parameter_starts_over() {
     let bench = Bench::new();
     let check = |text: &str, iterations: usize| {
         bench.run(text).unwrap();
         assert_eq!(bench.metric_values("distill", "loss").len(), iterations, "{text}");
     };
-    check(&distill("dm: {}", 2, ""), 2);
-    check(&distill("dm: {}", 3, ""), 3);
+    for matcher in [WIDENING, "cafe: { batch: 16, accuracy_batch: 8, max_outer: 1, max_inner: 1 }"] {
+        check(&distill(matcher, 2, ""), 2);
+        check(&distill(matcher, 3, ""), 3);
+    }
     check(&distill("dm: {}", 2, HORIZON), 2);
     check(&distill("dm: { lr: 0.5 }", 3, HORIZON), 3);
     check(&distill("dm: {}", 3, "horizon: 6,"), 3);

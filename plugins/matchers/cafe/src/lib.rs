@@ -128,9 +128,14 @@ enum Init {
 struct Cafe(Config);
 
 impl Cafe {
+    /// Whether step sizes drop, which depends on the number of iterations.
+    fn drops(&self) -> bool {
+        !self.0.drops.is_empty()
+    }
+
     /// What the images' step size is multiplied by in an iteration.
-    fn rate(&self, number: u64, iterations: u64) -> f64 {
-        let passed = |share: &&f64| number as f64 >= (**share * iterations as f64).round();
+    fn rate(&self, number: u64, horizon: u64) -> f64 {
+        let passed = |share: &&f64| number as f64 >= (**share * horizon as f64).round();
         self.0.drop_factor.powi(self.0.drops.iter().filter(passed).count() as i32)
     }
 
@@ -183,13 +188,16 @@ impl Matcher for Cafe {
             Init::Real => Start::Real,
         };
         description.need(Need::Model)?;
+        if self.drops() {
+            description.need(Need::Horizon)?;
+        }
         description.learnable(&Learnable::images(problem, start, self.0.lr).with_momentum(self.0.momentum))?;
         let epochs = if self.0.augment == "none" { 600 } else { 1000 };
         description.recipe(&pddflow_sdk::recipe(epochs, &self.0.augment))
     }
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
-        let rate = self.rate(run.number(), run.problem().iterations);
+        let rate = if self.drops() { self.rate(run.number(), run.horizon()?) } else { 1.0 };
         let alignment = Alignment::new(&self.0, run)?;
         let mut net = Net::new(run.start_weights(run.key().fold("net")?)?);
         let (mut watch, mut meter) = (Watch::new(self.0.window), Meter::new(self.0.leaky));

@@ -272,6 +272,9 @@ impl Matcher for Mtt {
         };
         description.need(Need::Model)?;
         description.need(Need::Trajectories)?;
+        if self.window().needs_horizon() {
+            description.need(Need::Horizon)?;
+        }
         description.learnable(&Learnable::images(problem, start, lr).with_momentum(momentum))?;
         let step_size = Learnable::new(Kind::StepSize, "step_size", &[], Start::Constant(lr_teacher), lr_step_size);
         let floor = self.0.step_size_floor.unwrap_or(f64::NEG_INFINITY);
