@@ -1,13 +1,14 @@
 //! Claims: how several processes on one store share work instead of doing it twice.
 //!
-//! A process that is about to compute a key takes `v1/claims/<key>`, a file under a lock of the operating system. The
+//! A process that is about to compute a key takes a number of it in `v1/claims`, under a lock of the operating system. The
 //! lock ends with its process, however that ends, so nothing is ever left to be removed by hand; a file without a lock
-//! means nothing. A claim is only advice: where there is no such lock (some network file systems, a store that cannot
+//! means nothing. Two keys with one number, which nobody will see, would be computed one after the other. A claim is only advice: where there is no such lock (some network file systems, a store that cannot
 //! be written) work may be done twice, which is a waste and no harm, because both give the same bytes under the same
 //! names.
 
+use crate::digest::Key;
 use crate::disk::Claimed;
-use crate::objects::Objects;
+use crate::objects::{Objects, parent};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -26,19 +27,42 @@ pub struct ClaimGuard {
     _claimed: Box<dyn Claimed>,
 }
 
-impl Objects {
-    pub(crate) fn claim_file(&self, path: &Path) -> Claim {
-        let claimed = match self.disk.claim(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.make_folders(path.parent().unwrap_or(Path::new(""))).and_then(|()| self.disk.claim(path))
-            }
-            other => other,
-        };
-        match claimed {
-            Ok(Some(claimed)) => Claim::Held(ClaimGuard { _claimed: claimed }),
-            Ok(None) => Claim::Elsewhere,
-            Err(_) => Claim::Unavailable,
+impl From<io::Result<Option<Box<dyn Claimed>>>> for Claim {
+    fn from(taken: io::Result<Option<Box<dyn Claimed>>>) -> Self {
+        match taken {
+            Ok(Some(claimed)) => Self::Held(ClaimGuard { _claimed: claimed }),
+            Ok(None) => Self::Elsewhere,
+            Err(_) => Self::Unavailable,
         }
+    }
+}
+
+impl Objects {
+    pub(crate) fn claim_key(&self, key: &Key) -> Claim {
+        let [a, b, c, d, e, f, g, h, ..] = *key.as_bytes();
+        let claims = self.claims.get_or_init(|| {
+            let folder = self.claims_folder();
+            self.in_folder(&folder, || self.disk.claims(&folder)).ok()
+        });
+        claims
+            .as_ref()
+            .map_or(Claim::Unavailable, |claims| claims.take(u64::from_be_bytes([a, b, c, d, e, f, g, h])).into())
+    }
+
+    pub(crate) fn claim_file(&self, path: &Path) -> Claim {
+        self.in_folder(parent(path), || self.disk.claim(path)).into()
+    }
+
+    /// Does it, in a folder that is made if it is missing.
+    fn in_folder<T>(&self, folder: &Path, does: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        match does() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_folders(folder).and_then(|()| does()),
+            other => other,
+        }
+    }
+
+    pub(crate) fn claims_folder(&self) -> PathBuf {
+        self.base.join("claims")
     }
 
     /// The file that a living run holds.

@@ -14,6 +14,7 @@
 //! and runs again when it is needed, so a wrong guess costs time and no result; so does a run that begins meanwhile.
 
 use crate::digest::{Digest, Key};
+use crate::disk::claims::BYTES_FILE;
 use crate::error::StoreError;
 use crate::objects::{NEW_PREFIX, Objects, ignore_missing};
 use crate::store::Store as _;
@@ -217,7 +218,7 @@ impl Objects {
         for top in ["pending", "names"] {
             found.extend(self.paths_in(&self.base.join(top), is_unfinished)?);
         }
-        let claims = self.paths_in(&self.base.join("claims"), |_| true)?;
+        let claims = self.paths_in(&self.claims_folder(), |name| name != BYTES_FILE)?;
         let running = self.runs()?.into_iter().map(|run| self.running_path(&run));
         found.extend(claims.into_iter().chain(running).filter(|path| !self.disk.is_claimed(path)));
         Ok(found)

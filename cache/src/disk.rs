@@ -3,10 +3,12 @@
 //! Everything above ([`crate::objects`]) is written once against this trait, so that crash and corruption tests on the
 //! RAM disk exercise the very protocol that runs on a real one.
 
+pub(crate) mod claims;
 pub(crate) mod ram;
 pub(crate) mod real;
 
 use crate::blob::Blob;
+use claims::Claims;
 use std::io;
 use std::path::Path;
 use std::time::SystemTime;
@@ -68,11 +70,13 @@ pub(crate) trait Disk: Send + Sync {
     /// the guard is dropped, or by the system when the process ends, however it ends. Fails when the file cannot be
     /// made or the file system has no such thing.
     fn claim(&self, path: &Path) -> io::Result<Option<Box<dyn Claimed>>>;
+    /// Claims of numbers, in a folder that serves nothing else.
+    fn claims(&self, folder: &Path) -> io::Result<Box<dyn Claims>>;
     /// Whether somebody holds such a file now.
     fn is_claimed(&self, path: &Path) -> bool;
 }
 
-/// A file taken with [`Disk::claim`]; dropping it gives it back.
+/// What was taken with [`Disk::claim`]; dropping it gives it back.
 pub(crate) trait Claimed: Send + Sync {}
 
 /// An open file.

@@ -11,7 +11,7 @@
 //!     collected                        its time: when the store was last collected
 //!     runs/<id>/journal                lines of checked JSON
 //!     runs/<id>/running                locked while the run lives
-//!     claims/<64 hex>                  locked while that key is computed
+//!     claims/bytes                     the byte of a key is locked while it is computed; see `disk/claims.rs`
 //!     names/<12 hex>.jsonl             last key of each node, by pipeline; advisory
 //!     quarantine/<name>.<unique>       damaged files, kept for inspection
 //!     **/.new-*                        not complete yet, or left by a kill; nobody reads them

@@ -18,6 +18,7 @@ use crate::blob::Blob;
 use crate::checkpoint_format;
 use crate::claims::Claim;
 use crate::digest::{Digest, Key};
+use crate::disk::claims::Claims;
 use crate::disk::{Access, Disk, DiskFile, Stamp};
 use crate::error::StoreError;
 use crate::journal::{self, FileJournal, Journal, JournalWriter};
@@ -34,7 +35,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Begins the names of files that are not complete yet.
 pub(crate) const NEW_PREFIX: &str = ".new-";
@@ -57,6 +58,8 @@ pub(crate) struct Objects {
     names: Mutex<HashMap<String, Names>>,
     pub(crate) unsettled: Unsettled,
     pub(crate) ahead: Ahead,
+    /// Claims of keys, if they can be had.
+    pub(crate) claims: OnceLock<Option<Box<dyn Claims>>>,
     /// Whether records settle later, on [`Store::settle`], and not at once.
     lazy: AtomicBool,
     warnings: Mutex<Vec<String>>,
@@ -77,6 +80,7 @@ impl Objects {
             names: Mutex::default(),
             unsettled: Unsettled::default(),
             ahead: Ahead::default(),
+            claims: OnceLock::new(),
             lazy: AtomicBool::new(false),
             warnings: Mutex::default(),
             process: RandomState::new().hash_one(std::process::id()),
@@ -170,6 +174,11 @@ impl Objects {
         }
     }
 
+    /// Whether a folder is known to survive a loss of power.
+    pub(crate) fn is_durable(&self, folder: &Path) -> bool {
+        lock(&self.durable).contains(folder)
+    }
+
     pub(crate) fn remove_checkpoint(&self, key: &Key) -> io::Result<()> {
         let path = self.checkpoint_path(key);
         match self.disk.remove(&path) {
@@ -185,7 +194,7 @@ impl Objects {
     /// the sync, so each one is synced once per process before something durable is put into it.
     pub(crate) fn make_durable_folders(&self, folder: &Path) -> io::Result<()> {
         let ours = folder.starts_with(&self.root);
-        if folder.as_os_str().is_empty() || lock(&self.durable).contains(folder) {
+        if folder.as_os_str().is_empty() || self.is_durable(folder) {
             return Ok(());
         }
         if ours {
@@ -376,7 +385,7 @@ impl Store for Objects {
     }
 
     fn claim(&self, key: &Key) -> Claim {
-        self.claim_file(&self.base.join("claims").join(key.hex()))
+        self.claim_key(key)
     }
 
     fn checkpoint(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {

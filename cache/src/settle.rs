@@ -159,7 +159,7 @@ impl Objects {
         let folders: BTreeSet<&Path> = batch.artifacts.iter().chain(&records).map(|path| parent(path)).collect();
         let pending = self.base.join("pending");
         if batch.artifacts.len() + batch.records.len() >= LEAST_FOR_ALL {
-            for folder in &folders {
+            for folder in folders.iter().filter(|folder| !self.is_durable(folder)) {
                 self.make_folders(folder)?;
             }
             self.make_durable_folders(&self.base)?;

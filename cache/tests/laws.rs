@@ -166,7 +166,9 @@ fn claims_hold_under_contention() {
             });
         }
     });
-    assert_eq!(fs_err::read_dir(folder.path().join("v1/claims")).unwrap().count(), 0);
+    // Where bytes of one file are claimed, this stays.
+    let left = fs_err::read_dir(folder.path().join("v1/claims")).unwrap();
+    assert!(left.into_iter().all(|entry| entry.unwrap().file_name() == "bytes"));
 }
 
 #[test]

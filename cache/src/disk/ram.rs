@@ -5,6 +5,7 @@
 //! change that was not made durable, each by its own draw, so that also orders appear that a file system may produce
 //! but seldom does.
 
+use super::claims::{Claims, FileClaims};
 use super::{Access, Claimed, Disk, DiskFile, SMALL_BYTES, Stamp};
 use crate::blob::Blob;
 use std::collections::{BTreeMap, BTreeSet};
@@ -364,6 +365,10 @@ impl Disk for RamDisk {
         }
         let new = state.claims.insert(path.to_owned());
         Ok(new.then(|| Box::new(RamClaim { disk: self.clone(), path: path.to_owned() }) as Box<dyn Claimed>))
+    }
+
+    fn claims(&self, folder: &Path) -> io::Result<Box<dyn Claims>> {
+        Ok(Box::new(FileClaims { disk: self.clone(), folder: folder.to_owned() }))
     }
 
     fn is_claimed(&self, path: &Path) -> bool {

@@ -4,6 +4,11 @@
     reason = "every error of this module gets its path in a StoreError; fs-err would say it twice"
 )]
 
+#[cfg(target_os = "linux")]
+use super::claims::ByteClaims;
+use super::claims::Claims;
+#[cfg(not(target_os = "linux"))]
+use super::claims::FileClaims;
 use super::{Access, Claimed, Disk, DiskFile, SMALL_BYTES, Stamp};
 use crate::blob::Blob;
 use std::fs;
@@ -98,7 +103,7 @@ impl Disk for RealDisk {
 
     #[cfg(target_os = "linux")]
     fn sync_all(&self, folder: &Path) -> io::Result<bool> {
-        rustix::fs::syncfs(fs::File::open(folder)?)?;
+        nix::unistd::syncfs(fs::File::open(folder)?)?;
         Ok(true)
     }
 
@@ -122,6 +127,16 @@ impl Disk for RealDisk {
             }
         }
         Ok(None)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn claims(&self, folder: &Path) -> io::Result<Box<dyn Claims>> {
+        Ok(Box::new(ByteClaims::open(folder)?))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn claims(&self, folder: &Path) -> io::Result<Box<dyn Claims>> {
+        Ok(Box::new(FileClaims { disk: Self, folder: folder.to_owned() }))
     }
 
     fn is_claimed(&self, path: &Path) -> bool {
