@@ -24,26 +24,21 @@ impl Opened {
 
     /// The same for commands that will ask about every node: their records are read meanwhile.
     pub(crate) fn for_all(pipeline: &PipelineArgs, place: &PlaceArgs) -> Result<Self, Problem> {
-        Self::with(pipeline, place, |store, file| store.read_ahead(&file.plan_name()))
+        Self::with(pipeline, place, FsStore::read_ahead)
     }
 
-    fn with(
-        pipeline: &PipelineArgs,
-        place: &PlaceArgs,
-        begin: impl FnOnce(&FsStore, &PipelineFile),
-    ) -> Result<Self, Problem> {
-        let file = PipelineFile::read(&pipeline.file)?;
+    fn with(pipeline: &PipelineArgs, place: &PlaceArgs, begin: impl Fn(&FsStore, &str)) -> Result<Self, Problem> {
         let store = FsStore::open(&place::store_root(place.cache_dir.as_deref()));
-        // What is wrong with the pipeline is told first.
-        if let Ok(store) = &store {
-            begin(store, &file);
-        }
+        // What is wrong with the pipeline is told before what is wrong with the store.
+        let file = PipelineFile::read_with(&pipeline.file, |name| store.iter().for_each(|store| begin(store, name)))?;
         let library = Library::new(place::library_options(place, file.plugin_files().to_vec()));
         let options = Options { set: pipeline.set.clone(), profile: pipeline.profile.clone() };
         let plan = file.plan(&library, &options).map_err(|diagnostics| {
             // With a broken plugin every use of it is a problem; the cause is the one to show.
             plugin_problem(&library).unwrap_or_else(|| diagnostics.into())
         })?;
+        // The process is about one pipeline; freeing a long file part by part would only take time.
+        std::mem::forget(file);
         Ok(Self { library, plan, store: store? })
     }
 

@@ -35,15 +35,28 @@ fn names_of<P: JsonSchema>() -> Arc<Vec<String>> {
 
 /// Checks `with` against `P` and returns it with the defaults filled in.
 pub(crate) fn resolve<P: Serialize + DeserializeOwned + JsonSchema>(with: &Value) -> Result<Value, Vec<ParamProblem>> {
-    let given = match with {
-        Value::Null => Map::new(),
-        Value::Object(map) => map.clone(),
+    resolve_and_read::<P>(with).map(|(resolved, _)| resolved)
+}
+
+/// As [`resolve`], with what it says.
+pub(crate) fn resolve_and_read<P: Serialize + DeserializeOwned + JsonSchema>(
+    with: &Value,
+) -> Result<(Value, P), Vec<ParamProblem>> {
+    let mut given = match with {
+        Value::Null => Cow::Owned(Map::new()),
+        Value::Object(map) => Cow::Borrowed(map),
         _ => return Err(vec![problem("", "parameters must be a mapping of names to values", None)]),
     };
-    let (known, mut problems) = split_unknown(given, &names_of::<P>());
-    match serde_path_to_error::deserialize::<_, P>(Value::Object(known)) {
-        Ok(parameters) if problems.is_empty() => serde_json::to_value(parameters)
-            .map_err(|error| vec![problem("", format!("parameters cannot be written back: {error}"), None)]),
+    let names = names_of::<P>();
+    let mut problems = unknown_names(&given, &names);
+    if !problems.is_empty() {
+        given.to_mut().retain(|name, _| names.contains(name));
+    }
+    match serde_path_to_error::deserialize::<_, P>(&*given) {
+        Ok(parameters) if problems.is_empty() => match serde_json::to_value(&parameters) {
+            Ok(resolved) => Ok((resolved, parameters)),
+            Err(error) => Err(vec![problem("", format!("parameters cannot be written back: {error}"), None)]),
+        },
         Ok(_) => Err(problems),
         Err(error) => {
             problems.push(problem(pointer(error.path()), error.inner().to_string(), None));
@@ -54,7 +67,7 @@ pub(crate) fn resolve<P: Serialize + DeserializeOwned + JsonSchema>(with: &Value
 
 /// Reads parameters that [`resolve`] has already accepted.
 pub(crate) fn read<P: DeserializeOwned>(with: &Value) -> Result<P, NodeError> {
-    serde_path_to_error::deserialize(with.clone())
+    serde_path_to_error::deserialize(with)
         .map_err(|error| fail("parameters", format!("parameter `{}`: {}", error.path(), error.inner())))
 }
 
@@ -127,9 +140,9 @@ where
     let mut problems = Vec::new();
     if let Value::Object(given) = with {
         let names: Vec<String> = own.iter().chain(other.iter()).cloned().collect();
-        let (known, unknown) = split_unknown(given.clone(), &names);
-        problems = unknown;
-        let (mine, theirs) = known.into_iter().partition(|(name, _)| own.contains(name));
+        problems = unknown_names(given, &names);
+        let known = given.clone().into_iter().filter(|(name, _)| names.contains(name));
+        let (mine, theirs) = known.partition(|(name, _)| own.contains(name));
         (first, second) = (Value::Object(mine), Value::Object(theirs));
     }
     let mut all = Map::new();
@@ -173,19 +186,14 @@ pub(crate) fn suggestion(given: &str, names: &[&str]) -> String {
     }
 }
 
-fn split_unknown(given: Map<String, Value>, names: &[String]) -> (Map<String, Value>, Vec<ParamProblem>) {
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut known = Map::new();
-    let mut problems = Vec::new();
-    for (name, value) in given {
-        if names.contains(&name.as_str()) {
-            known.insert(name, value);
-        } else {
-            let help = suggestion(&name, &names);
-            problems.push(problem(format!("/{}", escape(&name)), format!("unknown parameter `{name}`"), Some(help)));
-        }
-    }
-    (known, problems)
+/// A problem for each name that is none of `names`.
+fn unknown_names(given: &Map<String, Value>, names: &[String]) -> Vec<ParamProblem> {
+    let unknown = given.keys().filter(|name| !names.contains(name));
+    let told = unknown.map(|name| {
+        let help = suggestion(name, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        problem(format!("/{}", escape(name)), format!("unknown parameter `{name}`"), Some(help))
+    });
+    told.collect()
 }
 
 fn property_names(schema: &Value) -> Vec<String> {

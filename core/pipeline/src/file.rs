@@ -21,10 +21,7 @@ pub(crate) enum Unread {
 
 /// The text of a file.
 pub(crate) fn text(path: &Path) -> Result<String, Unread> {
-    let mut bytes = Vec::new();
-    fs_err::File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes))
-        .map_err(Unread::System)?;
+    let bytes = limited(path).map_err(Unread::System)?;
     if bytes.len() > MAX_FILE_BYTES {
         return Err(Unread::TooLarge);
     }
@@ -32,6 +29,16 @@ pub(crate) fn text(path: &Path) -> Result<String, Unread> {
         let valid = error.utf8_error().valid_up_to();
         Unread::NotUtf8(String::from_utf8_lossy(error.as_bytes()).into_owned(), valid)
     })
+}
+
+/// The bytes of a file up to one more than the limit.
+fn limited(path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = fs_err::File::open(path)?;
+    // What a device or a pipe says of its length is not believed.
+    let length = file.metadata().ok().and_then(|metadata| usize::try_from(metadata.len()).ok()).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(length.min(MAX_FILE_BYTES) + 1);
+    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Reports why a file cannot be read: at `span` where another file names it, else in the file itself.

@@ -94,6 +94,9 @@ impl Linter<'_> {
     }
 
     fn axes(&self, report: &mut Report, node: &Declaration) {
+        if node.axes.is_empty() {
+            return;
+        }
         let mut with = HashSet::new();
         if let Some(node) = &node.with {
             names(report, node, &mut with);

@@ -1,5 +1,6 @@
 //! The way from a file to a plan: read, parse, overlay, expand, check, order.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::error::{Diagnostics, Problem, Report};
 use crate::family::{Context, Family, MAX_INSTANCES, expand};
 use crate::lint::Linter;
 use crate::order::order;
-use crate::overlay::{apply_profile, apply_set};
+use crate::overlay::{apply_profile, apply_set, check_profiles};
 use crate::params::{self, Params};
 use crate::plan::{InputRef, NodeId, Plan, PlanNode, graph_of};
 use crate::resolve::{self, Draft, World};
@@ -68,8 +69,21 @@ impl PipelineFile {
     ///
     /// The file cannot be read or is not YAML. Other problems are left to [`Self::plan`], which tells them all.
     pub fn read(path: &Path) -> Result<Self, Diagnostics> {
+        Self::read_with(path, |_| {})
+    }
+
+    /// As [`Self::read`]; what can be done with the name alone begins while the text is parsed. The name that `begin` is
+    /// told is the plan's as far as it can be seen at a glance.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub fn read_with(path: &Path, begin: impl FnOnce(&str)) -> Result<Self, Diagnostics> {
         match file::text(path) {
-            Ok(text) => Self::from_text(&path.to_string_lossy(), &text),
+            Ok(text) => {
+                begin(&apparent_name(&text, path));
+                Self::from_text(&path.to_string_lossy(), &text)
+            }
             Err(unread) => {
                 let mut report = Report::default();
                 file::report_unread(&mut report, path, unread, None);
@@ -91,12 +105,6 @@ impl PipelineFile {
         }
     }
 
-    /// The pipeline's `name`, else its file's name without extension.
-    #[must_use]
-    pub fn plan_name(&self) -> String {
-        plan_name(&self.document, &self.name)
-    }
-
     /// The plugin files that the pipeline names, relative ones resolved against the folder of the file that names them,
     /// so that they can be loaded before the pipeline is checked against their kinds.
     #[must_use]
@@ -109,7 +117,7 @@ impl PipelineFile {
     /// # Errors
     ///
     /// All problems at once, in the order of their places.
-    pub fn plan(self, catalog: &dyn Catalog, options: &Options) -> Result<Plan, Diagnostics> {
+    pub fn plan(&self, catalog: &dyn Catalog, options: &Options) -> Result<Plan, Diagnostics> {
         let sweep = Sweep::of(&options.set);
         if sweep.is_empty() {
             return self.plan_point(catalog, options);
@@ -119,7 +127,7 @@ impl PipelineFile {
         let (mut plans, mut problems, mut nodes) = (Vec::new(), Vec::new(), 0);
         for point in 0..points {
             let options = Options { set: sweep.arguments(&options.set, point), ..options.clone() };
-            match self.clone().plan_point(catalog, &options) {
+            match self.plan_point(catalog, &options) {
                 Ok(plan) => {
                     nodes += plan.nodes.len();
                     plans.push(plan);
@@ -139,13 +147,13 @@ impl PipelineFile {
     ///
     /// The pipeline, as it is or with one of its profiles, has problems: those of the first that has some.
     pub fn lint(&self, catalog: &dyn Catalog, options: &Options) -> Result<Diagnostics, Diagnostics> {
-        let plan = self.clone().plan(catalog, options)?;
+        let plan = self.plan(catalog, options)?;
         for profile in &self.document.profiles {
             let options = Options { profile: Some(profile.name.clone()), ..options.clone() };
-            self.clone().plan(catalog, &options)?;
+            self.plan(catalog, &options)?;
         }
-        let (mut report, mut document) = (self.report.clone(), self.document.clone());
-        apply_profile(&mut report, &mut document, options.profile.as_deref());
+        let mut report = self.report.clone();
+        let document = self.overlaid(&mut report, options.profile.as_deref(), []);
         let linter = Linter { catalog, document: &document, profiles: &self.document, plan: &plan };
         Ok(linter.warnings(report))
     }
@@ -153,11 +161,9 @@ impl PipelineFile {
     /// The names of all nodes, as far as they can be known without the kinds; none of what has errors. For completion.
     #[must_use]
     pub fn node_names(&self, options: &Options) -> Vec<NodeId> {
-        let (mut report, mut document) = (self.report.clone(), self.document.clone());
-        apply_profile(&mut report, &mut document, options.profile.as_deref());
-        for argument in options.set.iter().filter(|argument| Sweep::of(std::slice::from_ref(argument)).is_empty()) {
-            apply_set(&mut report, &mut document, argument);
-        }
+        let mut report = self.report.clone();
+        let single = options.set.iter().filter(|argument| Sweep::of(std::slice::from_ref(argument)).is_empty());
+        let document = self.overlaid(&mut report, options.profile.as_deref(), single);
         let budget = Budget::default();
         let params = params::evaluate(&mut report, &budget, &document.params);
         let families = expand_all(&mut report, &document, &params, &budget);
@@ -174,12 +180,27 @@ impl PipelineFile {
         report.finish()
     }
 
-    fn plan_point(self, catalog: &dyn Catalog, options: &Options) -> Result<Plan, Diagnostics> {
-        let Self { name, mut report, mut document } = self;
-        apply_profile(&mut report, &mut document, options.profile.as_deref());
-        for argument in &options.set {
-            apply_set(&mut report, &mut document, argument);
+    /// What the file says under a profile and with arguments of `--set`; not copied if there is neither.
+    fn overlaid<'a>(
+        &self,
+        report: &mut Report,
+        profile: Option<&str>,
+        set: impl IntoIterator<Item = &'a String>,
+    ) -> Cow<'_, Document> {
+        check_profiles(report, &self.document);
+        let mut document = Cow::Borrowed(&self.document);
+        if let Some(profile) = profile {
+            apply_profile(report, document.to_mut(), profile);
         }
+        for argument in set {
+            apply_set(report, document.to_mut(), argument);
+        }
+        document
+    }
+
+    fn plan_point(&self, catalog: &dyn Catalog, options: &Options) -> Result<Plan, Diagnostics> {
+        let mut report = self.report.clone();
+        let document = self.overlaid(&mut report, options.profile.as_deref(), &options.set);
         let budget = Budget::default();
         let params = params::evaluate(&mut report, &budget, &document.params);
         let families = expand_all(&mut report, &document, &params, &budget);
@@ -196,10 +217,9 @@ impl PipelineFile {
             pools: &document.pools,
         };
         let (nodes, graph) = connect(report, world)?;
-        let name_of_plan = plan_name(&document, &name);
-        let Document { plugins, pools, .. } = document;
-        let (file, sweep) = (PathBuf::from(name), Vec::new());
-        Ok(Plan { name: name_of_plan, file, params: params.values, sweep, plugins, pools, nodes, graph })
+        let (plugins, pools) = (document.plugins.clone(), document.pools.clone());
+        let (name, file, sweep) = (plan_name(&document, &self.name), PathBuf::from(&self.name), Vec::new());
+        Ok(Plan { name, file, params: params.values, sweep, plugins, pools, nodes, graph })
     }
 }
 
@@ -221,9 +241,20 @@ fn connect(mut report: Report, world: World<'_>) -> Result<(Vec<PlanNode>, DiGra
     }
 }
 
+/// The pipeline's `name`, else its file's name without extension.
 fn plan_name(document: &Document, file: &str) -> String {
-    let stem = Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    document.name.clone().or(stem).unwrap_or_default()
+    document.name.clone().unwrap_or_else(|| stem(Path::new(file)))
+}
+
+fn stem(file: &Path) -> String {
+    file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The value of a line `name: value`, without quotes and comment.
+fn apparent_name(text: &str, file: &Path) -> String {
+    let value = text.lines().find_map(|line| line.strip_prefix("name:"));
+    let bare = value.map(|value| value.split(" #").next().unwrap_or("").trim().trim_matches(['"', '\'']));
+    bare.map_or_else(|| stem(file), str::to_owned)
 }
 
 fn expand_all(report: &mut Report, document: &Document, params: &Params, budget: &Budget) -> Vec<Family> {
@@ -299,5 +330,26 @@ impl Assembly<'_> {
             span: (span.start, span.len()).into(),
             settings: draft.settings,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_apparent_name_is_the_name() {
+        for (line, name) in [
+            ("name: grid", "grid"),
+            ("name:   grid # of sets", "grid"),
+            ("name: \"grid\"", "grid"),
+            ("name: 'grid'\r", "grid"),
+            ("description: none", "file"),
+        ] {
+            let text = format!("format: 1\n{line}\nnodes:\n  name: {{}}\n");
+            let file = PipelineFile::from_text("folder/file.yaml", &text).unwrap();
+            assert_eq!(apparent_name(&text, Path::new("folder/file.yaml")), name, "{line}");
+            assert_eq!(plan_name(&file.document, &file.name), name, "{line}");
+        }
     }
 }

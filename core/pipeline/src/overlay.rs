@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use crate::declaration::Declaration;
-use crate::document::{Document, Profile, ProfileNode, WRONG_TYPE};
+use crate::document::{Document, ProfileNode, WRONG_TYPE};
 use crate::error::{Problem, Report};
 use crate::scalar;
 use crate::setting::SETTING_KEYS;
@@ -19,15 +19,9 @@ const INVALID_SET: &str = "pddflow::pipeline::invalid_set";
 /// The name of an argument as a source of text.
 const SET: &str = "--set";
 
-/// Checks the names in all profiles and applies the chosen one.
-///
-/// Mappings are merged key by key; every other value replaces the one in the file.
-pub(crate) fn apply_profile(report: &mut Report, document: &mut Document, chosen: Option<&str>) {
+/// Applies a profile: mappings are merged key by key; every other value replaces the one in the file.
+pub(crate) fn apply_profile(report: &mut Report, document: &mut Document, chosen: &str) {
     let profiles = std::mem::take(&mut document.profiles);
-    check_names(report, document, &profiles);
-    let Some(chosen) = chosen else {
-        return;
-    };
     let Some(profile) = profiles.iter().find(|profile| profile.name == chosen) else {
         let source = report.sources.add("--profile", chosen);
         let span = Span::new(source, 0..chosen.len());
@@ -62,9 +56,9 @@ pub(crate) fn apply_profile(report: &mut Report, document: &mut Document, chosen
     }
 }
 
-/// Names in every profile, so that one that is rarely chosen does not rot.
-fn check_names(report: &mut Report, document: &Document, profiles: &[Profile]) {
-    for profile in profiles {
+/// Checks the names in every profile, so that one that is rarely chosen does not rot.
+pub(crate) fn check_profiles(report: &mut Report, document: &Document) {
+    for profile in &document.profiles {
         for entry in &profile.params {
             if !document.params.iter().any(|known| known.key == entry.key) {
                 let known = document.params.iter().map(|known| known.key.as_str());

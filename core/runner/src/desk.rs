@@ -1,7 +1,8 @@
 //! [`Desk`]: everything that can be asked about a node's key and record. Shared by `plan` and `run`.
 //!
 //! What does not depend on other nodes (a node's own key parts, the record under the key that it had last time) is
-//! looked up beforehand on several threads; the walk over the plan then mostly compares.
+//! looked up beforehand on several threads, and so is the key that it has if the nodes before it give what they gave last
+//! time. The walk over the plan then mostly compares.
 
 use crate::error::{NodeError, NodeFailure};
 use crate::key::{base_parts, input_parts, lineage_key, node_key, node_parts};
@@ -23,6 +24,8 @@ struct Prepared {
     last: Option<Key>,
     /// What is under that key.
     found: Option<Found>,
+    /// Its key, if every node before it has the result that was found for it.
+    guess: Option<Key>,
 }
 
 /// What the store has under a key.
@@ -37,8 +40,6 @@ pub(crate) enum Found {
 /// A node whose inputs are known.
 pub(crate) struct Assessed {
     pub(crate) key: Key,
-    /// The parts of its key that come from other nodes.
-    pub(crate) inputs: Vec<KeyPart>,
     pub(crate) found: Found,
 }
 
@@ -85,16 +86,42 @@ impl<'a> Desk<'a> {
         let used = used_outputs(plan);
         let prepare = |at: usize| {
             if !wanted(at) {
-                return Prepared { base: Ok(Vec::new()), last: None, found: None };
+                return Prepared { base: Ok(Vec::new()), last: None, found: None, guess: None };
             }
             let node = &plan.nodes[at];
             let last = store.last_key_of(&plan.name, node.id.as_str());
             // An unreadable record is met again, and told, when the walk comes to it.
             let found = last.and_then(|key| look_up(store, &key, &used[at]).ok());
-            Prepared { base: base_parts(node, kinds).map_err(|error| error.to_failure()), last, found }
+            let base = base_parts(node, kinds).map_err(|error| error.to_failure());
+            Prepared { base, last, found, guess: None }
         };
         let prepared = parallel_map(plan.nodes.len(), prepare);
-        Self { plan, kinds, store, used, prepared, partial: false }
+        let mut desk = Self { plan, kinds, store, used, prepared, partial: false };
+        let guesses = parallel_map(plan.nodes.len(), |at| desk.guess(at));
+        for (prepared, guess) in desk.prepared.iter_mut().zip(guesses) {
+            prepared.guess = guess;
+        }
+        desk
+    }
+
+    fn guess(&self, at: usize) -> Option<Key> {
+        let (Some(Found::Whole(_)), Ok(base)) = (&self.prepared[at].found, &self.prepared[at].base) else {
+            return None;
+        };
+        let then = |input: &InputRef| match &self.prepared[input.node].found {
+            Some(Found::Whole(record)) => Ok(Some(*record.outputs.get(&input.output).ok_or(())?)),
+            _ => Err(()),
+        };
+        node_key(self.node(at), base, &self.inputs_by(at, then).ok()?).ok()
+    }
+
+    /// The guessed key of a node, if the guess is right.
+    fn guessed(&self, at: usize, records: &Records) -> Option<Key> {
+        let right = |input: &InputRef| match (&records[input.node], &self.prepared[input.node].found) {
+            (Some(now), Some(Found::Whole(then))) => Arc::ptr_eq(now, then),
+            _ => false,
+        };
+        self.prepared[at].guess.filter(|_| self.node(at).inputs.values().flatten().all(right))
     }
 
     /// The same desk, for which an input without a result counts as absent.
@@ -102,10 +129,8 @@ impl<'a> Desk<'a> {
         Self { partial, ..self }
     }
 
-    /// The inputs at a port that count.
-    fn counting<'b>(&self, inputs: &'b [InputRef], records: &'b Records) -> impl Iterator<Item = &'b InputRef> {
-        let partial = self.partial;
-        inputs.iter().filter(move |input| !partial || records[input.node].is_some())
+    fn counts(&self, input: &InputRef, records: &Records) -> bool {
+        !self.partial || records[input.node].is_some()
     }
 
     pub(crate) fn node(&self, at: usize) -> &'a PlanNode {
@@ -157,27 +182,44 @@ impl<'a> Desk<'a> {
     }
 
     fn assess_parts(&self, at: usize, base: &[KeyPart], records: &Records) -> Result<Assessed, NodeError> {
-        let node = self.node(at);
-        let mut ports = Vec::with_capacity(node.inputs.len());
-        for (port, inputs) in &node.inputs {
-            let digests: Result<Vec<Digest>, NodeError> =
-                self.counting(inputs, records).map(|input| self.digest_of(input, records)).collect();
-            ports.push((port.as_str(), digests?));
-        }
-        let inputs = input_parts(ports);
-        let key = node_key(node, base, &inputs)?;
+        let key = match self.guessed(at, records) {
+            Some(key) => key,
+            None => node_key(self.node(at), base, &self.input_parts(at, records)?)?,
+        };
         let prepared = &self.prepared[at];
         let found = match &prepared.found {
             Some(found) if prepared.last == Some(key) => found.clone(),
             _ => look_up(self.store, &key, &self.used[at])?,
         };
-        Ok(Assessed { key, inputs, found })
+        Ok(Assessed { key, found })
     }
 
-    /// All parts of an assessed node's key.
-    pub(crate) fn parts(&self, at: usize, assessed: &Assessed) -> Vec<KeyPart> {
+    /// The parts of a node's key that come from other nodes.
+    fn input_parts(&self, at: usize, records: &Records) -> Result<Vec<KeyPart>, NodeError> {
+        let counted = |input: &InputRef| self.counts(input, records).then(|| self.digest_of(input, records));
+        self.inputs_by(at, |input| counted(input).transpose())
+    }
+
+    /// The same from any source of digests; an input without one is as good as absent.
+    fn inputs_by<E>(
+        &self,
+        at: usize,
+        digest: impl Fn(&InputRef) -> Result<Option<Digest>, E>,
+    ) -> Result<Vec<KeyPart>, E> {
+        let inputs = &self.node(at).inputs;
+        let mut ports = Vec::with_capacity(inputs.len());
+        for (port, inputs) in inputs {
+            let digests: Result<Vec<Digest>, E> = inputs.iter().filter_map(|input| digest(input).transpose()).collect();
+            ports.push((port.as_str(), digests?));
+        }
+        Ok(input_parts(ports))
+    }
+
+    /// All parts of the key of a node that was assessed with these records.
+    pub(crate) fn parts(&self, at: usize, records: &Records) -> Vec<KeyPart> {
         let base = self.prepared[at].base.as_deref().unwrap_or_default();
-        node_parts(self.node(at), base, assessed.inputs.clone())
+        // They were there when it was assessed.
+        node_parts(self.node(at), base, self.input_parts(at, records).unwrap_or_default())
     }
 
     /// What a node is given when it runs.
@@ -187,7 +229,8 @@ impl<'a> Desk<'a> {
             Ok(Artifact { digest: self.digest_of(input, records)?, artifact: input.artifact.clone(), from })
         };
         let port = |(port, inputs): (&String, &Vec<InputRef>)| {
-            let artifacts: Result<Vec<Artifact>, NodeError> = self.counting(inputs, records).map(artifact).collect();
+            let artifacts: Result<Vec<Artifact>, NodeError> =
+                inputs.iter().filter(|input| self.counts(input, records)).map(artifact).collect();
             Ok((port.clone(), artifacts?))
         };
         let ports: Result<BTreeMap<_, _>, NodeError> = self.node(at).inputs.iter().map(port).collect();
@@ -195,17 +238,17 @@ impl<'a> Desk<'a> {
     }
 
     /// The lineage of an assessed node, if it belongs to one.
-    pub(crate) fn lineage(&self, at: usize, assessed: &Assessed) -> Option<Lineage> {
+    pub(crate) fn lineage(&self, at: usize, records: &Records) -> Option<Lineage> {
         let Growing { parameter, wanted } = self.kinds.growing(self.node(at))?;
         // Without it the node starts over, as any other does.
-        let key = lineage_key(&self.parts(at, assessed), parameter).ok()?;
+        let key = lineage_key(&self.parts(at, records), parameter).ok()?;
         Some(Lineage { key, parameter, wanted })
     }
 
     /// Why an assessed node is not fresh: at least one reason. The last one says what it can go on from.
-    pub(crate) fn reasons(&self, at: usize, assessed: &Assessed) -> Vec<StaleReason> {
-        let mut reasons = self.causes(at, assessed);
-        let lineage = self.lineage(at, assessed).filter(|lineage| lineage.wanted > 0);
+    pub(crate) fn reasons(&self, at: usize, assessed: &Assessed, records: &Records) -> Vec<StaleReason> {
+        let mut reasons = self.causes(at, assessed, records);
+        let lineage = self.lineage(at, records).filter(|lineage| lineage.wanted > 0);
         let reached = lineage.as_ref().and_then(|lineage| lineage.reached(self.store).next());
         reasons.extend(lineage.zip(reached).map(|(Lineage { parameter, wanted, .. }, reached)| StaleReason::Extends {
             parameter: parameter.to_owned(),
@@ -215,7 +258,7 @@ impl<'a> Desk<'a> {
         reasons
     }
 
-    fn causes(&self, at: usize, assessed: &Assessed) -> Vec<StaleReason> {
+    fn causes(&self, at: usize, assessed: &Assessed, records: &Records) -> Vec<StaleReason> {
         if let Found::Lacking(_, lacks) = &assessed.found {
             return lacks.clone();
         }
@@ -225,7 +268,7 @@ impl<'a> Desk<'a> {
             return vec![StaleReason::RecordMissing { key: last }];
         }
         let changes = self.last_record(at).map_or_else(Vec::new, |earlier| {
-            reason::changes(&earlier.parts, &self.parts(at, assessed), |port| self.names_at(at, port))
+            reason::changes(&earlier.parts, &self.parts(at, records), |port| self.names_at(at, port))
         });
         if changes.is_empty() { vec![StaleReason::HistoryMissing { key: last }] } else { changes }
     }

@@ -314,11 +314,11 @@ impl<'scope, 'env> Execution<'scope, 'env> {
 
     fn queue(&mut self, at: usize, assessed: &Assessed) -> Result<(), NodeError> {
         let forced = self.nodes[at].forced.clone();
-        let reasons = forced.unwrap_or_else(|| self.desk.reasons(at, assessed));
-        let (key, parts) = (assessed.key, self.desk.parts(at, assessed));
+        let reasons = forced.unwrap_or_else(|| self.desk.reasons(at, assessed, &self.records));
+        let (key, parts) = (assessed.key, self.desk.parts(at, &self.records));
         let inputs = self.desk.inputs(at, &self.records)?;
         let node = &self.plan.nodes[at];
-        let lineage = self.desk.lineage(at, assessed);
+        let lineage = self.desk.lineage(at, &self.records);
         let job = Job { at, node, key, parts, inputs, lineage, used: self.desk.used(at).to_vec(), claim: None };
         self.jobs.insert(at, (job, reasons));
         self.twins.insert(key, Vec::new());

@@ -50,7 +50,7 @@ pub fn explain(plan: &Plan, kinds: &dyn Kinds, store: &dyn Store, at: usize) -> 
     let known = desk.waits_for(at, &records).is_empty();
     let assessed = if known { desk.assess(at, &records).ok() } else { None };
     let parts = match &assessed {
-        Some(assessed) => desk.parts(at, assessed),
+        Some(_) => desk.parts(at, &records),
         None => desk.own_parts(at),
     };
     let last = desk.last_record(at);

@@ -78,6 +78,6 @@ pub(crate) fn freshness(
     let assessed = desk.assess(at, records)?;
     Ok(match &assessed.found {
         Found::Whole(record) => Freshness::Fresh { key: assessed.key, record: Arc::clone(record) },
-        _ => Freshness::Stale { key: assessed.key, reasons: desk.reasons(at, &assessed) },
+        _ => Freshness::Stale { key: assessed.key, reasons: desk.reasons(at, &assessed, records) },
     })
 }

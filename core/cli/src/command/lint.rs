@@ -25,5 +25,7 @@ pub(crate) fn lint(args: &LintArgs, output: &Output) -> Result<Exit, Problem> {
     } else {
         output.data(&warnings.render());
     }
+    // The process ends here; freeing a long file part by part would only take time.
+    std::mem::forget(file);
     Ok(if args.deny && !warnings.is_empty() { Exit::Pipeline } else { Exit::Ok })
 }

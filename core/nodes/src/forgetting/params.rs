@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::Library;
 use crate::choice::{PluginChoice, check_choice};
-use crate::params::{problem, resolve};
+use crate::params::{problem, resolve_and_read};
 
 /// How the nets are trained. The defaults are those of the scores' authors.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -105,9 +105,7 @@ impl ForgettingParams {
 
 /// Checks `with` and fills in the defaults, also those of the plugin.
 pub(super) fn check(library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
-    let mut resolved = resolve::<ForgettingParams>(with)?;
-    let params: ForgettingParams =
-        serde_json::from_value(resolved.clone()).map_err(|error| vec![problem("", error.to_string(), None)])?;
+    let (mut resolved, params) = resolve_and_read::<ForgettingParams>(with)?;
     let mut problems = params.problems();
     match Policy::parse(&params.augment) {
         Ok(policy) => resolved["augment"] = policy.canonical().into(),
