@@ -6,7 +6,7 @@ use crate::claims::Claim;
 use crate::digest::{Digest, Key};
 use crate::error::StoreError;
 use crate::journal::{Journal, JournalWriter};
-use crate::record::{Record, RecordHead};
+use crate::record::{Lookup, Record, RecordHead};
 use crate::store::Store;
 
 /// Gives the store that does the work.
@@ -34,6 +34,9 @@ impl<T: HasObjects> Store for T {
     }
     fn record_head(&self, key: &Key) -> Result<Option<RecordHead>, StoreError> {
         self.objects().record_head(key)
+    }
+    fn look_up(&self, key: &Key) -> Result<Option<Lookup>, StoreError> {
+        self.objects().look_up(key)
     }
     fn put_record(&self, record: &Record) -> Result<(), StoreError> {
         self.objects().put_record(record)?;

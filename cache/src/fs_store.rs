@@ -143,7 +143,7 @@ impl FsStore {
     }
 
     /// Begins to read, on a thread of its own, what the nodes of a pipeline gave last time. To be called before the
-    /// pipeline is planned; the first call of [`Store::record_head`] ends it.
+    /// pipeline is planned; the first call of [`Store::look_up`] ends it.
     pub fn read_ahead(&self, pipeline: &str) {
         *lock(&self.reader) = self.objects.read_ahead(pipeline);
     }

@@ -79,5 +79,5 @@ pub use inspect::Verified;
 pub use journal::{Journal, JournalWriter};
 pub use key::{KEY_CONTEXT, KEY_FORMAT, KeyBuilder, KeyPart};
 pub use ram_store::RamStore;
-pub use record::{Record, RecordHead};
+pub use record::{Lookup, Record, RecordHead};
 pub use store::Store;

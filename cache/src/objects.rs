@@ -25,7 +25,7 @@ use crate::journal::{self, FileJournal, Journal, JournalWriter};
 use crate::names::Names;
 use crate::quarantine::Aside;
 use crate::read_ahead::Ahead;
-use crate::record::{Record, RecordHead};
+use crate::record::{Lookup, Record, RecordHead};
 use crate::record_format::{self, RecordFormatError};
 use crate::settle::Unsettled;
 use crate::store::Store;
@@ -277,11 +277,6 @@ impl Objects {
         Ok(None)
     }
 
-    /// The head of a record, from its file.
-    pub(crate) fn record_head_now(&self, key: &Key) -> Result<Option<RecordHead>, StoreError> {
-        self.read_record(key, record_format::head_from_bytes)
-    }
-
     /// The keys that the nodes of a pipeline last had, in no order.
     pub(crate) fn last_keys(&self, pipeline: &str) -> Vec<Key> {
         self.with_names(pipeline, |names| names.keys())
@@ -327,6 +322,9 @@ impl Store for Objects {
             _ => StoreError::io(format!("reading artifact {}{}", Digest::PREFIX, digest.short()), &path, error)
                 .with_digest(digest),
         };
+        if let Some(blob) = self.ahead.take_artifact(digest) {
+            return Ok(blob);
+        }
         if let Ok(Some(blob)) = self.disk.read_small(&path)
             && Digest::of(&blob) == *digest
         {
@@ -361,7 +359,14 @@ impl Store for Objects {
     }
 
     fn record_head(&self, key: &Key) -> Result<Option<RecordHead>, StoreError> {
-        self.ahead.take(key).map_or_else(|| self.record_head_now(key), |head| Ok(Some(head)))
+        self.read_record(key, record_format::head_from_bytes)
+    }
+
+    fn look_up(&self, key: &Key) -> Result<Option<Lookup>, StoreError> {
+        match self.ahead.take(key) {
+            Some(found) => Ok(Some(found)),
+            None => Ok(self.record_head(key)?.map(|head| Lookup::new(head, |digest| self.contains(digest)))),
+        }
     }
 
     fn put_record(&self, record: &Record) -> Result<(), StoreError> {

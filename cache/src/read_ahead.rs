@@ -1,9 +1,11 @@
-//! Records read ahead: while one core plans a pipeline, another reads what its nodes gave last time. Which those are is
-//! in the names index, before the plan is known.
+//! Reading ahead: while one core reads and plans a pipeline, another reads what its nodes gave last time. Which records
+//! those are is in the names index, before the plan is known.
 
-use crate::digest::Key;
+use crate::blob::Blob;
+use crate::digest::{Digest, Key};
 use crate::objects::{Objects, lock};
-use crate::record::RecordHead;
+use crate::record::Lookup;
+use crate::store::Store as _;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,19 +13,28 @@ use std::thread::JoinHandle;
 
 /// Fewer records are read as quickly as a thread is started.
 const LEAST_RECORDS: usize = 64;
+/// So much of small artifacts is kept: tables and the like, which a run compares with what it wrote last time.
+const MOST_BYTES: usize = 16 << 20;
 
 /// What was read ahead and not asked for yet.
 #[derive(Default)]
 pub(crate) struct Ahead {
-    heads: Mutex<HashMap<Key, RecordHead>>,
+    found: Mutex<HashMap<Key, Lookup>>,
+    /// Bytes that were checked.
+    artifacts: Mutex<HashMap<Digest, Blob>>,
     ended: AtomicBool,
 }
 
 impl Ahead {
-    /// The head of a record, once. The first question ends the reading: those who ask read the rest as quickly.
-    pub(crate) fn take(&self, key: &Key) -> Option<RecordHead> {
+    /// What is under a key, once. The first question ends the reading: those who ask read the rest as quickly.
+    pub(crate) fn take(&self, key: &Key) -> Option<Lookup> {
         self.end();
-        lock(&self.heads).remove(key)
+        lock(&self.found).remove(key)
+    }
+
+    /// The bytes of an artifact, once.
+    pub(crate) fn take_artifact(&self, digest: &Digest) -> Option<Blob> {
+        lock(&self.artifacts).remove(digest)
     }
 
     pub(crate) fn end(&self) {
@@ -32,7 +43,7 @@ impl Ahead {
 }
 
 impl Objects {
-    /// Begins to read the records that the nodes of a pipeline had last time.
+    /// Begins to read what the nodes of a pipeline gave last time.
     pub(crate) fn read_ahead(self: &Arc<Self>, pipeline: &str) -> Option<JoinHandle<()>> {
         let (objects, pipeline) = (Arc::clone(self), pipeline.to_owned());
         let work = move || {
@@ -40,26 +51,41 @@ impl Objects {
             if keys.len() < LEAST_RECORDS {
                 return;
             }
+            let mut room = MOST_BYTES;
             for key in keys {
                 // What cannot be read is met again, and told, by whoever needs it.
-                let head = objects.record_head_now(&key).ok().flatten();
+                let head = objects.record_head(&key).ok().flatten();
+                let found = head.map(|head| Lookup::new(head, |digest| objects.keep_small(digest, &mut room)));
                 if objects.ahead.ended.load(Ordering::Relaxed) {
                     return;
                 }
-                lock(&objects.ahead.heads).extend(head.map(|head| (key, head)));
+                lock(&objects.ahead.found).extend(found.map(|found| (key, found)));
             }
         };
         std::thread::Builder::new().name("pddflow-reader".to_owned()).spawn(work).ok()
+    }
+
+    /// Whether an artifact is there; a small one that is right is kept as long as there is room.
+    fn keep_small(&self, digest: &Digest, room: &mut usize) -> bool {
+        let read = if *room == 0 { None } else { self.disk.read_small(&self.artifact_path(digest)).ok().flatten() };
+        let Some(blob) = read else { return self.contains(digest) };
+        if Digest::of(&blob) == *digest {
+            *room = room.saturating_sub(blob.len());
+            lock(&self.ahead.artifacts).insert(*digest, blob);
+        }
+        true
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::Disk as _;
     use crate::disk::ram::RamDisk;
     use crate::key::KeyBuilder;
-    use crate::record::Record;
-    use crate::store::Store as _;
+    use crate::record::{Record, RecordHead};
+    use litemap::LiteMap;
+    use std::collections::BTreeMap;
     use std::path::Path;
 
     const COUNT: usize = LEAST_RECORDS + 10;
@@ -68,45 +94,69 @@ mod tests {
         Arc::new(Objects::new(Box::new(disk.clone()), Path::new("store")))
     }
 
-    /// A disk with records, the index that names them, and their heads.
-    fn filled() -> (RamDisk, Vec<RecordHead>) {
+    /// A disk with records, each with an artifact, the index that names them, and what is under them.
+    fn filled() -> (RamDisk, Vec<Lookup>) {
         let disk = RamDisk::default();
         let objects = over(&disk);
         let record = |at: usize| {
             let (key, parts) = KeyBuilder::new().part("at", at.into()).finish().unwrap();
-            let (outputs, metrics) = Default::default();
+            // Every tenth is too large to be kept.
+            let bytes = vec![at as u8; if at % 10 == 0 { 5_000 } else { 50 }];
+            let (mut outputs, metrics) = (LiteMap::new(), BTreeMap::new());
+            outputs.insert("files".to_owned(), objects.put(&bytes).unwrap());
             let head =
                 RecordHead { key, outputs, metrics, seconds: at as f64, log: Vec::new(), program: String::new() };
             objects.put_record(&Record { parts, head: head.clone() }).unwrap();
             objects.remember("p", &[(&at.to_string(), key)]).unwrap();
-            head
+            Lookup { head, missing: Vec::new() }
         };
-        let heads = (0..COUNT).map(record).collect();
-        (disk, heads)
+        let found = (0..COUNT).map(record).collect();
+        (disk, found)
+    }
+
+    fn artifact(found: &Lookup) -> Digest {
+        *found.head.outputs.get("files").unwrap()
     }
 
     #[test]
     fn what_was_read_ahead_is_what_the_files_say() {
-        let (disk, heads) = filled();
+        let (disk, mut all) = filled();
         let objects = over(&disk);
-        assert!(disk.damage(&objects.record_path(&heads[3].key), b"{}".to_vec()));
+        assert!(disk.damage(&objects.record_path(&all[3].head.key), b"{}".to_vec()));
+        assert!(disk.damage(&objects.artifact_path(&artifact(&all[5])), b"{}".to_vec()));
+        disk.remove(&objects.artifact_path(&artifact(&all[7]))).unwrap();
+        all[7].missing.push("files".to_owned());
         objects.read_ahead("p").unwrap().join().unwrap();
-        assert_eq!(lock(&objects.ahead.heads).len(), COUNT - 1);
+        assert_eq!(lock(&objects.ahead.found).len(), COUNT - 1);
+        assert_eq!(lock(&objects.ahead.artifacts).len(), all.iter().filter(|found| is_kept(found)).count());
         for turn in ["read ahead", "read now"] {
-            for (at, head) in heads.iter().enumerate() {
-                let expected = (at != 3).then_some(head);
-                assert_eq!(objects.record_head(&head.key).unwrap().as_ref(), expected, "{turn} {at}");
+            for (at, found) in all.iter().enumerate() {
+                let expected = (at != 3).then_some(found);
+                assert_eq!(objects.look_up(&found.head.key).unwrap().as_ref(), expected, "{turn} {at}");
             }
         }
         assert_eq!(objects.take_warnings().len(), 1);
+        for turn in ["read ahead", "read now"] {
+            for (at, found) in all.iter().enumerate().filter(|(at, _)| ![5, 7].contains(at)) {
+                let blob = objects.get(&artifact(found)).unwrap();
+                assert!(blob.iter().all(|byte| *byte == at as u8), "{turn} {at}");
+            }
+            assert!([5, 7].iter().all(|at| objects.get(&artifact(&all[*at])).is_err()));
+        }
+    }
+
+    /// Small, and whole.
+    fn is_kept(found: &Lookup) -> bool {
+        let at = found.head.seconds as usize;
+        at % 10 != 0 && ![3, 5, 7].contains(&at)
     }
 
     #[test]
     fn a_question_ends_the_reading() {
-        let (disk, heads) = filled();
+        let (disk, all) = filled();
         let objects = over(&disk);
-        assert_eq!(objects.record_head(&heads[0].key).unwrap().as_ref(), Some(&heads[0]));
+        assert_eq!(objects.look_up(&all[0].head.key).unwrap().as_ref(), Some(&all[0]));
         objects.read_ahead("p").unwrap().join().unwrap();
-        assert!(lock(&objects.ahead.heads).is_empty());
+        assert!(lock(&objects.ahead.found).is_empty());
     }
 }

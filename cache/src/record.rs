@@ -47,3 +47,19 @@ pub struct RecordHead {
     /// Name and version of the program that made it.
     pub program: String,
 }
+
+/// What a store finds under a key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lookup {
+    /// What came out.
+    pub head: RecordHead,
+    /// The outputs whose artifacts are not there any more.
+    pub missing: Vec<String>,
+}
+
+impl Lookup {
+    pub(crate) fn new(head: RecordHead, mut is_there: impl FnMut(&Digest) -> bool) -> Self {
+        let missing = head.outputs.iter().filter(|(_, digest)| !is_there(digest)).map(|(output, _)| output.clone());
+        Self { missing: missing.collect(), head }
+    }
+}

@@ -5,7 +5,7 @@ use crate::claims::Claim;
 use crate::digest::{Digest, Key};
 use crate::error::StoreError;
 use crate::journal::{Journal, JournalWriter};
-use crate::record::{Record, RecordHead};
+use crate::record::{Lookup, Record, RecordHead};
 
 /// Where artifacts, records, checkpoints and journals live.
 ///
@@ -43,6 +43,14 @@ pub trait Store: Send + Sync {
     /// As [`Store::record`].
     fn record_head(&self, key: &Key) -> Result<Option<RecordHead>, StoreError> {
         Ok(self.record(key)?.map(|record| record.head))
+    }
+
+    /// What is under a key: [`Store::record_head`], and which of its artifacts are not there.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    fn look_up(&self, key: &Key) -> Result<Option<Lookup>, StoreError> {
+        Ok(self.record_head(key)?.map(|head| Lookup::new(head, |digest| self.contains(digest))))
     }
 
     /// Stores a record under its key, replacing an earlier one. Its artifacts must have been put before.

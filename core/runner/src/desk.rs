@@ -9,7 +9,7 @@ use crate::key::{base_parts, input_parts, lineage_key, node_key, node_parts};
 use crate::kinds::{Artifact, Growing, Inputs, Kinds};
 use crate::parallel::parallel_map;
 use crate::reason::{self, StaleReason};
-use pddflow_cache::{Digest, Key, KeyPart, Record, RecordHead, Store, StoreError};
+use pddflow_cache::{Digest, Key, KeyPart, Lookup, Record, RecordHead, Store, StoreError};
 use pddflow_pipeline::{InputRef, NodeId, Plan, PlanNode};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -287,13 +287,10 @@ impl<'a> Desk<'a> {
 }
 
 fn look_up(store: &dyn Store, key: &Key, used: &[&str]) -> Result<Found, StoreError> {
-    let Some(record) = store.record_head(key)? else { return Ok(Found::Nothing) };
-    let mut lacks = Vec::new();
-    for (output, digest) in &record.outputs {
-        if !store.contains(digest) {
-            lacks.push(StaleReason::OutputMissing { output: output.clone(), digest: Some(*digest) });
-        }
-    }
+    let Some(Lookup { head: record, missing }) = store.look_up(key)? else { return Ok(Found::Nothing) };
+    let digest = |output: &String| record.outputs.get(output).copied();
+    let gone = |output: String| StaleReason::OutputMissing { digest: digest(&output), output };
+    let mut lacks: Vec<StaleReason> = missing.into_iter().map(gone).collect();
     for output in used.iter().filter(|output| !record.outputs.contains_key(**output)) {
         lacks.push(StaleReason::OutputMissing { output: (*output).to_owned(), digest: None });
     }

@@ -28,7 +28,9 @@ pub fn parallel_map<T: Send>(count: usize, f: impl Fn(usize) -> T + Sync) -> Vec
         chunks
     });
     chunks.sort_unstable_by_key(|(start, _)| *start);
-    chunks.into_iter().flat_map(|(_, chunk)| chunk).collect()
+    let mut all = Vec::with_capacity(count);
+    chunks.into_iter().for_each(|(_, chunk)| all.extend(chunk));
+    all
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! them made again, whatever the node's own error says.
 
 use pddflow_cache::{
-    Blob, Claim, Digest, Journal, JournalWriter, Key, Record, RecordHead, Store, StoreError, StoreErrorKind,
+    Blob, Claim, Digest, Journal, JournalWriter, Key, Lookup, Record, RecordHead, Store, StoreError, StoreErrorKind,
 };
 use std::sync::{Mutex, PoisonError};
 
@@ -49,6 +49,9 @@ impl Store for Watch<'_> {
     }
     fn record_head(&self, key: &Key) -> Result<Option<RecordHead>, StoreError> {
         self.store.record_head(key)
+    }
+    fn look_up(&self, key: &Key) -> Result<Option<Lookup>, StoreError> {
+        self.store.look_up(key)
     }
     fn put_record(&self, record: &Record) -> Result<(), StoreError> {
         self.store.put_record(record)
