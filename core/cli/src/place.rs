@@ -16,7 +16,13 @@ const SYSTEM_DATA: [&str; 2] = ["/usr/local/share/datasets", "/usr/share/dataset
 
 /// The root of the store: as asked for, else `.pddflow` in the nearest parent folder that has one, else here.
 pub(crate) fn store_root(asked: Option<&Path>) -> PathBuf {
-    asked.map_or_else(|| nearest_store(&env::current_dir().unwrap_or_default()), Path::to_path_buf)
+    if let Some(asked) = asked {
+        return asked.to_owned();
+    }
+    let here = env::current_dir().unwrap_or_default();
+    let store = nearest_store(&here);
+    // As short as can be: the system walks the path for every file of a run.
+    store.strip_prefix(&here).map(Path::to_path_buf).unwrap_or(store)
 }
 
 fn nearest_store(here: &Path) -> PathBuf {
