@@ -101,7 +101,7 @@ mod tests {
         let record = |at: usize| {
             let (key, parts) = KeyBuilder::new().part("at", at.into()).finish().unwrap();
             // Every tenth is too large to be kept.
-            let bytes = vec![at as u8; if at % 10 == 0 { 5_000 } else { 50 }];
+            let bytes = vec![at as u8; if at.is_multiple_of(10) { 5_000 } else { 50 }];
             let (mut outputs, metrics) = (LiteMap::new(), BTreeMap::new());
             outputs.insert("files".to_owned(), objects.put(&bytes).unwrap());
             let head =
@@ -148,7 +148,7 @@ mod tests {
     /// Small, and whole.
     fn is_kept(found: &Lookup) -> bool {
         let at = found.head.seconds as usize;
-        at % 10 != 0 && ![3, 5, 7].contains(&at)
+        !at.is_multiple_of(10) && ![3, 5, 7].contains(&at)
     }
 
     #[test]

@@ -51,7 +51,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Messages of workers that may wait; more make them wait instead of filling memory.
-const MOST_MESSAGES: usize = 4_096;
+const MOST_MESSAGES: usize = 512;
 /// Nodes that the queue is looked through for one whose resources are free.
 const MOST_HELD: usize = 256;
 

@@ -69,7 +69,7 @@ pub use explain::{Explanation, differences, explain};
 pub use freshness::{Freshness, plan};
 pub use history::{PastNode, PastRun, PastState, RunState, named_run, past_run, run_ids, used_keys};
 pub use kinds::{Artifact, Growing, Inputs, Kinds, Outputs};
-pub use parallel::parallel_map;
+pub use parallel::{cores, parallel_map};
 pub use reason::StaleReason;
 pub use resources::Capacity;
 pub use settings::Settings;

@@ -1,5 +1,7 @@
 //! The same small work for every node of a plan.
 
+use std::num::NonZero;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Fewer than this stay on one thread: starting another costs more.
@@ -7,12 +9,18 @@ const LEAST_PER_THREAD: usize = 64;
 /// So many are taken at a time, so that no thread waits long for the slowest.
 const CHUNK: usize = 32;
 
+/// The cores that this process may use. Asked once: the system reads several files for an answer.
+#[must_use]
+pub fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, NonZero::get))
+}
+
 /// `f` of each number below `count`, in order, computed on several threads when that pays. Not on a rayon pool: a
 /// no-op run should not have to start one. A panic of `f` goes on in the caller.
 #[must_use]
 pub fn parallel_map<T: Send>(count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = (count / LEAST_PER_THREAD).clamp(1, cores);
+    let threads = (count / LEAST_PER_THREAD).clamp(1, cores());
     let taken = AtomicUsize::new(0);
     let work = || {
         let starts = std::iter::repeat_with(|| taken.fetch_add(CHUNK, Ordering::Relaxed));

@@ -3,6 +3,7 @@
 //! A node that asks for more than there is gets all there is. While a node waits for a resource, no node behind it in
 //! the queue is given any of that resource; so the first in the queue cannot be overtaken for ever.
 
+use crate::parallel::cores;
 use pddflow_pipeline::Resources;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,8 +21,7 @@ pub struct Capacity {
 impl Default for Capacity {
     /// All cores, no limit of memory, one graphics processor: nodes that ask for one run one after the other.
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { cpus: u32::try_from(cores).unwrap_or(u32::MAX), memory_bytes: u64::MAX, gpus: 1 }
+        Self { cpus: u32::try_from(cores()).unwrap_or(u32::MAX), memory_bytes: u64::MAX, gpus: 1 }
     }
 }
 

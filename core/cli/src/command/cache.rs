@@ -114,7 +114,7 @@ fn unknown(name: &str) -> Problem {
 }
 
 fn verify(store: &FsStore, output: &Output) -> Result<Exit, Problem> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = pddflow_runner::cores();
     let started = Instant::now();
     let found = store.verify(threads)?;
     let took = started.elapsed().as_secs_f64();

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
         registry.warnings().iter().for_each(|warning| output.note(&format!("warning: {warning}")));
     }
     let settings = Settings {
-        jobs: args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        jobs: args.jobs.unwrap_or_else(pddflow_runner::cores),
         capacity,
         keep_going: args.keep_going != KeepGoing::Never,
         partial_inputs: args.keep_going == KeepGoing::Always,
