@@ -12,8 +12,8 @@ use pddflow_runner::NodeError;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_tensor::augment::Policy;
 use schemars::JsonSchema;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::failure::fail;
@@ -52,7 +52,7 @@ pub(crate) fn resolve_and_read<P: Serialize + DeserializeOwned + JsonSchema>(
     if !problems.is_empty() {
         given.to_mut().retain(|name, _| names.contains(name));
     }
-    match serde_path_to_error::deserialize::<_, P>(&*given) {
+    match deserialize::<P, _>(&*given) {
         Ok(parameters) if problems.is_empty() => match serde_json::to_value(&parameters) {
             Ok(resolved) => Ok((resolved, parameters)),
             Err(error) => Err(vec![problem("", format!("parameters cannot be written back: {error}"), None)]),
@@ -65,10 +65,16 @@ pub(crate) fn resolve_and_read<P: Serialize + DeserializeOwned + JsonSchema>(
     }
 }
 
+/// Deserialises; a mistake is looked for again with its path, which is too slow for the many that are right.
+fn deserialize<'a, P: DeserializeOwned, D: Deserializer<'a, Error = serde_json::Error> + Copy>(
+    given: D,
+) -> Result<P, serde_path_to_error::Error<serde_json::Error>> {
+    P::deserialize(given).or_else(|_| serde_path_to_error::deserialize(given))
+}
+
 /// Reads parameters that [`resolve`] has already accepted.
 pub(crate) fn read<P: DeserializeOwned>(with: &Value) -> Result<P, NodeError> {
-    serde_path_to_error::deserialize(with)
-        .map_err(|error| fail("parameters", format!("parameter `{}`: {}", error.path(), error.inner())))
+    deserialize(with).map_err(|error| fail("parameters", format!("parameter `{}`: {}", error.path(), error.inner())))
 }
 
 /// Problems of numbers that training kinds share: those named must be at least 1 (a `/` goes into a mapping), rates and

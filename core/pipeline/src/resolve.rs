@@ -191,7 +191,7 @@ impl Subject<'_> {
     /// The checked parameters; `None` after an error.
     fn with(&self, report: &mut Report, compiled: &Compiled) -> Option<Value> {
         let evaluator = Evaluator { scope: self.scope, sources: &report.sources, budget: self.world.budget };
-        let mut with = match evaluator.value(compiled) {
+        let mut with = match evaluator.shared_value(compiled) {
             Ok(with) => with,
             Err(failure) => {
                 self.fail(report, failure);
@@ -199,9 +199,9 @@ impl Subject<'_> {
             }
         };
         let kind = self.kind?;
-        if let Value::Object(map) = &mut with
-            && kind.seeded
-            && !map.contains_key(SEED)
+        if kind.seeded
+            && with.as_object().is_some_and(|map| !map.contains_key(SEED))
+            && let Value::Object(map) = with.to_mut()
         {
             let seed = self.world.params.values.get(SEED).cloned();
             map.insert(SEED.to_owned(), seed.unwrap_or_else(|| Value::from(0)));

@@ -1,5 +1,6 @@
 //! YAML values with `${...}` in them: compiled once, evaluated for each instance.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
@@ -140,34 +141,37 @@ impl Template {
 impl Evaluator<'_> {
     /// The value in this scope.
     pub(crate) fn value(&self, compiled: &Compiled) -> Result<Value, Failure> {
+        self.shared_value(compiled).map(Cow::into_owned)
+    }
+
+    /// The same, not copied if it is constant.
+    pub(crate) fn shared_value<'c>(&self, compiled: &'c Compiled) -> Result<Cow<'c, Value>, Failure> {
         match compiled {
             Compiled::Constant(value, weight) => {
                 self.charge(*weight, None)?;
-                Ok(value.clone())
+                Ok(Cow::Borrowed(value))
             }
-            Compiled::Template(template) => self.template(template),
+            Compiled::Template(template) => self.template(template).map(Cow::Owned),
             Compiled::List(items) => {
                 let items: Result<Vec<Value>, Failure> = items.iter().map(|item| self.value(item)).collect();
-                Ok(Value::Array(items?))
+                Ok(Cow::Owned(Value::Array(items?)))
             }
-            Compiled::Map(entries) => {
-                let mut map = Map::new();
-                for (key, value) in entries {
-                    let (key, span) = self.key(key)?;
-                    let value = self.value(value)?;
-                    if map.insert(key.clone(), value).is_some() {
-                        let message = format!("the key `{key}` comes up twice");
-                        return Err(problem(
-                            "pddflow::pipeline::duplicate_key",
-                            span,
-                            message,
-                            "remove or rename one of them",
-                        ));
-                    }
-                }
-                Ok(Value::Object(map))
+            Compiled::Map(entries) => Ok(Cow::Owned(Value::Object(self.map(entries)?))),
+        }
+    }
+
+    fn map(&self, entries: &[(Key, Compiled)]) -> Result<Map<String, Value>, Failure> {
+        let mut map = Map::new();
+        for (key, value) in entries {
+            let (key, span) = self.key(key)?;
+            let value = self.value(value)?;
+            if map.insert(key.clone(), value).is_some() {
+                let message = format!("the key `{key}` comes up twice");
+                let help = "remove or rename one of them";
+                return Err(problem("pddflow::pipeline::duplicate_key", span, message, help));
             }
         }
+        Ok(map)
     }
 
     /// The value of a text: the expression's own type if the text is exactly one `${...}`.
