@@ -1,10 +1,10 @@
 //! Claims: how several processes on one store share work instead of doing it twice.
 //!
-//! A process that is about to compute a key takes a number of it in `v1/claims`, under a lock of the operating system. The
-//! lock ends with its process, however that ends, so nothing is ever left to be removed by hand; a file without a lock
-//! means nothing. Two keys with one number, which nobody will see, would be computed one after the other. A claim is only advice: where there is no such lock (some network file systems, a store that cannot
-//! be written) work may be done twice, which is a waste and no harm, because both give the same bytes under the same
-//! names.
+//! A process that is about to compute a key takes a number made of it in `v1/claims`, under a lock of the operating system.
+//! The lock ends with its process, however that ends, so nothing is ever left to be removed by hand; a file without a
+//! lock means nothing. Two keys of one number (there are 2^62) would only be computed one after the other. A claim is advice:
+//! where there is no such lock (some network file systems, a store that cannot be written) work may be done twice,
+//! which is a waste and no harm, because both give the same bytes under the same names.
 
 use crate::digest::Key;
 use crate::disk::Claimed;

@@ -1,8 +1,9 @@
 //! Many claims for a short time each.
 //!
-//! A file that is made and removed for every node makes a file system slow in a way that is not obvious: ext4 gives the
-//! number of a removed file to no other for five seconds, and each new file goes through all of these numbers. So where the
-//! system can lock single bytes for an open file (Linux), the claims of a store are bytes of one file.
+//! A file that is made and removed for every node costs as much as the node's results do, and on ext4 without a journal
+//! more with every node: the number of a removed file is given to no other for minutes, and each new file goes through
+//! all such numbers. So where the system can lock single bytes for an open file (Linux), the claims of a store are bytes of
+//! one file.
 
 use super::{Claimed, Disk};
 use std::io;
