@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use safetensors::tensor::{Dtype, View};
+use safetensors::tensor::{Dtype, Metadata, TensorView, View};
 use safetensors::{SafeTensors, serialize};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,19 +60,56 @@ pub(super) fn write<N: Serialize>(
         .map_err(|source| ArtifactError::Container { artifact, source })
 }
 
+/// The arrays of an artifact, where they lie.
+pub(super) struct Arrays<'a> {
+    artifact: &'static str,
+    header: Metadata,
+    /// What comes after the header.
+    bytes: &'a [u8],
+}
+
+impl<'a> Arrays<'a> {
+    /// The names of all arrays.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.header.offset_keys()
+    }
+
+    /// The array of that name.
+    pub(super) fn get(&self, name: &str) -> Result<TensorView<'a>, ArtifactError> {
+        let artifact = self.artifact;
+        let missing = || ArtifactError::content(artifact, format!("the array `{name}` is missing"));
+        let info = self.header.info(name).ok_or_else(missing)?;
+        let bytes = self.bytes.get(info.data_offsets.0..info.data_offsets.1).ok_or_else(missing)?;
+        TensorView::new(info.dtype, info.shape.clone(), bytes)
+            .map_err(|source| ArtifactError::Container { artifact, source })
+    }
+
+    /// The array of that name, which must have that type.
+    pub(super) fn array(&self, name: &str, dtype: Dtype) -> Result<(Vec<usize>, &'a [u8]), ArtifactError> {
+        let view = self.get(name)?;
+        if view.dtype() != dtype {
+            let found = view.dtype();
+            let message = format!("the array `{name}` has the type {found:?} and must have {dtype:?}");
+            return Err(ArtifactError::content(self.artifact, message));
+        }
+        Ok((view.shape().to_vec(), view.data()))
+    }
+}
+
 /// Opens bytes that [`write`] made, checking type and version before the rest of the note is looked at.
 pub(super) fn open<'a, N: DeserializeOwned>(
     artifact: &'static str,
     version: u32,
     bytes: &'a [u8],
-) -> Result<(SafeTensors<'a>, N), ArtifactError> {
+) -> Result<(Arrays<'a>, N), ArtifactError> {
     let damaged = |source| ArtifactError::Container { artifact, source };
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    let (length, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let text = header.metadata().as_ref().and_then(|entries| entries.get(NOTE));
     let text = text.ok_or_else(|| ArtifactError::content(artifact, "it has no `pddflow` metadata"))?;
     let note = read_note(artifact, version, text)?;
-    let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-    Ok((tensors, note))
+    // The header and the number that says its length lie within: that was checked just now.
+    let bytes = bytes.get(size_of::<u64>() + length..).unwrap_or_default();
+    Ok((Arrays { artifact, header, bytes }, note))
 }
 
 /// Reads a note: type and version first, so that a newer format is called that and not "unknown field".
@@ -94,23 +131,6 @@ pub(super) fn read_note<N: DeserializeOwned>(
         found => return Err(ArtifactError::Version { artifact, found: found.unwrap_or(0), known: version }),
     }
     serde_json::from_value(value).map_err(note)
-}
-
-/// The named array, of that type.
-pub(super) fn array<'a>(
-    artifact: &'static str,
-    tensors: &SafeTensors<'a>,
-    name: &str,
-    dtype: Dtype,
-) -> Result<(Vec<usize>, &'a [u8]), ArtifactError> {
-    let view =
-        tensors.tensor(name).map_err(|_| ArtifactError::content(artifact, format!("the array `{name}` is missing")))?;
-    if view.dtype() != dtype {
-        let found = view.dtype();
-        let message = format!("the array `{name}` has the type {found:?} and must have {dtype:?}");
-        return Err(ArtifactError::content(artifact, message));
-    }
-    Ok((view.shape().to_vec(), view.data()))
 }
 
 /// Numbers as little-endian bytes.

@@ -8,11 +8,10 @@ use std::sync::Arc;
 use pddflow_cache::{Blob, Digest};
 use pddflow_tensor::{DType, Device, Tensor, TensorError};
 use rayon::prelude::*;
-use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
 use super::class_ids::ClassIds;
-use super::container::{self, Array, from_bytes, to_bytes};
+use super::container::{self, Array, Arrays, from_bytes, to_bytes};
 use super::dataset_format::{ARTIFACT, DatasetNote, NormalizeNote, VERSION};
 use super::error::ArtifactError;
 use super::preprocessing::{Normalization, Preprocessing, Zca};
@@ -381,10 +380,10 @@ fn note(parts: &DatasetParts) -> DatasetNote {
     }
 }
 
-fn stored(tensors: &SafeTensors<'_>, blob: &Blob, side: Side) -> Result<(Vec<usize>, Stored), ArtifactError> {
+fn stored(tensors: &Arrays<'_>, blob: &Blob, side: Side) -> Result<(Vec<usize>, Stored), ArtifactError> {
     let name = side.name();
-    let (shape, pixels) = container::array(ARTIFACT, tensors, &format!("{name}.images"), Dtype::U8)?;
-    let (label_shape, labels) = container::array(ARTIFACT, tensors, &format!("{name}.labels"), Dtype::U16)?;
+    let (shape, pixels) = tensors.array(&format!("{name}.images"), Dtype::U8)?;
+    let (label_shape, labels) = tensors.array(&format!("{name}.labels"), Dtype::U16)?;
     if shape.len() != 4 || shape[1..].contains(&0) || label_shape != shape[..1] {
         let message = format!("`{name}.images` has the shape {shape:?} and `{name}.labels` {label_shape:?}");
         return Err(ArtifactError::content(ARTIFACT, message));
@@ -394,11 +393,11 @@ fn stored(tensors: &SafeTensors<'_>, blob: &Blob, side: Side) -> Result<(Vec<usi
     Ok((shape, stored))
 }
 
-fn zca(tensors: &SafeTensors<'_>, epsilon: f64, size: ImageSize) -> Result<Zca, ArtifactError> {
+fn zca(tensors: &Arrays<'_>, epsilon: f64, size: ImageSize) -> Result<Zca, ArtifactError> {
     let d = size.elements();
     let read = |name: &str, expected: &[usize]| {
         let name = format!("zca.{name}");
-        let (shape, bytes) = container::array(ARTIFACT, tensors, &name, Dtype::F32)?;
+        let (shape, bytes) = tensors.array(&name, Dtype::F32)?;
         if shape != expected {
             let message = format!("`{name}` has the shape {shape:?} and must have {expected:?}");
             return Err(ArtifactError::content(ARTIFACT, message));

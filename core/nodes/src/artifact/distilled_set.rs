@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use pddflow_host::{Decoded, Labels};
 use pddflow_tensor::{DType, Tensor, TensorError};
-use safetensors::SafeTensors;
 use serde_json::Value;
 
 use super::class_ids::ClassIds;
-use super::container;
+use super::container::{self, Arrays};
 use super::dataset::ImageSize;
 use super::error::ArtifactError;
 use super::preprocessing::PreprocessingNote;
@@ -92,7 +91,7 @@ impl DistilledSet {
         for name in tensors.names() {
             match name.strip_prefix(LEARNABLE) {
                 Some(short) => {
-                    learnables.insert(short.to_owned(), read(&tensors, name)?);
+                    learnables.insert(short.to_owned(), read(&tensors, &name)?);
                 }
                 None if name == STEP_SIZE => step_size = Some(read_step_size(&tensors)?),
                 None if name == IMAGES || name == LABELS => {}
@@ -195,13 +194,11 @@ fn info(note: SetNote) -> SetInfo {
     }
 }
 
-fn read(tensors: &SafeTensors<'_>, name: &str) -> Result<Tensor, ArtifactError> {
-    let view =
-        tensors.tensor(name).map_err(|_| ArtifactError::content(ARTIFACT, format!("the array `{name}` is missing")))?;
-    from_view(ARTIFACT, name, &view)
+fn read(tensors: &Arrays<'_>, name: &str) -> Result<Tensor, ArtifactError> {
+    from_view(ARTIFACT, name, &tensors.get(name)?)
 }
 
-fn read_step_size(tensors: &SafeTensors<'_>) -> Result<f64, ArtifactError> {
+fn read_step_size(tensors: &Arrays<'_>) -> Result<f64, ArtifactError> {
     let values = read(tensors, STEP_SIZE)?.to_f64_vec();
     match values.as_deref() {
         Ok([value]) => Ok(*value),

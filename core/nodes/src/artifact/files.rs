@@ -109,7 +109,7 @@ impl Files {
         let (tensors, _): (_, FilesNote) = container::open(ARTIFACT, VERSION, bytes)?;
         let mut files = Self::new();
         for name in tensors.names() {
-            let (_, bytes) = container::array(ARTIFACT, &tensors, name, Dtype::U8)?;
+            let (_, bytes) = tensors.array(&name, Dtype::U8)?;
             files.insert(name, bytes).map_err(|error| ArtifactError::content(ARTIFACT, error.to_string()))?;
         }
         Ok(files)

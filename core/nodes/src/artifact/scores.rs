@@ -52,7 +52,7 @@ impl Scores {
     /// When the bytes are damaged, of another artifact or version, or hold a number that is not finite.
     pub fn decode(bytes: &[u8]) -> Result<Self, ArtifactError> {
         let (tensors, note): (_, ScoresNote) = container::open(ARTIFACT, VERSION, bytes)?;
-        let (_, values) = container::array(ARTIFACT, &tensors, SCORES, Dtype::F64)?;
+        let (_, values) = tensors.array(SCORES, Dtype::F64)?;
         let scores = from_bytes(values, f64::from_le_bytes);
         let scores = Self { method: note.method, made_by: note.made_by, images: note.images, scores };
         scores.check()?;

@@ -4,10 +4,9 @@ use std::ops::Range;
 
 use pddflow_cache::Blob;
 use pddflow_tensor::{DType, Device, Tensor, TensorError};
-use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
-use super::container::{Array, from_bytes};
+use super::container::{Array, Arrays, from_bytes};
 use super::error::ArtifactError;
 use super::tensors::to_array;
 
@@ -39,13 +38,13 @@ impl Stack {
     /// The array `name` of `leading` times a tensor of `shape`.
     pub(super) fn open(
         artifact: &'static str,
-        (tensors, blob): (&SafeTensors<'_>, &Blob),
+        (tensors, blob): (&Arrays<'_>, &Blob),
         name: &str,
         leading: &[usize],
         shape: &[usize],
     ) -> Result<Self, ArtifactError> {
         let wrong = |message: String| ArtifactError::content(artifact, message);
-        let view = tensors.tensor(name).map_err(|_| wrong(format!("the array `{name}` is missing")))?;
+        let view = tensors.get(name)?;
         let expected: Vec<usize> = leading.iter().chain(shape).copied().collect();
         if view.shape() != expected {
             return Err(wrong(format!("the array `{name}` has the shape {:?}, not {expected:?}", view.shape())));
