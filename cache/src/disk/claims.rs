@@ -70,6 +70,8 @@ mod bytes {
     impl Claims for ByteClaims {
         fn take(&self, number: u64) -> io::Result<Option<Box<dyn Claimed>>> {
             let shared = &self.0;
+            // Offsets have a sign, and the byte after the last must have an offset too.
+            let number = number >> 2;
             if !lock(&shared.held).insert(number) {
                 return Ok(None);
             }
@@ -88,8 +90,7 @@ mod bytes {
             let byte = libc::flock {
                 l_type: kind as libc::c_short,
                 l_whence: libc::SEEK_SET as libc::c_short,
-                // Offsets have a sign, and the byte after the last must have an offset too.
-                l_start: (number >> 2) as libc::off_t,
+                l_start: number as libc::off_t,
                 l_len: 1,
                 l_pid: 0,
             };

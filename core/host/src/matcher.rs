@@ -99,7 +99,7 @@ impl Matcher {
         let Core { instance, table } = &self.core;
         let function = table.iterate.ok_or_else(unchecked)?;
         let problem = environment.problem();
-        let numbers = Numbers::of(problem);
+        let numbers = Numbers::of_iteration(problem);
         let key = problem.seed_key.fold("iterate").fold_u64(iteration);
         let mut state = State::new(Phase::Iterate, problem.dtype, problem.device.clone(), &instance.config);
         state.environment = Some(environment);

@@ -22,9 +22,15 @@ impl Numbers {
         let mut numbers = Self::bare(problem.shape, problem.classes, problem.dtype, channels);
         let raw = &mut numbers.raw;
         raw.ipc = problem.ipc as u64;
-        raw.iterations = problem.horizon.unwrap_or(0);
         raw.learnable_rows = problem.learnable_rows as u64;
         raw.seed_key = crate::table::words(problem.seed_key);
+        numbers
+    }
+
+    /// What a matcher is told in an iteration; nowhere else is it told how many there will be.
+    pub(crate) fn of_iteration(problem: &Problem) -> Self {
+        let mut numbers = Self::of(problem);
+        numbers.raw.iterations = problem.horizon.unwrap_or(0);
         numbers
     }
 
