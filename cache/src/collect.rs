@@ -104,11 +104,11 @@ impl Objects {
         for digest in self.artifacts()? {
             let path = self.artifact_path(&digest);
             // Removed by somebody else meanwhile.
-            let (Ok(bytes), Ok(written)) = (self.disk.length(&path), self.disk.modified(&path)) else { continue };
+            let (Ok(stamp), Ok(written)) = (self.disk.stamp(&path), self.disk.modified(&path)) else { continue };
             let known = uses.get(&digest).copied().unwrap_or(KeyUse { last: written, kept: false });
             let last = known.last.max(written);
             let kept = known.kept || age(last, now) < rules.grace;
-            candidates.push(Candidate { digest, bytes, last, kept });
+            candidates.push(Candidate { digest, bytes: stamp.length, last, kept });
         }
         candidates.sort_by_key(|candidate| (candidate.last, candidate.digest));
         let mut done = Collected {
@@ -184,8 +184,8 @@ impl Objects {
         let mut states = Vec::new();
         for (lineage, reached) in self.all_states()? {
             let path = self.state_path(&lineage, reached);
-            let (Ok(bytes), Ok(written)) = (self.disk.length(&path), self.disk.modified(&path)) else { continue };
-            states.push((written, path, bytes));
+            let (Ok(stamp), Ok(written)) = (self.disk.stamp(&path), self.disk.modified(&path)) else { continue };
+            states.push((written, path, stamp.length));
         }
         states.sort();
         let mut left: u64 = states.iter().map(|(.., bytes)| bytes).sum();
@@ -215,7 +215,7 @@ impl Objects {
                 found.extend(self.paths_in(&folder.join(inner), is_unfinished)?);
             }
         }
-        for top in ["pending", "names"] {
+        for top in ["pending", "names", "hints"] {
             found.extend(self.paths_in(&self.base.join(top), is_unfinished)?);
         }
         let claims = self.paths_in(&self.claims_folder(), |name| name != BYTES_FILE)?;

@@ -8,6 +8,7 @@ pub(crate) mod ram;
 pub(crate) mod real;
 
 use crate::blob::Blob;
+use crate::stamp::Stamp;
 use claims::Claims;
 use std::io;
 use std::path::Path;
@@ -25,15 +26,6 @@ pub(crate) enum Access {
     Owner,
 }
 
-/// Identity and state of a file's content: as long as it stays the same, checked bytes need no second check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    pub(crate) length: u64,
-    pub(crate) inode: u64,
-    /// Modification and change time in nanoseconds, or a count of changes.
-    pub(crate) changed: (i128, i128),
-}
-
 /// A file system, real or in memory.
 pub(crate) trait Disk: Send + Sync {
     /// The whole content.
@@ -41,8 +33,8 @@ pub(crate) trait Disk: Send + Sync {
     /// The whole content of a file of less than [`SMALL_BYTES`], with fewer calls of the system; none of a larger one. A
     /// file system may cut it short, so only what proves right counts.
     fn read_small(&self, path: &Path) -> io::Result<Option<Blob>>;
-    /// Length in bytes, without reading.
-    fn length(&self, path: &Path) -> io::Result<u64>;
+    /// The stamp of a file, without reading it; a folder is none.
+    fn stamp(&self, path: &Path) -> io::Result<Stamp>;
     /// When the content was last changed.
     fn modified(&self, path: &Path) -> io::Result<SystemTime>;
     /// Names in a folder, sorted.

@@ -13,6 +13,7 @@
 //!     runs/<id>/running                locked while the run lives
 //!     claims/bytes                     the byte of a key is locked while it is computed; see `disk/claims.rs`
 //!     names/<12 hex>.jsonl             last key of each node, by pipeline; advisory
+//!     hints/<12 hex>                   what was noted in order to be quicker the next time; footer with digest
 //!     quarantine/<name>.<unique>       damaged files, kept for inspection
 //!     **/.new-*                        not complete yet, or left by a kill; nobody reads them
 //! ```
@@ -25,6 +26,7 @@ use crate::error::StoreError;
 use crate::incoming::Incoming;
 use crate::inspect::Verified;
 use crate::objects::{Objects, lock};
+use crate::stamp::Stamp;
 use crate::store::Store;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -148,10 +150,31 @@ impl FsStore {
         *lock(&self.reader) = self.objects.read_ahead(pipeline);
     }
 
+    /// What was last noted under a name with [`Self::put_hint`]; nothing if it was lost or damaged.
+    #[must_use]
+    pub fn hint(&self, name: &str) -> Option<Vec<u8>> {
+        self.objects.hint(name)
+    }
+
+    /// Notes something in order to be quicker the next time. Nothing may depend on it: it is not synced.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    pub fn put_hint(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.objects.put_hint(name, bytes)
+    }
+
     /// Where an artifact lies, or would lie.
     #[must_use]
     pub fn artifact_path(&self, digest: &Digest) -> PathBuf {
         self.objects.artifact_path(digest)
+    }
+
+    /// The stamp of an artifact when this process first looked whether it is there. None if it is not, or if it may change
+    /// without getting another one; see [`Stamp::is_settled`].
+    #[must_use]
+    pub fn artifact_stamp(&self, digest: &Digest) -> Option<Stamp> {
+        self.objects.settled_stamp(digest)
     }
 
     /// Begins to take in an artifact of this digest, piece by piece; see [`Incoming`].

@@ -34,6 +34,7 @@
 //! | `store` | the [`Store`] trait and its laws |
 //! | `settle`, `claims` | durability in batches; work shared between processes |
 //! | `read_ahead` | records read while a pipeline is planned |
+//! | `hints`, `stamp` | what was noted in order to be quicker the next time; whether a file is still what it was |
 //! | `states` | where finished work ended, for work that goes further |
 //! | `inspect`, `collect` | a whole store verified, and kept within limits |
 //! | `incoming` | what arrives from another store |
@@ -51,6 +52,7 @@ mod disk;
 mod encode;
 mod error;
 mod fs_store;
+mod hints;
 mod incoming;
 mod inspect;
 mod journal;
@@ -64,6 +66,7 @@ mod record;
 mod record_format;
 mod seal;
 mod settle;
+mod stamp;
 mod states;
 mod store;
 
@@ -80,4 +83,5 @@ pub use journal::{Journal, JournalWriter};
 pub use key::{KEY_CONTEXT, KEY_FORMAT, KeyBuilder, KeyPart};
 pub use ram_store::RamStore;
 pub use record::{Lookup, Record, RecordHead};
+pub use stamp::Stamp;
 pub use store::Store;

@@ -8,6 +8,7 @@
 //! | state | atomically, once | quarantine, absent, warning |
 //! | journal | appended, synced at the end | read up to the damage |
 //! | names | appended, never synced | line passed over |
+//! | hint | whole, never synced | absent |
 //!
 //! "Whole": a new file in the same folder with a name of its own; write; rename. "Atomically": the same with a sync of
 //! the file before and of the folder after the rename. "Settled": see `settle.rs`.
@@ -19,7 +20,7 @@ use crate::checkpoint_format;
 use crate::claims::Claim;
 use crate::digest::{Digest, Key};
 use crate::disk::claims::Claims;
-use crate::disk::{Access, Disk, DiskFile, Stamp};
+use crate::disk::{Access, Disk, DiskFile};
 use crate::error::StoreError;
 use crate::journal::{self, FileJournal, Journal, JournalWriter};
 use crate::names::Names;
@@ -28,6 +29,7 @@ use crate::read_ahead::Ahead;
 use crate::record::{Lookup, Record, RecordHead};
 use crate::record_format::{self, RecordFormatError};
 use crate::settle::Unsettled;
+use crate::stamp::Stamp;
 use crate::store::Store;
 use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -36,6 +38,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 /// Begins the names of files that are not complete yet.
 pub(crate) const NEW_PREFIX: &str = ".new-";
@@ -51,6 +54,8 @@ pub(crate) struct Objects {
     pub(crate) base: PathBuf,
     /// Artifacts whose bytes were checked by this process, and the state of the file at that time.
     verified: Mutex<HashMap<Digest, Stamp>>,
+    /// Stamps of artifacts when this process first looked, of those that were settled.
+    seen: Mutex<HashMap<Digest, Stamp>>,
     /// Held while a file gets or loses its name, so that within a process no file is moved away in another's place.
     pub(crate) renaming: Mutex<()>,
     /// Folders that this process knows to survive a loss of power.
@@ -75,6 +80,7 @@ impl Objects {
             root: root.to_owned(),
             base: root.join("v1"),
             verified: Mutex::default(),
+            seen: Mutex::default(),
             renaming: Mutex::default(),
             durable: Mutex::default(),
             names: Mutex::default(),
@@ -132,7 +138,7 @@ impl Objects {
     }
 
     /// A whole file under its name; synced before it gets it if asked for.
-    fn write_new(&self, path: &Path, bytes: &[u8], (access, synced): (Access, bool)) -> io::Result<()> {
+    pub(crate) fn write_new(&self, path: &Path, bytes: &[u8], (access, synced): (Access, bool)) -> io::Result<()> {
         let folder = parent(path);
         let new = folder.join(format!("{NEW_PREFIX}{}", self.unique()));
         let mut file = match self.disk.create(&new, access) {
@@ -282,6 +288,24 @@ impl Objects {
         self.with_names(pipeline, |names| names.keys())
     }
 
+    /// The stamp of an artifact now.
+    fn look_at(&self, digest: &Digest) -> io::Result<Stamp> {
+        let stamp = self.disk.stamp(&self.artifact_path(digest))?;
+        if stamp.is_settled(SystemTime::now()) {
+            lock(&self.seen).insert(*digest, stamp);
+        }
+        Ok(stamp)
+    }
+
+    /// The stamp of an artifact when this process first looked, if it is settled.
+    pub(crate) fn settled_stamp(&self, digest: &Digest) -> Option<Stamp> {
+        let seen = lock(&self.seen).get(digest).copied();
+        seen.or_else(|| {
+            self.look_at(digest).ok()?;
+            lock(&self.seen).get(digest).copied()
+        })
+    }
+
     fn append_name(&self, path: &Path, line: &str) -> io::Result<()> {
         let mut file = match self.disk.append(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -322,9 +346,6 @@ impl Store for Objects {
             _ => StoreError::io(format!("reading artifact {}{}", Digest::PREFIX, digest.short()), &path, error)
                 .with_digest(digest),
         };
-        if let Some(blob) = self.ahead.take_artifact(digest) {
-            return Ok(blob);
-        }
         if let Ok(Some(blob)) = self.disk.read_small(&path)
             && Digest::of(&blob) == *digest
         {
@@ -350,8 +371,7 @@ impl Store for Objects {
 
     fn contains(&self, digest: &Digest) -> bool {
         // An empty file is what crashes of the system leave most often; only one artifact is truly empty.
-        let length = self.disk.length(&self.artifact_path(digest));
-        length.is_ok_and(|length| length > 0 || *digest == Digest::of(b""))
+        self.look_at(digest).is_ok_and(|stamp| stamp.length > 0 || *digest == Digest::of(b""))
     }
 
     fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -374,7 +394,7 @@ impl Store for Objects {
         let failed =
             |source| StoreError::io(format!("writing record {}{}", Key::PREFIX, record.key.short()), &path, source);
         let bytes = record_format::to_bytes(record).map_err(|error| failed(error.into()))?;
-        if self.disk.length(&path).is_ok() {
+        if self.disk.stamp(&path).is_ok() {
             // It would hide a pending one. Seldom: the node ran again because an artifact was lost.
             self.note_record(record);
             self.settle_all()?;
@@ -421,7 +441,7 @@ impl Store for Objects {
 
     fn clear_checkpoint(&self, key: &Key) -> Result<(), StoreError> {
         let path = self.checkpoint_path(key);
-        if self.disk.length(&path).is_err() || self.clear_later(key) {
+        if self.disk.stamp(&path).is_err() || self.clear_later(key) {
             return Ok(());
         }
         self.remove_checkpoint(key).map_err(|error| StoreError::io("removing a checkpoint", &path, error))

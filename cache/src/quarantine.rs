@@ -1,8 +1,8 @@
 //! Quarantine: damaged files are moved out of the way, never removed, so that they can be looked at.
 
 use crate::digest::Digest;
-use crate::disk::Stamp;
 use crate::objects::{Objects, lock};
+use crate::stamp::Stamp;
 use std::io;
 use std::path::{Path, PathBuf};
 

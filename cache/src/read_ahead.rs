@@ -1,8 +1,7 @@
 //! Reading ahead: while one core reads and plans a pipeline, another reads what its nodes gave last time. Which records
 //! those are is in the names index, before the plan is known.
 
-use crate::blob::Blob;
-use crate::digest::{Digest, Key};
+use crate::digest::Key;
 use crate::objects::{Objects, lock};
 use crate::record::Lookup;
 use crate::store::Store as _;
@@ -13,15 +12,11 @@ use std::thread::JoinHandle;
 
 /// Fewer records are read as quickly as a thread is started.
 const LEAST_RECORDS: usize = 64;
-/// So much of small artifacts is kept: tables and the like, which a run compares with what it wrote last time.
-const MOST_BYTES: usize = 16 << 20;
 
 /// What was read ahead and not asked for yet.
 #[derive(Default)]
 pub(crate) struct Ahead {
     found: Mutex<HashMap<Key, Lookup>>,
-    /// Bytes that were checked.
-    artifacts: Mutex<HashMap<Digest, Blob>>,
     ended: AtomicBool,
 }
 
@@ -30,11 +25,6 @@ impl Ahead {
     pub(crate) fn take(&self, key: &Key) -> Option<Lookup> {
         self.end();
         lock(&self.found).remove(key)
-    }
-
-    /// The bytes of an artifact, once.
-    pub(crate) fn take_artifact(&self, digest: &Digest) -> Option<Blob> {
-        lock(&self.artifacts).remove(digest)
     }
 
     pub(crate) fn end(&self) {
@@ -51,11 +41,10 @@ impl Objects {
             if keys.len() < LEAST_RECORDS {
                 return;
             }
-            let mut room = MOST_BYTES;
             for key in keys {
                 // What cannot be read is met again, and told, by whoever needs it.
                 let head = objects.record_head(&key).ok().flatten();
-                let found = head.map(|head| Lookup::new(head, |digest| objects.keep_small(digest, &mut room)));
+                let found = head.map(|head| Lookup::new(head, |digest| objects.contains(digest)));
                 if objects.ahead.ended.load(Ordering::Relaxed) {
                     return;
                 }
@@ -64,22 +53,12 @@ impl Objects {
         };
         std::thread::Builder::new().name("pddflow-reader".to_owned()).spawn(work).ok()
     }
-
-    /// Whether an artifact is there; a small one that is right is kept as long as there is room.
-    fn keep_small(&self, digest: &Digest, room: &mut usize) -> bool {
-        let read = if *room == 0 { None } else { self.disk.read_small(&self.artifact_path(digest)).ok().flatten() };
-        let Some(blob) = read else { return self.contains(digest) };
-        if Digest::of(&blob) == *digest {
-            *room = room.saturating_sub(blob.len());
-            lock(&self.ahead.artifacts).insert(*digest, blob);
-        }
-        true
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
     use crate::disk::Disk as _;
     use crate::disk::ram::RamDisk;
     use crate::key::KeyBuilder;
@@ -100,10 +79,8 @@ mod tests {
         let objects = over(&disk);
         let record = |at: usize| {
             let (key, parts) = KeyBuilder::new().part("at", at.into()).finish().unwrap();
-            // Every tenth is too large to be kept.
-            let bytes = vec![at as u8; if at.is_multiple_of(10) { 5_000 } else { 50 }];
             let (mut outputs, metrics) = (LiteMap::new(), BTreeMap::new());
-            outputs.insert("files".to_owned(), objects.put(&bytes).unwrap());
+            outputs.insert("files".to_owned(), objects.put(&[at as u8; 50]).unwrap());
             let head =
                 RecordHead { key, outputs, metrics, seconds: at as f64, log: Vec::new(), program: String::new() };
             objects.put_record(&Record { parts, head: head.clone() }).unwrap();
@@ -123,12 +100,10 @@ mod tests {
         let (disk, mut all) = filled();
         let objects = over(&disk);
         assert!(disk.damage(&objects.record_path(&all[3].head.key), b"{}".to_vec()));
-        assert!(disk.damage(&objects.artifact_path(&artifact(&all[5])), b"{}".to_vec()));
         disk.remove(&objects.artifact_path(&artifact(&all[7]))).unwrap();
         all[7].missing.push("files".to_owned());
         objects.read_ahead("p").unwrap().join().unwrap();
         assert_eq!(lock(&objects.ahead.found).len(), COUNT - 1);
-        assert_eq!(lock(&objects.ahead.artifacts).len(), all.iter().filter(|found| is_kept(found)).count());
         for turn in ["read ahead", "read now"] {
             for (at, found) in all.iter().enumerate() {
                 let expected = (at != 3).then_some(found);
@@ -136,19 +111,6 @@ mod tests {
             }
         }
         assert_eq!(objects.take_warnings().len(), 1);
-        for turn in ["read ahead", "read now"] {
-            for (at, found) in all.iter().enumerate().filter(|(at, _)| ![5, 7].contains(at)) {
-                let blob = objects.get(&artifact(found)).unwrap();
-                assert!(blob.iter().all(|byte| *byte == at as u8), "{turn} {at}");
-            }
-            assert!([5, 7].iter().all(|at| objects.get(&artifact(&all[*at])).is_err()));
-        }
-    }
-
-    /// Small, and whole.
-    fn is_kept(found: &Lookup) -> bool {
-        let at = found.head.seconds as usize;
-        !at.is_multiple_of(10) && ![3, 5, 7].contains(&at)
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod glue;
 mod kills;
 mod profile;
 mod progressive;
+mod results;
 #[path = "../../core/remote/tests/servers/server.rs"]
 #[expect(dead_code, reason = "the tests of core/remote use all of it")]
 mod server;

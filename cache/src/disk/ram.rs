@@ -6,8 +6,9 @@
 //! but seldom does.
 
 use super::claims::{Claims, FileClaims};
-use super::{Access, Claimed, Disk, DiskFile, SMALL_BYTES, Stamp};
+use super::{Access, Claimed, Disk, DiskFile, SMALL_BYTES};
 use crate::blob::Blob;
+use crate::stamp::Stamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -226,22 +227,21 @@ impl State {
 
 impl Disk for RamDisk {
     fn read(&self, path: &Path) -> io::Result<(Blob, Stamp)> {
+        let stamp = self.stamp(path)?;
         let state = self.state();
-        state.alive()?;
-        let at = state.file(path)?;
-        let content = &state.contents[at];
-        let changed = (i128::from(content.changes), 0);
-        Ok((content.live.clone().into(), Stamp { length: content.live.len() as u64, inode: at as u64, changed }))
+        Ok((state.contents[state.file(path)?].live.clone().into(), stamp))
     }
 
     fn read_small(&self, path: &Path) -> io::Result<Option<Blob>> {
         Ok(Some(self.read(path)?.0).filter(|blob| blob.len() < SMALL_BYTES))
     }
 
-    fn length(&self, path: &Path) -> io::Result<u64> {
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
         let state = self.state();
         state.alive()?;
-        Ok(state.contents[state.file(path)?].live.len() as u64)
+        let at = state.file(path)?;
+        let content = &state.contents[at];
+        Ok(Stamp { length: content.live.len() as u64, inode: at as u64, changed: (i128::from(content.changes), 0) })
     }
 
     /// Everything is as old as can be.

@@ -9,8 +9,9 @@ use super::claims::ByteClaims;
 use super::claims::Claims;
 #[cfg(not(target_os = "linux"))]
 use super::claims::FileClaims;
-use super::{Access, Claimed, Disk, DiskFile, SMALL_BYTES, Stamp};
+use super::{Access, Claimed, Disk, DiskFile, SMALL_BYTES};
 use crate::blob::Blob;
+use crate::stamp::Stamp;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ pub(crate) struct RealDisk;
 impl Disk for RealDisk {
     fn read(&self, path: &Path) -> io::Result<(Blob, Stamp)> {
         let mut file = fs::File::open(path)?;
-        let stamp = stamp(&file.metadata()?);
+        let stamp = Stamp::new(&file.metadata()?);
         Ok((Blob::from_file(&mut file, stamp.length)?, stamp))
     }
 
@@ -34,9 +35,9 @@ impl Disk for RealDisk {
         Ok((length < SMALL_BYTES).then(|| Blob::from(&bytes[..length])))
     }
 
-    fn length(&self, path: &Path) -> io::Result<u64> {
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
         let metadata = fs::metadata(path)?;
-        if metadata.is_file() { Ok(metadata.len()) } else { Err(io::ErrorKind::NotFound.into()) }
+        if metadata.is_file() { Ok(Stamp::new(&metadata)) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     fn modified(&self, path: &Path) -> io::Result<SystemTime> {
@@ -121,8 +122,8 @@ impl Disk for RealDisk {
                 Err(fs::TryLockError::Error(error)) => return Err(error),
             }
             // Its last holder may have taken the name away between our opening and our lock.
-            let named = fs::metadata(path).map(|metadata| stamp(&metadata).inode);
-            if named.is_ok_and(|inode| file.metadata().is_ok_and(|metadata| stamp(&metadata).inode == inode)) {
+            let named = fs::metadata(path).map(|metadata| Stamp::new(&metadata).inode);
+            if named.is_ok_and(|inode| file.metadata().is_ok_and(|metadata| Stamp::new(&metadata).inode == inode)) {
                 return Ok(Some(Box::new(RealClaim { path: path.to_owned(), _file: file })));
             }
         }
@@ -185,19 +186,3 @@ fn restrict(options: &mut fs::OpenOptions, access: Access) {
 
 #[cfg(not(unix))]
 fn restrict(_options: &mut fs::OpenOptions, _access: Access) {}
-
-#[cfg(unix)]
-fn stamp(metadata: &fs::Metadata) -> Stamp {
-    use std::os::unix::fs::MetadataExt;
-    const NANOSECONDS: i128 = 1_000_000_000;
-    let modified = i128::from(metadata.mtime()) * NANOSECONDS + i128::from(metadata.mtime_nsec());
-    let changed = i128::from(metadata.ctime()) * NANOSECONDS + i128::from(metadata.ctime_nsec());
-    Stamp { length: metadata.len(), inode: metadata.ino(), changed: (modified, changed) }
-}
-
-#[cfg(not(unix))]
-fn stamp(metadata: &fs::Metadata) -> Stamp {
-    let since = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).ok();
-    let modified = metadata.modified().ok().and_then(since).map_or(0, |d| i128::try_from(d.as_nanos()).unwrap_or(0));
-    Stamp { length: metadata.len(), inode: 0, changed: (modified, 0) }
-}

@@ -1,12 +1,14 @@
 //! Artifacts that are files, written to folders: each file at once or not at all, and untouched when already equal.
 
 use crate::exit::Exit;
+use crate::in_place::{InPlace, Sign};
 use crate::opened::Opened;
 use crate::problem::Problem;
-use pddflow_cache::{Digest, RecordHead, Store as _, StoreErrorKind};
+use pddflow_cache::{Digest, Store as _, StoreErrorKind};
 use pddflow_nodes::artifact::Files;
-use pddflow_pipeline::{NodeId, PlanNode};
+use pddflow_report::Place;
 use pddflow_runner::{Summary, parallel_map};
+use std::borrow::Cow;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -22,31 +24,47 @@ pub(crate) fn is_tree(artifact: &str) -> bool {
 
 /// What a node gave as files.
 pub(crate) struct Trees {
-    pub(crate) node: NodeId,
-    pub(crate) folder: PathBuf,
+    /// Its place in the plan.
+    at: usize,
+    folder: PathBuf,
     /// How many files it gave.
-    pub(crate) files: usize,
+    count: usize,
     /// Its tables, as Markdown.
     pub(crate) tables: Vec<String>,
     /// Those of which not every file lies in the folder as it was given. The others need not stay in memory.
-    pub(crate) unwritten: Vec<Files>,
+    unwritten: Vec<Files>,
+    /// What was compared, if anything was.
+    compared: Option<Compared>,
+}
+
+/// Files of a node that were compared with its artifacts.
+struct Compared {
+    names: Vec<String>,
+    sign: Sign,
 }
 
 impl Trees {
-    fn take(&mut self, artifact: &str, tree: Files) {
-        self.files += tree.len();
+    fn take(&mut self, artifact: &str, tree: Files, compared: &mut Compared) {
+        self.count += tree.len();
         if artifact == TABLE {
             self.tables.extend(markdown(&tree));
         }
-        if !tree.iter().all(|(name, bytes)| holds(&self.folder.join(name), bytes).unwrap_or(false)) {
+        let mut all = true;
+        for (name, bytes) in tree.iter() {
+            let path = self.folder.join(name);
+            compared.sign.add(&path);
+            all &= holds(&path, bytes).unwrap_or(false);
+            compared.names.push(name.to_owned());
+        }
+        if !all {
             self.unwritten.push(tree);
         }
     }
 
-    /// Writes what does not lie in the folder.
-    pub(crate) fn write(&self) -> Result<(), Problem> {
-        let mut write = self.unwritten.iter().map(|tree| write_tree(tree, &self.folder));
-        write.try_for_each(|written| written.map_err(|error| unwritable(&self.folder, &error)))
+    /// Whether the files need not be read as long as none changes. The text of tables is shown each time.
+    fn sign(&self) -> Option<u64> {
+        let sign = self.compared.as_ref().and_then(|compared| compared.sign.finish());
+        sign.filter(|_| self.tables.is_empty() && self.unwritten.is_empty())
     }
 }
 
@@ -57,45 +75,96 @@ pub(crate) enum Unreadable {
     Other(Problem),
 }
 
-/// Everything that the nodes of a run gave as files, compared with what lies in the folder of results. All of it is read
-/// before the first failure is returned, so that one more run mends all damage.
-pub(crate) fn collect(opened: &Opened, summary: &Summary, results: &Path) -> Result<Vec<Trees>, Unreadable> {
-    let read = |at: usize| trees_of(opened, (&opened.plan.nodes[at], summary.nodes[at].record.as_deref()), results);
-    let (mut all, mut failure) = (Vec::new(), None);
-    for found in parallel_map(opened.plan.nodes.len().min(summary.nodes.len()), read) {
-        match found {
-            Ok(trees) => all.extend(trees),
-            Err(error) => failure = failure.or(Some(error)),
-        }
-    }
-    failure.map_or(Ok(all), Err)
+/// Everything that the nodes of a run gave as files, and the folder of results that it belongs into.
+pub(crate) struct Results<'a> {
+    opened: &'a Opened,
+    pub(crate) summary: Summary,
+    folder: &'a Path,
+    in_place: InPlace,
+    pub(crate) trees: Vec<Trees>,
 }
 
-/// What one node gave, if it gave files; also here all of it is read before the first failure is returned.
-fn trees_of(
-    opened: &Opened,
-    (node, record): (&PlanNode, Option<&RecordHead>),
-    results: &Path,
-) -> Result<Option<Trees>, Unreadable> {
-    let (mut trees, mut failure) = (None, None);
-    for (port, digest) in record.iter().flat_map(|record| &record.outputs) {
-        let artifact = opened.artifact(node, port);
-        if !is_tree(artifact) {
-            continue;
+impl<'a> Results<'a> {
+    /// Compares what the nodes gave with what lies in the folder. All of it is read before the first failure is
+    /// returned, so that one more run mends all damage.
+    pub(crate) fn collect(opened: &'a Opened, summary: Summary, folder: &'a Path) -> Result<Self, Unreadable> {
+        let in_place = InPlace::read(&opened.store, &opened.plan.name, folder);
+        let mut results = Self { opened, summary, folder, in_place, trees: Vec::new() };
+        let count = opened.plan.nodes.len().min(results.summary.nodes.len());
+        let found = parallel_map(count, |at| results.trees_of(at));
+        let mut failure = None;
+        for found in found {
+            match found {
+                Ok(trees) => results.trees.extend(trees),
+                Err(error) => failure = failure.or(Some(error)),
+            }
         }
-        let trees = trees.get_or_insert_with(|| Trees {
-            node: node.id.clone(),
-            folder: folder_of(results, &opened.plan.name, node.id.as_str()),
-            files: 0,
-            tables: Vec::new(),
-            unwritten: Vec::new(),
-        });
-        match read_tree(opened, digest) {
-            Ok(tree) => trees.take(artifact, tree),
-            Err(error) => failure = failure.or(Some(error)),
-        }
+        failure.map_or(Ok(results), Err)
     }
-    failure.map_or(Ok(trees), Err)
+
+    /// What one node gave, if it gave files; also here all of it is read before the first failure is returned.
+    fn trees_of(&self, at: usize) -> Result<Option<Trees>, Unreadable> {
+        let node = &self.opened.plan.nodes[at];
+        let outputs = self.summary.nodes[at].record.iter().flat_map(|record| &record.outputs);
+        let outputs = outputs.map(|(port, digest)| (self.opened.artifact(node, port), digest));
+        let given: Vec<(&str, &Digest)> = outputs.filter(|(artifact, _)| is_tree(artifact)).collect();
+        if given.is_empty() {
+            return Ok(None);
+        }
+        let folder = folder_of(self.folder, &self.opened.plan.name, node.id.as_str());
+        let sign = || Sign::new(&self.opened.store, given.iter().map(|(_, digest)| *digest));
+        let known = self.in_place.count(node.id.as_str(), sign, &folder);
+        let (tables, unwritten) = (Vec::new(), Vec::new());
+        let mut trees = Trees { at, folder, count: known.unwrap_or(0), tables, unwritten, compared: None };
+        if known.is_some() {
+            return Ok(Some(trees));
+        }
+        let (mut compared, mut failure) = (Compared { names: Vec::new(), sign: sign() }, None);
+        for (artifact, digest) in &given {
+            match read_tree(self.opened, digest) {
+                Ok(tree) => trees.take(artifact, tree, &mut compared),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        trees.compared = Some(compared);
+        failure.map_or(Ok(Some(trees)), Err)
+    }
+
+    /// Writes what does not lie in the folder, also what fresh nodes gave: the folder may have been deleted since.
+    pub(crate) fn write(&mut self) -> Result<Vec<Place>, Problem> {
+        let write = |at: usize| {
+            let Trees { folder, unwritten, .. } = &self.trees[at];
+            let mut write = unwritten.iter().map(|tree| write_tree(tree, folder));
+            write.try_for_each(|written| written.map_err(|error| unwritable(folder, &error)))
+        };
+        parallel_map(self.trees.len(), write).into_iter().collect::<Result<(), Problem>>()?;
+        self.note();
+        let place = |trees: &Trees| Place {
+            node: self.opened.plan.nodes[trees.at].id.to_string(),
+            folder: trees.folder.display().to_string(),
+            files: trees.count,
+        };
+        Ok(self.trees.iter().map(place).collect())
+    }
+
+    /// Notes which results lie in their place now; what was written is read once more for that.
+    fn note(&mut self) {
+        let again = |at: usize| {
+            let trees = &self.trees[at];
+            let written = !trees.unwritten.is_empty();
+            // What cannot be read now is told by the run that needs it.
+            if written { self.trees_of(trees.at).ok().flatten() } else { None }
+        };
+        let again = parallel_map(self.trees.len(), again);
+        for (trees, again) in self.trees.iter().zip(&again) {
+            let newest = again.as_ref().unwrap_or(trees);
+            if let Some(compared) = &newest.compared {
+                let node = &self.opened.plan.nodes[trees.at].id;
+                self.in_place.note(node.as_str(), compared.names.clone(), newest.sign());
+            }
+        }
+        self.in_place.save(&self.opened.store, &self.opened.plan);
+    }
 }
 
 fn read_tree(opened: &Opened, digest: &Digest) -> Result<Files, Unreadable> {
@@ -122,12 +191,20 @@ pub(crate) fn markdown(tree: &Files) -> Vec<String> {
 
 /// The folder of a node's results: its name, with what no file system likes replaced.
 pub(crate) fn folder_of(results: &Path, pipeline: &str, node: &str) -> PathBuf {
-    let safe = |name: &str| -> String {
-        let name: String =
-            name.chars().map(|c| if c.is_control() || r#"/\:*?"<>|"#.contains(c) { '_' } else { c }).collect();
-        if name.starts_with('.') { name.replacen('.', "_", 1) } else { name }
-    };
-    results.join(safe(pipeline)).join(safe(node))
+    let mut path = results.join(safe(pipeline).as_ref());
+    path.push(safe(node).as_ref());
+    path
+}
+
+/// A name that every file system takes.
+fn safe(name: &str) -> Cow<'_, str> {
+    let is_bad = |c: char| c.is_control() || r#"/\:*?"<>|"#.contains(c);
+    let hidden = name.starts_with('.');
+    if !hidden && !name.contains(is_bad) {
+        return Cow::Borrowed(name);
+    }
+    let name = name.replace(is_bad, "_");
+    Cow::Owned(if hidden { name.replacen('.', "_", 1) } else { name })
 }
 
 /// Writes every file of a tree. Their names were checked when the artifact was read: all stay inside of the folder.

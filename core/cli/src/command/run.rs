@@ -9,7 +9,7 @@ use crate::output::Output;
 use crate::place;
 use crate::problem::Problem;
 use crate::profile;
-use crate::results::{self, Trees, Unreadable};
+use crate::results::{Results, Unreadable};
 use pddflow_cache::Store as _;
 use pddflow_nodes::{Instructions, trace};
 use pddflow_report::{Place, Reporter, Verbosity};
@@ -54,20 +54,22 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
         profile::write(path, &trace::stop())?;
         output.note(&format!("profile: {}", path.display()));
     }
-    let (summary, trees) = ended?;
+    let mut results = ended?;
     for warning in opened.store.take_warnings() {
         output.note(&format!("warning: {warning}"));
     }
-    let places = write_results(&trees)?;
-    print_results(args, output, &summary, &trees, &places);
+    let places = results.write()?;
+    print_results(args, output, &results, &places);
+    let summary = &results.summary;
     if summary.ran > 0 {
         cache::collect_now_and_then(&opened.store, args, output);
     }
-    let failed = failures(&opened, &summary);
+    let failed = failures(&opened, summary);
     failed.iter().for_each(|problem| output.problem(problem));
-    let exit = exit(&summary, &failed);
+    let exit = exit(summary, &failed);
     // The process ends here. To free each part of a large plan takes a tenth of a run that has nothing to do.
-    std::mem::forget((opened.plan, summary, trees, places));
+    std::mem::forget((results, places));
+    std::mem::forget(opened.plan);
     Ok(exit)
 }
 
@@ -124,19 +126,20 @@ fn shown(args: &RunArgs, output: &Output) -> Box<dyn Reporter> {
 }
 
 /// Runs, and again while an artifact that is to be shown proves damaged: it is set aside by then, so its node is stale.
-fn run_until_whole(
-    opened: &Opened,
-    (settings, folder): (&Settings, &Path),
+fn run_until_whole<'a>(
+    opened: &'a Opened,
+    (settings, folder): (&Settings, &'a Path),
     cancel: &Cancel,
     reporter: &dyn Reporter,
-) -> Result<(Summary, Vec<Trees>), Problem> {
+) -> Result<Results<'a>, Problem> {
     let mut repairs = 0;
     loop {
         let tell = |event| reporter.event(&event);
         let summary = pddflow_runner::run(&opened.plan, &opened.library, &opened.store, settings, cancel, &tell)?;
-        match results::collect(opened, &summary, folder) {
-            Ok(trees) => return Ok((summary, trees)),
-            Err(Unreadable::Repairable(what)) if repairs < MOST_REPAIRS && !summary.cancelled => {
+        let cancelled = summary.cancelled;
+        match Results::collect(opened, summary, folder) {
+            Ok(results) => return Ok(results),
+            Err(Unreadable::Repairable(what)) if repairs < MOST_REPAIRS && !cancelled => {
                 repairs += 1;
                 reporter.note(&format!("running again: {what}"));
             }
@@ -145,26 +148,16 @@ fn run_until_whole(
     }
 }
 
-/// Writes the files that nodes gave, also fresh ones: the folder may have been deleted since.
-fn write_results(trees: &[Trees]) -> Result<Vec<Place>, Problem> {
-    let write = |at: usize| {
-        let Trees { node, folder, files, .. } = &trees[at];
-        trees[at].write()?;
-        Ok(Place { node: node.to_string(), folder: folder.display().to_string(), files: *files })
-    };
-    pddflow_runner::parallel_map(trees.len(), write).into_iter().collect()
-}
-
-fn print_results(args: &RunArgs, output: &Output, summary: &Summary, trees: &[Trees], places: &[Place]) {
+fn print_results(args: &RunArgs, output: &Output, results: &Results<'_>, places: &[Place]) {
     if output.json() {
         for Place { node, folder, files } in places {
             output.line(&json!({ "event": "results", "node": node, "folder": folder, "files": files }));
         }
         return;
     }
-    trees.iter().flat_map(|node| &node.tables).for_each(|table| output.data(&format!("{table}\n")));
+    results.trees.iter().flat_map(|node| &node.tables).for_each(|table| output.data(&format!("{table}\n")));
     if !args.quiet {
-        output.say(&pddflow_report::closing(summary, places, output.error_paint));
+        output.say(&pddflow_report::closing(&results.summary, places, output.error_paint));
     }
 }
 
