@@ -141,12 +141,13 @@ impl PipelineFile {
         if problems.is_empty() { Ok(sweep.merge(plans)) } else { Err(all_problems(&sweep, problems)) }
     }
 
-    /// Warnings about what can be run and is probably not meant; those of every profile are problems of the file too.
+    /// The plan, and warnings about what can be run and is probably not meant; problems of every profile are problems of the
+    /// file too.
     ///
     /// # Errors
     ///
     /// The pipeline, as it is or with one of its profiles, has problems: those of the first that has some.
-    pub fn lint(&self, catalog: &dyn Catalog, options: &Options) -> Result<Diagnostics, Diagnostics> {
+    pub fn lint(&self, catalog: &dyn Catalog, options: &Options) -> Result<(Plan, Diagnostics), Diagnostics> {
         let plan = self.plan(catalog, options)?;
         for profile in &self.document.profiles {
             let options = Options { profile: Some(profile.name.clone()), ..options.clone() };
@@ -155,7 +156,8 @@ impl PipelineFile {
         let mut report = self.report.clone();
         let document = self.overlaid(&mut report, options.profile.as_deref(), []);
         let linter = Linter { catalog, document: &document, profiles: &self.document, plan: &plan };
-        Ok(linter.warnings(report))
+        let warnings = linter.warnings(report);
+        Ok((plan, warnings))
     }
 
     /// The names of all nodes, as far as they can be known without the kinds; none of what has errors. For completion.

@@ -15,6 +15,7 @@ use crate::open_map::OpenMap;
 use crate::scalar;
 use crate::shield::{Shielded, shield};
 use crate::source::Span;
+use crate::template::is_template;
 use crate::yaml_error::{self, YAML_SYNTAX};
 
 /// Deepest nesting of mappings and lists, aliases included. Pipelines need less than ten levels.
@@ -34,6 +35,8 @@ pub(crate) struct Node {
     /// Values below and with this one, aliases written out.
     values: u64,
     depth: usize,
+    /// Whether there is an expression in a text or key of it.
+    has_templates: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -42,6 +45,18 @@ pub(crate) enum Tree {
     Scalar(Value),
     List(Vec<Rc<Node>>),
     Map(Vec<Entry>),
+}
+
+impl Tree {
+    fn value(&self) -> Value {
+        match self {
+            Self::Scalar(value) => value.clone(),
+            Self::List(items) => Value::Array(items.iter().map(|item| item.tree.value()).collect()),
+            Self::Map(entries) => {
+                Value::Object(entries.iter().map(|entry| (entry.key.clone(), entry.value.tree.value())).collect())
+            }
+        }
+    }
 }
 
 /// One key of a mapping with its value.
@@ -54,18 +69,27 @@ pub(crate) struct Entry {
 
 impl Node {
     pub(crate) fn new(span: Span, tree: Tree) -> Self {
-        let (mut values, mut depth) = (1_u64, 0);
-        let mut count = |child: &Self| {
+        let (mut values, mut depth, mut has_templates) = (1_u64, 0, false);
+        let mut count = |child: &Self, key: &str| {
             values = values.saturating_add(child.values);
             depth = depth.max(child.depth + 1);
+            has_templates |= child.has_templates || is_template(key);
         };
         match &tree {
-            Tree::List(items) => items.iter().for_each(|item| count(item)),
-            Tree::Map(entries) => entries.iter().for_each(|entry| count(&entry.value)),
-            Tree::Scalar(Value::String(text)) => values += text.len() as u64 / TEXT_BYTES_PER_VALUE,
+            Tree::List(items) => items.iter().for_each(|item| count(item, "")),
+            Tree::Map(entries) => entries.iter().for_each(|entry| count(&entry.value, &entry.key)),
+            Tree::Scalar(Value::String(text)) => {
+                values += text.len() as u64 / TEXT_BYTES_PER_VALUE;
+                has_templates = is_template(text);
+            }
             Tree::Scalar(_) => {}
         }
-        Self { span, tree, values, depth }
+        Self { span, tree, values, depth, has_templates }
+    }
+
+    /// The value as it is written; none if there is an expression in it.
+    pub(crate) fn literal(&self) -> Option<Value> {
+        (!self.has_templates).then(|| self.tree.value())
     }
 
     /// What the value is, for messages.

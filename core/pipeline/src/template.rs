@@ -81,6 +81,10 @@ pub(crate) fn is_template(text: &str) -> bool {
 
 /// Compiles a value. Errors in expressions go to the report; `None` means there were some.
 pub(crate) fn compile(report: &mut Report, node: &Node) -> Option<Compiled> {
+    // Most values are that; they are weighed once and not on each level.
+    if let Some(value) = node.literal() {
+        return Some(constant(value));
+    }
     Some(match &node.tree {
         Tree::Scalar(Value::String(text)) if is_template(text) => match compile_text(report, node.span, text)? {
             Ok(template) => Compiled::Template(Rc::new(template)),

@@ -8,7 +8,7 @@ use crate::example::EXAMPLE;
 
 fn lint(text: &str) -> String {
     let file = PipelineFile::from_text("pipeline.yaml", text).unwrap();
-    file.lint(&Kinds::new(), &Options::default()).unwrap().render()
+    file.lint(&Kinds::new(), &Options::default()).unwrap().1.render()
 }
 
 #[test]
@@ -54,7 +54,7 @@ nodes:
   e: { kind: export, needs: { items: \"t[*].left\" } }
 ";
     let file = PipelineFile::from_text("pipeline.yaml", text).unwrap();
-    let problems = file.lint(&Kinds::new(), &Options::default()).unwrap_err();
+    let problems = file.lint(&Kinds::new(), &Options::default()).map(|(_, warnings)| warnings).unwrap_err();
     assert!(problems.render().contains("pddflow::pipeline::invalid_range"), "{}", problems.render());
 }
 
