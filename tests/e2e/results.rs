@@ -60,6 +60,7 @@ fn what_became_of_results_is_undone() {
     ];
     for (number, edit) in edits.into_iter().enumerate() {
         edit();
+        sleep(SETTLES);
         assert_ne!(place.files("results"), results, "edit {number}");
         assert_eq!(run(&place).nodes("node_started"), Vec::<String>::new());
         assert_eq!(place.files("results"), results, "edit {number}");
@@ -99,6 +100,7 @@ fn an_artifact_that_somebody_wrote_over_is_made_again() {
         place.write(&name, bytes.iter().map(|byte| byte ^ 1).collect::<Vec<u8>>());
         fs_err::OpenOptions::new().write(true).open(place.path(&name)).unwrap().set_modified(modified).unwrap();
     }
+    sleep(SETTLES);
     let mended = run(&place);
     assert_eq!((mended.nodes("node_started").len(), mended.digests()), (3, before));
     assert_eq!(place.files("results"), results);
