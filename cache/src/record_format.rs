@@ -90,9 +90,12 @@ fn read<Parts: DeserializeOwned>(bytes: &[u8]) -> Result<(Parts, RecordHead), Re
     }
     check_version(bytes)?;
     let file: RecordFile<Parts> = serde_json::from_slice(bytes).map_err(RecordFormatError::Content)?;
+    // Most records have one output, and a large plan has many records.
+    let mut outputs = file.outputs.into_tuple_vec();
+    outputs.shrink_to_fit();
     let head = RecordHead {
         key: file.key,
-        outputs: file.outputs,
+        outputs: LiteMap::from_sorted_store_unchecked(outputs),
         metrics: file.metrics.into_iter().map(|(name, value)| (name, value.0)).collect(),
         seconds: file.seconds.0,
         log: file.log,

@@ -140,8 +140,6 @@ def measured(setup, program, count):
         return first, best(command, folder)
 
 
-# A file has at most a million values.
-MOST_WRITTEN_OUT = 10_000
 # Above these sizes a first run takes longer than the limit, or a no-op minutes.
 MOST = {"dvc": 100, "snakemake": 1000, "turbo": 100}
 
@@ -165,7 +163,7 @@ def details(program, count):
         folder = pathlib.Path(name)
         pddflow(folder, count, program)
         family(folder, count)
-        files = ["family.yaml", "chains.yaml"] if count <= MOST_WRITTEN_OUT else ["family.yaml"]
+        files = ["family.yaml", "chains.yaml"]
         first = fill(folder, [program, "run", files[0], "--jobs", "2", "--quiet"])
         if first is None:
             return None

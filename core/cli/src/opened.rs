@@ -9,6 +9,9 @@ use pddflow_nodes::Library;
 use pddflow_pipeline::{Options, PipelineFile, Plan, PlanNode, Selection};
 use pddflow_runner::Freshness;
 
+/// From so many nodes on, the memory of a file that was planned is worth the time to free it: a tenth of a second.
+const LARGE_PLAN: usize = 20_000;
+
 /// What every command about a pipeline begins with.
 pub(crate) struct Opened {
     pub(crate) library: Library,
@@ -37,8 +40,10 @@ impl Opened {
             // With a broken plugin every use of it is a problem; the cause is the one to show.
             plugin_problem(&library).unwrap_or_else(|| diagnostics.into())
         })?;
-        // The process is about one pipeline; freeing a long file part by part would only take time.
-        std::mem::forget(file);
+        // To free a file part by part takes time, and the process is about one pipeline.
+        if plan.nodes.len() <= LARGE_PLAN {
+            std::mem::forget(file);
+        }
         Ok(Self { library, plan, store: store? })
     }
 

@@ -49,6 +49,8 @@ impl OpenMap {
                 }
             }
         }
+        // Most mappings have one to three keys, and a file has many mappings.
+        self.entries.shrink_to_fit();
         self.entries
     }
 }

@@ -21,7 +21,7 @@ use crate::yaml_error::{self, YAML_SYNTAX};
 /// Deepest nesting of mappings and lists, aliases included. Pipelines need less than ten levels.
 pub(crate) const MAX_DEPTH: usize = 40;
 /// Most values of a file with every alias written out; guards against "billion laughs".
-const MAX_VALUES: u64 = 1_000_000;
+const MAX_VALUES: u64 = 2_000_000;
 /// A long text counts as several values.
 const TEXT_BYTES_PER_VALUE: u64 = 64;
 /// Most keys that `<<` copies; merged mappings are not shared.

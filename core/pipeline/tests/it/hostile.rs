@@ -26,14 +26,14 @@ fn alias_bombs_are_refused() {
         let below = vec![format!("*a{}", level - 1); 9].join(", ");
         text.push_str(&format!("  a{level}: &a{level} [{below}]\n"));
     }
-    assert_snapshot!(first_line(&text), @"error[pddflow::pipeline::yaml_limit]: with its aliases written out, this has more than 1000000 values");
+    assert_snapshot!(first_line(&text), @"error[pddflow::pipeline::yaml_limit]: with its aliases written out, this has more than 2000000 values");
 }
 
 #[test]
 fn alias_bombs_of_text_are_refused() {
     let long = "x".repeat(1 << 20);
     let aliases = vec!["*a"; 100_000].join(", ");
-    assert_snapshot!(first_line(&format!("format: 1\nparams:\n  a: &a {long}\n  b: [{aliases}]\n")), @"error[pddflow::pipeline::yaml_limit]: with its aliases written out, this has more than 1000000 values");
+    assert_snapshot!(first_line(&format!("format: 1\nparams:\n  a: &a {long}\n  b: [{aliases}]\n")), @"error[pddflow::pipeline::yaml_limit]: with its aliases written out, this has more than 2000000 values");
 }
 
 #[test]
