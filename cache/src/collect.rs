@@ -8,7 +8,7 @@
 //! | record | never: it is small, and says why nodes are stale |
 //! | checkpoint | when its work is done, or when it is too old |
 //! | state of finished work | when it is too old; then the oldest first, until a tenth of the size is left |
-//! | unfinished file, sign of a run or claim that nobody holds, damaged file | when it is older than the grace time |
+//! | unfinished file, claim that nobody holds, damaged file | when it is older than the grace time |
 //!
 //! Who used what and when is the caller's knowledge (the journals of runs). A node whose artifact was removed is stale
 //! and runs again when it is needed, so a wrong guess costs time and no result; so does a run that begins meanwhile.
@@ -219,8 +219,7 @@ impl Objects {
             found.extend(self.paths_in(&self.base.join(top), is_unfinished)?);
         }
         let claims = self.paths_in(&self.claims_folder(), |name| name != BYTES_FILE)?;
-        let running = self.runs()?.into_iter().map(|run| self.running_path(&run));
-        found.extend(claims.into_iter().chain(running).filter(|path| !self.disk.is_claimed(path)));
+        found.extend(claims.into_iter().filter(|path| !self.disk.is_claimed(path)));
         Ok(found)
     }
 

@@ -64,6 +64,8 @@ pub(crate) trait Disk: Send + Sync {
     fn claim(&self, path: &Path) -> io::Result<Option<Box<dyn Claimed>>>;
     /// Claims of numbers, in a folder that serves nothing else.
     fn claims(&self, folder: &Path) -> io::Result<Box<dyn Claims>>;
+    /// Whether somebody holds such a number now. Writes nothing.
+    fn is_taken(&self, folder: &Path, number: u64) -> bool;
     /// Whether somebody holds such a file now.
     fn is_claimed(&self, path: &Path) -> bool;
 }

@@ -10,8 +10,8 @@
 //!     states/<64 hex>/<reached>        where finished work of that lineage ended; footer with digest
 //!     collected                        its time: when the store was last collected
 //!     runs/<id>/journal                lines of checked JSON
-//!     runs/<id>/running                locked while the run lives
-//!     claims/bytes                     the byte of a key is locked while it is computed; see `disk/claims.rs`
+//!     claims/bytes                     the byte of a key is locked while it is computed, that of a run while it lives;
+//!                                      see `disk/claims.rs`
 //!     names/<12 hex>.jsonl             last key of each node, by pipeline; advisory
 //!     hints/<12 hex>                   what was noted in order to be quicker the next time; footer with digest
 //!     quarantine/<name>.<unique>       damaged files, kept for inspection

@@ -464,12 +464,12 @@ impl Store for Objects {
         let failed = |error| StoreError::io("beginning a journal", &path, error);
         self.make_folders(parent(&path)).map_err(failed)?;
         let file = self.disk.create(&path, Access::Owner).map_err(failed)?;
-        let running = self.claim_file(&self.running_path(run));
+        let running = self.claim_run(run);
         Ok(Box::new(FileJournal::start(path, (file, running), run)?))
     }
 
     fn is_running(&self, run: &str) -> bool {
-        self.disk.is_claimed(&self.running_path(run))
+        self.is_run_claimed(run)
     }
 
     fn read_journal(&self, run: &str) -> Result<Option<Journal>, StoreError> {

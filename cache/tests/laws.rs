@@ -206,6 +206,8 @@ fn no_unfinished_file_is_left() {
             if entry.file_type().unwrap().is_dir() { folders.push(entry.path()) } else { left.push(name) }
         }
     }
+    // The file of claims stays where claims are bytes of one.
+    left.retain(|name| name != "bytes");
     left.sort();
     assert_eq!(left.len(), 3, "{left:?}");
     assert!(left.iter().all(|name| !name.starts_with('.')), "{left:?}");

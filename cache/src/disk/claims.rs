@@ -7,7 +7,7 @@
 
 use super::{Claimed, Disk};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The file in the folder of claims whose bytes are claimed; it stays.
 pub(crate) const BYTES_FILE: &str = "bytes";
@@ -26,12 +26,17 @@ pub(crate) struct FileClaims<D> {
 
 impl<D: Disk> Claims for FileClaims<D> {
     fn take(&self, number: u64) -> io::Result<Option<Box<dyn Claimed>>> {
-        self.disk.claim(&self.folder.join(format!("{number:016x}")))
+        self.disk.claim(&file_of(&self.folder, number))
     }
 }
 
+/// The file of a number.
+pub(super) fn file_of(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:016x}"))
+}
+
 #[cfg(target_os = "linux")]
-pub(super) use bytes::ByteClaims;
+pub(super) use bytes::{ByteClaims, is_byte_taken};
 
 #[cfg(target_os = "linux")]
 mod bytes {
@@ -70,8 +75,7 @@ mod bytes {
     impl Claims for ByteClaims {
         fn take(&self, number: u64) -> io::Result<Option<Box<dyn Claimed>>> {
             let shared = &self.0;
-            // Offsets have a sign, and the byte after the last must have an offset too.
-            let number = number >> 2;
+            let number = offset(number);
             if !lock(&shared.held).insert(number) {
                 return Ok(None);
             }
@@ -87,14 +91,29 @@ mod bytes {
 
     impl Shared {
         fn set(&self, kind: i32, number: u64) -> Result<(), Errno> {
-            let byte = libc::flock {
-                l_type: kind as libc::c_short,
-                l_whence: libc::SEEK_SET as libc::c_short,
-                l_start: number as libc::off_t,
-                l_len: 1,
-                l_pid: 0,
-            };
-            fcntl(&self.file, FcntlArg::F_OFD_SETLK(&byte)).map(drop)
+            fcntl(&self.file, FcntlArg::F_OFD_SETLK(&byte(kind, number))).map(drop)
+        }
+    }
+
+    /// Whether another open file, of this process or of any, holds the byte of a number.
+    pub(in crate::disk) fn is_byte_taken(folder: &Path, number: u64) -> bool {
+        let Ok(file) = File::options().read(true).open(folder.join(BYTES_FILE)) else { return false };
+        let mut found = byte(libc::F_WRLCK, offset(number));
+        fcntl(&file, FcntlArg::F_OFD_GETLK(&mut found)).is_ok() && i32::from(found.l_type) != libc::F_UNLCK
+    }
+
+    /// Offsets have a sign, and the byte after the last must have an offset too.
+    fn offset(number: u64) -> u64 {
+        number >> 2
+    }
+
+    fn byte(kind: i32, offset: u64) -> libc::flock {
+        libc::flock {
+            l_type: kind as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: offset as libc::off_t,
+            l_len: 1,
+            l_pid: 0,
         }
     }
 

@@ -5,7 +5,7 @@
 //! change that was not made durable, each by its own draw, so that also orders appear that a file system may produce
 //! but seldom does.
 
-use super::claims::{Claims, FileClaims};
+use super::claims::{Claims, FileClaims, file_of};
 use super::{Access, Claimed, Disk, DiskFile, SMALL_BYTES};
 use crate::blob::Blob;
 use crate::stamp::Stamp;
@@ -369,6 +369,10 @@ impl Disk for RamDisk {
 
     fn claims(&self, folder: &Path) -> io::Result<Box<dyn Claims>> {
         Ok(Box::new(FileClaims { disk: self.clone(), folder: folder.to_owned() }))
+    }
+
+    fn is_taken(&self, folder: &Path, number: u64) -> bool {
+        self.is_claimed(&file_of(folder, number))
     }
 
     fn is_claimed(&self, path: &Path) -> bool {

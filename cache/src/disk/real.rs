@@ -6,9 +6,9 @@
 
 #[cfg(target_os = "linux")]
 use super::claims::ByteClaims;
-use super::claims::Claims;
 #[cfg(not(target_os = "linux"))]
 use super::claims::FileClaims;
+use super::claims::{self, Claims};
 use super::{Access, Claimed, Disk, DiskFile, SMALL_BYTES};
 use crate::blob::Blob;
 use crate::stamp::Stamp;
@@ -138,6 +138,16 @@ impl Disk for RealDisk {
     #[cfg(not(target_os = "linux"))]
     fn claims(&self, folder: &Path) -> io::Result<Box<dyn Claims>> {
         Ok(Box::new(FileClaims { disk: Self, folder: folder.to_owned() }))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn is_taken(&self, folder: &Path, number: u64) -> bool {
+        claims::is_byte_taken(folder, number)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn is_taken(&self, folder: &Path, number: u64) -> bool {
+        self.is_claimed(&claims::file_of(folder, number))
     }
 
     fn is_claimed(&self, path: &Path) -> bool {
