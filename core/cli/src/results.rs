@@ -132,12 +132,22 @@ impl<'a> Results<'a> {
 
     /// Writes what does not lie in the folder, also what fresh nodes gave: the folder may have been deleted since.
     pub(crate) fn write(&mut self) -> Result<Vec<Place>, Problem> {
-        let write = |at: usize| {
-            let Trees { folder, unwritten, .. } = &self.trees[at];
+        let unwritten: Vec<usize> =
+            (0..self.trees.len()).filter(|which| !self.trees[*which].unwritten.is_empty()).collect();
+        let write = |which: usize| {
+            let Trees { folder, unwritten, .. } = &self.trees[unwritten[which]];
             let mut write = unwritten.iter().map(|tree| write_tree(tree, folder));
             write.try_for_each(|written| written.map_err(|error| unwritable(folder, &error)))
         };
-        parallel_map(self.trees.len(), write).into_iter().collect::<Result<(), Problem>>()?;
+        parallel_map(unwritten.len(), write).into_iter().collect::<Result<(), Problem>>()?;
+        // Read once more, now that all of it is some time old, so that the next run need not. What cannot be read is told
+        // by the run that needs it.
+        let again = |which: usize| self.trees_of(self.trees[unwritten[which]].at).ok().flatten();
+        for (which, again) in unwritten.iter().zip(parallel_map(unwritten.len(), again)) {
+            if let Some(again) = again {
+                self.trees[*which] = again;
+            }
+        }
         self.note();
         let place = |trees: &Trees| Place {
             node: self.opened.plan.nodes[trees.at].id.to_string(),
@@ -147,20 +157,13 @@ impl<'a> Results<'a> {
         Ok(self.trees.iter().map(place).collect())
     }
 
-    /// Notes which results lie in their place now; what was written is read once more for that.
+    /// Notes which results lie in their place now.
     fn note(&mut self) {
-        let again = |at: usize| {
-            let trees = &self.trees[at];
-            let written = !trees.unwritten.is_empty();
-            // What cannot be read now is told by the run that needs it.
-            if written { self.trees_of(trees.at).ok().flatten() } else { None }
-        };
-        let again = parallel_map(self.trees.len(), again);
-        for (trees, again) in self.trees.iter().zip(&again) {
-            let newest = again.as_ref().unwrap_or(trees);
-            if let Some(compared) = &newest.compared {
+        for trees in &mut self.trees {
+            let sign = trees.sign();
+            if let Some(compared) = trees.compared.take() {
                 let node = &self.opened.plan.nodes[trees.at].id;
-                self.in_place.note(node.as_str(), compared.names.clone(), newest.sign());
+                self.in_place.note(node.as_str(), compared.names, sign);
             }
         }
         self.in_place.save(&self.opened.store, &self.opened.plan);
