@@ -55,7 +55,7 @@ pub(crate) struct Objects {
     /// Artifacts whose bytes were checked by this process, and the state of the file at that time.
     verified: Mutex<HashMap<Digest, Stamp>>,
     /// Stamps of artifacts when this process first looked, of those that were settled.
-    seen: Mutex<HashMap<Digest, Stamp>>,
+    pub(crate) seen: Mutex<HashMap<Digest, Stamp>>,
     /// Held while a file gets or loses its name, so that within a process no file is moved away in another's place.
     pub(crate) renaming: Mutex<()>,
     /// Folders that this process knows to survive a loss of power.

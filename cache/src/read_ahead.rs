@@ -41,6 +41,9 @@ impl Objects {
             if keys.len() < LEAST_RECORDS {
                 return;
             }
+            // At once: tables that grow take fresh memory for each size that they go through.
+            lock(&objects.ahead.found).reserve(keys.len());
+            lock(&objects.seen).reserve(keys.len());
             for key in keys {
                 // What cannot be read is met again, and told, by whoever needs it.
                 let head = objects.record_head(&key).ok().flatten();
