@@ -96,12 +96,21 @@ impl Objects {
 
     pub(crate) fn artifact_path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
-        self.base.join("artifacts").join(&hex[..2]).join(&hex)
+        self.path_of(["artifacts", &hex[..2], &hex])
     }
 
     pub(crate) fn record_path(&self, key: &Key) -> PathBuf {
-        let hex = key.hex();
-        self.base.join("records").join(&hex[..2]).join(hex + ".json")
+        let name = key.hex() + ".json";
+        self.path_of(["records", &name[..2], &name])
+    }
+
+    /// A path below `v1`. Asked for twice for each node of a plan, so it takes memory once.
+    fn path_of(&self, names: [&str; 3]) -> PathBuf {
+        let length = names.iter().map(|name| name.len() + 1).sum::<usize>();
+        let mut path = PathBuf::with_capacity(self.base.as_os_str().len() + length);
+        path.push(&self.base);
+        path.extend(names);
+        path
     }
 
     pub(crate) fn checkpoint_path(&self, key: &Key) -> PathBuf {
