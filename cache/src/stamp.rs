@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 const NANOSECONDS: i128 = 1_000_000_000;
 /// Bytes of a stamp.
 const BYTES: usize = 48;
-/// File systems with parts of a second count in steps of at most ten milliseconds.
-const FINE_STEP: Duration = Duration::from_millis(100);
+/// File systems with parts of a second count in steps of at most ten milliseconds; three of them.
+const FINE_STEP: Duration = Duration::from_millis(30);
 /// The others in steps of one or two seconds.
 const COARSE_STEP: Duration = Duration::from_secs(3);
 
