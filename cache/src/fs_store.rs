@@ -170,7 +170,7 @@ impl FsStore {
         self.objects.artifact_path(digest)
     }
 
-    /// The stamp of an artifact when this process first looked whether it is there. None if it is not, or if it may change
+    /// The stamp of an artifact when this process last looked whether it is there. None if it is not, or if it may change
     /// without getting another one; see [`Stamp::is_settled`].
     #[must_use]
     pub fn artifact_stamp(&self, digest: &Digest) -> Option<Stamp> {

@@ -54,7 +54,7 @@ pub(crate) struct Objects {
     pub(crate) base: PathBuf,
     /// Artifacts whose bytes were checked by this process, and the state of the file at that time.
     verified: Mutex<HashMap<Digest, Stamp>>,
-    /// Stamps of artifacts when this process first looked, of those that were settled.
+    /// Stamps of artifacts when this process last looked, of those that were settled.
     pub(crate) seen: Mutex<HashMap<Digest, Stamp>>,
     /// Held while a file gets or loses its name, so that within a process no file is moved away in another's place.
     pub(crate) renaming: Mutex<()>,
@@ -306,7 +306,7 @@ impl Objects {
         Ok(stamp)
     }
 
-    /// The stamp of an artifact when this process first looked, if it is settled.
+    /// The stamp of an artifact when this process last looked, if it is settled.
     pub(crate) fn settled_stamp(&self, digest: &Digest) -> Option<Stamp> {
         let seen = lock(&self.seen).get(digest).copied();
         seen.or_else(|| {

@@ -9,7 +9,7 @@ use pddflow_nodes::Library;
 use pddflow_pipeline::{Options, PipelineFile, Plan, PlanNode, Selection};
 use pddflow_runner::Freshness;
 
-/// From so many nodes on, the memory of a file that was planned is worth the time to free it: a tenth of a second.
+/// From so many nodes on, the memory of a file that was planned is worth more than the time to free it.
 const LARGE_PLAN: usize = 20_000;
 
 /// What every command about a pipeline begins with.
