@@ -87,7 +87,16 @@ fn completed(place: &Place, words: &[&str]) -> Vec<String> {
 #[test]
 fn completions_know_the_nodes_of_the_pipeline() {
     let place = Place::new();
-    assert_eq!(completed(&place, &["pddflow", "run", "smoke.yaml", "da"]), ["data"]);
+    for command in ["run", "plan", "explain", "logs", "show", "export"] {
+        assert_eq!(completed(&place, &["pddflow", command, "smoke.yaml", "da"]), ["data"], "{command}");
+    }
+    for command in ["push", "pull"] {
+        assert_eq!(
+            completed(&place, &["pddflow", "cache", command, "remote", "smoke.yaml", "da"]),
+            ["data"],
+            "{command}"
+        );
+    }
     let found = completed(&place, &["pddflow", "plan", "smoke.yaml", "--only", "eval"]);
     assert!(found.contains(&"eval".to_owned()) && found.len() > 1, "{found:?}");
     assert!(completed(&place, &["pddflow", "run", "none.yaml", "da"]).is_empty());

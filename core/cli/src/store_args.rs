@@ -48,7 +48,7 @@ pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
     /// The node, such as `data` or `distill[3]`
-    #[arg(value_name = "NODE")]
+    #[arg(value_name = "NODE", add = ArgValueCompleter::new(complete::nodes))]
     pub(crate) node: String,
     /// Compare the keys that the node had in two runs
     #[arg(long, num_args = 2, value_names = ["RUN", "RUN"])]
@@ -87,7 +87,7 @@ pub(crate) struct LogsArgs {
     #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
     /// The node, such as `data` or `distill[3]`
-    #[arg(value_name = "NODE")]
+    #[arg(value_name = "NODE", add = ArgValueCompleter::new(complete::nodes))]
     pub(crate) node: String,
     /// The run [default: the last one in which the node ran]
     #[arg(long, value_name = "RUN")]
