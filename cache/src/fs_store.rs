@@ -171,7 +171,7 @@ impl FsStore {
     }
 
     /// The stamp of an artifact when this process last looked whether it is there. None if it is not, or if it may change
-    /// without getting another one; see [`Stamp::is_settled`].
+    /// without getting another one; see [`Stamp::settled`].
     #[must_use]
     pub fn artifact_stamp(&self, digest: &Digest) -> Option<Stamp> {
         self.objects.settled_stamp(digest)

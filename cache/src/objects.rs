@@ -299,8 +299,9 @@ impl Objects {
 
     /// The stamp of an artifact now.
     fn look_at(&self, digest: &Digest) -> io::Result<Stamp> {
+        let now = SystemTime::now();
         let stamp = self.disk.stamp(&self.artifact_path(digest))?;
-        if stamp.is_settled(SystemTime::now()) {
+        if stamp.is_settled(now) {
             lock(&self.seen).insert(*digest, stamp);
         }
         Ok(stamp)

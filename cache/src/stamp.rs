@@ -1,7 +1,6 @@
 //! [`Stamp`]: whether a file is still what it was when it was read.
 
 use std::fs::Metadata;
-use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -24,19 +23,18 @@ pub struct Stamp {
 
 impl Stamp {
     /// The stamp of the file under a name, which is followed if it is a link. To be taken before the file is read: what
-    /// changes it meanwhile then gives it another.
-    ///
-    /// # Errors
-    /// There is none, or the system refuses.
-    pub fn of(path: &Path) -> io::Result<Self> {
-        Ok(Self::new(&fs_err::metadata(path)?))
+    /// changes it from then on gives it another. None if that is not certain, or if there is no such file.
+    #[must_use]
+    pub fn settled(path: &Path) -> Option<Self> {
+        let now = SystemTime::now();
+        let stamp = Self::new(&fs_err::metadata(path).ok()?);
+        stamp.is_settled(now).then_some(stamp)
     }
 
-    /// Whether every later change of the file gives it another stamp. A file that was changed a moment ago may change
-    /// again within the same step of the file system's clock; and some systems do not say when a file was changed, only
-    /// what somebody wants its time to be.
-    #[must_use]
-    pub fn is_settled(&self, now: SystemTime) -> bool {
+    /// Whether every change of the file after `now`, a moment before the stamp was taken, gives it another one. A file that
+    /// was changed just before may change again within the same step of the file system's clock; and some systems do not
+    /// say when a file was changed, only what somebody wants its time to be.
+    pub(crate) fn is_settled(&self, now: SystemTime) -> bool {
         let (modified, changed) = self.changed;
         let step = if changed % NANOSECONDS == 0 { COARSE_STEP } else { FINE_STEP };
         let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_nanos());
@@ -82,16 +80,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs_err::write(&path, "one").unwrap();
-        let first = Stamp::of(&path).unwrap();
-        assert!(!first.is_settled(SystemTime::now()) && first.is_settled(SystemTime::now() + COARSE_STEP));
+        let stamp = || Stamp::new(&fs_err::metadata(&path).unwrap());
+        let first = stamp();
+        assert_eq!(Stamp::settled(&path), None);
         std::thread::sleep(FINE_STEP + COARSE_STEP * u32::from(first.changed.1 % NANOSECONDS == 0));
-        assert!(first.is_settled(SystemTime::now()) && Stamp::of(&path).unwrap() == first);
+        assert_eq!(Stamp::settled(&path), Some(first));
         // As long as before, and with its earlier time of modification.
         let file = fs_err::OpenOptions::new().write(true).open(&path).unwrap();
         let modified = file.metadata().unwrap().modified().unwrap();
         fs_err::write(&path, "two").unwrap();
         file.file().set_times(FileTimes::new().set_modified(modified)).unwrap();
-        let second = Stamp::of(&path).unwrap();
+        let second = stamp();
         assert_eq!((second.length, second.inode, second.changed.0), (first.length, first.inode, first.changed.0));
         assert!(second != first && second.to_bytes() != first.to_bytes());
     }

@@ -5,7 +5,6 @@ use pddflow_cache::{Digest, FsStore, Stamp};
 use pddflow_pipeline::Plan;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::time::SystemTime;
 
 /// So many nodes that are not in the plan are remembered beside as many as it has: another run may choose those.
 const MOST_OTHERS: usize = 1_000;
@@ -70,13 +69,12 @@ impl InPlace {
 pub(crate) struct Sign {
     bytes: Vec<u8>,
     settled: bool,
-    now: SystemTime,
 }
 
 impl Sign {
     /// Begins with the artifacts of a node.
     pub(crate) fn new<'a>(store: &FsStore, artifacts: impl IntoIterator<Item = &'a Digest>) -> Self {
-        let mut sign = Self { bytes: Vec::new(), settled: true, now: SystemTime::now() };
+        let mut sign = Self { bytes: Vec::new(), settled: true };
         for digest in artifacts {
             sign.bytes.extend(digest.as_bytes());
             sign.take(store.artifact_stamp(digest));
@@ -86,7 +84,7 @@ impl Sign {
 
     /// Takes in a file.
     pub(crate) fn add(&mut self, path: &Path) {
-        self.take(Stamp::of(path).ok().filter(|stamp| stamp.is_settled(self.now)));
+        self.take(Stamp::settled(path));
     }
 
     fn take(&mut self, stamp: Option<Stamp>) {
