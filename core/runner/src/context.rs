@@ -1,12 +1,10 @@
 //! [`NodeContext`]: what a running node may use besides its inputs.
 
 use crate::cancel::{Cancel, CancelLevel};
-use crate::desk::Lineage;
 use crate::error::NodeError;
 use crate::event::{Progress, RunEvent};
+use crate::lineage::Lineage;
 use crate::watch::Watch;
-use crate::worker::Message;
-use crossbeam_channel::Sender;
 use pddflow_cache::{Digest, Key, Store};
 use pddflow_pipeline::NodeId;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,6 +14,9 @@ use std::time::{Duration, Instant};
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(50);
 /// A record keeps this many lines of what its node said; the events have them all.
 const MOST_LOG_LINES: usize = 1_000;
+
+/// Where the events of a node go.
+type Tell<'a> = &'a (dyn Fn(RunEvent) + Sync);
 
 /// What a running node may use. Everything here may be called from any thread.
 pub struct NodeContext<'a> {
@@ -28,8 +29,7 @@ pub struct NodeContext<'a> {
     deadline: Option<Instant>,
     /// Nodes that differ only in how far they go, if the kind says so.
     lineage: Option<Lineage>,
-    /// None outside a run.
-    messages: Option<&'a Sender<Message>>,
+    tell: Tell<'a>,
     state: Mutex<State>,
 }
 
@@ -48,7 +48,7 @@ impl<'a> NodeContext<'a> {
         key: Key,
         cancel: &Cancel,
         checkpoint_seconds: f64,
-        messages: Option<&'a Sender<Message>>,
+        tell: Tell<'a>,
     ) -> Self {
         let state = State {
             log: Vec::new(),
@@ -66,7 +66,7 @@ impl<'a> NodeContext<'a> {
             deadline: None,
             lineage: None,
             checkpoint_interval: Duration::try_from_secs_f64(checkpoint_seconds.max(0.0)).unwrap_or(Duration::MAX),
-            messages,
+            tell,
             state: Mutex::new(state),
         }
     }
@@ -91,7 +91,7 @@ impl<'a> NodeContext<'a> {
     /// stops when `cancel` says so.
     #[must_use]
     pub fn detached(store: &'a dyn Store, node: &'a NodeId, key: Key, cancel: &Cancel) -> Self {
-        Self::new(store, node, key, cancel, f64::INFINITY, None)
+        Self::new(store, node, key, cancel, f64::INFINITY, &|_| {})
     }
 
     /// Where artifacts are put and read.
@@ -130,26 +130,26 @@ impl<'a> NodeContext<'a> {
         state.progress_told = Some(now);
         drop(state);
         let Progress { done, total, unit, loss } = progress;
-        self.tell(RunEvent::Progress { node: self.node.clone(), done, total, unit, loss });
+        (self.tell)(RunEvent::Progress { node: self.node.clone(), done, total, unit, loss });
     }
 
     /// A point of a curve, for those who watch. Curves that are to be kept belong into an artifact.
     pub fn metric(&self, name: &str, step: u64, value: f64) {
-        self.tell(RunEvent::Metric { node: self.node.clone(), name: name.to_owned(), step, value });
+        (self.tell)(RunEvent::Metric { node: self.node.clone(), name: name.to_owned(), step, value });
     }
 
     /// Says something. It is kept in the record and said again whenever the node is fresh.
     pub fn log(&self, text: impl Into<String>) {
         let text = text.into();
         self.keep(text.clone());
-        self.tell(RunEvent::Log { node: self.node.clone(), text });
+        (self.tell)(RunEvent::Log { node: self.node.clone(), text });
     }
 
     /// Warns of something. Kept like [`Self::log`].
     pub fn warn(&self, text: impl Into<String>) {
         let text = text.into();
         self.keep(format!("warning: {text}"));
-        self.tell(RunEvent::Warning { node: Some(self.node.clone()), text });
+        (self.tell)(RunEvent::Warning { node: Some(self.node.clone()), text });
     }
 
     /// What [`Self::save_checkpoint`] last stored under this key, also in an earlier run. If there is none: what
@@ -182,7 +182,7 @@ impl<'a> NodeContext<'a> {
         let Some(Lineage { key, wanted, .. }) = self.lineage else { return };
         if let Err(error) = self.watch.put_state(&key, wanted, bytes) {
             let text = format!("going further will mean starting over: {}", NodeError::from(error).to_failure());
-            self.tell(RunEvent::Warning { node: Some(self.node.clone()), text });
+            (self.tell)(RunEvent::Warning { node: Some(self.node.clone()), text });
         }
     }
 
@@ -211,7 +211,7 @@ impl<'a> NodeContext<'a> {
         if !std::mem::replace(&mut state.checkpoint_failed, true) {
             drop(state);
             let text = format!("no checkpoint: {}; {}", NodeError::from(error.clone()).to_failure(), error.help());
-            self.tell(RunEvent::Warning { node: Some(self.node.clone()), text });
+            (self.tell)(RunEvent::Warning { node: Some(self.node.clone()), text });
         }
         Ok(())
     }
@@ -230,13 +230,6 @@ impl<'a> NodeContext<'a> {
         if state.log.len() < MOST_LOG_LINES { state.log.push(text) } else { state.log_dropped += 1 }
     }
 
-    pub(crate) fn tell(&self, event: RunEvent) {
-        if let Some(messages) = self.messages {
-            // Fails only when the run itself has been torn down; nobody is left to be told.
-            let _ = messages.send(Message::Event(event));
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -245,21 +238,20 @@ impl<'a> NodeContext<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crossbeam_channel::unbounded;
     use pddflow_cache::RamStore;
-
-    fn count(events: &crossbeam_channel::Receiver<Message>) -> usize {
-        events.try_iter().count()
-    }
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn progress_is_thinned_out_but_the_end_is_told() {
-        let (store, node, (sender, events)) = (RamStore::new(), NodeId::new("n"), unbounded());
-        let context = NodeContext::new(&store, &node, Key::from_bytes([1; 32]), &Cancel::new(), 60.0, Some(&sender));
+        let (store, node, told) = (RamStore::new(), NodeId::new("n"), AtomicUsize::new(0));
+        let tell = |_| {
+            told.fetch_add(1, Ordering::Relaxed);
+        };
+        let context = NodeContext::new(&store, &node, Key::from_bytes([1; 32]), &Cancel::new(), 60.0, &tell);
         for done in 1..=1_000 {
             context.progress(Progress { done, total: 1_000, unit: "iterations", loss: None });
         }
-        let told = count(&events);
+        let told = told.into_inner();
         assert!((2..100).contains(&told), "{told}");
     }
 
@@ -267,7 +259,7 @@ mod tests {
     fn checkpoints_follow_interval_and_cancel() {
         let (store, node, cancel) = (RamStore::new(), NodeId::new("n"), Cancel::new());
         let key = Key::from_bytes([1; 32]);
-        let always = NodeContext::new(&store, &node, key, &cancel, 0.0, None);
+        let always = NodeContext::new(&store, &node, key, &cancel, 0.0, &|_| {});
         let never = NodeContext::detached(&store, &node, key, &cancel);
         assert!(always.checkpoint_due() && !never.checkpoint_due());
         assert_eq!(never.checkpoint().unwrap(), None);
@@ -281,12 +273,15 @@ mod tests {
 
     #[test]
     fn a_full_disk_does_not_stop_work_that_only_wants_a_checkpoint() {
-        let (store, node, (sender, events)) = (RamStore::new(), NodeId::new("n"), unbounded());
-        let context = NodeContext::new(&store, &node, Key::from_bytes([1; 32]), &Cancel::new(), 0.0, Some(&sender));
+        let (store, node, told) = (RamStore::new(), NodeId::new("n"), AtomicUsize::new(0));
+        let tell = |_| {
+            told.fetch_add(1, Ordering::Relaxed);
+        };
+        let context = NodeContext::new(&store, &node, Key::from_bytes([1; 32]), &Cancel::new(), 0.0, &tell);
         store.set_capacity(Some(0));
         context.save_checkpoint(b"state").unwrap();
         context.save_checkpoint(b"state").unwrap();
-        assert_eq!(count(&events), 1);
+        assert_eq!(told.into_inner(), 1);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! [`explain`]: everything about why one node is as it is.
 
-use crate::desk::{Desk, Found};
-use crate::freshness::{Freshness, freshness};
+use crate::freshness::{Found, Freshness, FreshnessChecker, freshness};
 use crate::kinds::Kinds;
 use crate::reason::{self, StaleReason};
 use pddflow_cache::{Key, KeyPart, Record, RecordHead, Store};
@@ -36,26 +35,26 @@ pub struct Explanation {
 #[must_use]
 pub fn explain(plan: &Plan, kinds: &dyn Kinds, store: &dyn Store, at: usize) -> Explanation {
     let wanted = ancestors(plan, at);
-    let desk = Desk::of_some(plan, kinds, store, |node| wanted[node]);
+    let checker = FreshnessChecker::of_some(plan, kinds, store, |node| wanted[node]);
     let mut records: Vec<Option<Arc<RecordHead>>> = vec![None; plan.nodes.len()];
     let mut states = Vec::new();
     for node in (0..=at).filter(|node| wanted[*node]) {
-        let state = freshness(&desk, node, &records).unwrap_or_else(|error| Freshness::Invalid { error });
+        let state = freshness(&checker, node, &records).unwrap_or_else(|error| Freshness::Invalid { error });
         if let Freshness::Fresh { record, .. } = &state {
             records[node] = Some(Arc::clone(record));
         }
         states.push((plan.nodes[node].id.clone(), state));
     }
     let (node, state) = states.pop().unwrap_or_else(|| unreachable!("a node is its own ancestor"));
-    let known = desk.waits_for(at, &records).is_empty();
-    let assessed = if known { desk.assess(at, &records).ok() } else { None };
+    let known = checker.waits_for(at, &records).is_empty();
+    let assessed = if known { checker.assess(at, &records).ok() } else { None };
     let parts = match &assessed {
-        Some(_) => desk.parts(at, &records),
-        None => desk.own_parts(at),
+        Some(_) => checker.parts(at, &records),
+        None => checker.own_parts(at),
     };
-    let last = desk.last_record(at);
+    let last = checker.last_record(at);
     let (changes, unchanged) = match &last {
-        Some(last) => compared(&last.parts, &parts, known, |port| desk.names_at(at, port)),
+        Some(last) => compared(&last.parts, &parts, known, |port| checker.names_at(at, port)),
         None => (Vec::new(), Vec::new()),
     };
     let lacks = assessed.map(|assessed| assessed.found);
@@ -68,7 +67,7 @@ pub fn explain(plan: &Plan, kinds: &dyn Kinds, store: &dyn Store, at: usize) -> 
     }
     let own = |(_, state): &(NodeId, Freshness)| matches!(state, Freshness::Stale { .. } | Freshness::Invalid { .. });
     let causes = if known { Vec::new() } else { states.into_iter().filter(own).collect() };
-    Explanation { node, state, last_key: desk.last_key(at), last, parts, changes, unchanged, causes }
+    Explanation { node, state, last_key: checker.last_key(at), last, parts, changes, unchanged, causes }
 }
 
 /// What differs between the keys of two records, such as those of one node in two runs: every change.

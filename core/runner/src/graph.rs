@@ -1,9 +1,7 @@
-//! Who comes before whom in a plan, and what runs first.
+//! Which node needs which, and how long the way from each to the end is.
 
 use crate::error::RunError;
 use pddflow_pipeline::Plan;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
 /// Assumed for nodes that never ran.
 const UNKNOWN_SECONDS: f64 = 1.0;
@@ -46,38 +44,15 @@ impl Graph {
     }
 }
 
-/// Nodes that could run: largest priority first, then longest path, then in the order of the plan.
-#[derive(Default)]
-pub(crate) struct Ready(BinaryHeap<(i32, u64, Reverse<usize>)>);
-
-impl Ready {
-    pub(crate) fn push(&mut self, priority: i32, path: u64, at: usize) {
-        self.0.push((priority, path, Reverse(at)));
-    }
-
-    pub(crate) fn pop(&mut self) -> Option<usize> {
-        self.0.pop().map(|(_, _, Reverse(at))| at)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_path_comes_first_and_ties_keep_the_plan_s_order() {
+    fn a_path_is_as_long_as_what_comes_after() {
         let graph =
             Graph { before: vec![vec![], vec![], vec![1], vec![]], after: vec![vec![], vec![2], vec![], vec![]] };
         let seconds = [Some(1.5), Some(1.0), None, Some(f64::NAN)];
-        let paths = graph.critical_paths(|at| seconds[at]);
-        let mut ready = Ready::default();
-        for at in [3, 2, 1, 0] {
-            ready.push(0, paths[at], at);
-        }
-        let order: Vec<usize> = std::iter::from_fn(|| ready.pop()).collect();
-        assert_eq!(order, [1, 0, 2, 3]);
-        ready.push(0, 9, 0);
-        ready.push(1, 1, 1);
-        assert_eq!(ready.pop(), Some(1));
+        assert_eq!(graph.critical_paths(|at| seconds[at]), [1_500_001, 2_000_002, 1_000_001, 1_000_001]);
     }
 }

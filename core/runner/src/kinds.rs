@@ -2,10 +2,12 @@
 
 use crate::context::NodeContext;
 use crate::error::NodeError;
-use pddflow_cache::{Digest, KeyPart};
+use crate::key::{FORMAT, KIND, WITH, is_reserved};
+use pddflow_cache::{Digest, KEY_FORMAT, KeyPart};
 use pddflow_pipeline::{NodeId, PlanNode};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Knows how to compute nodes.
 pub trait Kinds: Send + Sync {
@@ -32,6 +34,13 @@ pub trait Kinds: Send + Sync {
     fn growing(&self, node: &PlanNode) -> Option<Growing> {
         let _ = node;
         None
+    }
+
+    /// How much memory a node takes while it runs, in bytes, where its `resources` do not say: a guess on the large
+    /// side, by which the runner keeps the nodes that run at once within the memory that there is. 0 is next to nothing.
+    fn memory_bytes(&self, node: &PlanNode) -> u64 {
+        let _ = node;
+        0
     }
 
     /// Computes a node. Every artifact must have been put into [`NodeContext::store`]. Called on a worker thread that
@@ -81,4 +90,27 @@ pub struct Outputs {
     pub artifacts: BTreeMap<String, Digest>,
     /// Final value of each metric.
     pub metrics: BTreeMap<String, f64>,
+}
+
+/// The parts that are known before anything runs; `with` only if it is not what the plan holds.
+pub(crate) fn base_parts(node: &PlanNode, kinds: &dyn Kinds) -> Result<Vec<KeyPart>, NodeError> {
+    let ask = || Ok((kinds.key_parts(node)?, kinds.key_with(node)));
+    let (mut parts, with) = catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|payload| {
+        let text = panic_text(payload.as_ref());
+        Err(NodeError::internal(format!("the kind `{}` panicked while its key was made: {text}", node.kind)))
+    })?;
+    if let Some(part) = parts.iter().find(|part| is_reserved(&part.name)) {
+        let (kind, name) = (&node.kind, &part.name);
+        return Err(NodeError::internal(format!("the kind `{kind}` uses the reserved key part `{name}`")));
+    }
+    parts.extend(with.map(|with| KeyPart::new(WITH, with)));
+    parts.push(KeyPart::new(FORMAT, KEY_FORMAT.into()));
+    parts.push(KeyPart::new(KIND, node.kind.as_str().into()));
+    Ok(parts)
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("it said nothing")
 }

@@ -29,11 +29,11 @@
 //! | module | what |
 //! |---|---|
 //! | `key` | the table of what enters a key |
-//! | `desk`, `freshness`, `reason` | fresh or stale, and why |
+//! | `freshness`, `reason` | fresh or stale, and why |
 //! | `explain`, `history` | one node in depth; what past runs did |
-//! | `execute` | the one thread that owns the state of a run; with `graph`, `execute::repair`, `execute::finish` |
-//! | `worker`, `context`, `watch` | the threads that run nodes, and what a node may use |
-//! | `event`, `teller`, `summary`, `error` | what is told, to whom |
+//! | `execute` | the one thread that owns the state of a run; with `graph`, `queue`, `resources` |
+//! | `worker`, `context`, `lineage`, `watch` | the threads that run nodes, and what a node may use |
+//! | `event`, `event_log`, `summary`, `error` | what is told, to whom |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
 
 pub use pddflow_cache as cache;
@@ -41,9 +41,9 @@ pub use pddflow_pipeline as pipeline;
 
 mod cancel;
 mod context;
-mod desk;
 mod error;
 mod event;
+mod event_log;
 mod execute;
 mod explain;
 mod freshness;
@@ -51,12 +51,13 @@ mod graph;
 mod history;
 mod key;
 mod kinds;
+mod lineage;
 mod parallel;
+mod queue;
 mod reason;
 mod resources;
 mod settings;
 mod summary;
-mod teller;
 mod watch;
 mod worker;
 

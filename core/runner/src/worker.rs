@@ -5,11 +5,10 @@
 
 use crate::cancel::Cancel;
 use crate::context::NodeContext;
-use crate::desk::Lineage;
 use crate::error::{NodeError, NodeFailure, RunError};
 use crate::event::RunEvent;
-use crate::key::{base_parts, panic_text};
-use crate::kinds::{Inputs, Kinds, Outputs};
+use crate::kinds::{Inputs, Kinds, Outputs, base_parts, panic_text};
+use crate::lineage::Lineage;
 use crate::settings::Settings;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use pddflow_cache::{ClaimGuard, Digest, Key, KeyPart, Record, RecordHead, Store};
@@ -129,7 +128,9 @@ fn carry_out(shared: Shared<'_>, job: Job<'_>, messages: &Sender<Message>) -> Do
     let Shared { kinds, store, settings, cancel } = shared;
     let started = Instant::now();
     let (at, key, node) = (job.at, job.key, job.node);
-    let context = NodeContext::new(store, &node.id, key, cancel, settings.checkpoint_seconds, Some(messages))
+    // Fails only when the run itself has been torn down; nobody is left to be told.
+    let tell = |event| drop(messages.send(Message::Event(event)));
+    let context = NodeContext::new(store, &node.id, key, cancel, settings.checkpoint_seconds, &tell)
         .with_timeout(node.settings.timeout)
         .with_lineage(job.lineage);
     let result = catch_unwind(AssertUnwindSafe(|| kinds.run(node, &job.inputs, &context)))
@@ -156,7 +157,7 @@ fn carry_out(shared: Shared<'_>, job: Job<'_>, messages: &Sender<Message>) -> Do
         && let Err(error) = store.clear_checkpoint(&key)
     {
         let text = format!("an old checkpoint stays behind: {error}");
-        let _ = messages.send(Message::Event(RunEvent::Warning { node: Some(node.id.clone()), text }));
+        tell(RunEvent::Warning { node: Some(node.id.clone()), text });
     }
     // Only now: whoever waits for the claim looks for the record next.
     drop(job.claim);

@@ -12,7 +12,7 @@ use pddflow_runner::{
 use serde_json::json;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// A kind that does what its parameters say: `fails` so many times first, `waits` for that many milliseconds or until it
@@ -52,6 +52,10 @@ impl Scripted {
 impl Kinds for Scripted {
     fn key_parts(&self, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
         Ok(vec![KeyPart::new("name", json!(node.id.as_str()))])
+    }
+
+    fn memory_bytes(&self, node: &PlanNode) -> u64 {
+        node.with["memory"].as_u64().unwrap_or(0)
     }
 
     fn run(&self, node: &PlanNode, _: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
@@ -209,6 +213,59 @@ fn nodes_run_at_once_only_as_far_as_resources_go() {
     };
     assert_eq!(most(&pool, capacity()), 2);
     assert!(most(&|_| {}, capacity()) > 3);
+}
+
+#[test]
+fn memory_that_a_kind_expects_counts_where_the_node_says_nothing() {
+    let names: Vec<String> = (0..8).map(|at| format!("n{at}")).collect();
+    let lines: Vec<_> = names.iter().map(|name| (name.as_str(), json!({"waits": 15, "memory": 40}), vec![])).collect();
+    let most = |memory: Option<u64>| {
+        let mut plan = plan_of(&lines);
+        plan.nodes.iter_mut().for_each(|node| node.settings.resources.memory_bytes = memory.unwrap_or(0));
+        let ended = carry_out(&plan, 8, Capacity { cpus: 64, memory_bytes: 100, gpus: 1 });
+        assert!(ended.summary.succeeded());
+        *ended.kinds.most.lock().unwrap()
+    };
+    assert_eq!(most(None), 2);
+    assert_eq!(most(Some(90)), 1);
+}
+
+/// A kind whose nodes that need a GPU end only once a node that needs none has run.
+#[derive(Default)]
+struct Gate {
+    open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Kinds for Gate {
+    fn key_parts(&self, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+        Ok(vec![KeyPart::new("name", json!(node.id.as_str()))])
+    }
+
+    fn run(&self, node: &PlanNode, _: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
+        let mut open = self.open.lock().unwrap();
+        if node.settings.resources.gpus == 0 {
+            *open = true;
+            self.opened.notify_all();
+        }
+        let limit = Duration::from_secs(20);
+        if !*self.opened.wait_timeout_while(open, limit, |open| !*open).unwrap().0 {
+            return Err(NodeError::new("pddflow::nodes::toy", "no other node ran meanwhile"));
+        }
+        let digest = context.store().put(node.id.as_str().as_bytes())?;
+        Ok(Outputs { artifacts: BTreeMap::from([("out".to_owned(), digest)]), metrics: BTreeMap::new() })
+    }
+}
+
+#[test]
+fn three_hundred_nodes_that_wait_for_a_gpu_do_not_hold_back_one_that_needs_none() {
+    let names: Vec<String> = (0..301).map(|at| format!("n{at}")).collect();
+    let lines: Vec<_> = names.iter().map(|name| (name.as_str(), json!({}), vec![])).collect();
+    let mut plan = plan_of(&lines);
+    plan.nodes.iter_mut().take(300).for_each(|node| node.settings.resources.gpus = 1);
+    let (kinds, store) = (Gate::default(), RamStore::new());
+    let summary = run(&plan, &kinds, &store, &jobs(2), &Cancel::new(), &drop).unwrap();
+    assert!(summary.succeeded(), "{:?}", summary.nodes[0].error);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Sharing work with other runs on the same store: a node runs only if no other process is computing its key.
 
-use super::{Execution, Stage};
+use super::execution::{Execution, Stage};
 use crate::event::RunEvent;
 use crate::summary::Outcome;
 use pddflow_cache::{Claim, ClaimGuard, Key, RecordHead};
@@ -29,7 +29,7 @@ impl Execution<'_, '_> {
             Turn::Theirs => {
                 if self.elsewhere.insert(at) {
                     let node = self.plan.nodes[at].id.clone();
-                    self.teller.tell(RunEvent::NodeWaiting { node, key });
+                    self.log.tell(RunEvent::NodeWaiting { node, key });
                 }
                 self.polled.push(at);
             }

@@ -1,6 +1,6 @@
 //! The end of a run: who was skipped and why, what is remembered, the summary.
 
-use super::{Execution, Stage};
+use super::execution::{Execution, Node, Stage};
 use crate::error::NodeError;
 use crate::event::{RunEvent, SkipReason};
 use crate::summary::{NodeSummary, Outcome, Summary};
@@ -18,19 +18,19 @@ impl Execution<'_, '_> {
         self.remember();
         if let Err(error) = self.shared.store.settle() {
             let help = error.help();
-            self.teller.warn(format!("{}; {help}", NodeError::from(error).to_failure()));
+            self.log.warn(format!("{}; {help}", NodeError::from(error).to_failure()));
         }
         self.pass_warnings_on();
         let count = |outcome| self.nodes.iter().filter(|node| node.stage == Stage::Done(outcome)).count();
         let [fresh, ran, failed, skipped] =
             [Outcome::Fresh, Outcome::Ran, Outcome::Failed, Outcome::Skipped].map(count);
-        let (cancelled, seconds) = (self.shared.cancel.requested(), self.teller.seconds());
-        self.teller.tell(RunEvent::RunFinished { fresh, ran, failed, skipped, cancelled, seconds });
+        let (cancelled, seconds) = (self.shared.cancel.requested(), self.log.seconds());
+        self.log.tell(RunEvent::RunFinished { fresh, ran, failed, skipped, cancelled, seconds });
         // The journal of a no-op run is not worth the time of a sync.
         if ran + failed > 0 {
-            self.teller.sync();
+            self.log.sync();
         } else {
-            self.teller.flush();
+            self.log.flush();
         }
         let nodes = self.node_summaries();
         Summary { run, fresh, ran, failed, skipped, tolerated, cancelled, seconds, nodes }
@@ -66,7 +66,7 @@ impl Execution<'_, '_> {
         self.nodes[at].stage = Stage::Done(Outcome::Skipped);
         self.records[at] = None;
         let node = self.plan.nodes[at].id.clone();
-        self.teller.tell(RunEvent::NodeSkipped { node, because });
+        self.log.tell(RunEvent::NodeSkipped { node, because });
     }
 
     /// Notes the keys of nodes whose key is another than last time.
@@ -78,13 +78,13 @@ impl Execution<'_, '_> {
         let keys: Vec<(&str, Key)> = changed.iter().map(|(at, key)| (self.plan.nodes[*at].id.as_str(), *key)).collect();
         if let Err(error) = self.shared.store.remember(&self.plan.name, &keys) {
             let failure = NodeError::from(error).to_failure();
-            self.teller.warn(format!("the next run cannot say why nodes are stale: {failure}"));
+            self.log.warn(format!("the next run cannot say why nodes are stale: {failure}"));
         }
     }
 
     fn node_summaries(self) -> Vec<NodeSummary> {
         let ended = self.nodes.into_iter().zip(self.records).zip(&self.plan.nodes);
-        let summary = |((node, record), planned): ((super::Node, _), &pddflow_pipeline::PlanNode)| NodeSummary {
+        let summary = |((node, record), planned): ((Node, _), &pddflow_pipeline::PlanNode)| NodeSummary {
             node: planned.id.clone(),
             outcome: match node.stage {
                 Stage::Done(outcome) => outcome,

@@ -2,7 +2,7 @@
 //! several artifacts at a port runs on those whose makers did not fail, such as a table over many results. Its key holds
 //! just these, so that it runs again once the others are there. A port left without any artifact still stops its node.
 
-use super::{Execution, Stage};
+use super::execution::{Execution, Stage};
 use crate::event::{RunEvent, SkipReason};
 use crate::summary::Outcome;
 
@@ -46,7 +46,7 @@ impl Execution<'_, '_> {
         if !lost.is_empty() {
             let names: Vec<&str> = lost.iter().map(|up| plan.nodes[*up].id.as_str()).collect();
             let text = format!("goes on without {}, which did not give a result", names.join(", "));
-            self.teller.tell(RunEvent::Warning { node: Some(plan.nodes[at].id.clone()), text });
+            self.log.tell(RunEvent::Warning { node: Some(plan.nodes[at].id.clone()), text });
         }
         false
     }

@@ -5,7 +5,7 @@
 //! node gives the same bytes for the same key, everything that was done with the earlier copy stays valid; if it does
 //! not, a warning says so.
 
-use super::{Execution, Stage};
+use super::execution::{Execution, Stage};
 use crate::error::NodeFailure;
 use crate::reason::StaleReason;
 use pddflow_cache::{Digest, Key, RecordHead};
@@ -36,7 +36,7 @@ impl Execution<'_, '_> {
     /// After [`Self::repair`]: the reader goes back, and so do the nodes that waited for its result.
     pub(super) fn release(&mut self, at: usize, key: Key, failure: &NodeFailure) {
         let reader = &self.plan.nodes[at].id;
-        self.teller.warn(format!("an artifact that `{reader}` needs is made again: {failure}"));
+        self.log.warn(format!("an artifact that `{reader}` needs is made again: {failure}"));
         for node in self.twins.remove(&key).unwrap_or_default().into_iter().chain([at]) {
             self.nodes[node].stage = Stage::Waiting;
             if self.nodes[node].missing == 0 {
@@ -51,7 +51,7 @@ impl Execution<'_, '_> {
             && now != Some(&earlier.outputs)
         {
             let node = &self.plan.nodes[at].id;
-            self.teller.warn(format!(
+            self.log.warn(format!(
                 "`{node}` gave other bytes when it ran again for a damaged artifact: its kind is not deterministic; \
                  nodes that already used the earlier bytes keep their results until the next run"
             ));

@@ -2,7 +2,7 @@
 //!
 //! While it waits it keeps its key, so that nodes with the same key wait for it and do not run at once in its place.
 
-use super::{Execution, Stage};
+use super::execution::{Execution, Stage};
 use crate::error::NodeFailure;
 use crate::event::RunEvent;
 use pddflow_cache::Key;
@@ -23,7 +23,7 @@ impl Execution<'_, '_> {
         }
         self.nodes[at].attempts = attempt;
         let wait = retries.wait_before(attempt);
-        self.teller.tell(RunEvent::NodeRetrying {
+        self.log.tell(RunEvent::NodeRetrying {
             node: node.id.clone(),
             attempt,
             of: retries.times,

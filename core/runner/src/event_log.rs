@@ -1,4 +1,4 @@
-//! [`Teller`]: passes events on, and writes those worth keeping into the journal.
+//! [`EventLog`]: passes events on, and writes those worth keeping into the journal.
 //!
 //! A journal line is the event as JSON with `at`, the seconds since the start of the run, as its first member. Left
 //! out to keep journals small: points of curves, most of the progress, and what a fresh node's record says anyway.
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// The progress of a node is noted so often, for those who ask about a run that is going on.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
-pub(crate) struct Teller<'a> {
+pub(crate) struct EventLog<'a> {
     events: &'a dyn Fn(RunEvent),
     journal: Option<Box<dyn JournalWriter>>,
     started: Instant,
@@ -20,7 +20,7 @@ pub(crate) struct Teller<'a> {
     noted: HashMap<NodeId, Instant>,
 }
 
-impl<'a> Teller<'a> {
+impl<'a> EventLog<'a> {
     pub(crate) fn new(events: &'a dyn Fn(RunEvent), journal: Option<Box<dyn JournalWriter>>) -> Self {
         Self { events, journal, started: Instant::now(), noted: HashMap::new() }
     }

@@ -1,12 +1,13 @@
-//! [`Desk`]: everything that can be asked about a node's key and record. Shared by `plan` and `run`.
+//! [`FreshnessChecker`]: everything that can be asked about a node's key and record. Shared by `plan` and `run`.
 //!
 //! What does not depend on other nodes (a node's own key parts, the record under the key that it had last time) is
 //! looked up beforehand on several threads, and so is the key that it has if the nodes before it give what they gave last
 //! time. The walk over the plan then mostly compares.
 
 use crate::error::{NodeError, NodeFailure};
-use crate::key::{base_parts, input_parts, lineage_key, node_key, node_parts};
-use crate::kinds::{Artifact, Growing, Inputs, Kinds};
+use crate::key::{input_parts, lineage_key, node_key, node_parts};
+use crate::kinds::{Artifact, Growing, Inputs, Kinds, base_parts};
+use crate::lineage::Lineage;
 use crate::parallel::parallel_map;
 use crate::reason::{self, StaleReason};
 use pddflow_cache::{Digest, Key, KeyPart, Lookup, Record, RecordHead, Store, StoreError};
@@ -43,24 +44,7 @@ pub(crate) struct Assessed {
     pub(crate) found: Found,
 }
 
-/// Nodes that differ only in how far they go.
-#[derive(Clone, Copy)]
-pub(crate) struct Lineage {
-    pub(crate) key: Key,
-    pub(crate) parameter: &'static str,
-    /// How far the node is to go.
-    pub(crate) wanted: u64,
-}
-
-impl Lineage {
-    /// How far the states reach that the node can begin at, the furthest first.
-    pub(crate) fn reached(&self, store: &dyn Store) -> impl Iterator<Item = u64> + use<> {
-        let wanted = self.wanted;
-        store.states(&self.key).into_iter().rev().filter(move |reached| *reached <= wanted)
-    }
-}
-
-pub(crate) struct Desk<'a> {
+pub(crate) struct FreshnessChecker<'a> {
     plan: &'a Plan,
     kinds: &'a dyn Kinds,
     store: &'a dyn Store,
@@ -71,12 +55,12 @@ pub(crate) struct Desk<'a> {
     partial: bool,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> FreshnessChecker<'a> {
     pub(crate) fn new(plan: &'a Plan, kinds: &'a dyn Kinds, store: &'a dyn Store) -> Self {
         Self::of_some(plan, kinds, store, |_| true)
     }
 
-    /// A desk that only knows some of the nodes; no other may be asked about.
+    /// A checker that only knows some of the nodes; no other may be asked about.
     pub(crate) fn of_some(
         plan: &'a Plan,
         kinds: &'a dyn Kinds,
@@ -96,12 +80,12 @@ impl<'a> Desk<'a> {
             Prepared { base, last, found, guess: None }
         };
         let prepared = parallel_map(plan.nodes.len(), prepare);
-        let mut desk = Self { plan, kinds, store, used, prepared, partial: false };
-        let guesses = parallel_map(plan.nodes.len(), |at| desk.guess(at));
-        for (prepared, guess) in desk.prepared.iter_mut().zip(guesses) {
+        let mut checker = Self { plan, kinds, store, used, prepared, partial: false };
+        let guesses = parallel_map(plan.nodes.len(), |at| checker.guess(at));
+        for (prepared, guess) in checker.prepared.iter_mut().zip(guesses) {
             prepared.guess = guess;
         }
-        desk
+        checker
     }
 
     fn guess(&self, at: usize) -> Option<Key> {
@@ -124,7 +108,7 @@ impl<'a> Desk<'a> {
         self.prepared[at].guess.filter(|_| self.node(at).inputs.values().flatten().all(right))
     }
 
-    /// The same desk, for which an input without a result counts as absent.
+    /// The same checker, for which an input without a result counts as absent.
     pub(crate) fn with_partial_inputs(self, partial: bool) -> Self {
         Self { partial, ..self }
     }

@@ -10,7 +10,10 @@
 //! Early cut-off follows from this: a stale node that gives the same bytes as before gives its children the same keys.
 //! Whether artifacts are whole is not asked here; damage is found on reading and repaired while running.
 
-use crate::desk::{Desk, Found};
+mod checker;
+
+pub(crate) use checker::{Assessed, Found, FreshnessChecker};
+
 use crate::error::NodeFailure;
 use crate::kinds::Kinds;
 use crate::reason::StaleReason;
@@ -52,11 +55,11 @@ pub enum Freshness {
 /// a record found damaged is moved to quarantine; [`Store::take_warnings`] then says so.
 #[must_use]
 pub fn plan(plan: &Plan, kinds: &dyn Kinds, store: &dyn Store) -> Vec<Freshness> {
-    let desk = Desk::new(plan, kinds, store);
+    let checker = FreshnessChecker::new(plan, kinds, store);
     let mut records: Vec<Option<Arc<RecordHead>>> = vec![None; plan.nodes.len()];
     let mut all = Vec::with_capacity(plan.nodes.len());
     for at in 0..plan.nodes.len() {
-        let freshness = freshness(&desk, at, &records).unwrap_or_else(|error| Freshness::Invalid { error });
+        let freshness = freshness(&checker, at, &records).unwrap_or_else(|error| Freshness::Invalid { error });
         if let Freshness::Fresh { record, .. } = &freshness {
             records[at] = Some(Arc::clone(record));
         }
@@ -67,17 +70,17 @@ pub fn plan(plan: &Plan, kinds: &dyn Kinds, store: &dyn Store) -> Vec<Freshness>
 
 /// The state of one node, given the results of those before it.
 pub(crate) fn freshness(
-    desk: &Desk<'_>,
+    checker: &FreshnessChecker<'_>,
     at: usize,
     records: &[Option<Arc<RecordHead>>],
 ) -> Result<Freshness, NodeFailure> {
-    let waits_for = desk.waits_for(at, records);
+    let waits_for = checker.waits_for(at, records);
     if !waits_for.is_empty() {
         return Ok(Freshness::Unknown { waits_for });
     }
-    let assessed = desk.assess(at, records)?;
+    let assessed = checker.assess(at, records)?;
     Ok(match &assessed.found {
         Found::Whole(record) => Freshness::Fresh { key: assessed.key, record: Arc::clone(record) },
-        _ => Freshness::Stale { key: assessed.key, reasons: desk.reasons(at, &assessed, records) },
+        _ => Freshness::Stale { key: assessed.key, reasons: checker.reasons(at, &assessed, records) },
     })
 }

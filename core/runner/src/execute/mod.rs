@@ -1,0 +1,121 @@
+//! [`run`]: carries out a plan.
+//!
+//! One thread, the caller's, owns all state and tells all events. It works through nodes as their inputs become known:
+//!
+//! ```text
+//! waiting --all before have results--> assessed --record whole--> done (fresh)
+//!                                         |---same key is on its way--> twin of that node, done with it
+//!                                         `---else--> ready --worker free--> running --> done (ran) or failed
+//! running --could not read an input--> waiting, and the node that made the input runs again
+//! ```
+//!
+//! Which nodes are ready, their keys and their results do not depend on the number of workers or on timing; only the
+//! order of what runs at the same time does.
+//!
+//! | event | what follows |
+//! |---|---|
+//! | a node with retries left fails | it waits for its time and runs again |
+//! | a node fails | its descendants are skipped; without `keep_going` nothing else starts either; running nodes end |
+//! | a node fails, `partial_inputs` | those after it that have other artifacts at the port go on without it |
+//! | a stop is asked for | nothing starts; running nodes write a checkpoint and return |
+//! | an input is damaged or gone | its maker runs again, at most [`repair::MOST_REPAIRS`] times, then the reader |
+//! | another process computes the key | the node waits, others go on; then its result is taken, or it runs |
+//! | the journal cannot be written | a warning |
+//! | the worker panics inside a kind | the node fails |
+
+mod claim;
+mod execution;
+mod finish;
+mod partial;
+mod repair;
+mod retry;
+
+use crate::cancel::Cancel;
+use crate::error::{NodeError, RunError};
+use crate::event::RunEvent;
+use crate::event_log::EventLog;
+use crate::freshness::FreshnessChecker;
+use crate::graph::Graph;
+use crate::kinds::Kinds;
+use crate::settings::Settings;
+use crate::summary::Summary;
+use crate::worker::{Shared, Workers};
+use crossbeam_channel::bounded;
+use execution::Execution;
+use pddflow_cache::{JournalWriter, Store, StoreErrorKind};
+use pddflow_pipeline::Plan;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Messages of workers that may wait; more make them wait instead of filling memory.
+const MOST_MESSAGES: usize = 512;
+
+/// Carries out a plan: runs what is stale, at most `settings.jobs` nodes at the same time, and tells every event on
+/// the calling thread. Nodes that fail make no error here; see [`Summary::succeeded`].
+///
+/// # Errors
+/// The run cannot take place at all: no jobs allowed, no thread to be had, an id that cannot be used, a plan that is
+/// not in order.
+pub fn run(
+    plan: &Plan,
+    kinds: &dyn Kinds,
+    store: &dyn Store,
+    settings: &Settings,
+    cancel: &Cancel,
+    events: &dyn Fn(RunEvent),
+) -> Result<Summary, RunError> {
+    if settings.jobs == 0 {
+        return Err(RunError::NoJobs);
+    }
+    let graph = Graph::of(plan)?;
+    let id = settings.run.clone().unwrap_or_else(new_run_id);
+    let (journal, warning) = open_journal(store, settings, &id)?;
+    let mut log = EventLog::new(events, journal);
+    log.tell(RunEvent::RunStarted {
+        run: id.clone(),
+        pipeline: plan.name.clone(),
+        file: plan.file.to_string_lossy().into_owned(),
+        params: plan.params.clone(),
+        tags: settings.tags.clone(),
+        nodes: plan.nodes.len(),
+        jobs: settings.jobs,
+        unix_milliseconds: unix_milliseconds(),
+    });
+    warning.into_iter().for_each(|text| log.warn(text));
+    let shared = Shared { kinds, store, settings, cancel };
+    let checker = FreshnessChecker::new(plan, kinds, store).with_partial_inputs(settings.partial_inputs);
+    std::thread::scope(|scope| {
+        let (sender, messages) = bounded(MOST_MESSAGES);
+        let workers = Workers::new(scope, shared, sender);
+        let execution = Execution::new(plan, shared, (checker, graph), log, (workers, messages));
+        execution.carry_out(id)
+    })
+}
+
+/// The journal, or why there is none although one was asked for.
+type Opened = (Option<Box<dyn JournalWriter>>, Option<String>);
+
+fn open_journal(store: &dyn Store, settings: &Settings, run: &str) -> Result<Opened, RunError> {
+    if !settings.journal {
+        return Ok((None, None));
+    }
+    match store.journal(run) {
+        Ok(journal) => Ok((Some(journal), None)),
+        Err(source) if *source.kind() == StoreErrorKind::InvalidName => {
+            Err(RunError::InvalidRunId { run: run.to_owned(), source })
+        }
+        Err(error) => Ok((None, Some(format!("this run has no journal: {}", NodeError::from(error).to_failure())))),
+    }
+}
+
+/// Sorts by time. An id is for people and never enters a key.
+fn new_run_id() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("r{}-{}-{count}", unix_milliseconds(), std::process::id())
+}
+
+fn unix_milliseconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
