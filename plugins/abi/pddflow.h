@@ -1,4 +1,4 @@
-/* The boundary between pddflow and its plugins, in C11. Generated from plugins/abi; do not edit. */
+/* The boundary between pddflow and its plugins, in C11 and C++17. Generated from plugins/abi; do not edit. */
 
 #ifndef PDDFLOW_H
 #define PDDFLOW_H
@@ -8,12 +8,18 @@
 
 #define PDDFLOW_MAGIC "PDDFLOW"
 #define PDDFLOW_ABI_MAJOR 0
-#define PDDFLOW_ABI_MINOR 3
+#define PDDFLOW_ABI_MINOR 4
 
 #if defined(_WIN32)
-#define PDDFLOW_EXPORT __declspec(dllexport)
+#define PDDFLOW_VISIBLE __declspec(dllexport)
 #else
-#define PDDFLOW_EXPORT __attribute__((visibility("default")))
+#define PDDFLOW_VISIBLE __attribute__((visibility("default")))
+#endif
+/* Before the definition of the plugin's header; in C++ its declaration says it. */
+#ifdef __cplusplus
+#define PDDFLOW_EXPORT
+#else
+#define PDDFLOW_EXPORT PDDFLOW_VISIBLE
 #endif
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -25,19 +31,27 @@
 /* Flags of a plugin in C: it neither panics nor throws. */
 #define PDDFLOW_FLAGS_C (1 | PDDFLOW_FLAG_ENDIAN_HERE | (sizeof(void *) == 8 ? 4 : 0))
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The call, whose functions take it. */
 typedef struct PddflowCall PddflowCall;
 
 /* A text literal as PddflowText, in an initialiser and in an expression. */
 #define PDDFLOW_TEXT_INIT(literal) {(literal), sizeof(literal) - 1}
+#ifdef __cplusplus
+#define PDDFLOW_TEXT(literal) (PddflowText PDDFLOW_TEXT_INIT(literal))
+#else
 #define PDDFLOW_TEXT(literal) ((PddflowText)PDDFLOW_TEXT_INIT(literal))
+#endif
 
 
 // Result of every function.
 enum PddflowStatus
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // It worked.
     PDDFLOW_STATUS_OK = 0,
@@ -66,17 +80,19 @@ enum PddflowStatus
     // Anything else; also what an unknown number means.
     PDDFLOW_STATUS_INTERNAL = 12,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowStatus PddflowStatus;
 #else
 typedef int32_t PddflowStatus;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // Type of a tensor's elements.
 enum PddflowDtype
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // As an argument: the type of real numbers in this call, F32 or F64.
     PDDFLOW_DTYPE_REAL = 0,
@@ -87,17 +103,19 @@ enum PddflowDtype
     // Indices and labels; never on the tape.
     PDDFLOW_DTYPE_I64 = 3,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowDtype PddflowDtype;
 #else
 typedef uint32_t PddflowDtype;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // Bits of `Header::flags`.
 enum PddflowFlag
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint64_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // A panic or exception never ends the process: it is caught and returned as a status. C plugins set it.
     PDDFLOW_FLAG_UNWINDS = 1,
@@ -106,34 +124,38 @@ enum PddflowFlag
     // Built for 64-bit pointers.
     PDDFLOW_FLAG_POINTERS64 = 4,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowFlag PddflowFlag;
 #else
 typedef uint64_t PddflowFlag;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // What a descriptor describes.
 enum PddflowRole
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // Its table is a `MatcherTable`.
     PDDFLOW_ROLE_MATCHER = 1,
     // Its table is a `ModelTable`.
     PDDFLOW_ROLE_MODEL = 2,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowRole PddflowRole;
 #else
 typedef uint32_t PddflowRole;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // Ops of the groups `map` and `reduce`, by family: 1.. unary, 100.. binary, 200.. reductions.
 enum PddflowOp
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // -x.
     PDDFLOW_OP_NEG = 1,
@@ -206,34 +228,38 @@ enum PddflowOp
     // log(sum e^x); one axis.
     PDDFLOW_OP_LOG_SUM_EXP = 205,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowOp PddflowOp;
 #else
 typedef uint32_t PddflowOp;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // Pooling.
 enum PddflowPool
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // Mean of the window.
     PDDFLOW_POOL_AVERAGE = 1,
     // Largest of the window.
     PDDFLOW_POOL_MAX = 2,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowPool PddflowPool;
 #else
 typedef uint32_t PddflowPool;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // Normalisation of `LinearGroup::norm`.
 enum PddflowNorm
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // Mean and variance over the plane of each image and channel.
     PDDFLOW_NORM_INSTANCE = 1,
@@ -242,51 +268,57 @@ enum PddflowNorm
     // With the given mean and variance.
     PDDFLOW_NORM_BATCH_EVAL = 3,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowNorm PddflowNorm;
 #else
 typedef uint32_t PddflowNorm;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // Mode of a forward pass.
 enum PddflowMode
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // Statistics of the batch.
     PDDFLOW_MODE_TRAIN = 0,
     // Running statistics.
     PDDFLOW_MODE_EVAL = 1,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowMode PddflowMode;
 #else
 typedef uint32_t PddflowMode;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // What a weight is for.
 enum PddflowWeightKind
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // Moved by an optimiser.
     PDDFLOW_WEIGHT_KIND_LEARNABLE = 0,
     // A running statistic.
     PDDFLOW_WEIGHT_KIND_STATISTIC = 1,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowWeightKind PddflowWeightKind;
 #else
 typedef uint32_t PddflowWeightKind;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // How a weight starts; `init_value` is the parameter.
 enum PddflowInitKind
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // Every element is the value.
     PDDFLOW_INIT_KIND_CONSTANT = 0,
@@ -295,38 +327,42 @@ enum PddflowInitKind
     // Normal with standard deviation value.
     PDDFLOW_INIT_KIND_NORMAL = 2,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowInitKind PddflowInitKind;
 #else
 typedef uint32_t PddflowInitKind;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // What a learnable stands for.
 enum PddflowLearnableKind
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // Images, or what `decode` makes images of.
     PDDFLOW_LEARNABLE_KIND_IMAGES = 0,
     // Soft labels.
     PDDFLOW_LEARNABLE_KIND_LABELS = 1,
-    // A learned step size.
-    PDDFLOW_LEARNABLE_KIND_STEP_SIZE = 2,
+    // A learning rate that is learned.
+    PDDFLOW_LEARNABLE_KIND_LEARNING_RATE = 2,
     // Anything else.
     PDDFLOW_LEARNABLE_KIND_OTHER = 3,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowLearnableKind PddflowLearnableKind;
 #else
 typedef uint32_t PddflowLearnableKind;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // How a learnable starts; `init_value` is the parameter.
 enum PddflowLearnableInitKind
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // Normal with standard deviation value.
     PDDFLOW_LEARNABLE_INIT_KIND_NOISE = 0,
@@ -339,34 +375,38 @@ enum PddflowLearnableInitKind
     // Every element is the value.
     PDDFLOW_LEARNABLE_INIT_KIND_CONSTANT = 4,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowLearnableInitKind PddflowLearnableInitKind;
 #else
 typedef uint32_t PddflowLearnableInitKind;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // Space of a learnable's pixel values.
 enum PddflowSpace
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // As the data, after normalisation.
     PDDFLOW_SPACE_NORMALISED = 0,
     // [0, 1], before normalisation.
     PDDFLOW_SPACE_UNIT = 1,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowSpace PddflowSpace;
 #else
 typedef uint32_t PddflowSpace;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // What a matcher asks of its node.
 enum PddflowNeed
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // A model.
     PDDFLOW_NEED_MODEL = 1,
@@ -379,17 +419,19 @@ enum PddflowNeed
     // The number of outer iterations. Without this need a set that was distilled too briefly can be distilled further.
     PDDFLOW_NEED_HORIZON = 5,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowNeed PddflowNeed;
 #else
 typedef uint32_t PddflowNeed;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // What an output of `forward` or `decode` is.
 enum PddflowOutput
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // Model: [image, class].
     PDDFLOW_OUTPUT_LOGITS = 1,
@@ -404,79 +446,89 @@ enum PddflowOutput
     // Decode: I64 `[row]` or probabilities `[row, class]`.
     PDDFLOW_OUTPUT_LABELS = 6,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowOutput PddflowOutput;
 #else
 typedef uint32_t PddflowOutput;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // Which part of the synthetic data.
 enum PddflowSetPart
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // The set that is being distilled.
     PDDFLOW_SET_PART_NEW = 0,
     // The earlier sets and the new one; earlier ones are constant. Equals New at the first stage.
     PDDFLOW_SET_PART_UNION = 1,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowSetPart PddflowSetPart;
 #else
 typedef uint32_t PddflowSetPart;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // Who gets which random parameters in `DistillGroup::augment`.
 enum PddflowDraw
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // One draw for every image; the same key gives the same draw whatever the batch size.
     PDDFLOW_DRAW_SIAMESE = 0,
     // A draw for each image.
     PDDFLOW_DRAW_PER_IMAGE = 1,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowDraw PddflowDraw;
 #else
 typedef uint32_t PddflowDraw;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // What a net is trained on.
 enum PddflowTrainSource
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // The images and labels of the request.
     PDDFLOW_TRAIN_SOURCE_GIVEN = 0,
     // Real images, at least `samples` in each epoch.
     PDDFLOW_TRAIN_SOURCE_REAL = 1,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowTrainSource PddflowTrainSource;
 #else
 typedef uint32_t PddflowTrainSource;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // Level of a log line.
 enum PddflowLogLevel
-#if __STDC_VERSION__ >= 202311L
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
-#endif // __STDC_VERSION__ >= 202311L
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     // For the record.
     PDDFLOW_LOG_LEVEL_INFO = 0,
     // Shown to the user.
     PDDFLOW_LOG_LEVEL_WARNING = 1,
 };
+#ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
 typedef enum PddflowLogLevel PddflowLogLevel;
 #else
 typedef uint32_t PddflowLogLevel;
 #endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // UTF-8 text, borrowed; no terminator needed. `data` may be NULL when `length` is 0.
 typedef struct PddflowText {
@@ -865,7 +917,7 @@ typedef struct PddflowLearnableDeclaration {
     uint32_t space;
     // Parameter of the initialiser.
     double init_value;
-    // Step size of its optimiser.
+    // Learning rate of its optimiser.
     double lr;
     // Momentum of its optimiser.
     double momentum;
@@ -975,7 +1027,7 @@ typedef struct PddflowTrainRequest {
     uint64_t epochs;
     // Images in a step.
     uint64_t batch;
-    // Step size.
+    // Learning rate.
     double lr;
     // Momentum.
     double momentum;
@@ -1013,7 +1065,7 @@ typedef struct PddflowDistillGroup {
     int32_t (*set)(struct PddflowCall *call, const struct PddflowSetRequest *request, PddflowTensor *images, PddflowTensor *labels);
     // A learnable as a leaf of the tape; the same leaf until its value changes. `[call]`
     int32_t (*learnable)(struct PddflowCall *call, struct PddflowText name, PddflowTensor *out);
-    // One step of the learnable's optimiser, its step size times `rate`. The gradient must be finite. `[call]`
+    // One step of the learnable's optimiser, its learning rate times `rate`. The gradient must be finite. `[call]`
     int32_t (*step)(struct PddflowCall *call, struct PddflowText name, PddflowTensor gradient, double rate);
     // Replaces the value of a learnable; for optimisers of the plugin's own. `[call]`
     int32_t (*assign)(struct PddflowCall *call, struct PddflowText name, PddflowTensor value);
@@ -1031,7 +1083,7 @@ typedef struct PddflowDistillGroup {
     int32_t (*save_point)(struct PddflowCall *call);
     // Goes back to the save point; 1 if there was one. `[call]`
     int32_t (*roll_back)(struct PddflowCall *call, uint32_t *out);
-    // Augments images; `draw` is a `Draw`. `[call]`
+    // Augments images; `draw` is a `Draw`; the policies "none" and "" give them back as they are. `[call]`
     int32_t (*augment)(struct PddflowCall *call, struct PddflowText policy, uint32_t draw, PddflowTensor x, const struct PddflowRandomKey *key, PddflowTensor *out);
 } PddflowDistillGroup;
 
@@ -1115,6 +1167,11 @@ typedef struct PddflowDescriptor {
     struct PddflowTextList optional;
     // `MatcherTable` or `ModelTable`.
     const void *table;
+    // Number of the plugin's results: raised whenever the same parameters may give other numbers. Results are then named by
+    // id and revision, so that a rebuild changes nothing; 0, or left out: they are named by the bytes of the file. Since 0.4.
+    uint32_t revision;
+    // 0.
+    uint32_t reserved;
 } PddflowDescriptor;
 
 // What a plugin exports under the name `pddflow_plugin`, as constant data. Frozen: later versions append.
@@ -1141,7 +1198,7 @@ typedef struct PddflowHeader {
     const struct PddflowDescriptor *const *descriptors;
     // Number of descriptors.
     uint64_t descriptor_count;
-    // Called once in a process after all checks, before anything else of the plugin; may refuse by a status. `[call]`
+    // Called once in a process after all checks, before anything else of the plugin; may refuse by a status; may be NULL. `[call]`
     int32_t (*open)(struct PddflowCall *call);
 } PddflowHeader;
 
@@ -1235,342 +1292,348 @@ typedef struct PddflowModelTable {
 #endif  /* PDDFLOW_H */
 
 /* What a plugin defines: `PDDFLOW_EXPORT const PddflowHeader pddflow_plugin = {...};` */
-extern PDDFLOW_EXPORT const PddflowHeader pddflow_plugin;
+extern PDDFLOW_VISIBLE const PddflowHeader pddflow_plugin;
 
-#ifndef __cplusplus
-_Static_assert(sizeof(PddflowText) == 16, "Text");
-_Static_assert(offsetof(PddflowText, data) == 0, "Text.data");
-_Static_assert(offsetof(PddflowText, length) == 8, "Text.length");
-_Static_assert(sizeof(PddflowTextList) == 16, "TextList");
-_Static_assert(offsetof(PddflowTextList, items) == 0, "TextList.items");
-_Static_assert(offsetof(PddflowTextList, count) == 8, "TextList.count");
-_Static_assert(sizeof(PddflowRandomKey) == 32, "RandomKey");
-_Static_assert(offsetof(PddflowRandomKey, words) == 0, "RandomKey.words");
-_Static_assert(sizeof(PddflowNamedTensor) == 24, "NamedTensor");
-_Static_assert(offsetof(PddflowNamedTensor, name) == 0, "NamedTensor.name");
-_Static_assert(offsetof(PddflowNamedTensor, tensor) == 16, "NamedTensor.tensor");
-_Static_assert(sizeof(PddflowProblem) == 128, "Problem");
-_Static_assert(offsetof(PddflowProblem, size) == 0, "Problem.size");
-_Static_assert(offsetof(PddflowProblem, dtype) == 4, "Problem.dtype");
-_Static_assert(offsetof(PddflowProblem, classes) == 8, "Problem.classes");
-_Static_assert(offsetof(PddflowProblem, channels) == 16, "Problem.channels");
-_Static_assert(offsetof(PddflowProblem, height) == 24, "Problem.height");
-_Static_assert(offsetof(PddflowProblem, width) == 32, "Problem.width");
-_Static_assert(offsetof(PddflowProblem, ipc) == 40, "Problem.ipc");
-_Static_assert(offsetof(PddflowProblem, iterations) == 48, "Problem.iterations");
-_Static_assert(offsetof(PddflowProblem, learnable_rows) == 56, "Problem.learnable_rows");
-_Static_assert(offsetof(PddflowProblem, mean) == 64, "Problem.mean");
-_Static_assert(offsetof(PddflowProblem, std) == 72, "Problem.std");
-_Static_assert(offsetof(PddflowProblem, minimum) == 80, "Problem.minimum");
-_Static_assert(offsetof(PddflowProblem, maximum) == 88, "Problem.maximum");
-_Static_assert(offsetof(PddflowProblem, seed_key) == 96, "Problem.seed_key");
-_Static_assert(sizeof(PddflowWeightDeclaration) == 56, "WeightDeclaration");
-_Static_assert(offsetof(PddflowWeightDeclaration, size) == 0, "WeightDeclaration.size");
-_Static_assert(offsetof(PddflowWeightDeclaration, kind) == 4, "WeightDeclaration.kind");
-_Static_assert(offsetof(PddflowWeightDeclaration, name) == 8, "WeightDeclaration.name");
-_Static_assert(offsetof(PddflowWeightDeclaration, shape) == 24, "WeightDeclaration.shape");
-_Static_assert(offsetof(PddflowWeightDeclaration, rank) == 32, "WeightDeclaration.rank");
-_Static_assert(offsetof(PddflowWeightDeclaration, init) == 40, "WeightDeclaration.init");
-_Static_assert(offsetof(PddflowWeightDeclaration, reserved) == 44, "WeightDeclaration.reserved");
-_Static_assert(offsetof(PddflowWeightDeclaration, init_value) == 48, "WeightDeclaration.init_value");
-_Static_assert(sizeof(PddflowWeightInfo) == 40, "WeightInfo");
-_Static_assert(offsetof(PddflowWeightInfo, size) == 0, "WeightInfo.size");
-_Static_assert(offsetof(PddflowWeightInfo, kind) == 4, "WeightInfo.kind");
-_Static_assert(offsetof(PddflowWeightInfo, name) == 8, "WeightInfo.name");
-_Static_assert(offsetof(PddflowWeightInfo, shape) == 24, "WeightInfo.shape");
-_Static_assert(offsetof(PddflowWeightInfo, rank) == 32, "WeightInfo.rank");
-_Static_assert(sizeof(PddflowLearnableDeclaration) == 104, "LearnableDeclaration");
-_Static_assert(offsetof(PddflowLearnableDeclaration, size) == 0, "LearnableDeclaration.size");
-_Static_assert(offsetof(PddflowLearnableDeclaration, kind) == 4, "LearnableDeclaration.kind");
-_Static_assert(offsetof(PddflowLearnableDeclaration, name) == 8, "LearnableDeclaration.name");
-_Static_assert(offsetof(PddflowLearnableDeclaration, shape) == 24, "LearnableDeclaration.shape");
-_Static_assert(offsetof(PddflowLearnableDeclaration, rank) == 32, "LearnableDeclaration.rank");
-_Static_assert(offsetof(PddflowLearnableDeclaration, init) == 40, "LearnableDeclaration.init");
-_Static_assert(offsetof(PddflowLearnableDeclaration, space) == 44, "LearnableDeclaration.space");
-_Static_assert(offsetof(PddflowLearnableDeclaration, init_value) == 48, "LearnableDeclaration.init_value");
-_Static_assert(offsetof(PddflowLearnableDeclaration, lr) == 56, "LearnableDeclaration.lr");
-_Static_assert(offsetof(PddflowLearnableDeclaration, momentum) == 64, "LearnableDeclaration.momentum");
-_Static_assert(offsetof(PddflowLearnableDeclaration, weight_decay) == 72, "LearnableDeclaration.weight_decay");
-_Static_assert(offsetof(PddflowLearnableDeclaration, clamp_low) == 80, "LearnableDeclaration.clamp_low");
-_Static_assert(offsetof(PddflowLearnableDeclaration, clamp_high) == 88, "LearnableDeclaration.clamp_high");
-_Static_assert(offsetof(PddflowLearnableDeclaration, floor) == 96, "LearnableDeclaration.floor");
-_Static_assert(sizeof(PddflowForwardArguments) == 64, "ForwardArguments");
-_Static_assert(offsetof(PddflowForwardArguments, size) == 0, "ForwardArguments.size");
-_Static_assert(offsetof(PddflowForwardArguments, mode) == 4, "ForwardArguments.mode");
-_Static_assert(offsetof(PddflowForwardArguments, weights) == 8, "ForwardArguments.weights");
-_Static_assert(offsetof(PddflowForwardArguments, weight_count) == 16, "ForwardArguments.weight_count");
-_Static_assert(offsetof(PddflowForwardArguments, images) == 24, "ForwardArguments.images");
-_Static_assert(offsetof(PddflowForwardArguments, key) == 32, "ForwardArguments.key");
-_Static_assert(sizeof(PddflowForwardResult) == 72, "ForwardResult");
-_Static_assert(offsetof(PddflowForwardResult, size) == 0, "ForwardResult.size");
-_Static_assert(offsetof(PddflowForwardResult, reserved) == 4, "ForwardResult.reserved");
-_Static_assert(offsetof(PddflowForwardResult, logits) == 8, "ForwardResult.logits");
-_Static_assert(offsetof(PddflowForwardResult, features) == 16, "ForwardResult.features");
-_Static_assert(offsetof(PddflowForwardResult, maps) == 24, "ForwardResult.maps");
-_Static_assert(offsetof(PddflowForwardResult, map_capacity) == 32, "ForwardResult.map_capacity");
-_Static_assert(offsetof(PddflowForwardResult, map_count) == 40, "ForwardResult.map_count");
-_Static_assert(offsetof(PddflowForwardResult, statistics) == 48, "ForwardResult.statistics");
-_Static_assert(offsetof(PddflowForwardResult, statistic_capacity) == 56, "ForwardResult.statistic_capacity");
-_Static_assert(offsetof(PddflowForwardResult, statistic_count) == 64, "ForwardResult.statistic_count");
-_Static_assert(sizeof(PddflowDecodeArguments) == 32, "DecodeArguments");
-_Static_assert(offsetof(PddflowDecodeArguments, size) == 0, "DecodeArguments.size");
-_Static_assert(offsetof(PddflowDecodeArguments, reserved) == 4, "DecodeArguments.reserved");
-_Static_assert(offsetof(PddflowDecodeArguments, problem) == 8, "DecodeArguments.problem");
-_Static_assert(offsetof(PddflowDecodeArguments, learnables) == 16, "DecodeArguments.learnables");
-_Static_assert(offsetof(PddflowDecodeArguments, learnable_count) == 24, "DecodeArguments.learnable_count");
-_Static_assert(sizeof(PddflowIterateArguments) == 56, "IterateArguments");
-_Static_assert(offsetof(PddflowIterateArguments, size) == 0, "IterateArguments.size");
-_Static_assert(offsetof(PddflowIterateArguments, reserved) == 4, "IterateArguments.reserved");
-_Static_assert(offsetof(PddflowIterateArguments, problem) == 8, "IterateArguments.problem");
-_Static_assert(offsetof(PddflowIterateArguments, iteration) == 16, "IterateArguments.iteration");
-_Static_assert(offsetof(PddflowIterateArguments, key) == 24, "IterateArguments.key");
-_Static_assert(sizeof(PddflowConvArguments) == 64, "ConvArguments");
-_Static_assert(offsetof(PddflowConvArguments, size) == 0, "ConvArguments.size");
-_Static_assert(offsetof(PddflowConvArguments, reserved) == 4, "ConvArguments.reserved");
-_Static_assert(offsetof(PddflowConvArguments, x) == 8, "ConvArguments.x");
-_Static_assert(offsetof(PddflowConvArguments, weight) == 16, "ConvArguments.weight");
-_Static_assert(offsetof(PddflowConvArguments, bias) == 24, "ConvArguments.bias");
-_Static_assert(offsetof(PddflowConvArguments, stride) == 32, "ConvArguments.stride");
-_Static_assert(offsetof(PddflowConvArguments, padding) == 48, "ConvArguments.padding");
-_Static_assert(sizeof(PddflowPoolArguments) == 48, "PoolArguments");
-_Static_assert(offsetof(PddflowPoolArguments, size) == 0, "PoolArguments.size");
-_Static_assert(offsetof(PddflowPoolArguments, kind) == 4, "PoolArguments.kind");
-_Static_assert(offsetof(PddflowPoolArguments, x) == 8, "PoolArguments.x");
-_Static_assert(offsetof(PddflowPoolArguments, kernel) == 16, "PoolArguments.kernel");
-_Static_assert(offsetof(PddflowPoolArguments, stride) == 32, "PoolArguments.stride");
-_Static_assert(sizeof(PddflowNormArguments) == 56, "NormArguments");
-_Static_assert(offsetof(PddflowNormArguments, size) == 0, "NormArguments.size");
-_Static_assert(offsetof(PddflowNormArguments, kind) == 4, "NormArguments.kind");
-_Static_assert(offsetof(PddflowNormArguments, x) == 8, "NormArguments.x");
-_Static_assert(offsetof(PddflowNormArguments, weight) == 16, "NormArguments.weight");
-_Static_assert(offsetof(PddflowNormArguments, bias) == 24, "NormArguments.bias");
-_Static_assert(offsetof(PddflowNormArguments, mean) == 32, "NormArguments.mean");
-_Static_assert(offsetof(PddflowNormArguments, variance) == 40, "NormArguments.variance");
-_Static_assert(offsetof(PddflowNormArguments, epsilon) == 48, "NormArguments.epsilon");
-_Static_assert(sizeof(PddflowSetRequest) == 56, "SetRequest");
-_Static_assert(offsetof(PddflowSetRequest, size) == 0, "SetRequest.size");
-_Static_assert(offsetof(PddflowSetRequest, part) == 4, "SetRequest.part");
-_Static_assert(offsetof(PddflowSetRequest, class_index) == 8, "SetRequest.class_index");
-_Static_assert(offsetof(PddflowSetRequest, limit) == 16, "SetRequest.limit");
-_Static_assert(offsetof(PddflowSetRequest, key) == 24, "SetRequest.key");
-_Static_assert(sizeof(PddflowSegmentRequest) == 64, "SegmentRequest");
-_Static_assert(offsetof(PddflowSegmentRequest, size) == 0, "SegmentRequest.size");
-_Static_assert(offsetof(PddflowSegmentRequest, reserved) == 4, "SegmentRequest.reserved");
-_Static_assert(offsetof(PddflowSegmentRequest, min_start) == 8, "SegmentRequest.min_start");
-_Static_assert(offsetof(PddflowSegmentRequest, max_start) == 16, "SegmentRequest.max_start");
-_Static_assert(offsetof(PddflowSegmentRequest, length) == 24, "SegmentRequest.length");
-_Static_assert(offsetof(PddflowSegmentRequest, key) == 32, "SegmentRequest.key");
-_Static_assert(sizeof(PddflowTrainRequest) == 160, "TrainRequest");
-_Static_assert(offsetof(PddflowTrainRequest, size) == 0, "TrainRequest.size");
-_Static_assert(offsetof(PddflowTrainRequest, source) == 4, "TrainRequest.source");
-_Static_assert(offsetof(PddflowTrainRequest, images) == 8, "TrainRequest.images");
-_Static_assert(offsetof(PddflowTrainRequest, labels) == 16, "TrainRequest.labels");
-_Static_assert(offsetof(PddflowTrainRequest, samples) == 24, "TrainRequest.samples");
-_Static_assert(offsetof(PddflowTrainRequest, epochs) == 32, "TrainRequest.epochs");
-_Static_assert(offsetof(PddflowTrainRequest, batch) == 40, "TrainRequest.batch");
-_Static_assert(offsetof(PddflowTrainRequest, lr) == 48, "TrainRequest.lr");
-_Static_assert(offsetof(PddflowTrainRequest, momentum) == 56, "TrainRequest.momentum");
-_Static_assert(offsetof(PddflowTrainRequest, weight_decay) == 64, "TrainRequest.weight_decay");
-_Static_assert(offsetof(PddflowTrainRequest, augment) == 72, "TrainRequest.augment");
-_Static_assert(offsetof(PddflowTrainRequest, cutmix) == 88, "TrainRequest.cutmix");
-_Static_assert(offsetof(PddflowTrainRequest, key) == 96, "TrainRequest.key");
-_Static_assert(offsetof(PddflowTrainRequest, weights) == 128, "TrainRequest.weights");
-_Static_assert(offsetof(PddflowTrainRequest, weight_count) == 136, "TrainRequest.weight_count");
-_Static_assert(offsetof(PddflowTrainRequest, buffers) == 144, "TrainRequest.buffers");
-_Static_assert(offsetof(PddflowTrainRequest, buffer_count) == 152, "TrainRequest.buffer_count");
-_Static_assert(sizeof(PddflowHeader) == 104, "Header");
-_Static_assert(offsetof(PddflowHeader, magic) == 0, "Header.magic");
-_Static_assert(offsetof(PddflowHeader, size) == 8, "Header.size");
-_Static_assert(offsetof(PddflowHeader, abi_major) == 12, "Header.abi_major");
-_Static_assert(offsetof(PddflowHeader, abi_minor) == 16, "Header.abi_minor");
-_Static_assert(offsetof(PddflowHeader, host_minor) == 20, "Header.host_minor");
-_Static_assert(offsetof(PddflowHeader, flags) == 24, "Header.flags");
-_Static_assert(offsetof(PddflowHeader, sdk_name) == 32, "Header.sdk_name");
-_Static_assert(offsetof(PddflowHeader, sdk_version) == 48, "Header.sdk_version");
-_Static_assert(offsetof(PddflowHeader, target) == 64, "Header.target");
-_Static_assert(offsetof(PddflowHeader, descriptors) == 80, "Header.descriptors");
-_Static_assert(offsetof(PddflowHeader, descriptor_count) == 88, "Header.descriptor_count");
-_Static_assert(offsetof(PddflowHeader, open) == 96, "Header.open");
-_Static_assert(sizeof(PddflowDescriptor) == 120, "Descriptor");
-_Static_assert(offsetof(PddflowDescriptor, size) == 0, "Descriptor.size");
-_Static_assert(offsetof(PddflowDescriptor, role) == 4, "Descriptor.role");
-_Static_assert(offsetof(PddflowDescriptor, id) == 8, "Descriptor.id");
-_Static_assert(offsetof(PddflowDescriptor, version) == 24, "Descriptor.version");
-_Static_assert(offsetof(PddflowDescriptor, summary) == 40, "Descriptor.summary");
-_Static_assert(offsetof(PddflowDescriptor, schema) == 56, "Descriptor.schema");
-_Static_assert(offsetof(PddflowDescriptor, schema_text) == 72, "Descriptor.schema_text");
-_Static_assert(offsetof(PddflowDescriptor, required) == 80, "Descriptor.required");
-_Static_assert(offsetof(PddflowDescriptor, optional) == 96, "Descriptor.optional");
-_Static_assert(offsetof(PddflowDescriptor, table) == 112, "Descriptor.table");
-_Static_assert(sizeof(PddflowCall) == 16, "Call");
-_Static_assert(offsetof(PddflowCall, size) == 0, "Call.size");
-_Static_assert(offsetof(PddflowCall, reserved) == 4, "Call.reserved");
-_Static_assert(offsetof(PddflowCall, host) == 8, "Call.host");
-_Static_assert(sizeof(PddflowHost) == 136, "Host");
-_Static_assert(offsetof(PddflowHost, size) == 0, "Host.size");
-_Static_assert(offsetof(PddflowHost, abi_minor) == 4, "Host.abi_minor");
-_Static_assert(offsetof(PddflowHost, core) == 8, "Host.core");
-_Static_assert(offsetof(PddflowHost, log) == 16, "Host.log");
-_Static_assert(offsetof(PddflowHost, config) == 24, "Host.config");
-_Static_assert(offsetof(PddflowHost, make) == 32, "Host.make");
-_Static_assert(offsetof(PddflowHost, info) == 40, "Host.info");
-_Static_assert(offsetof(PddflowHost, read) == 48, "Host.read");
-_Static_assert(offsetof(PddflowHost, map) == 56, "Host.map");
-_Static_assert(offsetof(PddflowHost, reduce) == 64, "Host.reduce");
-_Static_assert(offsetof(PddflowHost, shape) == 72, "Host.shape");
-_Static_assert(offsetof(PddflowHost, linear) == 80, "Host.linear");
-_Static_assert(offsetof(PddflowHost, grad) == 88, "Host.grad");
-_Static_assert(offsetof(PddflowHost, random) == 96, "Host.random");
-_Static_assert(offsetof(PddflowHost, model) == 104, "Host.model");
-_Static_assert(offsetof(PddflowHost, arena) == 112, "Host.arena");
-_Static_assert(offsetof(PddflowHost, declare) == 120, "Host.declare");
-_Static_assert(offsetof(PddflowHost, distill) == 128, "Host.distill");
-_Static_assert(sizeof(PddflowCoreGroup) == 64, "CoreGroup");
-_Static_assert(offsetof(PddflowCoreGroup, size) == 0, "CoreGroup.size");
-_Static_assert(offsetof(PddflowCoreGroup, revision) == 4, "CoreGroup.revision");
-_Static_assert(offsetof(PddflowCoreGroup, version) == 8, "CoreGroup.version");
-_Static_assert(offsetof(PddflowCoreGroup, supports) == 16, "CoreGroup.supports");
-_Static_assert(offsetof(PddflowCoreGroup, has) == 24, "CoreGroup.has");
-_Static_assert(offsetof(PddflowCoreGroup, fail) == 32, "CoreGroup.fail");
-_Static_assert(offsetof(PddflowCoreGroup, error) == 40, "CoreGroup.error");
-_Static_assert(offsetof(PddflowCoreGroup, cancelled) == 48, "CoreGroup.cancelled");
-_Static_assert(offsetof(PddflowCoreGroup, budget) == 56, "CoreGroup.budget");
-_Static_assert(sizeof(PddflowLogGroup) == 24, "LogGroup");
-_Static_assert(offsetof(PddflowLogGroup, size) == 0, "LogGroup.size");
-_Static_assert(offsetof(PddflowLogGroup, revision) == 4, "LogGroup.revision");
-_Static_assert(offsetof(PddflowLogGroup, message) == 8, "LogGroup.message");
-_Static_assert(offsetof(PddflowLogGroup, metric) == 16, "LogGroup.metric");
-_Static_assert(sizeof(PddflowConfigGroup) == 16, "ConfigGroup");
-_Static_assert(offsetof(PddflowConfigGroup, size) == 0, "ConfigGroup.size");
-_Static_assert(offsetof(PddflowConfigGroup, revision) == 4, "ConfigGroup.revision");
-_Static_assert(offsetof(PddflowConfigGroup, json) == 8, "ConfigGroup.json");
-_Static_assert(sizeof(PddflowMakeGroup) == 40, "MakeGroup");
-_Static_assert(offsetof(PddflowMakeGroup, size) == 0, "MakeGroup.size");
-_Static_assert(offsetof(PddflowMakeGroup, revision) == 4, "MakeGroup.revision");
-_Static_assert(offsetof(PddflowMakeGroup, from_bytes) == 8, "MakeGroup.from_bytes");
-_Static_assert(offsetof(PddflowMakeGroup, full) == 16, "MakeGroup.full");
-_Static_assert(offsetof(PddflowMakeGroup, arange) == 24, "MakeGroup.arange");
-_Static_assert(offsetof(PddflowMakeGroup, cast) == 32, "MakeGroup.cast");
-_Static_assert(sizeof(PddflowInfoGroup) == 48, "InfoGroup");
-_Static_assert(offsetof(PddflowInfoGroup, size) == 0, "InfoGroup.size");
-_Static_assert(offsetof(PddflowInfoGroup, revision) == 4, "InfoGroup.revision");
-_Static_assert(offsetof(PddflowInfoGroup, dtype) == 8, "InfoGroup.dtype");
-_Static_assert(offsetof(PddflowInfoGroup, rank) == 16, "InfoGroup.rank");
-_Static_assert(offsetof(PddflowInfoGroup, shape) == 24, "InfoGroup.shape");
-_Static_assert(offsetof(PddflowInfoGroup, elements) == 32, "InfoGroup.elements");
-_Static_assert(offsetof(PddflowInfoGroup, on_tape) == 40, "InfoGroup.on_tape");
-_Static_assert(sizeof(PddflowReadGroup) == 24, "ReadGroup");
-_Static_assert(offsetof(PddflowReadGroup, size) == 0, "ReadGroup.size");
-_Static_assert(offsetof(PddflowReadGroup, revision) == 4, "ReadGroup.revision");
-_Static_assert(offsetof(PddflowReadGroup, bytes) == 8, "ReadGroup.bytes");
-_Static_assert(offsetof(PddflowReadGroup, scalar) == 16, "ReadGroup.scalar");
-_Static_assert(sizeof(PddflowMapGroup) == 32, "MapGroup");
-_Static_assert(offsetof(PddflowMapGroup, size) == 0, "MapGroup.size");
-_Static_assert(offsetof(PddflowMapGroup, revision) == 4, "MapGroup.revision");
-_Static_assert(offsetof(PddflowMapGroup, unary) == 8, "MapGroup.unary");
-_Static_assert(offsetof(PddflowMapGroup, binary) == 16, "MapGroup.binary");
-_Static_assert(offsetof(PddflowMapGroup, select) == 24, "MapGroup.select");
-_Static_assert(sizeof(PddflowReduceGroup) == 16, "ReduceGroup");
-_Static_assert(offsetof(PddflowReduceGroup, size) == 0, "ReduceGroup.size");
-_Static_assert(offsetof(PddflowReduceGroup, revision) == 4, "ReduceGroup.revision");
-_Static_assert(offsetof(PddflowReduceGroup, over) == 8, "ReduceGroup.over");
-_Static_assert(sizeof(PddflowShapeGroup) == 96, "ShapeGroup");
-_Static_assert(offsetof(PddflowShapeGroup, size) == 0, "ShapeGroup.size");
-_Static_assert(offsetof(PddflowShapeGroup, revision) == 4, "ShapeGroup.revision");
-_Static_assert(offsetof(PddflowShapeGroup, reshape) == 8, "ShapeGroup.reshape");
-_Static_assert(offsetof(PddflowShapeGroup, permute) == 16, "ShapeGroup.permute");
-_Static_assert(offsetof(PddflowShapeGroup, broadcast) == 24, "ShapeGroup.broadcast");
-_Static_assert(offsetof(PddflowShapeGroup, slice) == 32, "ShapeGroup.slice");
-_Static_assert(offsetof(PddflowShapeGroup, pad) == 40, "ShapeGroup.pad");
-_Static_assert(offsetof(PddflowShapeGroup, flip) == 48, "ShapeGroup.flip");
-_Static_assert(offsetof(PddflowShapeGroup, concat) == 56, "ShapeGroup.concat");
-_Static_assert(offsetof(PddflowShapeGroup, stack) == 64, "ShapeGroup.stack");
-_Static_assert(offsetof(PddflowShapeGroup, gather) == 72, "ShapeGroup.gather");
-_Static_assert(offsetof(PddflowShapeGroup, scatter_add) == 80, "ShapeGroup.scatter_add");
-_Static_assert(offsetof(PddflowShapeGroup, one_hot) == 88, "ShapeGroup.one_hot");
-_Static_assert(sizeof(PddflowLinearGroup) == 72, "LinearGroup");
-_Static_assert(offsetof(PddflowLinearGroup, size) == 0, "LinearGroup.size");
-_Static_assert(offsetof(PddflowLinearGroup, revision) == 4, "LinearGroup.revision");
-_Static_assert(offsetof(PddflowLinearGroup, matmul) == 8, "LinearGroup.matmul");
-_Static_assert(offsetof(PddflowLinearGroup, affine) == 16, "LinearGroup.affine");
-_Static_assert(offsetof(PddflowLinearGroup, conv2d) == 24, "LinearGroup.conv2d");
-_Static_assert(offsetof(PddflowLinearGroup, pool2d) == 32, "LinearGroup.pool2d");
-_Static_assert(offsetof(PddflowLinearGroup, norm) == 40, "LinearGroup.norm");
-_Static_assert(offsetof(PddflowLinearGroup, log_softmax) == 48, "LinearGroup.log_softmax");
-_Static_assert(offsetof(PddflowLinearGroup, cross_entropy) == 56, "LinearGroup.cross_entropy");
-_Static_assert(offsetof(PddflowLinearGroup, resize) == 64, "LinearGroup.resize");
-_Static_assert(sizeof(PddflowGradGroup) == 32, "GradGroup");
-_Static_assert(offsetof(PddflowGradGroup, size) == 0, "GradGroup.size");
-_Static_assert(offsetof(PddflowGradGroup, revision) == 4, "GradGroup.revision");
-_Static_assert(offsetof(PddflowGradGroup, variable) == 8, "GradGroup.variable");
-_Static_assert(offsetof(PddflowGradGroup, detach) == 16, "GradGroup.detach");
-_Static_assert(offsetof(PddflowGradGroup, gradient) == 24, "GradGroup.gradient");
-_Static_assert(sizeof(PddflowRandomGroup) == 64, "RandomGroup");
-_Static_assert(offsetof(PddflowRandomGroup, size) == 0, "RandomGroup.size");
-_Static_assert(offsetof(PddflowRandomGroup, revision) == 4, "RandomGroup.revision");
-_Static_assert(offsetof(PddflowRandomGroup, fold) == 8, "RandomGroup.fold");
-_Static_assert(offsetof(PddflowRandomGroup, fold_text) == 16, "RandomGroup.fold_text");
-_Static_assert(offsetof(PddflowRandomGroup, uniform) == 24, "RandomGroup.uniform");
-_Static_assert(offsetof(PddflowRandomGroup, normal) == 32, "RandomGroup.normal");
-_Static_assert(offsetof(PddflowRandomGroup, permutation) == 40, "RandomGroup.permutation");
-_Static_assert(offsetof(PddflowRandomGroup, choose) == 48, "RandomGroup.choose");
-_Static_assert(offsetof(PddflowRandomGroup, below) == 56, "RandomGroup.below");
-_Static_assert(sizeof(PddflowModelGroup) == 48, "ModelGroup");
-_Static_assert(offsetof(PddflowModelGroup, size) == 0, "ModelGroup.size");
-_Static_assert(offsetof(PddflowModelGroup, revision) == 4, "ModelGroup.revision");
-_Static_assert(offsetof(PddflowModelGroup, count) == 8, "ModelGroup.count");
-_Static_assert(offsetof(PddflowModelGroup, weight) == 16, "ModelGroup.weight");
-_Static_assert(offsetof(PddflowModelGroup, fresh) == 24, "ModelGroup.fresh");
-_Static_assert(offsetof(PddflowModelGroup, forward) == 32, "ModelGroup.forward");
-_Static_assert(offsetof(PddflowModelGroup, map_name) == 40, "ModelGroup.map_name");
-_Static_assert(sizeof(PddflowArenaGroup) == 56, "ArenaGroup");
-_Static_assert(offsetof(PddflowArenaGroup, size) == 0, "ArenaGroup.size");
-_Static_assert(offsetof(PddflowArenaGroup, revision) == 4, "ArenaGroup.revision");
-_Static_assert(offsetof(PddflowArenaGroup, release) == 8, "ArenaGroup.release");
-_Static_assert(offsetof(PddflowArenaGroup, open_scope) == 16, "ArenaGroup.open_scope");
-_Static_assert(offsetof(PddflowArenaGroup, close_scope) == 24, "ArenaGroup.close_scope");
-_Static_assert(offsetof(PddflowArenaGroup, live) == 32, "ArenaGroup.live");
-_Static_assert(offsetof(PddflowArenaGroup, tape_bytes) == 40, "ArenaGroup.tape_bytes");
-_Static_assert(offsetof(PddflowArenaGroup, tape_budget) == 48, "ArenaGroup.tape_budget");
-_Static_assert(sizeof(PddflowDeclareGroup) == 48, "DeclareGroup");
-_Static_assert(offsetof(PddflowDeclareGroup, size) == 0, "DeclareGroup.size");
-_Static_assert(offsetof(PddflowDeclareGroup, revision) == 4, "DeclareGroup.revision");
-_Static_assert(offsetof(PddflowDeclareGroup, weight) == 8, "DeclareGroup.weight");
-_Static_assert(offsetof(PddflowDeclareGroup, learnable) == 16, "DeclareGroup.learnable");
-_Static_assert(offsetof(PddflowDeclareGroup, need) == 24, "DeclareGroup.need");
-_Static_assert(offsetof(PddflowDeclareGroup, recipe) == 32, "DeclareGroup.recipe");
-_Static_assert(offsetof(PddflowDeclareGroup, output) == 40, "DeclareGroup.output");
-_Static_assert(sizeof(PddflowDistillGroup) == 128, "DistillGroup");
-_Static_assert(offsetof(PddflowDistillGroup, size) == 0, "DistillGroup.size");
-_Static_assert(offsetof(PddflowDistillGroup, revision) == 4, "DistillGroup.revision");
-_Static_assert(offsetof(PddflowDistillGroup, problem) == 8, "DistillGroup.problem");
-_Static_assert(offsetof(PddflowDistillGroup, class_size) == 16, "DistillGroup.class_size");
-_Static_assert(offsetof(PddflowDistillGroup, real_batch) == 24, "DistillGroup.real_batch");
-_Static_assert(offsetof(PddflowDistillGroup, set) == 32, "DistillGroup.set");
-_Static_assert(offsetof(PddflowDistillGroup, learnable) == 40, "DistillGroup.learnable");
-_Static_assert(offsetof(PddflowDistillGroup, step) == 48, "DistillGroup.step");
-_Static_assert(offsetof(PddflowDistillGroup, assign) == 56, "DistillGroup.assign");
-_Static_assert(offsetof(PddflowDistillGroup, start_weights) == 64, "DistillGroup.start_weights");
-_Static_assert(offsetof(PddflowDistillGroup, trajectory) == 72, "DistillGroup.trajectory");
-_Static_assert(offsetof(PddflowDistillGroup, train) == 80, "DistillGroup.train");
-_Static_assert(offsetof(PddflowDistillGroup, state_get) == 88, "DistillGroup.state_get");
-_Static_assert(offsetof(PddflowDistillGroup, state_put) == 96, "DistillGroup.state_put");
-_Static_assert(offsetof(PddflowDistillGroup, save_point) == 104, "DistillGroup.save_point");
-_Static_assert(offsetof(PddflowDistillGroup, roll_back) == 112, "DistillGroup.roll_back");
-_Static_assert(offsetof(PddflowDistillGroup, augment) == 120, "DistillGroup.augment");
-_Static_assert(sizeof(PddflowModelTable) == 40, "ModelTable");
-_Static_assert(offsetof(PddflowModelTable, size) == 0, "ModelTable.size");
-_Static_assert(offsetof(PddflowModelTable, reserved) == 4, "ModelTable.reserved");
-_Static_assert(offsetof(PddflowModelTable, create) == 8, "ModelTable.create");
-_Static_assert(offsetof(PddflowModelTable, destroy) == 16, "ModelTable.destroy");
-_Static_assert(offsetof(PddflowModelTable, weights) == 24, "ModelTable.weights");
-_Static_assert(offsetof(PddflowModelTable, forward) == 32, "ModelTable.forward");
-_Static_assert(sizeof(PddflowMatcherTable) == 48, "MatcherTable");
-_Static_assert(offsetof(PddflowMatcherTable, size) == 0, "MatcherTable.size");
-_Static_assert(offsetof(PddflowMatcherTable, reserved) == 4, "MatcherTable.reserved");
-_Static_assert(offsetof(PddflowMatcherTable, create) == 8, "MatcherTable.create");
-_Static_assert(offsetof(PddflowMatcherTable, destroy) == 16, "MatcherTable.destroy");
-_Static_assert(offsetof(PddflowMatcherTable, describe) == 24, "MatcherTable.describe");
-_Static_assert(offsetof(PddflowMatcherTable, iterate) == 32, "MatcherTable.iterate");
-_Static_assert(offsetof(PddflowMatcherTable, decode) == 40, "MatcherTable.decode");
+#ifdef __cplusplus
+}
+#define PDDFLOW_ASSERT static_assert
+#else
+#define PDDFLOW_ASSERT _Static_assert
 #endif
+PDDFLOW_ASSERT(sizeof(PddflowText) == 16, "Text");
+PDDFLOW_ASSERT(sizeof(PddflowTextList) == 16, "TextList");
+PDDFLOW_ASSERT(sizeof(PddflowRandomKey) == 32, "RandomKey");
+PDDFLOW_ASSERT(sizeof(PddflowNamedTensor) == 24, "NamedTensor");
+PDDFLOW_ASSERT(sizeof(PddflowProblem) == 128, "Problem");
+PDDFLOW_ASSERT(sizeof(PddflowWeightDeclaration) == 56, "WeightDeclaration");
+PDDFLOW_ASSERT(sizeof(PddflowWeightInfo) == 40, "WeightInfo");
+PDDFLOW_ASSERT(sizeof(PddflowLearnableDeclaration) == 104, "LearnableDeclaration");
+PDDFLOW_ASSERT(sizeof(PddflowForwardArguments) == 64, "ForwardArguments");
+PDDFLOW_ASSERT(sizeof(PddflowForwardResult) == 72, "ForwardResult");
+PDDFLOW_ASSERT(sizeof(PddflowDecodeArguments) == 32, "DecodeArguments");
+PDDFLOW_ASSERT(sizeof(PddflowIterateArguments) == 56, "IterateArguments");
+PDDFLOW_ASSERT(sizeof(PddflowConvArguments) == 64, "ConvArguments");
+PDDFLOW_ASSERT(sizeof(PddflowPoolArguments) == 48, "PoolArguments");
+PDDFLOW_ASSERT(sizeof(PddflowNormArguments) == 56, "NormArguments");
+PDDFLOW_ASSERT(sizeof(PddflowSetRequest) == 56, "SetRequest");
+PDDFLOW_ASSERT(sizeof(PddflowSegmentRequest) == 64, "SegmentRequest");
+PDDFLOW_ASSERT(sizeof(PddflowTrainRequest) == 160, "TrainRequest");
+PDDFLOW_ASSERT(sizeof(PddflowHeader) == 104, "Header");
+PDDFLOW_ASSERT(sizeof(PddflowDescriptor) == 128, "Descriptor");
+PDDFLOW_ASSERT(sizeof(PddflowCall) == 16, "Call");
+PDDFLOW_ASSERT(sizeof(PddflowHost) == 136, "Host");
+PDDFLOW_ASSERT(sizeof(PddflowCoreGroup) == 64, "CoreGroup");
+PDDFLOW_ASSERT(sizeof(PddflowLogGroup) == 24, "LogGroup");
+PDDFLOW_ASSERT(sizeof(PddflowConfigGroup) == 16, "ConfigGroup");
+PDDFLOW_ASSERT(sizeof(PddflowMakeGroup) == 40, "MakeGroup");
+PDDFLOW_ASSERT(sizeof(PddflowInfoGroup) == 48, "InfoGroup");
+PDDFLOW_ASSERT(sizeof(PddflowReadGroup) == 24, "ReadGroup");
+PDDFLOW_ASSERT(sizeof(PddflowMapGroup) == 32, "MapGroup");
+PDDFLOW_ASSERT(sizeof(PddflowReduceGroup) == 16, "ReduceGroup");
+PDDFLOW_ASSERT(sizeof(PddflowShapeGroup) == 96, "ShapeGroup");
+PDDFLOW_ASSERT(sizeof(PddflowLinearGroup) == 72, "LinearGroup");
+PDDFLOW_ASSERT(sizeof(PddflowGradGroup) == 32, "GradGroup");
+PDDFLOW_ASSERT(sizeof(PddflowRandomGroup) == 64, "RandomGroup");
+PDDFLOW_ASSERT(sizeof(PddflowModelGroup) == 48, "ModelGroup");
+PDDFLOW_ASSERT(sizeof(PddflowArenaGroup) == 56, "ArenaGroup");
+PDDFLOW_ASSERT(sizeof(PddflowDeclareGroup) == 48, "DeclareGroup");
+PDDFLOW_ASSERT(sizeof(PddflowDistillGroup) == 128, "DistillGroup");
+PDDFLOW_ASSERT(sizeof(PddflowModelTable) == 40, "ModelTable");
+PDDFLOW_ASSERT(sizeof(PddflowMatcherTable) == 48, "MatcherTable");
+PDDFLOW_ASSERT(offsetof(PddflowText, data) == 0, "Text.data");
+PDDFLOW_ASSERT(offsetof(PddflowText, length) == 8, "Text.length");
+PDDFLOW_ASSERT(offsetof(PddflowTextList, items) == 0, "TextList.items");
+PDDFLOW_ASSERT(offsetof(PddflowTextList, count) == 8, "TextList.count");
+PDDFLOW_ASSERT(offsetof(PddflowRandomKey, words) == 0, "RandomKey.words");
+PDDFLOW_ASSERT(offsetof(PddflowNamedTensor, name) == 0, "NamedTensor.name");
+PDDFLOW_ASSERT(offsetof(PddflowNamedTensor, tensor) == 16, "NamedTensor.tensor");
+PDDFLOW_ASSERT(offsetof(PddflowProblem, size) == 0, "Problem.size");
+PDDFLOW_ASSERT(offsetof(PddflowProblem, dtype) == 4, "Problem.dtype");
+PDDFLOW_ASSERT(offsetof(PddflowProblem, classes) == 8, "Problem.classes");
+PDDFLOW_ASSERT(offsetof(PddflowProblem, channels) == 16, "Problem.channels");
+PDDFLOW_ASSERT(offsetof(PddflowProblem, height) == 24, "Problem.height");
+PDDFLOW_ASSERT(offsetof(PddflowProblem, width) == 32, "Problem.width");
+PDDFLOW_ASSERT(offsetof(PddflowProblem, ipc) == 40, "Problem.ipc");
+PDDFLOW_ASSERT(offsetof(PddflowProblem, iterations) == 48, "Problem.iterations");
+PDDFLOW_ASSERT(offsetof(PddflowProblem, learnable_rows) == 56, "Problem.learnable_rows");
+PDDFLOW_ASSERT(offsetof(PddflowProblem, mean) == 64, "Problem.mean");
+PDDFLOW_ASSERT(offsetof(PddflowProblem, std) == 72, "Problem.std");
+PDDFLOW_ASSERT(offsetof(PddflowProblem, minimum) == 80, "Problem.minimum");
+PDDFLOW_ASSERT(offsetof(PddflowProblem, maximum) == 88, "Problem.maximum");
+PDDFLOW_ASSERT(offsetof(PddflowProblem, seed_key) == 96, "Problem.seed_key");
+PDDFLOW_ASSERT(offsetof(PddflowWeightDeclaration, size) == 0, "WeightDeclaration.size");
+PDDFLOW_ASSERT(offsetof(PddflowWeightDeclaration, kind) == 4, "WeightDeclaration.kind");
+PDDFLOW_ASSERT(offsetof(PddflowWeightDeclaration, name) == 8, "WeightDeclaration.name");
+PDDFLOW_ASSERT(offsetof(PddflowWeightDeclaration, shape) == 24, "WeightDeclaration.shape");
+PDDFLOW_ASSERT(offsetof(PddflowWeightDeclaration, rank) == 32, "WeightDeclaration.rank");
+PDDFLOW_ASSERT(offsetof(PddflowWeightDeclaration, init) == 40, "WeightDeclaration.init");
+PDDFLOW_ASSERT(offsetof(PddflowWeightDeclaration, reserved) == 44, "WeightDeclaration.reserved");
+PDDFLOW_ASSERT(offsetof(PddflowWeightDeclaration, init_value) == 48, "WeightDeclaration.init_value");
+PDDFLOW_ASSERT(offsetof(PddflowWeightInfo, size) == 0, "WeightInfo.size");
+PDDFLOW_ASSERT(offsetof(PddflowWeightInfo, kind) == 4, "WeightInfo.kind");
+PDDFLOW_ASSERT(offsetof(PddflowWeightInfo, name) == 8, "WeightInfo.name");
+PDDFLOW_ASSERT(offsetof(PddflowWeightInfo, shape) == 24, "WeightInfo.shape");
+PDDFLOW_ASSERT(offsetof(PddflowWeightInfo, rank) == 32, "WeightInfo.rank");
+PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, size) == 0, "LearnableDeclaration.size");
+PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, kind) == 4, "LearnableDeclaration.kind");
+PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, name) == 8, "LearnableDeclaration.name");
+PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, shape) == 24, "LearnableDeclaration.shape");
+PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, rank) == 32, "LearnableDeclaration.rank");
+PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, init) == 40, "LearnableDeclaration.init");
+PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, space) == 44, "LearnableDeclaration.space");
+PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, init_value) == 48, "LearnableDeclaration.init_value");
+PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, lr) == 56, "LearnableDeclaration.lr");
+PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, momentum) == 64, "LearnableDeclaration.momentum");
+PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, weight_decay) == 72, "LearnableDeclaration.weight_decay");
+PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, clamp_low) == 80, "LearnableDeclaration.clamp_low");
+PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, clamp_high) == 88, "LearnableDeclaration.clamp_high");
+PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, floor) == 96, "LearnableDeclaration.floor");
+PDDFLOW_ASSERT(offsetof(PddflowForwardArguments, size) == 0, "ForwardArguments.size");
+PDDFLOW_ASSERT(offsetof(PddflowForwardArguments, mode) == 4, "ForwardArguments.mode");
+PDDFLOW_ASSERT(offsetof(PddflowForwardArguments, weights) == 8, "ForwardArguments.weights");
+PDDFLOW_ASSERT(offsetof(PddflowForwardArguments, weight_count) == 16, "ForwardArguments.weight_count");
+PDDFLOW_ASSERT(offsetof(PddflowForwardArguments, images) == 24, "ForwardArguments.images");
+PDDFLOW_ASSERT(offsetof(PddflowForwardArguments, key) == 32, "ForwardArguments.key");
+PDDFLOW_ASSERT(offsetof(PddflowForwardResult, size) == 0, "ForwardResult.size");
+PDDFLOW_ASSERT(offsetof(PddflowForwardResult, reserved) == 4, "ForwardResult.reserved");
+PDDFLOW_ASSERT(offsetof(PddflowForwardResult, logits) == 8, "ForwardResult.logits");
+PDDFLOW_ASSERT(offsetof(PddflowForwardResult, features) == 16, "ForwardResult.features");
+PDDFLOW_ASSERT(offsetof(PddflowForwardResult, maps) == 24, "ForwardResult.maps");
+PDDFLOW_ASSERT(offsetof(PddflowForwardResult, map_capacity) == 32, "ForwardResult.map_capacity");
+PDDFLOW_ASSERT(offsetof(PddflowForwardResult, map_count) == 40, "ForwardResult.map_count");
+PDDFLOW_ASSERT(offsetof(PddflowForwardResult, statistics) == 48, "ForwardResult.statistics");
+PDDFLOW_ASSERT(offsetof(PddflowForwardResult, statistic_capacity) == 56, "ForwardResult.statistic_capacity");
+PDDFLOW_ASSERT(offsetof(PddflowForwardResult, statistic_count) == 64, "ForwardResult.statistic_count");
+PDDFLOW_ASSERT(offsetof(PddflowDecodeArguments, size) == 0, "DecodeArguments.size");
+PDDFLOW_ASSERT(offsetof(PddflowDecodeArguments, reserved) == 4, "DecodeArguments.reserved");
+PDDFLOW_ASSERT(offsetof(PddflowDecodeArguments, problem) == 8, "DecodeArguments.problem");
+PDDFLOW_ASSERT(offsetof(PddflowDecodeArguments, learnables) == 16, "DecodeArguments.learnables");
+PDDFLOW_ASSERT(offsetof(PddflowDecodeArguments, learnable_count) == 24, "DecodeArguments.learnable_count");
+PDDFLOW_ASSERT(offsetof(PddflowIterateArguments, size) == 0, "IterateArguments.size");
+PDDFLOW_ASSERT(offsetof(PddflowIterateArguments, reserved) == 4, "IterateArguments.reserved");
+PDDFLOW_ASSERT(offsetof(PddflowIterateArguments, problem) == 8, "IterateArguments.problem");
+PDDFLOW_ASSERT(offsetof(PddflowIterateArguments, iteration) == 16, "IterateArguments.iteration");
+PDDFLOW_ASSERT(offsetof(PddflowIterateArguments, key) == 24, "IterateArguments.key");
+PDDFLOW_ASSERT(offsetof(PddflowConvArguments, size) == 0, "ConvArguments.size");
+PDDFLOW_ASSERT(offsetof(PddflowConvArguments, reserved) == 4, "ConvArguments.reserved");
+PDDFLOW_ASSERT(offsetof(PddflowConvArguments, x) == 8, "ConvArguments.x");
+PDDFLOW_ASSERT(offsetof(PddflowConvArguments, weight) == 16, "ConvArguments.weight");
+PDDFLOW_ASSERT(offsetof(PddflowConvArguments, bias) == 24, "ConvArguments.bias");
+PDDFLOW_ASSERT(offsetof(PddflowConvArguments, stride) == 32, "ConvArguments.stride");
+PDDFLOW_ASSERT(offsetof(PddflowConvArguments, padding) == 48, "ConvArguments.padding");
+PDDFLOW_ASSERT(offsetof(PddflowPoolArguments, size) == 0, "PoolArguments.size");
+PDDFLOW_ASSERT(offsetof(PddflowPoolArguments, kind) == 4, "PoolArguments.kind");
+PDDFLOW_ASSERT(offsetof(PddflowPoolArguments, x) == 8, "PoolArguments.x");
+PDDFLOW_ASSERT(offsetof(PddflowPoolArguments, kernel) == 16, "PoolArguments.kernel");
+PDDFLOW_ASSERT(offsetof(PddflowPoolArguments, stride) == 32, "PoolArguments.stride");
+PDDFLOW_ASSERT(offsetof(PddflowNormArguments, size) == 0, "NormArguments.size");
+PDDFLOW_ASSERT(offsetof(PddflowNormArguments, kind) == 4, "NormArguments.kind");
+PDDFLOW_ASSERT(offsetof(PddflowNormArguments, x) == 8, "NormArguments.x");
+PDDFLOW_ASSERT(offsetof(PddflowNormArguments, weight) == 16, "NormArguments.weight");
+PDDFLOW_ASSERT(offsetof(PddflowNormArguments, bias) == 24, "NormArguments.bias");
+PDDFLOW_ASSERT(offsetof(PddflowNormArguments, mean) == 32, "NormArguments.mean");
+PDDFLOW_ASSERT(offsetof(PddflowNormArguments, variance) == 40, "NormArguments.variance");
+PDDFLOW_ASSERT(offsetof(PddflowNormArguments, epsilon) == 48, "NormArguments.epsilon");
+PDDFLOW_ASSERT(offsetof(PddflowSetRequest, size) == 0, "SetRequest.size");
+PDDFLOW_ASSERT(offsetof(PddflowSetRequest, part) == 4, "SetRequest.part");
+PDDFLOW_ASSERT(offsetof(PddflowSetRequest, class_index) == 8, "SetRequest.class_index");
+PDDFLOW_ASSERT(offsetof(PddflowSetRequest, limit) == 16, "SetRequest.limit");
+PDDFLOW_ASSERT(offsetof(PddflowSetRequest, key) == 24, "SetRequest.key");
+PDDFLOW_ASSERT(offsetof(PddflowSegmentRequest, size) == 0, "SegmentRequest.size");
+PDDFLOW_ASSERT(offsetof(PddflowSegmentRequest, reserved) == 4, "SegmentRequest.reserved");
+PDDFLOW_ASSERT(offsetof(PddflowSegmentRequest, min_start) == 8, "SegmentRequest.min_start");
+PDDFLOW_ASSERT(offsetof(PddflowSegmentRequest, max_start) == 16, "SegmentRequest.max_start");
+PDDFLOW_ASSERT(offsetof(PddflowSegmentRequest, length) == 24, "SegmentRequest.length");
+PDDFLOW_ASSERT(offsetof(PddflowSegmentRequest, key) == 32, "SegmentRequest.key");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, size) == 0, "TrainRequest.size");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, source) == 4, "TrainRequest.source");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, images) == 8, "TrainRequest.images");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, labels) == 16, "TrainRequest.labels");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, samples) == 24, "TrainRequest.samples");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, epochs) == 32, "TrainRequest.epochs");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, batch) == 40, "TrainRequest.batch");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, lr) == 48, "TrainRequest.lr");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, momentum) == 56, "TrainRequest.momentum");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, weight_decay) == 64, "TrainRequest.weight_decay");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, augment) == 72, "TrainRequest.augment");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, cutmix) == 88, "TrainRequest.cutmix");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, key) == 96, "TrainRequest.key");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, weights) == 128, "TrainRequest.weights");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, weight_count) == 136, "TrainRequest.weight_count");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, buffers) == 144, "TrainRequest.buffers");
+PDDFLOW_ASSERT(offsetof(PddflowTrainRequest, buffer_count) == 152, "TrainRequest.buffer_count");
+PDDFLOW_ASSERT(offsetof(PddflowHeader, magic) == 0, "Header.magic");
+PDDFLOW_ASSERT(offsetof(PddflowHeader, size) == 8, "Header.size");
+PDDFLOW_ASSERT(offsetof(PddflowHeader, abi_major) == 12, "Header.abi_major");
+PDDFLOW_ASSERT(offsetof(PddflowHeader, abi_minor) == 16, "Header.abi_minor");
+PDDFLOW_ASSERT(offsetof(PddflowHeader, host_minor) == 20, "Header.host_minor");
+PDDFLOW_ASSERT(offsetof(PddflowHeader, flags) == 24, "Header.flags");
+PDDFLOW_ASSERT(offsetof(PddflowHeader, sdk_name) == 32, "Header.sdk_name");
+PDDFLOW_ASSERT(offsetof(PddflowHeader, sdk_version) == 48, "Header.sdk_version");
+PDDFLOW_ASSERT(offsetof(PddflowHeader, target) == 64, "Header.target");
+PDDFLOW_ASSERT(offsetof(PddflowHeader, descriptors) == 80, "Header.descriptors");
+PDDFLOW_ASSERT(offsetof(PddflowHeader, descriptor_count) == 88, "Header.descriptor_count");
+PDDFLOW_ASSERT(offsetof(PddflowHeader, open) == 96, "Header.open");
+PDDFLOW_ASSERT(offsetof(PddflowDescriptor, size) == 0, "Descriptor.size");
+PDDFLOW_ASSERT(offsetof(PddflowDescriptor, role) == 4, "Descriptor.role");
+PDDFLOW_ASSERT(offsetof(PddflowDescriptor, id) == 8, "Descriptor.id");
+PDDFLOW_ASSERT(offsetof(PddflowDescriptor, version) == 24, "Descriptor.version");
+PDDFLOW_ASSERT(offsetof(PddflowDescriptor, summary) == 40, "Descriptor.summary");
+PDDFLOW_ASSERT(offsetof(PddflowDescriptor, schema) == 56, "Descriptor.schema");
+PDDFLOW_ASSERT(offsetof(PddflowDescriptor, schema_text) == 72, "Descriptor.schema_text");
+PDDFLOW_ASSERT(offsetof(PddflowDescriptor, required) == 80, "Descriptor.required");
+PDDFLOW_ASSERT(offsetof(PddflowDescriptor, optional) == 96, "Descriptor.optional");
+PDDFLOW_ASSERT(offsetof(PddflowDescriptor, table) == 112, "Descriptor.table");
+PDDFLOW_ASSERT(offsetof(PddflowDescriptor, revision) == 120, "Descriptor.revision");
+PDDFLOW_ASSERT(offsetof(PddflowDescriptor, reserved) == 124, "Descriptor.reserved");
+PDDFLOW_ASSERT(offsetof(PddflowCall, size) == 0, "Call.size");
+PDDFLOW_ASSERT(offsetof(PddflowCall, reserved) == 4, "Call.reserved");
+PDDFLOW_ASSERT(offsetof(PddflowCall, host) == 8, "Call.host");
+PDDFLOW_ASSERT(offsetof(PddflowHost, size) == 0, "Host.size");
+PDDFLOW_ASSERT(offsetof(PddflowHost, abi_minor) == 4, "Host.abi_minor");
+PDDFLOW_ASSERT(offsetof(PddflowHost, core) == 8, "Host.core");
+PDDFLOW_ASSERT(offsetof(PddflowHost, log) == 16, "Host.log");
+PDDFLOW_ASSERT(offsetof(PddflowHost, config) == 24, "Host.config");
+PDDFLOW_ASSERT(offsetof(PddflowHost, make) == 32, "Host.make");
+PDDFLOW_ASSERT(offsetof(PddflowHost, info) == 40, "Host.info");
+PDDFLOW_ASSERT(offsetof(PddflowHost, read) == 48, "Host.read");
+PDDFLOW_ASSERT(offsetof(PddflowHost, map) == 56, "Host.map");
+PDDFLOW_ASSERT(offsetof(PddflowHost, reduce) == 64, "Host.reduce");
+PDDFLOW_ASSERT(offsetof(PddflowHost, shape) == 72, "Host.shape");
+PDDFLOW_ASSERT(offsetof(PddflowHost, linear) == 80, "Host.linear");
+PDDFLOW_ASSERT(offsetof(PddflowHost, grad) == 88, "Host.grad");
+PDDFLOW_ASSERT(offsetof(PddflowHost, random) == 96, "Host.random");
+PDDFLOW_ASSERT(offsetof(PddflowHost, model) == 104, "Host.model");
+PDDFLOW_ASSERT(offsetof(PddflowHost, arena) == 112, "Host.arena");
+PDDFLOW_ASSERT(offsetof(PddflowHost, declare) == 120, "Host.declare");
+PDDFLOW_ASSERT(offsetof(PddflowHost, distill) == 128, "Host.distill");
+PDDFLOW_ASSERT(offsetof(PddflowCoreGroup, size) == 0, "CoreGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowCoreGroup, revision) == 4, "CoreGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowCoreGroup, version) == 8, "CoreGroup.version");
+PDDFLOW_ASSERT(offsetof(PddflowCoreGroup, supports) == 16, "CoreGroup.supports");
+PDDFLOW_ASSERT(offsetof(PddflowCoreGroup, has) == 24, "CoreGroup.has");
+PDDFLOW_ASSERT(offsetof(PddflowCoreGroup, fail) == 32, "CoreGroup.fail");
+PDDFLOW_ASSERT(offsetof(PddflowCoreGroup, error) == 40, "CoreGroup.error");
+PDDFLOW_ASSERT(offsetof(PddflowCoreGroup, cancelled) == 48, "CoreGroup.cancelled");
+PDDFLOW_ASSERT(offsetof(PddflowCoreGroup, budget) == 56, "CoreGroup.budget");
+PDDFLOW_ASSERT(offsetof(PddflowLogGroup, size) == 0, "LogGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowLogGroup, revision) == 4, "LogGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowLogGroup, message) == 8, "LogGroup.message");
+PDDFLOW_ASSERT(offsetof(PddflowLogGroup, metric) == 16, "LogGroup.metric");
+PDDFLOW_ASSERT(offsetof(PddflowConfigGroup, size) == 0, "ConfigGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowConfigGroup, revision) == 4, "ConfigGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowConfigGroup, json) == 8, "ConfigGroup.json");
+PDDFLOW_ASSERT(offsetof(PddflowMakeGroup, size) == 0, "MakeGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowMakeGroup, revision) == 4, "MakeGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowMakeGroup, from_bytes) == 8, "MakeGroup.from_bytes");
+PDDFLOW_ASSERT(offsetof(PddflowMakeGroup, full) == 16, "MakeGroup.full");
+PDDFLOW_ASSERT(offsetof(PddflowMakeGroup, arange) == 24, "MakeGroup.arange");
+PDDFLOW_ASSERT(offsetof(PddflowMakeGroup, cast) == 32, "MakeGroup.cast");
+PDDFLOW_ASSERT(offsetof(PddflowInfoGroup, size) == 0, "InfoGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowInfoGroup, revision) == 4, "InfoGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowInfoGroup, dtype) == 8, "InfoGroup.dtype");
+PDDFLOW_ASSERT(offsetof(PddflowInfoGroup, rank) == 16, "InfoGroup.rank");
+PDDFLOW_ASSERT(offsetof(PddflowInfoGroup, shape) == 24, "InfoGroup.shape");
+PDDFLOW_ASSERT(offsetof(PddflowInfoGroup, elements) == 32, "InfoGroup.elements");
+PDDFLOW_ASSERT(offsetof(PddflowInfoGroup, on_tape) == 40, "InfoGroup.on_tape");
+PDDFLOW_ASSERT(offsetof(PddflowReadGroup, size) == 0, "ReadGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowReadGroup, revision) == 4, "ReadGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowReadGroup, bytes) == 8, "ReadGroup.bytes");
+PDDFLOW_ASSERT(offsetof(PddflowReadGroup, scalar) == 16, "ReadGroup.scalar");
+PDDFLOW_ASSERT(offsetof(PddflowMapGroup, size) == 0, "MapGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowMapGroup, revision) == 4, "MapGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowMapGroup, unary) == 8, "MapGroup.unary");
+PDDFLOW_ASSERT(offsetof(PddflowMapGroup, binary) == 16, "MapGroup.binary");
+PDDFLOW_ASSERT(offsetof(PddflowMapGroup, select) == 24, "MapGroup.select");
+PDDFLOW_ASSERT(offsetof(PddflowReduceGroup, size) == 0, "ReduceGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowReduceGroup, revision) == 4, "ReduceGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowReduceGroup, over) == 8, "ReduceGroup.over");
+PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, size) == 0, "ShapeGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, revision) == 4, "ShapeGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, reshape) == 8, "ShapeGroup.reshape");
+PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, permute) == 16, "ShapeGroup.permute");
+PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, broadcast) == 24, "ShapeGroup.broadcast");
+PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, slice) == 32, "ShapeGroup.slice");
+PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, pad) == 40, "ShapeGroup.pad");
+PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, flip) == 48, "ShapeGroup.flip");
+PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, concat) == 56, "ShapeGroup.concat");
+PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, stack) == 64, "ShapeGroup.stack");
+PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, gather) == 72, "ShapeGroup.gather");
+PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, scatter_add) == 80, "ShapeGroup.scatter_add");
+PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, one_hot) == 88, "ShapeGroup.one_hot");
+PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, size) == 0, "LinearGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, revision) == 4, "LinearGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, matmul) == 8, "LinearGroup.matmul");
+PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, affine) == 16, "LinearGroup.affine");
+PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, conv2d) == 24, "LinearGroup.conv2d");
+PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, pool2d) == 32, "LinearGroup.pool2d");
+PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, norm) == 40, "LinearGroup.norm");
+PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, log_softmax) == 48, "LinearGroup.log_softmax");
+PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, cross_entropy) == 56, "LinearGroup.cross_entropy");
+PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, resize) == 64, "LinearGroup.resize");
+PDDFLOW_ASSERT(offsetof(PddflowGradGroup, size) == 0, "GradGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowGradGroup, revision) == 4, "GradGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowGradGroup, variable) == 8, "GradGroup.variable");
+PDDFLOW_ASSERT(offsetof(PddflowGradGroup, detach) == 16, "GradGroup.detach");
+PDDFLOW_ASSERT(offsetof(PddflowGradGroup, gradient) == 24, "GradGroup.gradient");
+PDDFLOW_ASSERT(offsetof(PddflowRandomGroup, size) == 0, "RandomGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowRandomGroup, revision) == 4, "RandomGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowRandomGroup, fold) == 8, "RandomGroup.fold");
+PDDFLOW_ASSERT(offsetof(PddflowRandomGroup, fold_text) == 16, "RandomGroup.fold_text");
+PDDFLOW_ASSERT(offsetof(PddflowRandomGroup, uniform) == 24, "RandomGroup.uniform");
+PDDFLOW_ASSERT(offsetof(PddflowRandomGroup, normal) == 32, "RandomGroup.normal");
+PDDFLOW_ASSERT(offsetof(PddflowRandomGroup, permutation) == 40, "RandomGroup.permutation");
+PDDFLOW_ASSERT(offsetof(PddflowRandomGroup, choose) == 48, "RandomGroup.choose");
+PDDFLOW_ASSERT(offsetof(PddflowRandomGroup, below) == 56, "RandomGroup.below");
+PDDFLOW_ASSERT(offsetof(PddflowModelGroup, size) == 0, "ModelGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowModelGroup, revision) == 4, "ModelGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowModelGroup, count) == 8, "ModelGroup.count");
+PDDFLOW_ASSERT(offsetof(PddflowModelGroup, weight) == 16, "ModelGroup.weight");
+PDDFLOW_ASSERT(offsetof(PddflowModelGroup, fresh) == 24, "ModelGroup.fresh");
+PDDFLOW_ASSERT(offsetof(PddflowModelGroup, forward) == 32, "ModelGroup.forward");
+PDDFLOW_ASSERT(offsetof(PddflowModelGroup, map_name) == 40, "ModelGroup.map_name");
+PDDFLOW_ASSERT(offsetof(PddflowArenaGroup, size) == 0, "ArenaGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowArenaGroup, revision) == 4, "ArenaGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowArenaGroup, release) == 8, "ArenaGroup.release");
+PDDFLOW_ASSERT(offsetof(PddflowArenaGroup, open_scope) == 16, "ArenaGroup.open_scope");
+PDDFLOW_ASSERT(offsetof(PddflowArenaGroup, close_scope) == 24, "ArenaGroup.close_scope");
+PDDFLOW_ASSERT(offsetof(PddflowArenaGroup, live) == 32, "ArenaGroup.live");
+PDDFLOW_ASSERT(offsetof(PddflowArenaGroup, tape_bytes) == 40, "ArenaGroup.tape_bytes");
+PDDFLOW_ASSERT(offsetof(PddflowArenaGroup, tape_budget) == 48, "ArenaGroup.tape_budget");
+PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, size) == 0, "DeclareGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, revision) == 4, "DeclareGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, weight) == 8, "DeclareGroup.weight");
+PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, learnable) == 16, "DeclareGroup.learnable");
+PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, need) == 24, "DeclareGroup.need");
+PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, recipe) == 32, "DeclareGroup.recipe");
+PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, output) == 40, "DeclareGroup.output");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, size) == 0, "DistillGroup.size");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, revision) == 4, "DistillGroup.revision");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, problem) == 8, "DistillGroup.problem");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, class_size) == 16, "DistillGroup.class_size");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, real_batch) == 24, "DistillGroup.real_batch");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, set) == 32, "DistillGroup.set");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, learnable) == 40, "DistillGroup.learnable");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, step) == 48, "DistillGroup.step");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, assign) == 56, "DistillGroup.assign");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, start_weights) == 64, "DistillGroup.start_weights");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, trajectory) == 72, "DistillGroup.trajectory");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, train) == 80, "DistillGroup.train");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, state_get) == 88, "DistillGroup.state_get");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, state_put) == 96, "DistillGroup.state_put");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, save_point) == 104, "DistillGroup.save_point");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, roll_back) == 112, "DistillGroup.roll_back");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, augment) == 120, "DistillGroup.augment");
+PDDFLOW_ASSERT(offsetof(PddflowModelTable, size) == 0, "ModelTable.size");
+PDDFLOW_ASSERT(offsetof(PddflowModelTable, reserved) == 4, "ModelTable.reserved");
+PDDFLOW_ASSERT(offsetof(PddflowModelTable, create) == 8, "ModelTable.create");
+PDDFLOW_ASSERT(offsetof(PddflowModelTable, destroy) == 16, "ModelTable.destroy");
+PDDFLOW_ASSERT(offsetof(PddflowModelTable, weights) == 24, "ModelTable.weights");
+PDDFLOW_ASSERT(offsetof(PddflowModelTable, forward) == 32, "ModelTable.forward");
+PDDFLOW_ASSERT(offsetof(PddflowMatcherTable, size) == 0, "MatcherTable.size");
+PDDFLOW_ASSERT(offsetof(PddflowMatcherTable, reserved) == 4, "MatcherTable.reserved");
+PDDFLOW_ASSERT(offsetof(PddflowMatcherTable, create) == 8, "MatcherTable.create");
+PDDFLOW_ASSERT(offsetof(PddflowMatcherTable, destroy) == 16, "MatcherTable.destroy");
+PDDFLOW_ASSERT(offsetof(PddflowMatcherTable, describe) == 24, "MatcherTable.describe");
+PDDFLOW_ASSERT(offsetof(PddflowMatcherTable, iterate) == 32, "MatcherTable.iterate");
+PDDFLOW_ASSERT(offsetof(PddflowMatcherTable, decode) == 40, "MatcherTable.decode");

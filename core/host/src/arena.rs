@@ -21,8 +21,8 @@ const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
 const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
 const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
 
-/// Live tensors above which a call is refused more. A ConvNet has 14 weights; 100 inner steps of it are a fifth of this.
-pub(crate) const LIVE_LIMIT: usize = 1 << 16;
+/// Live tensors above which a call is refused more: 10,000 inner steps that keep the weights of a net with 100 of them.
+pub(crate) const LIVE_LIMIT: usize = 1 << 20;
 /// Live tensors above which a warning is given once.
 pub(crate) const LIVE_WARNING: usize = LIVE_LIMIT / 4;
 

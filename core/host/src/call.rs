@@ -13,8 +13,8 @@
 use crate::arena::Arena;
 use crate::environment::{Environment, EnvironmentError};
 use crate::error::{Code, Fault, PluginError};
-use crate::matcher::Core;
-use crate::types::{Decoded, LearnableSpec, Need, WeightSpec};
+use crate::problem::Numbers;
+use crate::types::{Decoded, LearnableSpec, Need, Problem, WeightSpec};
 use pddflow_abi::{self as abi, Output, Status};
 use pddflow_tensor::{DType, Device, Tensor};
 use std::cell::RefCell;
@@ -50,6 +50,11 @@ impl Phase {
     }
 }
 
+/// Makes images and labels of learnables; what the host needs of a matcher while one of its calls runs.
+pub(crate) trait Decode {
+    fn decode(&self, learnables: &[(String, Tensor)], problem: &Problem) -> Result<Decoded, PluginError>;
+}
+
 /// What a plugin declared during a call.
 #[derive(Default)]
 pub(crate) struct Declared {
@@ -69,7 +74,7 @@ pub(crate) struct Views {
     pub(crate) previous: Option<Option<Decoded>>,
     pub(crate) weight_shapes: Vec<Vec<u64>>,
     pub(crate) map_names: Vec<String>,
-    pub(crate) problem: Option<crate::problem::Numbers>,
+    pub(crate) problem: Option<Numbers>,
 }
 
 struct Recorded {
@@ -87,7 +92,7 @@ pub(crate) struct State<'e> {
     pub(crate) device: Device,
     pub(crate) config: &'e str,
     pub(crate) environment: Option<&'e mut dyn Environment>,
-    pub(crate) matcher: Option<&'e Core>,
+    pub(crate) decode: Option<&'e dyn Decode>,
     pub(crate) declared: Declared,
     pub(crate) views: Views,
     pub(crate) warned: bool,
@@ -108,7 +113,7 @@ impl<'e> State<'e> {
             device,
             config,
             environment: None,
-            matcher: None,
+            decode: None,
             declared: Declared::default(),
             views: Views::default(),
             warned: false,
@@ -134,7 +139,12 @@ impl<'e> State<'e> {
         status
     }
 
-    fn cancelled(&self) -> bool {
+    /// What the node offers to its matcher.
+    pub(crate) fn environment(&mut self) -> Result<&mut (dyn Environment + 'e), Fault> {
+        self.environment.as_deref_mut().ok_or_else(outside)
+    }
+
+    pub(crate) fn cancelled(&self) -> bool {
         self.environment.as_ref().is_some_and(|environment| environment.cancelled())
     }
 
@@ -144,18 +154,19 @@ impl<'e> State<'e> {
             return Ok(());
         }
         let function = self.phase.name();
-        let returned = Code::of_status(status);
+        let (_, returned) = Code::of_status(status);
         let refuses = matches!(self.phase, Phase::Open | Phase::Create);
         let Some(first) = self.first.take() else {
             let message =
                 format!("{owner}: `{function}` failed with status {status} ({}) and gave no reason", returned.text());
-            let code = if refuses && returned != Code::Panicked { Code::Refused } else { returned };
+            let code = if refuses && returned != Code::Panicked { Code::Refused } else { returned.of_plugin() };
             return Err(PluginError::new(code, message));
         };
         let code = match returned {
             Code::Panicked | Code::Cancelled => returned,
             _ if refuses => Code::Refused,
-            _ => Code::of_status(first.status as i32),
+            _ if first.function.is_empty() => Code::of_status(first.status as i32).1.of_plugin(),
+            _ => Code::of_status(first.status as i32).1,
         };
         let mut message = format!("{owner}: `{function}` failed: ");
         if !first.function.is_empty() {
@@ -172,6 +183,11 @@ impl<'e> State<'e> {
             _ => error,
         })
     }
+}
+
+/// Something was asked for that only an iteration has.
+pub(crate) fn outside() -> Fault {
+    Fault::new(Status::Unsupported, "only available in `iterate`")
 }
 
 /// What the plugin holds a pointer to: the public part comes first.
@@ -221,16 +237,17 @@ impl Drop for Popper {
     }
 }
 
-/// Runs plugin code with a call; `owner` names the plugin in errors.
+/// Runs plugin code with a call that leads to the functions of `host`; `owner` names the plugin in errors.
 ///
 /// # Errors
 /// The plugin returned a status, or a host function panicked under it.
 pub(crate) fn run<'e>(
+    host: *const abi::Host,
     state: State<'e>,
     owner: &str,
     body: impl FnOnce(*mut abi::Call) -> i32,
 ) -> Result<State<'e>, PluginError> {
-    let public = abi::Call { size: size_of::<abi::Call>() as u32, reserved: 0, host: crate::table::root() };
+    let public = abi::Call { size: size_of::<abi::Call>() as u32, reserved: 0, host };
     let frame = Box::into_raw(Box::new(Frame { public, state }));
     STACK.with_borrow_mut(|stack| stack.push(Entry { frame: frame.cast(), busy: false }));
     let status = {

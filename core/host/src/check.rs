@@ -17,10 +17,12 @@
 
 use crate::call::{self, Phase, State};
 use crate::error::{Code, PluginError};
+use crate::info::{PluginInfo, Role};
 use crate::library::{Entry, Library, Table};
 use crate::maps::Maps;
-use crate::registry::{PluginInfo, Role};
+use crate::raw;
 use crate::schema;
+use crate::table;
 use pddflow_abi::{self as abi, Flag, Header, Text};
 use pddflow_tensor::{DType, Device};
 use std::ffi::CStr;
@@ -35,8 +37,8 @@ pub(crate) const SYMBOL: &CStr = c"pddflow_plugin";
 const LOWEST_PLUGIN_MINOR: u32 = 3;
 /// `open` should only look around; longer than this is worth a warning.
 const OPEN_PATIENCE: Duration = Duration::from_secs(3);
-/// Parts of a descriptor and of tables that every plugin has.
-const DESCRIPTOR_MANDATORY: u32 = size_of::<abi::Descriptor>() as u32;
+/// Parts of a descriptor and of tables that every plugin has, back to the lowest minor version.
+const DESCRIPTOR_MANDATORY: u32 = offset_of!(abi::Descriptor, revision) as u32;
 const MATCHER_MANDATORY: u32 = offset_of!(abi::MatcherTable, decode) as u32;
 const MODEL_MANDATORY: u32 = size_of::<abi::ModelTable>() as u32;
 
@@ -106,13 +108,12 @@ impl Judge<'_> {
         if size < abi::HEADER_MANDATORY || !self.maps.readable(address, size as usize) {
             return wrong(format!("its header has {size} bytes, less than {}", abi::HEADER_MANDATORY));
         }
-        // SAFETY: the mandatory part is all of this version's header, and it is readable (checked).
-        let header = unsafe { address.cast::<Header>().read() };
+        // SAFETY: readable for its size (checked).
+        let header = unsafe { raw::prefix(address.cast::<Header>(), size as usize) };
         versions(&header)?;
         flags(header.flags)?;
-        match header.open {
-            Some(open) => self.code(open as *const u8, "open")?,
-            None => return Err(null("open")),
+        if let Some(open) = header.open {
+            self.code(open as *const u8, "open")?;
         }
         for (text, what) in
             [(header.sdk_name, "sdk_name"), (header.sdk_version, "sdk_version"), (header.target, "target")]
@@ -243,14 +244,8 @@ impl Judge<'_> {
         if !pointer.is_aligned() || !self.maps.readable(pointer.cast(), bytes) {
             return Err(PluginError::new(Code::TableSize, format!("{what} is not {size} bytes of readable data")));
         }
-        let mut value = std::mem::MaybeUninit::<T>::zeroed();
-        // SAFETY: `bytes` are readable (checked) and fit; the structs of the boundary hold numbers, pointers and optional
-        // functions, for all of which zero is a value.
-        unsafe {
-            std::ptr::copy_nonoverlapping(pointer.cast::<u8>(), value.as_mut_ptr().cast::<u8>(), bytes);
-        }
-        // SAFETY: as above.
-        Ok(unsafe { value.assume_init() })
+        // SAFETY: these bytes are readable (checked).
+        Ok(unsafe { raw::prefix(pointer, bytes) })
     }
 
     fn read<T: Copy>(&self, pointer: *const T, what: &str) -> Result<T, PluginError> {
@@ -282,10 +277,10 @@ impl Judge<'_> {
 
     fn open(&self, header: &Header) -> Result<(), PluginError> {
         let Some(open) = header.open else {
-            return Err(null("open"));
+            return Ok(());
         };
         let state = State::new(Phase::Open, DType::F32, Device::Cpu, "{}");
-        call::run(state, "the plugin", |call| {
+        call::run(table::root(), state, "the plugin", |call| {
             // SAFETY: code of this library (checked); the call is live.
             unsafe { open(call) }
         })?;
@@ -302,6 +297,7 @@ impl Judge<'_> {
             id: draft.id,
             role: draft.role,
             version: draft.version,
+            revision: (draft.descriptor.revision > 0).then_some(draft.descriptor.revision),
             summary: draft.summary,
             file: self.file.to_path_buf(),
             digest: self.digest,
@@ -316,7 +312,7 @@ fn schema_text(
 ) -> Result<String, PluginError> {
     let mut text = Text::EMPTY;
     let state = State::new(Phase::Schema, DType::F32, Device::Cpu, "{}");
-    call::run(state, "the plugin", |call| {
+    call::run(table::root(), state, "the plugin", |call| {
         // SAFETY: code of this library (checked); the call is live and the result pointer is valid.
         unsafe { function(call, &raw mut text) }
     })?;

@@ -9,7 +9,6 @@
 //! | tensors given out are detached, except learnables | a matcher differentiates by what it names itself |
 //! | whatever lasts longer than one iteration lives here (momentum, named state, save point) | checkpoints contain it |
 
-use crate::error::PluginError;
 use crate::types::{Batch, Decoded, Forward, Mode, Net, Problem, Segment, TrainSpec, WeightSpec};
 use pddflow_tensor::{RandomKey, Tensor, TensorError};
 
@@ -54,17 +53,6 @@ impl EnvironmentError {
 impl From<TensorError> for EnvironmentError {
     fn from(error: TensorError) -> Self {
         Self { source: None, ..Self::new("pddflow::tensor", error.to_string()) }
-    }
-}
-
-impl From<PluginError> for EnvironmentError {
-    fn from(error: PluginError) -> Self {
-        Self {
-            help: error.help(),
-            cancelled: error.is_cancelled(),
-            source: None,
-            ..Self::new(error.code(), error.to_string())
-        }
     }
 }
 
@@ -136,7 +124,7 @@ pub trait Environment {
     /// The data is empty, a loss is not finite, or the model failed.
     fn train(&mut self, net: &mut Net, spec: &TrainSpec) -> EnvironmentResult<()>;
 
-    /// One step of a learnable's optimiser, with its step size multiplied by `rate` (1 for none; schedules).
+    /// One step of a learnable's optimiser, with its learning rate multiplied by `rate` (1 for none; schedules).
     ///
     /// The gradient has the learnable's shape and is detached and finite: the host has checked both.
     ///

@@ -66,7 +66,9 @@ pub enum Code {
     OutOfMemory,
     /// See [`Status::WrongThread`].
     WrongThread,
-    /// A fault of the plugin or the host that has no better name.
+    /// The plugin could not go on, for a reason of its own.
+    Failed,
+    /// A fault of the host.
     Internal,
     /// A file could not be read or copied.
     Io,
@@ -106,13 +108,14 @@ impl Code {
             Self::Cancelled => "plugin::cancelled",
             Self::OutOfMemory => "plugin::out_of_memory",
             Self::WrongThread => "plugin::wrong_thread",
+            Self::Failed => "plugin::failed",
             Self::Internal => "plugin::internal",
             Self::Io => "plugin::io",
         }
     }
 
-    /// The code that belongs to a status other than `Ok`; an unknown number is `Internal`.
-    pub(crate) fn of_status(status: i32) -> Self {
+    /// The status of a number other than `Ok`, and its code; an unknown number is `Internal`.
+    pub(crate) fn of_status(status: i32) -> (Status, Self) {
         [
             (Status::InvalidArgument, Self::InvalidArgument),
             (Status::BadHandle, Self::BadHandle),
@@ -128,7 +131,12 @@ impl Code {
         ]
         .into_iter()
         .find(|(known, _)| *known as i32 == status)
-        .map_or(Self::Internal, |(_, code)| code)
+        .unwrap_or((Status::Internal, Self::Internal))
+    }
+
+    /// The code when the plugin, not a function of the host, gave the status.
+    pub(crate) fn of_plugin(self) -> Self {
+        if self == Self::Internal { Self::Failed } else { self }
     }
 
     /// Advice that holds for every error of this code.
@@ -160,7 +168,10 @@ impl Code {
                 "host functions may only be used on the thread that entered the plugin, with the call it was given"
             }
             Self::OutOfMemory => "release tensors or use scopes in long loops",
-            Self::Numeric => "lower the step size, or look at the data for values that are not finite",
+            Self::Numeric => "lower the learning rate, or look at the data for values that are not finite",
+            Self::Failed => {
+                "this is the plugin's own error: see what it says of its parameters, or report it to its author"
+            }
             Self::Internal => "report this with the text above",
             _ => return None,
         })
@@ -239,6 +250,17 @@ impl PluginError {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.code == Code::Cancelled || self.0.environment.as_ref().is_some_and(|cause| cause.cancelled)
+    }
+}
+
+impl From<PluginError> for EnvironmentError {
+    fn from(error: PluginError) -> Self {
+        Self {
+            help: error.help(),
+            cancelled: error.is_cancelled(),
+            source: None,
+            ..Self::new(error.code(), error.to_string())
+        }
     }
 }
 

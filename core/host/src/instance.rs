@@ -2,7 +2,8 @@
 
 use crate::call::{self, Phase, State};
 use crate::error::{Code, PluginError};
-use crate::registry::PluginInfo;
+use crate::info::PluginInfo;
+use crate::table;
 use pddflow_abi::{Call, Status};
 use pddflow_tensor::{DType, Device};
 use std::ffi::c_void;
@@ -37,7 +38,7 @@ impl Instance {
         let mut pointer = std::ptr::null_mut();
         let owner = info.title();
         let state = State::new(Phase::Create, DType::F32, Device::Cpu, &config);
-        call::run(state, &owner, |call| {
+        call::run(table::root(), state, &owner, |call| {
             // SAFETY: `create` was checked at load; the call is live and the result pointer is valid.
             unsafe { functions.0(call, &raw mut pointer) }
         })?;
@@ -55,7 +56,7 @@ impl Instance {
             let message = format!("{owner}: it panicked before, so this instance is not used again");
             return Err(PluginError::new(Code::Panicked, message));
         }
-        call::run(state, &owner, |call| {
+        call::run(table::root(), state, &owner, |call| {
             let status = body(call, self.pointer);
             if status == Status::Panic as i32 {
                 self.broken.store(true, Ordering::Relaxed);

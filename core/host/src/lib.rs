@@ -33,9 +33,11 @@
 mod arena;
 mod call;
 mod check;
+mod convert;
 mod copies;
 mod environment;
 mod error;
+mod info;
 mod instance;
 mod library;
 mod load;
@@ -55,11 +57,12 @@ mod view;
 pub use check::judge_header;
 pub use environment::{Environment, EnvironmentError, EnvironmentResult};
 pub use error::{Code, PluginError};
+pub use info::{PluginInfo, Role};
 pub use matcher::Matcher;
 pub use model::Model;
 #[doc(hidden)]
 pub use object::fault as file_fault;
-pub use registry::{PluginInfo, Registry, Role, SearchPaths};
+pub use registry::{Registry, SearchPaths};
 pub use schema::ConfigProblem;
 pub use types::{
     Batch, Decoded, Description, Forward, Init, InputShape, Labels, LearnableInit, LearnableRole, LearnableSpec, Mode,

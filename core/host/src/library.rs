@@ -1,6 +1,6 @@
 //! A loaded library: descriptors and tables copied out of it, so that later code needs no checks.
 
-use crate::registry::PluginInfo;
+use crate::info::PluginInfo;
 use pddflow_abi as abi;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,13 +1,13 @@
 //! A configured matcher.
 
-use crate::call::{Phase, State};
+use crate::call::{Decode, Phase, State};
+use crate::convert::words;
 use crate::environment::Environment;
 use crate::error::PluginError;
+use crate::info::PluginInfo;
 use crate::instance::Instance;
 use crate::model::{put, unchecked};
 use crate::problem::Numbers;
-use crate::registry::PluginInfo;
-use crate::table::words;
 use crate::types::{Decoded, Description, Labels, Problem};
 use crate::view::labels_of;
 use pddflow_abi::{self as abi, Output, Text};
@@ -16,19 +16,13 @@ use std::sync::Arc;
 
 /// A configured matcher: what it optimises, how that becomes images, and one outer iteration.
 pub struct Matcher {
-    core: Core,
-}
-
-/// What the host itself needs of a matcher while one of its calls runs.
-pub(crate) struct Core {
     instance: Instance,
     table: Arc<abi::MatcherTable>,
 }
 
 impl std::fmt::Debug for Matcher {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let instance = &self.core.instance;
-        formatter.debug_struct("Matcher").field("id", &self.id()).field("config", &instance.config).finish()
+        formatter.debug_struct("Matcher").field("id", &self.id()).field("config", &self.instance.config).finish()
     }
 }
 
@@ -39,19 +33,19 @@ impl Matcher {
         config: &serde_json::Value,
     ) -> Result<Self, PluginError> {
         let functions = table.create.zip(table.destroy).ok_or_else(unchecked)?;
-        Ok(Self { core: Core { instance: Instance::create(info, config, functions)?, table } })
+        Ok(Self { instance: Instance::create(info, config, functions)?, table })
     }
 
     /// The plugin's id.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.core.instance.info.id
+        &self.instance.info.id
     }
 
     /// BLAKE3 digest of the plugin's file.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
-        self.core.instance.info.digest
+        self.instance.info.digest
     }
 
     /// What the matcher optimises and needs for a problem.
@@ -59,7 +53,7 @@ impl Matcher {
     /// # Errors
     /// The plugin fails, or declares no learnable.
     pub fn describe(&self, problem: &Problem) -> Result<Description, PluginError> {
-        let Core { instance, table } = &self.core;
+        let Self { instance, table } = self;
         let function = table.describe.ok_or_else(unchecked)?;
         let numbers = Numbers::of(problem);
         let state = State::new(Phase::Describe, problem.dtype, problem.device.clone(), &instance.config);
@@ -88,7 +82,13 @@ impl Matcher {
     /// # Errors
     /// The plugin fails, or what it returns is no set of this problem.
     pub fn decode(&self, learnables: &[(String, Tensor)], problem: &Problem) -> Result<Decoded, PluginError> {
-        self.core.decode(learnables, problem)
+        let decoded = match self.table.decode {
+            Some(_) => self.decode_by_plugin(learnables, problem)?,
+            None => self.identity(learnables, problem)?,
+        };
+        let taped = learnables.iter().any(|(_, tensor)| tensor.is_on_tape());
+        self.check(&decoded, problem, taped)?;
+        Ok(decoded)
     }
 
     /// One outer iteration.
@@ -96,14 +96,14 @@ impl Matcher {
     /// # Errors
     /// The plugin fails, or the environment cannot do what it asks; then [`PluginError::code`] is the environment's.
     pub fn iterate(&self, environment: &mut dyn Environment, iteration: u64) -> Result<(), PluginError> {
-        let Core { instance, table } = &self.core;
+        let Self { instance, table } = self;
         let function = table.iterate.ok_or_else(unchecked)?;
         let problem = environment.problem();
         let numbers = Numbers::of_iteration(problem);
         let key = problem.seed_key.fold("iterate").fold_u64(iteration);
         let mut state = State::new(Phase::Iterate, problem.dtype, problem.device.clone(), &instance.config);
         state.environment = Some(environment);
-        state.matcher = Some(&self.core);
+        state.decode = Some(self);
         let arguments = abi::IterateArguments {
             size: size_of::<abi::IterateArguments>() as u32,
             reserved: 0,
@@ -116,18 +116,6 @@ impl Matcher {
             unsafe { function(call, pointer, &raw const arguments) }
         })?;
         Ok(())
-    }
-}
-
-impl Core {
-    pub(crate) fn decode(&self, learnables: &[(String, Tensor)], problem: &Problem) -> Result<Decoded, PluginError> {
-        let decoded = match self.table.decode {
-            Some(_) => self.decode_by_plugin(learnables, problem)?,
-            None => self.identity(learnables, problem)?,
-        };
-        let taped = learnables.iter().any(|(_, tensor)| tensor.is_on_tape());
-        self.check(&decoded, problem, taped)?;
-        Ok(decoded)
     }
 
     fn identity(&self, learnables: &[(String, Tensor)], problem: &Problem) -> Result<Decoded, PluginError> {
@@ -215,5 +203,11 @@ impl Core {
             Some(label) => Err(wrong(&format!("gave the label {label}, but there are {classes} classes"))),
             None => Ok(()),
         }
+    }
+}
+
+impl Decode for Matcher {
+    fn decode(&self, learnables: &[(String, Tensor)], problem: &Problem) -> Result<Decoded, PluginError> {
+        Self::decode(self, learnables, problem)
     }
 }

@@ -1,11 +1,11 @@
 //! A configured model.
 
 use crate::call::{Phase, State};
+use crate::convert::words;
 use crate::error::{Code, PluginError};
+use crate::info::PluginInfo;
 use crate::instance::Instance;
 use crate::problem::Numbers;
-use crate::registry::PluginInfo;
-use crate::table::words;
 use crate::types::{Forward, InputShape, Mode, WeightSpec};
 use pddflow_abi::{self as abi, Output};
 use pddflow_tensor::{DType, Device, RandomKey, Tensor};
@@ -76,10 +76,7 @@ impl Model {
         }
         let arguments = abi::ForwardArguments {
             size: size_of::<abi::ForwardArguments>() as u32,
-            mode: match mode {
-                Mode::Train => abi::Mode::Train as u32,
-                Mode::Eval => abi::Mode::Eval as u32,
-            },
+            mode: mode as u32,
             weights: handles.as_ptr(),
             weight_count: handles.len() as u64,
             images: put(&mut state, x)?,

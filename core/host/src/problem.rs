@@ -1,5 +1,6 @@
 //! The task in its C form.
 
+use crate::convert::{dtype_number, words};
 use crate::types::{InputShape, Problem};
 use pddflow_abi as abi;
 use pddflow_tensor::{DType, RandomKey};
@@ -23,7 +24,7 @@ impl Numbers {
         let raw = &mut numbers.raw;
         raw.ipc = problem.ipc as u64;
         raw.learnable_rows = problem.learnable_rows as u64;
-        raw.seed_key = crate::table::words(problem.seed_key);
+        raw.seed_key = words(problem.seed_key);
         numbers
     }
 
@@ -44,7 +45,7 @@ impl Numbers {
     fn bare(shape: InputShape, classes: usize, dtype: DType, channels: [Vec<f64>; 4]) -> Self {
         let raw = Box::new(abi::Problem {
             size: size_of::<abi::Problem>() as u32,
-            dtype: crate::table::dtype_number(dtype),
+            dtype: dtype_number(dtype),
             classes: classes as u64,
             channels: shape.channels as u64,
             height: shape.height as u64,
@@ -56,16 +57,16 @@ impl Numbers {
             std: channels[1].as_ptr(),
             minimum: channels[2].as_ptr(),
             maximum: channels[3].as_ptr(),
-            seed_key: crate::table::words(RandomKey::from_words([0; 4])),
+            seed_key: words(RandomKey::from_words([0; 4])),
         });
         Self { raw, _channels: channels }
     }
 
     pub(crate) fn pointer(&self) -> *const abi::Problem {
-        &raw const *self.raw
+        self.raw()
     }
 
-    pub(crate) fn copy(&self) -> abi::Problem {
-        *self.raw
+    pub(crate) fn raw(&self) -> &abi::Problem {
+        &self.raw
     }
 }

@@ -5,12 +5,12 @@
 //! passes pointers from its own arguments only.
 
 use crate::error::Fault;
-use pddflow_abi as abi;
+use pddflow_abi::{self as abi, Status};
 
 /// Most elements of an array of handles or numbers.
 const COUNT_LIMIT: u64 = 1 << 20;
 /// Most axes.
-pub(crate) const RANK_LIMIT: u64 = 16;
+const RANK_LIMIT: u64 = 16;
 
 /// An array of `count` elements.
 pub(crate) fn slice<'a, T>(data: *const T, count: u64, what: &str) -> Result<&'a [T], Fault> {
@@ -45,6 +45,27 @@ pub(crate) fn axes(data: *const u64, count: u64, what: &str) -> Result<Vec<usize
     slice(data, count, what)?.iter().map(|&number| index(number, what)).collect()
 }
 
+/// Most elements of a tensor that a plugin makes: 2^31, 16 GiB in double precision.
+const ELEMENT_LIMIT: usize = 1 << 31;
+
+/// The shape of a tensor that is to be made, and the number of its elements.
+pub(crate) fn shape(shape: *const u64, rank: u64) -> Result<(Vec<usize>, usize), Fault> {
+    if rank > RANK_LIMIT {
+        return Err(Fault::new(Status::Shape, format!("{rank} axes are more than {RANK_LIMIT}")));
+    }
+    let shape = axes(shape, rank, "the shape")?;
+    let elements = elements(&shape)?;
+    Ok((shape, elements))
+}
+
+/// The number of elements of a shape, if so many can be.
+pub(crate) fn elements(shape: &[usize]) -> Result<usize, Fault> {
+    let elements = shape.iter().try_fold(1usize, |product, axis| product.checked_mul(*axis));
+    elements.filter(|elements| *elements <= ELEMENT_LIMIT).ok_or_else(|| {
+        Fault::new(Status::OutOfMemory, format!("shape {shape:?} has more than {ELEMENT_LIMIT} elements"))
+    })
+}
+
 /// A number as an index.
 pub(crate) fn index(number: u64, what: &str) -> Result<usize, Fault> {
     usize::try_from(number).map_err(|_| Fault::invalid(format!("{what} {number} is out of range")))
@@ -60,19 +81,47 @@ pub(crate) fn text(text: abi::Text, limit: u64, what: &str) -> Result<String, Fa
     Ok(text.to_owned())
 }
 
-/// A struct that starts with its size. Fields beyond the writer's size read as zero.
-pub(crate) fn sized<T: Copy>(data: *const T, what: &str) -> Result<T, Fault> {
+/// Bytes of a struct below which its size was not set: the size and the number after it.
+const SIZE_MINIMUM: usize = 8;
+
+fn size_of_struct<T>(data: *const T, what: &str) -> Result<usize, Fault> {
     check(data, what)?;
     // SAFETY: not NULL and aligned (checked); every such struct starts with its size, a u32.
     let size = unsafe { data.cast::<u32>().read() } as usize;
-    if size < size_of::<T>() {
-        return Err(Fault::invalid(format!(
-            "{what} has size {size}, less than {}; set `size` to sizeof",
-            size_of::<T>()
-        )));
+    if size < SIZE_MINIMUM {
+        return Err(Fault::invalid(format!("{what} has size {size}; set `size` to sizeof")));
     }
-    // SAFETY: the writer states that it is at least this large. All bits are valid for these structs.
-    Ok(unsafe { data.read() })
+    Ok(size)
+}
+
+/// A struct that starts with its size. Fields beyond the writer's size read as zero; what a newer writer appended is ignored.
+pub(crate) fn sized<T: Copy>(data: *const T, what: &str) -> Result<T, Fault> {
+    let size = size_of_struct(data, what)?;
+    // SAFETY: the writer states that so many bytes are there.
+    Ok(unsafe { prefix(data, size) })
+}
+
+/// The first `bytes` of a struct of the boundary, the rest zero.
+///
+/// # Safety
+/// So many bytes are readable. The structs of the boundary hold numbers, pointers and optional functions, for all of which zero is
+/// a value.
+pub(crate) unsafe fn prefix<T>(data: *const T, bytes: usize) -> T {
+    let mut value = std::mem::MaybeUninit::<T>::zeroed();
+    // SAFETY: readable by the contract of this function; no more is written than the value has room for.
+    unsafe { std::ptr::copy_nonoverlapping(data.cast::<u8>(), value.as_mut_ptr().cast(), bytes.min(size_of::<T>())) };
+    // SAFETY: every byte is written or zero.
+    unsafe { value.assume_init() }
+}
+
+/// Stores a struct no further than its reader knows it, and tells in its size how far.
+pub(crate) fn store_sized<T: Copy>(out: *mut T, value: &T) -> Result<(), Fault> {
+    let bytes = size_of_struct(out, "the result")?.min(size_of::<T>());
+    // SAFETY: the reader states that so many bytes are there; a value has no more.
+    unsafe { std::ptr::copy_nonoverlapping(std::ptr::from_ref(value).cast::<u8>(), out.cast(), bytes) };
+    // SAFETY: as above; the size comes first.
+    unsafe { out.cast::<u32>().write(bytes as u32) };
+    Ok(())
 }
 
 /// Stores a result.

@@ -1,6 +1,7 @@
 //! The plugins that a run can use.
 
 use crate::error::{Code, PluginError};
+use crate::info::{PluginInfo, Role};
 use crate::library::{Library, Table};
 use crate::load;
 use crate::matcher::Matcher;
@@ -19,50 +20,6 @@ pub struct SearchPaths {
     pub files: Vec<PathBuf>,
     /// Folders of plugin files; not searched below. One that does not exist is skipped, a file that cannot be loaded is a warning.
     pub folders: Vec<PathBuf>,
-}
-
-/// What a plugin is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// How synthetic data is made to mimic real data.
-    Matcher,
-    /// A network.
-    Model,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Matcher => "matcher",
-            Self::Model => "model",
-        })
-    }
-}
-
-/// What is known of a plugin without making an instance.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PluginInfo {
-    /// Name under which pipelines use it.
-    pub id: String,
-    /// Matcher or model.
-    pub role: Role,
-    /// Its version.
-    pub version: String,
-    /// One line.
-    pub summary: String,
-    /// The file it came from.
-    pub file: PathBuf,
-    /// BLAKE3 digest of that file.
-    pub digest: [u8; 32],
-    /// JSON schema of its parameters.
-    pub schema: Value,
-}
-
-impl PluginInfo {
-    /// How errors name it.
-    pub(crate) fn title(&self) -> String {
-        format!("{} `{}` {}", self.role, self.id, self.version)
-    }
 }
 
 struct Known {

@@ -2,6 +2,7 @@
 //!
 //! These are the Rust forms; `pddflow-abi` holds the C forms that cross the boundary. Nothing here runs a plugin.
 
+pub use pddflow_abi::{LearnableKind as LearnableRole, Mode, Space, WeightKind as WeightRole};
 use pddflow_tensor::augment::Policy;
 use pddflow_tensor::{DType, Device, RandomKey, Tensor};
 
@@ -41,15 +42,6 @@ pub enum Init {
     },
 }
 
-/// What a weight is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WeightRole {
-    /// Moved by an optimiser.
-    Learnable,
-    /// Running statistic: replaced by what a training pass returns, never differentiated.
-    Statistic,
-}
-
 /// One weight of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightSpec {
@@ -61,15 +53,6 @@ pub struct WeightSpec {
     pub init: Init,
     /// Learnable or statistic.
     pub role: WeightRole,
-}
-
-/// Mode of a forward pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Batch statistics of the batch itself; returns new running statistics.
-    Train,
-    /// Running statistics.
-    Eval,
 }
 
 /// What a model returns for a batch.
@@ -144,21 +127,8 @@ pub struct Description {
     pub needs: Vec<Need>,
     /// Whether a model must be given.
     pub model_required: bool,
-    /// How to train on the set: step size, augmentation and so on, as JSON; stored with the set.
+    /// How to train on the set: learning rate, augmentation and so on, as JSON; stored with the set.
     pub recipe: serde_json::Value,
-}
-
-/// What a learnable stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LearnableRole {
-    /// Images or what `decode` makes images of.
-    Images,
-    /// Soft labels, `[row, class]`.
-    Labels,
-    /// A learned step size, shape `[]` or `[1]`.
-    StepSize,
-    /// Anything else: bases, latents, a hallucinator's weights.
-    Other,
 }
 
 /// How a learnable starts.
@@ -182,19 +152,10 @@ pub enum LearnableInit {
     Constant(f64),
 }
 
-/// Space of the pixel values of a learnable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Space {
-    /// As the data: after normalisation.
-    Normalised,
-    /// `[0, 1]`, before normalisation; the matcher's `decode` normalises (IDC).
-    Unit,
-}
-
 /// Stochastic gradient descent: `d = g + weight_decay * w; buf = momentum * buf + d; w -= lr * buf`, `buf` starting at 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
-    /// Step size, outside the buffer, so that a change acts at once.
+    /// Learning rate, outside the buffer, so that a change acts at once.
     pub lr: f64,
     /// Momentum.
     pub momentum: f64,
@@ -219,7 +180,7 @@ pub struct LearnableSpec {
     pub optimizer: Sgd,
     /// Clamped to this interval once before every outer iteration (IDC).
     pub clamp: Option<(f64, f64)>,
-    /// Raised to this value after every step (a learned step size).
+    /// Raised to this value after every step (a learning rate that is learned).
     pub floor: Option<f64>,
 }
 
@@ -314,7 +275,7 @@ pub struct TrainSpec {
     pub epochs: u64,
     /// Images in a step; the last step of an epoch on given images may be short.
     pub batch: usize,
-    /// Step size.
+    /// Learning rate.
     pub lr: f64,
     /// Momentum; buffers are taken from and left in the [`Net`].
     pub momentum: f64,

@@ -15,18 +15,11 @@
 //! The class of a row is its hard label. With soft labels it follows from the position: row `r` belongs to learnable row
 //! `r mod (classes * ipc)`, because a decoder repeats the whole set, and those are class-contiguous.
 
-use crate::call::State;
+use crate::call::{State, outside};
 use crate::error::Fault;
 use crate::types::{Decoded, Labels};
-use pddflow_abi::Status;
+use pddflow_abi::{SetPart, Status};
 use pddflow_tensor::{DType, RandomKey, Tensor};
-
-/// Which part of the synthetic data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    New,
-    Union,
-}
 
 /// A learnable as a leaf of the tape.
 pub(crate) fn learnable(state: &mut State<'_>, name: &str) -> Result<Tensor, Fault> {
@@ -54,12 +47,12 @@ pub(crate) fn labels_of(tensor: Tensor) -> Labels {
 /// The rows that are asked for, at most `limit.0` of them unless that is 0.
 pub(crate) fn rows(
     state: &mut State<'_>,
-    part: Part,
+    part: SetPart,
     class: Option<usize>,
     limit: (usize, RandomKey),
 ) -> Result<Decoded, Fault> {
     let new = decoded(state)?;
-    let previous = if part == Part::Union { previous(state)? } else { None };
+    let previous = if part == SetPart::Union { previous(state)? } else { None };
     let classes = problem_of(state)?.0;
     let chosen = match (previous, class) {
         (None, None) => new,
@@ -90,7 +83,7 @@ fn learnables(state: &mut State<'_>) -> Result<Vec<(String, Tensor)>, Fault> {
     if let Some(leaves) = &state.views.learnables {
         return Ok(leaves.clone());
     }
-    let environment = state.environment.as_ref().ok_or_else(missing)?;
+    let environment = state.environment()?;
     let mut leaves = Vec::new();
     for (name, value) in environment.learnables() {
         leaves.push((name, value.detach().variable()?));
@@ -104,9 +97,9 @@ fn decoded(state: &mut State<'_>) -> Result<Decoded, Fault> {
         return Ok(known.clone());
     }
     let leaves = learnables(state)?;
-    let core = state.matcher.ok_or_else(missing)?;
-    let problem = state.environment.as_ref().ok_or_else(missing)?.problem();
-    let fresh = core.decode(&leaves, problem)?;
+    let matcher = state.decode.ok_or_else(outside)?;
+    let problem = state.environment()?.problem();
+    let fresh = matcher.decode(&leaves, problem)?;
     state.views.decoded = Some(fresh.clone());
     Ok(fresh)
 }
@@ -115,24 +108,20 @@ fn previous(state: &mut State<'_>) -> Result<Option<Decoded>, Fault> {
     if let Some(known) = &state.views.previous {
         return Ok(known.clone());
     }
-    let found = state.environment.as_ref().ok_or_else(missing)?.previous();
+    let found = state.environment()?.previous();
     let found = found.filter(|set| set.images.shape().first().is_some_and(|rows| *rows > 0));
     state.views.previous = Some(found.clone());
     Ok(found)
 }
 
 /// Classes and learnable rows.
-fn problem_of(state: &State<'_>) -> Result<(usize, usize), Fault> {
-    let problem = state.environment.as_ref().ok_or_else(missing)?.problem();
+fn problem_of(state: &mut State<'_>) -> Result<(usize, usize), Fault> {
+    let problem = state.environment()?.problem();
     Ok((problem.classes, problem.learnable_rows))
 }
 
-fn missing() -> Fault {
-    Fault::new(Status::Unsupported, "only available in `iterate`")
-}
-
 /// Rows of a class, in order.
-fn rows_of(state: &State<'_>, set: &Decoded, class: usize) -> Result<Vec<usize>, Fault> {
+fn rows_of(state: &mut State<'_>, set: &Decoded, class: usize) -> Result<Vec<usize>, Fault> {
     let (classes, rows) = problem_of(state)?;
     let count = set.images.shape()[0];
     match &set.labels {

@@ -84,10 +84,14 @@ const EVIL: &[(&str, When, &str, &str)] = &[
     ("nan_gradient", Iterate, "plugin::numeric", "gradient of `images` is not finite"),
     ("nan_loss", Iterate, "plugin::numeric", "`loss`"),
     ("hoards", Iterate, "plugin::out_of_memory", "live tensors"),
+    ("huge_broadcast", Iterate, "plugin::out_of_memory", "elements"),
+    ("huge_padding", Iterate, "plugin::out_of_memory", "elements"),
+    ("huge_permutation", Iterate, "plugin::out_of_memory", "elements"),
+    ("huge_noise", Iterate, "plugin::out_of_memory", "elements"),
     ("null_result", Iterate, "plugin::invalid_argument", "NULL"),
     ("unknown_op", Iterate, "plugin::unsupported", "99"),
     ("no_reason", Iterate, "plugin::numeric", "no reason"),
-    ("unknown_status", Iterate, "plugin::internal", "777"),
+    ("unknown_status", Iterate, "plugin::failed", "777"),
     ("says_panic", Iterate, "plugin::panicked", "lost my head"),
     ("swallows_first", Iterate, "plugin::bad_handle", "then second"),
     ("asks_environment", Iterate, "pddflow::test::none", "none of these"),
@@ -216,7 +220,7 @@ fn a_panic_in_rust_is_an_error_with_its_place() {
     assert!(iterates.iterate(&mut bench, 1).unwrap_err().to_string().contains("not used again"));
     let fails = registry.matcher("misbehaves", &json!({"at": "error"})).unwrap();
     let error = fails.iterate(&mut bench, 0).unwrap_err();
-    assert_eq!((error.code(), error.to_string().contains("of the plugin's own")), ("plugin::internal", true));
+    assert_eq!((error.code(), error.to_string().contains("of the plugin's own")), ("plugin::failed", true));
     // A destructor that panics must not take the program with it, and other instances work on.
     drop(registry.matcher("misbehaves", &json!({"at": "destroy"})).unwrap());
     let works = registry.matcher("misbehaves", &json!({})).unwrap();

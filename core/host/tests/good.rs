@@ -57,6 +57,45 @@ fn a_plugin_in_c_equals_its_twin_in_rust_bit_for_bit() {
     assert_eq!(description.recipe, json!({"augment": "none"}));
 }
 
+/// What a matcher does to the images, and the loss, in bits.
+fn run(registry: &Registry, matcher: &str, config: &serde_json::Value) -> (Vec<u64>, u64) {
+    let model = registry.model("convnet", &json!({"width": 4, "depth": 2})).unwrap();
+    let mut bench = Bench::new(support::problem(3, SHAPE, 2)).with_model(model).with_random_images();
+    registry.matcher(matcher, config).unwrap().iterate(&mut bench, 0).unwrap();
+    (bits(&bench.value("images")), bench.metrics["loss"].to_bits())
+}
+
+#[test]
+fn a_plugin_built_with_any_frozen_header_is_loaded_and_runs() {
+    let frozen = support::root().join("plugins/abi/frozen");
+    let mut versions: Vec<String> =
+        fs_err::read_dir(&frozen).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    versions.sort();
+    let (major, minor) = (pddflow_abi::ABI_MAJOR, pddflow_abi::ABI_MINOR);
+    assert_eq!(versions, (3..=minor).map(|minor| format!("v{major}_{minor}")).collect::<Vec<_>>());
+    for version in versions {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(file) = support::c_plugin_with(&frozen.join(&version), "good/linear_mean", folder.path()) else {
+            return;
+        };
+        let registry = all_plugins(vec![file]);
+        let expected = run(&registry, "dm", &json!({"augment": "none", "batch": 4}));
+        assert_eq!(run(&registry, "c-dm", &json!({"batch": 4})), expected, "{version}");
+    }
+}
+
+#[test]
+fn structs_of_older_and_newer_plugins_are_read_and_filled_as_far_as_both_know_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(file) = c_plugin("good/sizes", folder.path()) else {
+        return;
+    };
+    let registry = all_plugins(vec![file]);
+    let model = registry.model("convnet", &json!({"width": 4, "depth": 2})).unwrap();
+    let mut bench = Bench::new(support::problem(3, SHAPE, 2)).with_model(model).with_random_images();
+    registry.matcher("evil", &json!({})).unwrap().iterate(&mut bench, 0).unwrap();
+}
+
 #[test]
 fn the_linear_model_in_c_equals_the_tensor_crate() {
     let folder = tempfile::tempdir().unwrap();

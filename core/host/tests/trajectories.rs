@@ -315,3 +315,20 @@ fn no_bit_depends_on_the_steps_that_stay_on_the_tape() {
         );
     }
 }
+
+/// The weights of every inner step are kept for the way back: 10,000 steps, which `syn_steps` allows, of a net with eight.
+#[test]
+fn ten_thousand_inner_steps_stay_within_the_limit_of_handles() {
+    const SMALL: InputShape = InputShape { channels: 1, height: 1, width: 2 };
+    let registry = registry();
+    let model = registry.model("mlp", &json!({"width": 2, "depth": 4})).unwrap();
+    let mut bench = Bench::new(support::problem(2, SMALL, 1)).with_model(model).with_random_images();
+    assert!(bench.specs.len() >= 8, "{}", bench.specs.len());
+    bench.learnables.push(("step_size".to_owned(), Tensor::from_f64(vec![1e-4], &[], &Device::Cpu).unwrap()));
+    let start = bench.start.clone();
+    let target: Vec<Tensor> = start.iter().map(|weight| weight.mul_scalar(1.1).unwrap()).collect();
+    bench.segment = Some(Box::new(move |_, _| Segment { start: start.clone(), target: target.clone(), epoch: 0 }));
+    let config = config(json!({"syn_steps": 10_000, "batch_syn": 1, "augment": "none"}));
+    registry.matcher("mtt", &config).unwrap().iterate(&mut bench, 0).unwrap();
+    assert_eq!(bench.steps.len(), 2);
+}

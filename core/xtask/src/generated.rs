@@ -1,6 +1,7 @@
 //! Files that are generated and committed, and the check that they are up to date.
 
 use crate::Outcome;
+use pddflow_abi::{FIELDS, SIZES};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,7 +23,8 @@ pub enum Mode {
 /// A source that cbindgen cannot read, a file that cannot be written, a difference when checking.
 pub fn header(root: &Path, mode: Mode) -> Outcome {
     let folder = root.join("plugins/abi");
-    let config = cbindgen::Config::from_file(folder.join("cbindgen.toml"))?;
+    let mut config = cbindgen::Config::from_file(folder.join("cbindgen.toml"))?;
+    config.trailer = Some(trailer());
     let builder = HEADER_SOURCES.iter().fold(cbindgen::Builder::new().with_config(config), |builder, name| {
         builder.with_src(folder.join(format!("src/{name}.rs")))
     });
@@ -30,6 +32,32 @@ pub fn header(root: &Path, mode: Mode) -> Outcome {
     let mut text = Vec::new();
     bindings.write(&mut text);
     settle(&folder.join("pddflow.h"), &text, mode, "cargo xtask header")
+}
+
+/// The end of the header: what a plugin defines, and the layout of every struct as assertions.
+fn trailer() -> String {
+    let sizes = SIZES.iter().map(|(name, size)| assertion(&format!("sizeof(Pddflow{name}) == {size}"), name));
+    let fields = FIELDS.iter().map(|(name, field, offset)| {
+        assertion(&format!("offsetof(Pddflow{name}, {field}) == {offset}"), &format!("{name}.{field}"))
+    });
+    let assertions: String = sizes.chain(fields).collect();
+    format!(
+        "\
+/* What a plugin defines: `PDDFLOW_EXPORT const PddflowHeader pddflow_plugin = {{...}};` */
+extern PDDFLOW_VISIBLE const PddflowHeader pddflow_plugin;
+
+#ifdef __cplusplus
+}}
+#define PDDFLOW_ASSERT static_assert
+#else
+#define PDDFLOW_ASSERT _Static_assert
+#endif
+{assertions}"
+    )
+}
+
+fn assertion(what: &str, name: &str) -> String {
+    format!("PDDFLOW_ASSERT({what}, \"{name}\");\n")
 }
 
 /// `pipelines/schema.json`, as the program prints it. The built-in kinds only: an installed plugin's parameters are

@@ -207,8 +207,8 @@ pub enum LearnableKind {
     Images = 0,
     /// Soft labels.
     Labels = 1,
-    /// A learned step size.
-    StepSize = 2,
+    /// A learning rate that is learned.
+    LearningRate = 2,
     /// Anything else.
     Other = 3,
 }

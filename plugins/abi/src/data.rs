@@ -151,7 +151,7 @@ pub struct LearnableDeclaration {
     pub space: u32,
     /// Parameter of the initialiser.
     pub init_value: f64,
-    /// Step size of its optimiser.
+    /// Learning rate of its optimiser.
     pub lr: f64,
     /// Momentum of its optimiser.
     pub momentum: f64,
@@ -351,7 +351,7 @@ pub struct TrainRequest {
     pub epochs: u64,
     /// Images in a step.
     pub batch: u64,
-    /// Step size.
+    /// Learning rate.
     pub lr: f64,
     /// Momentum.
     pub momentum: f64,

@@ -9,7 +9,7 @@ pub const MAGIC: [u8; 8] = *b"PDDFLOW\0";
 /// Version of the boundary that is not compatible with others.
 pub const ABI_MAJOR: u32 = 0;
 /// Version of the boundary that only grows.
-pub const ABI_MINOR: u32 = 3;
+pub const ABI_MINOR: u32 = 4;
 /// Name of the exported header.
 pub const SYMBOL: &str = "pddflow_plugin";
 /// Bytes of the header that every plugin has.
@@ -52,7 +52,7 @@ pub struct Header {
     pub descriptors: *const *const Descriptor,
     /// Number of descriptors.
     pub descriptor_count: u64,
-    /// Called once in a process after all checks, before anything else of the plugin; may refuse by a status. `[call]`
+    /// Called once in a process after all checks, before anything else of the plugin; may refuse by a status; may be NULL. `[call]`
     pub open: Option<unsafe extern "C" fn(call: *mut Call) -> i32>,
 }
 
@@ -84,6 +84,11 @@ pub struct Descriptor {
     pub optional: TextList,
     /// `MatcherTable` or `ModelTable`.
     pub table: *const c_void,
+    /// Number of the plugin's results: raised whenever the same parameters may give other numbers. Results are then named by
+    /// id and revision, so that a rebuild changes nothing; 0, or left out: they are named by the bytes of the file. Since 0.4.
+    pub revision: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 // SAFETY: as for the header.

@@ -500,7 +500,7 @@ pub struct DistillGroup {
     >,
     /// A learnable as a leaf of the tape; the same leaf until its value changes. `[call]`
     pub learnable: Option<unsafe extern "C" fn(call: *mut Call, name: Text, out: *mut Tensor) -> i32>,
-    /// One step of the learnable's optimiser, its step size times `rate`. The gradient must be finite. `[call]`
+    /// One step of the learnable's optimiser, its learning rate times `rate`. The gradient must be finite. `[call]`
     pub step: Option<unsafe extern "C" fn(call: *mut Call, name: Text, gradient: Tensor, rate: f64) -> i32>,
     /// Replaces the value of a learnable; for optimisers of the plugin's own. `[call]`
     pub assign: Option<unsafe extern "C" fn(call: *mut Call, name: Text, value: Tensor) -> i32>,
@@ -528,7 +528,7 @@ pub struct DistillGroup {
     pub save_point: Option<unsafe extern "C" fn(call: *mut Call) -> i32>,
     /// Goes back to the save point; 1 if there was one. `[call]`
     pub roll_back: Option<unsafe extern "C" fn(call: *mut Call, out: *mut u32) -> i32>,
-    /// Augments images; `draw` is a `Draw`. `[call]`
+    /// Augments images; `draw` is a `Draw`; the policies "none" and "" give them back as they are. `[call]`
     pub augment: Option<
         unsafe extern "C" fn(
             call: *mut Call,

@@ -43,7 +43,7 @@ layout! {
     SegmentRequest 64 { size 0 reserved 4 min_start 8 max_start 16 length 24 key 32 }
     TrainRequest 160 { size 0 source 4 images 8 labels 16 samples 24 epochs 32 batch 40 lr 48 momentum 56 weight_decay 64 augment 72 cutmix 88 key 96 weights 128 weight_count 136 buffers 144 buffer_count 152 }
     Header 104 { magic 0 size 8 abi_major 12 abi_minor 16 host_minor 20 flags 24 sdk_name 32 sdk_version 48 target 64 descriptors 80 descriptor_count 88 open 96 }
-    Descriptor 120 { size 0 role 4 id 8 version 24 summary 40 schema 56 schema_text 72 required 80 optional 96 table 112 }
+    Descriptor 128 { size 0 role 4 id 8 version 24 summary 40 schema 56 schema_text 72 required 80 optional 96 table 112 revision 120 reserved 124 }
     Call 16 { size 0 reserved 4 host 8 }
     Host 136 { size 0 abi_minor 4 core 8 log 16 config 24 make 32 info 40 read 48 map 56 reduce 64 shape 72 linear 80 grad 88 random 96 model 104 arena 112 declare 120 distill 128 }
     CoreGroup 64 { size 0 revision 4 version 8 supports 16 has 24 fail 32 error 40 cancelled 48 budget 56 }

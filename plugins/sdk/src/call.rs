@@ -145,15 +145,61 @@ unsafe fn field<T: Copy>(table: *const u8, offset: usize) -> Option<T> {
     (offset + size_of::<T>() <= size).then(|| unsafe { table.add(offset).cast::<T>().read() })
 }
 
+/// A struct that the host filled: no further than the size that it states, and zero beyond.
+///
+/// # Safety
+/// `data` is a struct of the boundary that starts with its size and is readable for so many bytes.
+pub(crate) unsafe fn sized<T: Copy>(data: *const T) -> T {
+    // SAFETY: passed on to the caller.
+    let size = unsafe { data.cast::<u32>().read() } as usize;
+    let mut value = std::mem::MaybeUninit::<T>::zeroed();
+    // SAFETY: readable for its size, by the caller; no more is written than the value has room for.
+    unsafe { std::ptr::copy_nonoverlapping(data.cast::<u8>(), value.as_mut_ptr().cast(), size.min(size_of::<T>())) };
+    // SAFETY: numbers and pointers, for which zero is a value.
+    unsafe { value.assume_init() }
+}
+
+/// Elements that the host points to; none for NULL.
+///
+/// # Safety
+/// `data` is NULL or leads to `count` elements that are valid now.
+pub(crate) unsafe fn elements<'a, T>(data: *const T, count: u64) -> &'a [T] {
+    if data.is_null() || count == 0 {
+        return &[];
+    }
+    // SAFETY: passed on to the caller.
+    unsafe { std::slice::from_raw_parts(data, count as usize) }
+}
+
 /// Copies a text of the host.
 ///
 /// # Safety
 /// The text is readable now.
 pub(crate) unsafe fn read_text(text: abi::Text) -> String {
-    if text.data.is_null() || text.length == 0 {
-        return String::new();
-    }
     // SAFETY: passed on to the caller.
-    let bytes = unsafe { std::slice::from_raw_parts(text.data.cast::<u8>(), text.length as usize) };
+    let bytes = unsafe { elements(text.data.cast::<u8>(), text.length) };
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_struct_is_read_no_further_than_its_writer_knows_it() {
+        let mut raw = abi::SetRequest {
+            size: std::mem::offset_of!(abi::SetRequest, limit) as u32,
+            part: 1,
+            class_index: 7,
+            limit: 9,
+            key: abi::RandomKey { words: [5; 4] },
+        };
+        // SAFETY: a whole struct.
+        let read = unsafe { sized(&raw const raw) };
+        assert_eq!((read.class_index, read.limit, read.key.words), (7, 0, [0; 4]));
+        raw.size = 4096;
+        // SAFETY: no more is read than this struct has.
+        let read = unsafe { sized(&raw const raw) };
+        assert_eq!((read.limit, read.key.words), (9, [5; 4]));
+    }
 }

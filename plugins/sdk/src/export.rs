@@ -1,13 +1,14 @@
 //! From traits to C tables; what `plugin!` expands to. Not for direct use.
 
-use crate::call::{Call, host, read_text};
+use crate::call::{Call, elements, host, read_text, sized};
 use crate::error::{Error, Result};
 use crate::iteration::Iteration;
-use crate::matcher::{Description, Learnables, Matcher, Problem};
-use crate::model::{Batch, Input, Mode, Model, Weights};
+use crate::matcher::{Description, Learnables, Matcher};
+use crate::model::{Batch, Input, Model, Weights};
+use crate::problem::Problem;
 use crate::random::Key;
 use crate::tensor::Tensor;
-use pddflow_abi::{self as abi, Flag, Status, Text};
+use pddflow_abi::{self as abi, Flag, Mode, Status, Text};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
@@ -21,6 +22,9 @@ pub use pddflow_abi;
 pub const FLAGS: u64 = Flag::Unwinds as u64
     | if cfg!(target_endian = "little") { Flag::LittleEndian as u64 } else { 0 }
     | if cfg!(target_pointer_width = "64") { Flag::Pointers64 as u64 } else { 0 };
+
+/// Oldest host that has all that a plugin takes for granted.
+pub const HOST_MINOR: u32 = 3;
 
 /// Version of this crate.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -156,16 +160,13 @@ impl<T: Model> ModelGlue<T> {
         let (call, instance) = unsafe { enter::<T>(call, instance) };
         shield(call, || {
             // SAFETY: the host's arguments are valid during the call.
-            let given = unsafe { arguments.read() };
-            let handles = match given.weight_count {
-                0 => &[],
-                // SAFETY: the host gives that many handles.
-                count => unsafe { std::slice::from_raw_parts(given.weights, count as usize) },
-            };
+            let given = unsafe { sized(arguments) };
+            // SAFETY: the host gives that many handles.
+            let handles = unsafe { elements(given.weights, given.weight_count) };
             let batch = Batch {
                 weights: handles.iter().map(|handle| Tensor::own(call, *handle)).collect(),
                 images: Tensor::own(call, given.images),
-                mode: if given.mode == abi::Mode::Eval as u32 { Mode::Eval } else { Mode::Train },
+                mode: if given.mode == Mode::Eval as u32 { Mode::Eval } else { Mode::Train },
                 key: Key::new(call, given.key),
             };
             instance.forward(&batch)?.declare(call)
@@ -222,9 +223,9 @@ impl<T: Matcher> MatcherGlue<T> {
         let (call, instance) = unsafe { enter::<T>(call, instance) };
         shield(call, || {
             // SAFETY: the host's arguments are valid during the call.
-            let given = unsafe { arguments.read() };
+            let given = unsafe { sized(arguments) };
             // SAFETY: likewise its problem.
-            let (problem, horizon) = unsafe { (Problem::new(given.problem), (*given.problem).iterations) };
+            let (problem, horizon) = unsafe { (Problem::new(given.problem), sized(given.problem).iterations) };
             instance.iterate(&Iteration { call, problem, horizon, number: given.iteration, key: given.key })
         })
     }
@@ -238,11 +239,11 @@ impl<T: Matcher> MatcherGlue<T> {
         let (call, instance) = unsafe { enter::<T>(call, instance) };
         shield(call, || {
             // SAFETY: the host's arguments are valid during the call.
-            let given = unsafe { arguments.read() };
+            let given = unsafe { sized(arguments) };
             // SAFETY: likewise its problem.
             let problem = unsafe { Problem::new(given.problem) };
-            // SAFETY: the host gives that many learnables, at least one.
-            let learnables = unsafe { std::slice::from_raw_parts(given.learnables, given.learnable_count as usize) };
+            // SAFETY: the host gives that many learnables.
+            let learnables = unsafe { elements(given.learnables, given.learnable_count) };
             let named = learnables.iter().map(|learnable| {
                 // SAFETY: the host's text is valid during the call.
                 (unsafe { read_text(learnable.name) }, Tensor::own(call, learnable.tensor))
@@ -284,6 +285,8 @@ macro_rules! plugin {
                     required: abi::TextList::EMPTY,
                     optional: abi::TextList::EMPTY,
                     table: (&raw const TABLE).cast(),
+                    revision: <$type>::REVISION,
+                    reserved: 0,
                 };
                 &DESCRIPTOR
             }),+];
@@ -296,7 +299,7 @@ macro_rules! plugin {
                 size: size_of::<abi::Header>() as u32,
                 abi_major: abi::ABI_MAJOR,
                 abi_minor: abi::ABI_MINOR,
-                host_minor: 1,
+                host_minor: $crate::export::HOST_MINOR,
                 flags: $crate::export::FLAGS,
                 sdk_name: abi::Text::new("pddflow-sdk"),
                 sdk_version: abi::Text::new($crate::export::VERSION),

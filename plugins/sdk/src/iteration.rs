@@ -1,12 +1,11 @@
 //! What a matcher can do in an outer iteration.
 
-use crate::call::{Call, host};
+use crate::call::{Call, elements, host, read_text};
 use crate::error::{Error, Result};
-use crate::matcher::Problem;
-use crate::model::Mode;
+use crate::problem::Problem;
 use crate::random::Key;
 use crate::tensor::{Tensor, handles, several};
-use pddflow_abi::{self as abi, Text};
+use pddflow_abi::{self as abi, Draw, Mode, SetPart as Part, Text};
 
 /// One outer iteration.
 #[derive(Debug)]
@@ -26,15 +25,6 @@ pub struct Labelled<'call> {
     pub images: Tensor<'call>,
     /// One for each row.
     pub labels: Tensor<'call>,
-}
-
-/// Which part of the synthetic data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// What is being distilled.
-    New,
-    /// Earlier sets, which are constant, and the new one. Equals `New` at the first stage.
-    Union,
 }
 
 /// Which rows of the synthetic data; everything of the union by default.
@@ -137,7 +127,7 @@ pub struct Training {
     pub epochs: u64,
     /// Images in a step.
     pub batch: usize,
-    /// Step size.
+    /// Learning rate.
     pub lr: f64,
     /// Momentum.
     pub momentum: f64,
@@ -147,15 +137,6 @@ pub struct Training {
     pub augment: String,
     /// Probability of CutMix; 0 for none.
     pub cutmix: f64,
-}
-
-/// Who gets which random parameters of an augmentation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Draw {
-    /// One draw for every image; the same key gives the same draw whatever the batch size.
-    Siamese,
-    /// A draw for each image.
-    PerImage,
 }
 
 impl<'call> Iteration<'call> {
@@ -223,10 +204,7 @@ impl<'call> Iteration<'call> {
     pub fn set(&self, rows: &Rows<'call>) -> Result<Labelled<'call>> {
         let request = abi::SetRequest {
             size: size_of::<abi::SetRequest>() as u32,
-            part: match rows.part {
-                Part::New => abi::SetPart::New as u32,
-                Part::Union => abi::SetPart::Union as u32,
-            },
+            part: rows.part as u32,
             class_index: rows.class,
             limit: rows.limit as u64,
             key: rows.key.map_or(self.key, |key| key.words),
@@ -252,7 +230,7 @@ impl<'call> Iteration<'call> {
         self.step_scaled(name, gradient, 1.0)
     }
 
-    /// One step with the step size multiplied by `rate`, for schedules.
+    /// One step with the learning rate multiplied by `rate`, for schedules.
     ///
     /// # Errors
     /// The gradient has another shape or is not finite.
@@ -287,14 +265,11 @@ impl<'call> Iteration<'call> {
             rank: 0,
         };
         host!(self.call, model: ModelGroup, weight(index, &raw mut info))?;
-        let shape = match info.rank {
-            0 => &[],
-            // SAFETY: the host's axes are valid during the call.
-            rank => unsafe { std::slice::from_raw_parts(info.shape, rank as usize) },
-        };
+        // SAFETY: the host's axes are valid during the call.
+        let shape = unsafe { elements(info.shape, info.rank) };
         Ok(WeightInfo {
             // SAFETY: the host's text is valid during the call.
-            name: unsafe { crate::call::read_text(info.name) },
+            name: unsafe { read_text(info.name) },
             shape: shape.iter().map(|axis| *axis as usize).collect(),
             learnable: info.kind == abi::WeightKind::Learnable as u32,
         })
@@ -379,12 +354,8 @@ impl<'call> Iteration<'call> {
             statistic_capacity: names.len() as u64,
             statistic_count: 0,
         };
-        let mode = match mode {
-            Mode::Train => abi::Mode::Train as u32,
-            Mode::Eval => abi::Mode::Eval as u32,
-        };
         let (data, count, words) = (names.as_ptr(), names.len() as u64, &raw const key.words);
-        host!(self.call, model: ModelGroup, forward(data, count, images.handle(), mode, words, &raw mut result))?;
+        host!(self.call, model: ModelGroup, forward(data, count, images.handle(), mode as u32, words, &raw mut result))?;
         let own = |handles: Vec<abi::Tensor>, count: u64| {
             handles.into_iter().take(count as usize).map(|handle| Tensor::own(self.call, handle)).collect()
         };
@@ -437,19 +408,15 @@ impl<'call> Iteration<'call> {
         Ok(())
     }
 
-    /// Augments images by a policy such as `dsa:color_crop_cutout_flip_scale_rotate`.
+    /// Augments images by a policy such as `dsa:color_crop_cutout_flip_scale_rotate`; `none` gives them back as they are.
     ///
     /// # Errors
     /// The policy is unknown.
     pub fn augment(&self, policy: &str, draw: Draw, x: &Tensor<'call>, key: Key<'call>) -> Result<Tensor<'call>> {
-        let draw = match draw {
-            Draw::Siamese => abi::Draw::Siamese as u32,
-            Draw::PerImage => abi::Draw::PerImage as u32,
-        };
         let words = &raw const key.words;
         Tensor::made(
             self.call,
-            |out| host!(self.call, distill: DistillGroup, augment(Text::new(policy), draw, x.handle(), words, out)),
+            |out| host!(self.call, distill: DistillGroup, augment(Text::new(policy), draw as u32, x.handle(), words, out)),
         )
     }
 

@@ -13,7 +13,7 @@
 //! #[derive(serde::Deserialize, schemars::JsonSchema)]
 //! #[serde(default, deny_unknown_fields)]
 //! struct Config {
-//!     /// Step size of the images.
+//!     /// Learning rate of the images.
 //!     lr: f64,
 //! }
 //! impl Default for Config {
@@ -94,16 +94,19 @@ mod matcher;
 mod model;
 mod norm;
 mod ops;
+mod problem;
 mod random;
 mod stack;
 mod tensor;
 
 pub use call::Call;
 pub use error::{Error, Result};
-pub use iteration::{Draw, Forward, Iteration, Labelled, Net, Part, Rows, Segment, TrainOn, Training, WeightInfo};
-pub use matcher::{Decoded, Description, Kind, Learnable, Learnables, Matcher, Need, Problem, Start, recipe};
-pub use model::{Batch, Init, Input, Mode, Model, Output, Weights};
+pub use iteration::{Forward, Iteration, Labelled, Net, Rows, Segment, TrainOn, Training, WeightInfo};
+pub use matcher::{Decoded, Description, Learnable, Learnables, Matcher, Start, recipe};
+pub use model::{Batch, Init, Input, Model, Output, Weights};
 pub use norm::Norm;
+pub use pddflow_abi::{Draw, LearnableKind as Kind, Mode, Need, SetPart as Part};
+pub use problem::Problem;
 pub use random::Key;
 pub use stack::{Block, Stack};
 pub use tensor::{DType, Keep, Tensor, grad, gradients, tape_bytes};

@@ -3,8 +3,9 @@
 use crate::call::{Call, host};
 use crate::error::Result;
 use crate::iteration::Iteration;
+use crate::problem::Problem;
 use crate::tensor::{Tensor, numbers};
-use pddflow_abi::{self as abi, Text};
+use pddflow_abi::{self as abi, LearnableKind as Kind, Need, Text};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
@@ -14,6 +15,9 @@ pub trait Matcher: Sized + Send + Sync + 'static {
     const ID: &'static str;
     /// One line.
     const SUMMARY: &'static str;
+    /// Raised by one whenever the same parameters may give other numbers. Results are then named by [`ID`](Self::ID) and this number,
+    /// so that a rebuild changes nothing; 0 (none): they are named by the bytes of the plugin's file.
+    const REVISION: u32 = 0;
     /// Whether [`decode`](Self::decode) is implemented. If not, the learnable `images` is the set as it stands, with the
     /// learnable `labels` or else the class numbers.
     const DECODES: bool = false;
@@ -47,54 +51,6 @@ pub trait Matcher: Sized + Send + Sync + 'static {
     fn iterate(&self, iteration: &Iteration<'_>) -> Result<()>;
 }
 
-/// The task.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Problem {
-    /// Classes of the data set.
-    pub classes: usize,
-    /// Channels of an image.
-    pub channels: usize,
-    /// Rows of an image.
-    pub height: usize,
-    /// Columns of an image.
-    pub width: usize,
-    /// New synthetic images per class.
-    pub ipc: usize,
-    /// Mean subtracted from pixels in `[0, 1]`, for each channel.
-    pub mean: Vec<f64>,
-    /// Standard deviation that pixels were divided by, for each channel.
-    pub std: Vec<f64>,
-}
-
-impl Problem {
-    /// Copies what the host gave.
-    ///
-    /// # Safety
-    /// `raw` is a problem of the host, valid now.
-    pub(crate) unsafe fn new(raw: *const abi::Problem) -> Self {
-        // SAFETY: passed on to the caller.
-        let raw = unsafe { raw.read() };
-        let channels = raw.channels as usize;
-        // SAFETY: the host gives one number for each channel.
-        let copy = |data: *const f64| unsafe { std::slice::from_raw_parts(data, channels) }.to_vec();
-        Self {
-            classes: raw.classes as usize,
-            channels,
-            height: raw.height as usize,
-            width: raw.width as usize,
-            ipc: raw.ipc as usize,
-            mean: copy(raw.mean),
-            std: copy(raw.std),
-        }
-    }
-
-    /// Shape of the images of one set: `[classes * ipc, channels, height, width]`.
-    #[must_use]
-    pub fn images(&self) -> [usize; 4] {
-        [self.classes * self.ipc, self.channels, self.height, self.width]
-    }
-}
-
 /// How a learnable starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Start {
@@ -108,19 +64,6 @@ pub enum Start {
     OneHot,
     /// Every element is this.
     Constant(f64),
-}
-
-/// What a learnable stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Images, or what `decode` makes images of.
-    Images,
-    /// Soft labels.
-    Labels,
-    /// A learned step size.
-    StepSize,
-    /// Anything else.
-    Other,
 }
 
 /// A tensor that distillation optimises by stochastic gradient descent with momentum.
@@ -139,7 +82,7 @@ pub struct Learnable {
 }
 
 impl Learnable {
-    /// A learnable with step size `lr` and nothing else.
+    /// A learnable with learning rate `lr` and nothing else.
     #[must_use]
     pub fn new(kind: Kind, name: &str, shape: &[usize], start: Start, lr: f64) -> Self {
         Self {
@@ -206,16 +149,10 @@ impl Learnable {
             Start::OneHot => (abi::LearnableInitKind::OneHot, 0.0),
             Start::Constant(value) => (abi::LearnableInitKind::Constant, value),
         };
-        let kind = match self.kind {
-            Kind::Images => abi::LearnableKind::Images,
-            Kind::Labels => abi::LearnableKind::Labels,
-            Kind::StepSize => abi::LearnableKind::StepSize,
-            Kind::Other => abi::LearnableKind::Other,
-        };
         let space = if self.unit_space { abi::Space::Unit } else { abi::Space::Normalised };
         let declaration = abi::LearnableDeclaration {
             size: size_of::<abi::LearnableDeclaration>() as u32,
-            kind: kind as u32,
+            kind: self.kind as u32,
             name: Text::new(&self.name),
             shape: shape.as_ptr(),
             rank: shape.len() as u64,
@@ -231,22 +168,6 @@ impl Learnable {
         };
         host!(call, declare: DeclareGroup, learnable(&raw const declaration))
     }
-}
-
-/// What a matcher asks of its node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// A model.
-    Model,
-    /// Expert trajectories.
-    Trajectories,
-    /// A pool of start weights; without this need, missing ones are fresh random weights.
-    StartWeights,
-    /// Evaluations during distillation.
-    Evaluation,
-    /// The number of outer iterations, [`Iteration::horizon`]. Without this need a set that was distilled too briefly can be
-    /// distilled further.
-    Horizon,
 }
 
 /// Takes what a matcher says about itself.
@@ -269,13 +190,6 @@ impl Description<'_> {
     /// # Errors
     /// The host does not know it.
     pub fn need(&mut self, need: Need) -> Result<()> {
-        let need = match need {
-            Need::Model => abi::Need::Model,
-            Need::Trajectories => abi::Need::Trajectories,
-            Need::StartWeights => abi::Need::StartWeights,
-            Need::Evaluation => abi::Need::Evaluation,
-            Need::Horizon => abi::Need::Horizon,
-        };
         host!(self.call, declare: DeclareGroup, need(need as u32))
     }
 
@@ -332,7 +246,7 @@ impl Decoded<'_> {
 }
 
 /// The usual recipe of a set, by the names of the parameters of the kind `evaluate`: epochs in batches of 256 by stochastic gradient
-/// descent, step size 0.01 (a tenth of it in the second half), momentum 0.9, weight decay 5e-4, and an augmentation policy.
+/// descent, learning rate 0.01 (a tenth of it in the second half), momentum 0.9, weight decay 5e-4, and an augmentation policy.
 #[must_use]
 pub fn recipe(epochs: u64, augment: &str) -> serde_json::Value {
     serde_json::json!({

@@ -4,7 +4,7 @@ use crate::call::{Call, host};
 use crate::error::Result;
 use crate::random::Key;
 use crate::tensor::{Tensor, numbers};
-use pddflow_abi::{self as abi, Text};
+use pddflow_abi::{self as abi, Mode, Text};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
@@ -14,6 +14,8 @@ pub trait Model: Sized + Send + Sync + 'static {
     const ID: &'static str;
     /// One line.
     const SUMMARY: &'static str;
+    /// As [`Matcher::REVISION`](crate::Matcher::REVISION).
+    const REVISION: u32 = 0;
     /// Parameters. Use `#[serde(default, deny_unknown_fields)]`, so that the schema has the defaults and typing errors are found.
     type Config: DeserializeOwned + JsonSchema;
 
@@ -102,15 +104,6 @@ impl Weights<'_> {
         };
         host!(self.call, declare: DeclareGroup, weight(&raw const declaration))
     }
-}
-
-/// Mode of a forward pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Statistics of the batch itself.
-    Train,
-    /// Running statistics.
-    Eval,
 }
 
 /// What a forward pass gets.

@@ -1,8 +1,9 @@
 //! Normalisation layers, as most nets offer them: one choice, its weights, and what it does.
 
 use crate::error::{Error, Result};
-use crate::model::{Init, Mode, Weights};
+use crate::model::{Init, Weights};
 use crate::tensor::Tensor;
+use pddflow_abi::Mode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

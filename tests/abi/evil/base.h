@@ -187,7 +187,7 @@ static UNUSED const PddflowModelTable model_table = {MODEL_TABLE_SIZE, 0, create
 #endif
 
 static UNUSED const PddflowDescriptor descriptor = {
-    DESCRIPTOR_SIZE, ROLE, ID, PDDFLOW_TEXT_INIT("1.0"), SUMMARY, SCHEMA, 0, REQUIRED, {0, 0}, TABLE,
+    DESCRIPTOR_SIZE, ROLE, ID, PDDFLOW_TEXT_INIT("1.0"), SUMMARY, SCHEMA, 0, REQUIRED, {0, 0}, TABLE, 0, 0,
 };
 
 static UNUSED const PddflowDescriptor *const descriptors[] = DESCRIPTORS;

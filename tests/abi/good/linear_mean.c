@@ -17,12 +17,6 @@
 
 #define MAX_WEIGHTS 256
 
-static int32_t open_plugin(PddflowCall *call)
-{
-    (void)call;
-    return PDDFLOW_STATUS_OK;
-}
-
 /* ---- model ---- */
 
 static int32_t create_model(PddflowCall *call, void **out)
@@ -205,31 +199,26 @@ static const PddflowMatcherTable matcher_table = {
     sizeof(PddflowMatcherTable), 0, create_matcher, destroy_matcher, describe, iterate, 0,
 };
 
+/* By name, so that the same source compiles with headers that have more fields, without a warning. */
 static const PddflowDescriptor model = {
-    sizeof(PddflowDescriptor),
-    PDDFLOW_ROLE_MODEL,
-    PDDFLOW_TEXT_INIT("c-linear"),
-    PDDFLOW_TEXT_INIT("1.0"),
-    PDDFLOW_TEXT_INIT("a linear layer, in C"),
-    PDDFLOW_TEXT_INIT("{\"type\": \"object\", \"additionalProperties\": false}"),
-    0,
-    {0, 0},
-    {0, 0},
-    &model_table,
+    .size = sizeof(PddflowDescriptor),
+    .role = PDDFLOW_ROLE_MODEL,
+    .id = PDDFLOW_TEXT_INIT("c-linear"),
+    .version = PDDFLOW_TEXT_INIT("1.0"),
+    .summary = PDDFLOW_TEXT_INIT("a linear layer, in C"),
+    .schema = PDDFLOW_TEXT_INIT("{\"type\": \"object\", \"additionalProperties\": false}"),
+    .table = &model_table,
 };
 
 static const PddflowDescriptor matcher = {
-    sizeof(PddflowDescriptor),
-    PDDFLOW_ROLE_MATCHER,
-    PDDFLOW_TEXT_INIT("c-dm"),
-    PDDFLOW_TEXT_INIT("1.0"),
-    PDDFLOW_TEXT_INIT("distribution matching without augmentation, in C"),
-    PDDFLOW_TEXT_INIT("{\"type\": \"object\", \"additionalProperties\": false, \"properties\": {\"batch\": {\"type\": "
-                      "\"integer\", \"minimum\": 1, \"default\": 256}}}"),
-    0,
-    {0, 0},
-    {0, 0},
-    &matcher_table,
+    .size = sizeof(PddflowDescriptor),
+    .role = PDDFLOW_ROLE_MATCHER,
+    .id = PDDFLOW_TEXT_INIT("c-dm"),
+    .version = PDDFLOW_TEXT_INIT("1.0"),
+    .summary = PDDFLOW_TEXT_INIT("distribution matching without augmentation, in C"),
+    .schema = PDDFLOW_TEXT_INIT("{\"type\": \"object\", \"additionalProperties\": false, \"properties\": {\"batch\": "
+                                "{\"type\": \"integer\", \"minimum\": 1, \"default\": 256}}}"),
+    .table = &matcher_table,
 };
 
 static const PddflowDescriptor *const descriptors[] = {&model, &matcher};
@@ -246,5 +235,5 @@ PDDFLOW_EXPORT const PddflowHeader pddflow_plugin = {
     {0, 0},
     descriptors,
     2,
-    open_plugin,
+    0,
 };

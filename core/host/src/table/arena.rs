@@ -1,47 +1,32 @@
 //! Group `arena`.
 
+use super::group::group;
 use crate::call::{enter, enter_always};
 use crate::raw;
-use pddflow_abi::{self as abi, Call};
+use pddflow_abi as abi;
 
-pub(super) static ARENA: abi::ArenaGroup = abi::ArenaGroup {
-    size: size_of::<abi::ArenaGroup>() as u32,
-    revision: 2,
-    release: Some(release),
-    open_scope: Some(open_scope),
-    close_scope: Some(close_scope),
-    live: Some(live),
-    tape_bytes: Some(tape_bytes),
-    tape_budget: Some(tape_budget),
-};
+group! { ARENA: ArenaGroup, "arena", revision 2;
+    enter_always fn release(state, x: abi::Tensor) {
+        state.arena.release(x)?
+    }
 
-extern "C" fn release(call: *mut Call, x: abi::Tensor) -> i32 {
-    enter_always(call, "arena.release", |state| state.arena.release(x))
-}
+    enter_always fn open_scope(state) -> u64 {
+        state.arena.open_scope()
+    }
 
-extern "C" fn open_scope(call: *mut Call, out: *mut u64) -> i32 {
-    enter_always(call, "arena.open_scope", |state| raw::store(out, state.arena.open_scope()))
-}
+    enter_always fn close_scope(state, scope: u64, keep: *const abi::Tensor, count: u64) {
+        state.arena.close_scope(scope, raw::slice(keep, count, "the tensors to keep")?)?
+    }
 
-extern "C" fn close_scope(call: *mut Call, scope: u64, keep: *const abi::Tensor, count: u64) -> i32 {
-    enter_always(call, "arena.close_scope", |state| {
-        state.arena.close_scope(scope, raw::slice(keep, count, "the tensors to keep")?)
-    })
-}
+    enter_always fn live(state) -> u64 {
+        state.arena.live() as u64
+    }
 
-extern "C" fn live(call: *mut Call, out: *mut u64) -> i32 {
-    enter_always(call, "arena.live", |state| raw::store(out, state.arena.live() as u64))
-}
+    enter fn tape_bytes(state, tensors: *const abi::Tensor, count: u64) -> u64 {
+        pddflow_tensor::tape_bytes(&state.get_all(tensors, count, "the tensors")?)
+    }
 
-extern "C" fn tape_bytes(call: *mut Call, tensors: *const abi::Tensor, count: u64, out: *mut u64) -> i32 {
-    enter(call, "arena.tape_bytes", |state| {
-        let tensors = state.get_all(tensors, count, "the tensors")?;
-        raw::store(out, pddflow_tensor::tape_bytes(&tensors))
-    })
-}
-
-extern "C" fn tape_budget(call: *mut Call, out: *mut u64) -> i32 {
-    enter(call, "arena.tape_budget", |state| {
-        raw::store(out, state.environment.as_ref().map_or(0, |environment| environment.tape_budget()))
-    })
+    enter fn tape_budget(state) -> u64 {
+        state.environment.as_ref().map_or(0, |environment| environment.tape_budget())
+    }
 }

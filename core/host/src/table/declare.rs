@@ -1,21 +1,12 @@
 //! Group `declare`: what a plugin says about itself and returns.
 
-use super::choice;
+use super::group::group;
+use super::shared::choice;
 use crate::call::{Phase, State, enter};
 use crate::error::Fault;
 use crate::raw;
-use crate::types::{Init, LearnableInit, LearnableRole, LearnableSpec, Need, Sgd, Space, WeightRole, WeightSpec};
-use pddflow_abi::{self as abi, Call, InitKind, LearnableInitKind, LearnableKind, Output, Status, Text, WeightKind};
-
-pub(super) static DECLARE: abi::DeclareGroup = abi::DeclareGroup {
-    size: size_of::<abi::DeclareGroup>() as u32,
-    revision: 1,
-    weight: Some(weight),
-    learnable: Some(learnable),
-    need: Some(need),
-    recipe: Some(recipe),
-    output: Some(output),
-};
+use crate::types::{Init, LearnableInit, LearnableSpec, Need, Sgd, WeightSpec};
+use pddflow_abi::{self as abi, InitKind, LearnableInitKind, LearnableKind, Output, Space, Status, Text, WeightKind};
 
 /// Most weights, learnables or outputs of one plugin.
 const DECLARED_LIMIT: usize = 4096;
@@ -49,31 +40,6 @@ fn unique<'a>(name: &str, mut known: impl Iterator<Item = &'a str>) -> Result<()
     Ok(())
 }
 
-extern "C" fn weight(call: *mut Call, weight: *const abi::WeightDeclaration) -> i32 {
-    enter(call, "declare.weight", |state| {
-        during(state, &[Phase::Weights])?;
-        let given = raw::sized(weight, "the declaration")?;
-        let name = raw::text(given.name, NAME_LIMIT, "the name")?;
-        unique(&name, state.declared.weights.iter().map(|spec| spec.name.as_str()))?;
-        full(state.declared.weights.len())?;
-        let shape = raw::axes(given.shape, given.rank, "the shape")?;
-        let value = finite(given.init_value, "the parameter of the initialiser")?;
-        let inits = [
-            (InitKind::Constant as u32, Init::Constant(value)),
-            (InitKind::Uniform as u32, Init::Uniform { bound: value }),
-            (InitKind::Normal as u32, Init::Normal { std: value }),
-        ];
-        let init = choice(given.init, &inits, "initialiser")?;
-        let roles = [
-            (WeightKind::Learnable as u32, WeightRole::Learnable),
-            (WeightKind::Statistic as u32, WeightRole::Statistic),
-        ];
-        let role = choice(given.kind, &roles, "weight kind")?;
-        state.declared.weights.push(WeightSpec { name, shape, init, role });
-        Ok(())
-    })
-}
-
 fn learnable_init(given: &abi::LearnableDeclaration) -> Result<LearnableInit, Fault> {
     let value = finite(given.init_value, "the parameter of the initialiser")?;
     let factor = if value.fract() == 0.0 && (1.0..=64.0).contains(&value) { value as usize } else { 0 };
@@ -93,13 +59,9 @@ fn learnable_init(given: &abi::LearnableDeclaration) -> Result<LearnableInit, Fa
 }
 
 fn learnable_spec(given: &abi::LearnableDeclaration) -> Result<LearnableSpec, Fault> {
-    let roles = [
-        (LearnableKind::Images as u32, LearnableRole::Images),
-        (LearnableKind::Labels as u32, LearnableRole::Labels),
-        (LearnableKind::StepSize as u32, LearnableRole::StepSize),
-        (LearnableKind::Other as u32, LearnableRole::Other),
-    ];
-    let spaces = [(abi::Space::Normalised as u32, Space::Normalised), (abi::Space::Unit as u32, Space::Unit)];
+    let roles = [LearnableKind::Images, LearnableKind::Labels, LearnableKind::LearningRate, LearnableKind::Other]
+        .map(|role| (role as u32, role));
+    let spaces = [Space::Normalised, Space::Unit].map(|space| (space as u32, space));
     let (low, high) = (given.clamp_low, given.clamp_high);
     if low.is_nan() || high.is_nan() || given.floor.is_nan() || low > high {
         return Err(Fault::new(
@@ -115,7 +77,7 @@ fn learnable_spec(given: &abi::LearnableDeclaration) -> Result<LearnableSpec, Fa
         init: learnable_init(given)?,
         space: choice(given.space, &spaces, "space")?,
         optimizer: Sgd {
-            lr: finite(given.lr, "the step size")?,
+            lr: finite(given.lr, "the learning rate")?,
             momentum: finite(given.momentum, "the momentum")?,
             weight_decay: finite(given.weight_decay, "the weight decay")?,
         },
@@ -124,19 +86,35 @@ fn learnable_spec(given: &abi::LearnableDeclaration) -> Result<LearnableSpec, Fa
     })
 }
 
-extern "C" fn learnable(call: *mut Call, learnable: *const abi::LearnableDeclaration) -> i32 {
-    enter(call, "declare.learnable", |state| {
+group! { DECLARE: DeclareGroup, "declare", revision 1;
+    enter fn weight(state, weight: *const abi::WeightDeclaration) {
+        during(state, &[Phase::Weights])?;
+        let given = raw::sized(weight, "the declaration")?;
+        let name = raw::text(given.name, NAME_LIMIT, "the name")?;
+        unique(&name, state.declared.weights.iter().map(|spec| spec.name.as_str()))?;
+        full(state.declared.weights.len())?;
+        let shape = raw::axes(given.shape, given.rank, "the shape")?;
+        let value = finite(given.init_value, "the parameter of the initialiser")?;
+        let inits = [
+            (InitKind::Constant as u32, Init::Constant(value)),
+            (InitKind::Uniform as u32, Init::Uniform { bound: value }),
+            (InitKind::Normal as u32, Init::Normal { std: value }),
+        ];
+        let init = choice(given.init, &inits, "initialiser")?;
+        let roles = [WeightKind::Learnable, WeightKind::Statistic].map(|role| (role as u32, role));
+        let role = choice(given.kind, &roles, "weight kind")?;
+        state.declared.weights.push(WeightSpec { name, shape, init, role });
+    }
+
+    enter fn learnable(state, learnable: *const abi::LearnableDeclaration) {
         during(state, &[Phase::Describe])?;
         let spec = learnable_spec(&raw::sized(learnable, "the declaration")?)?;
         unique(&spec.name, state.declared.learnables.iter().map(|spec| spec.name.as_str()))?;
         full(state.declared.learnables.len())?;
         state.declared.learnables.push(spec);
-        Ok(())
-    })
-}
+    }
 
-extern "C" fn need(call: *mut Call, need: u32) -> i32 {
-    enter(call, "declare.need", |state| {
+    enter fn need(state, need: u32) {
         during(state, &[Phase::Describe])?;
         let all = [
             (abi::Need::Model as u32, None),
@@ -150,12 +128,9 @@ extern "C" fn need(call: *mut Call, need: u32) -> i32 {
             Some(need) if !state.declared.needs.contains(&need) => state.declared.needs.push(need),
             Some(_) => {}
         }
-        Ok(())
-    })
-}
+    }
 
-extern "C" fn recipe(call: *mut Call, json: Text) -> i32 {
-    enter(call, "declare.recipe", |state| {
+    enter fn recipe(state, json: Text) {
         during(state, &[Phase::Describe])?;
         let text = raw::text(json, abi::MAX_SCHEMA_BYTES, "the recipe")?;
         let value: serde_json::Value =
@@ -164,12 +139,9 @@ extern "C" fn recipe(call: *mut Call, json: Text) -> i32 {
             return Err(Fault::invalid("the recipe is not a JSON object"));
         }
         state.declared.recipe = Some(value);
-        Ok(())
-    })
-}
+    }
 
-extern "C" fn output(call: *mut Call, kind: u32, name: Text, x: abi::Tensor) -> i32 {
-    enter(call, "declare.output", |state| {
+    enter fn output(state, kind: u32, name: Text, x: abi::Tensor) {
         let all = [Output::Logits, Output::Features, Output::Map, Output::Statistic, Output::Images, Output::Labels]
             .map(|output| (output as u32, output));
         let kind = choice(kind, &all, "output")?;
@@ -181,8 +153,7 @@ extern "C" fn output(call: *mut Call, kind: u32, name: Text, x: abi::Tensor) -> 
             return Err(Fault::invalid(format!("{kind:?} was given before")));
         }
         full(state.declared.outputs.len())?;
-        let tensor = state.arena.get(x)?.clone();
+        let tensor = state.get(x)?;
         state.declared.outputs.push((kind, name, tensor));
-        Ok(())
-    })
+    }
 }

@@ -1,122 +1,31 @@
 //! Group `distill`: what a matcher works with during an outer iteration.
 
-use super::choice;
+use super::group::group;
 use super::model::{check_count, check_weights};
-use crate::call::{Phase, State, enter};
-use crate::environment::Environment;
+use super::shared::choice;
+use crate::call::{Phase, State, enter, outside};
 use crate::error::Fault;
 use crate::problem::Numbers;
 use crate::raw;
 use crate::types::{Net, TrainData, TrainSpec, WeightRole};
-use crate::view::{self, Part};
-use pddflow_abi::{self as abi, Call, SetPart, Status, Text, TrainSource};
+use crate::view;
+use pddflow_abi::{self as abi, RandomKey, SetPart, Status, Text, TrainSource};
 use pddflow_tensor::Tensor;
 use pddflow_tensor::augment::{self, Draw, Policy};
 
-pub(super) static DISTILL: abi::DistillGroup = abi::DistillGroup {
-    size: size_of::<abi::DistillGroup>() as u32,
-    revision: 1,
-    problem: Some(problem),
-    class_size: Some(class_size),
-    real_batch: Some(real_batch),
-    set: Some(set),
-    learnable: Some(learnable),
-    step: Some(step),
-    assign: Some(assign),
-    start_weights: Some(start_weights),
-    trajectory: Some(trajectory),
-    train: Some(train),
-    state_get: Some(state_get),
-    state_put: Some(state_put),
-    save_point: Some(save_point),
-    roll_back: Some(roll_back),
-    augment: Some(augment),
-};
-
 const NAME_LIMIT: u64 = 256;
 
-pub(super) fn outside() -> Fault {
-    Fault::new(Status::Unsupported, "only available in `iterate`")
-}
-
-pub(super) fn environment<'a>(state: &'a mut State<'_>) -> Result<&'a mut dyn Environment, Fault> {
-    match &mut state.environment {
-        Some(environment) => Ok(&mut **environment),
-        None => Err(outside()),
-    }
+fn name_of(name: Text) -> Result<String, Fault> {
+    raw::text(name, NAME_LIMIT, "the name")
 }
 
 fn class_of(state: &mut State<'_>, class: i64) -> Result<Option<usize>, Fault> {
-    let classes = environment(state)?.problem().classes;
+    let classes = state.environment()?.problem().classes;
     match usize::try_from(class) {
         Ok(class) if class < classes => Ok(Some(class)),
         Err(_) if class == -1 => Ok(None),
         _ => Err(Fault::invalid(format!("class {class} is not one of the {classes} classes, nor -1 for all"))),
     }
-}
-
-extern "C" fn problem(call: *mut Call, out: *mut abi::Problem) -> i32 {
-    enter(call, "distill.problem", |state| {
-        raw::sized(out, "the result")?;
-        let numbers = Numbers::of(environment(state)?.problem());
-        let raw_problem = numbers.copy();
-        state.views.problem = Some(numbers);
-        raw::store(out, raw_problem)
-    })
-}
-
-extern "C" fn class_size(call: *mut Call, class: u64, out: *mut u64) -> i32 {
-    enter(call, "distill.class_size", |state| {
-        let size = environment(state)?.class_size(raw::index(class, "class")?);
-        raw::store(out, size as u64)
-    })
-}
-
-extern "C" fn real_batch(
-    call: *mut Call,
-    class: i64,
-    count: u64,
-    key: *const abi::RandomKey,
-    images: *mut abi::Tensor,
-    labels: *mut abi::Tensor,
-) -> i32 {
-    enter(call, "distill.real_batch", |state| {
-        let class = class_of(state, class)?;
-        if count == 0 {
-            return Err(Fault::invalid("a batch of 0 images was asked for"));
-        }
-        let batch = environment(state)?.real_batch(class, raw::index(count, "count")?, raw::key(key)?)?;
-        state.give(images, batch.images)?;
-        state.give(labels, batch.labels)
-    })
-}
-
-extern "C" fn set(
-    call: *mut Call,
-    request: *const abi::SetRequest,
-    images: *mut abi::Tensor,
-    labels: *mut abi::Tensor,
-) -> i32 {
-    enter(call, "distill.set", |state| {
-        let given = raw::sized(request, "the request")?;
-        let all = [(SetPart::New as u32, Part::New), (SetPart::Union as u32, Part::Union)];
-        let part = choice(given.part, &all, "part")?;
-        let class = class_of(state, given.class_index)?;
-        let limit = raw::index(given.limit, "limit")?;
-        let key = pddflow_tensor::RandomKey::from_words(given.key.words);
-        let found = view::rows(state, part, class, (limit, key))?;
-        state.give(images, found.images)?;
-        let labels_found = found.labels.tensor().clone();
-        state.give(labels, labels_found)
-    })
-}
-
-extern "C" fn learnable(call: *mut Call, name: Text, out: *mut abi::Tensor) -> i32 {
-    enter(call, "distill.learnable", |state| {
-        let name = raw::text(name, NAME_LIMIT, "the name")?;
-        let leaf = view::learnable(state, &name)?;
-        state.give(out, leaf)
-    })
 }
 
 /// A value for a learnable: detached, of its shape, finite.
@@ -135,62 +44,10 @@ fn checked(state: &mut State<'_>, name: &str, value: abi::Tensor, what: &str) ->
     Ok(value.cast(state.dtype)?)
 }
 
-extern "C" fn step(call: *mut Call, name: Text, gradient: abi::Tensor, rate: f64) -> i32 {
-    enter(call, "distill.step", |state| {
-        let name = raw::text(name, NAME_LIMIT, "the name")?;
-        if !rate.is_finite() {
-            return Err(Fault::new(Status::Numeric, format!("the rate of `{name}` is {rate}")));
-        }
-        let gradient = checked(state, &name, gradient, "the gradient")?;
-        environment(state)?.step(&name, &gradient, rate)?;
-        view::forget(state);
-        Ok(())
-    })
-}
-
-extern "C" fn assign(call: *mut Call, name: Text, value: abi::Tensor) -> i32 {
-    enter(call, "distill.assign", |state| {
-        let name = raw::text(name, NAME_LIMIT, "the name")?;
-        let value = checked(state, &name, value, "the value")?;
-        environment(state)?.assign(&name, &value)?;
-        view::forget(state);
-        Ok(())
-    })
-}
-
-extern "C" fn start_weights(call: *mut Call, key: *const abi::RandomKey, out: *mut abi::Tensor, count: u64) -> i32 {
-    enter(call, "distill.start_weights", |state| {
-        check_count(state, count)?;
-        let weights = environment(state)?.start_weights(raw::key(key)?)?;
-        check_weights(state, &weights)?;
-        state.give_all(out, weights)
-    })
-}
-
-extern "C" fn trajectory(
-    call: *mut Call,
-    request: *const abi::SegmentRequest,
-    start: *mut abi::Tensor,
-    target: *mut abi::Tensor,
-    count: u64,
-    epoch: *mut u64,
-) -> i32 {
-    enter(call, "distill.trajectory", |state| {
-        let given = raw::sized(request, "the request")?;
-        check_count(state, count)?;
-        let (first, end) = (given.min_start, given.max_start);
-        if first >= end {
-            return Err(Fault::invalid(format!("there is no start epoch in {first}..{end}")));
-        }
-        let key = pddflow_tensor::RandomKey::from_words(given.key.words);
-        let segment = environment(state)?.trajectory(first, end, given.length, key)?;
-        for weights in [&segment.start, &segment.target] {
-            check_weights(state, weights)?;
-        }
-        state.give_all(start, segment.start)?;
-        state.give_all(target, segment.target)?;
-        raw::store_if(epoch, segment.epoch)
-    })
+/// An augmentation policy; nothing means none.
+fn policy_of(text: Text) -> Result<Policy, Fault> {
+    let text = raw::text(text, NAME_LIMIT, "the augmentation")?;
+    Ok(if text.is_empty() { Policy::none() } else { Policy::parse(&text)? })
 }
 
 fn train_spec(state: &State<'_>, given: &abi::TrainRequest) -> Result<TrainSpec, Fault> {
@@ -205,7 +62,6 @@ fn train_spec(state: &State<'_>, given: &abi::TrainRequest) -> Result<TrainSpec,
         let message = format!("batch {} must be at least 1 and CutMix {} a probability", given.batch, given.cutmix);
         return Err(Fault::invalid(message));
     }
-    let policy = raw::text(given.augment, NAME_LIMIT, "the augmentation")?;
     Ok(TrainSpec {
         data,
         epochs: given.epochs,
@@ -213,7 +69,7 @@ fn train_spec(state: &State<'_>, given: &abi::TrainRequest) -> Result<TrainSpec,
         lr: given.lr,
         momentum: given.momentum,
         weight_decay: given.weight_decay,
-        augment: Policy::parse(if policy.is_empty() { "none" } else { &policy })?,
+        augment: policy_of(given.augment)?,
         cutmix: (given.cutmix > 0.0).then_some(given.cutmix),
         key: pddflow_tensor::RandomKey::from_words(given.key.words),
     })
@@ -227,12 +83,103 @@ fn buffers_in(state: &State<'_>, buffers: &[abi::Tensor]) -> Result<Option<Vec<T
     buffers.iter().map(|handle| Ok(state.get(*handle)?.detach())).collect::<Result<_, _>>().map(Some)
 }
 
-extern "C" fn train(call: *mut Call, request: *const abi::TrainRequest) -> i32 {
-    enter(call, "distill.train", |state| {
+group! { DISTILL: DistillGroup, "distill", revision 1;
+    enter fn problem(state, out: *mut abi::Problem) {
+        let State { environment, views, .. } = state;
+        let problem = environment.as_ref().ok_or_else(outside)?.problem();
+        // Made once, so that what the first answer points to stays valid.
+        raw::store_sized(out, views.problem.get_or_insert_with(|| Numbers::of_iteration(problem)).raw())?
+    }
+
+    enter fn class_size(state, class: u64) -> u64 {
+        state.environment()?.class_size(raw::index(class, "class")?) as u64
+    }
+
+    enter fn real_batch(
+        state,
+        class: i64,
+        count: u64,
+        key: *const RandomKey,
+        images: *mut abi::Tensor,
+        labels: *mut abi::Tensor,
+    ) {
+        let class = class_of(state, class)?;
+        if count == 0 {
+            return Err(Fault::invalid("a batch of 0 images was asked for"));
+        }
+        let batch = state.environment()?.real_batch(class, raw::index(count, "count")?, raw::key(key)?)?;
+        state.give(images, batch.images)?;
+        state.give(labels, batch.labels)?
+    }
+
+    enter fn set(state, request: *const abi::SetRequest, images: *mut abi::Tensor, labels: *mut abi::Tensor) {
+        let given = raw::sized(request, "the request")?;
+        let part = choice(given.part, &[SetPart::New, SetPart::Union].map(|part| (part as u32, part)), "part")?;
+        let class = class_of(state, given.class_index)?;
+        let limit = raw::index(given.limit, "limit")?;
+        let key = pddflow_tensor::RandomKey::from_words(given.key.words);
+        let found = view::rows(state, part, class, (limit, key))?;
+        state.give(images, found.images)?;
+        state.give(labels, found.labels.tensor().clone())?
+    }
+
+    enter fn learnable(state, name: Text) -> Tensor {
+        view::learnable(state, &name_of(name)?)?
+    }
+
+    enter fn step(state, name: Text, gradient: abi::Tensor, rate: f64) {
+        let name = name_of(name)?;
+        if !rate.is_finite() {
+            return Err(Fault::new(Status::Numeric, format!("the rate of `{name}` is {rate}")));
+        }
+        let gradient = checked(state, &name, gradient, "the gradient")?;
+        state.environment()?.step(&name, &gradient, rate)?;
+        view::forget(state);
+    }
+
+    enter fn assign(state, name: Text, value: abi::Tensor) {
+        let name = name_of(name)?;
+        let value = checked(state, &name, value, "the value")?;
+        state.environment()?.assign(&name, &value)?;
+        view::forget(state);
+    }
+
+    enter fn start_weights(state, key: *const RandomKey, out: *mut abi::Tensor, count: u64) {
+        check_count(state, count)?;
+        let weights = state.environment()?.start_weights(raw::key(key)?)?;
+        check_weights(state, &weights)?;
+        state.give_all(out, weights)?
+    }
+
+    enter fn trajectory(
+        state,
+        request: *const abi::SegmentRequest,
+        start: *mut abi::Tensor,
+        target: *mut abi::Tensor,
+        count: u64,
+        epoch: *mut u64,
+    ) {
+        let given = raw::sized(request, "the request")?;
+        check_count(state, count)?;
+        let (first, end) = (given.min_start, given.max_start);
+        if first >= end {
+            return Err(Fault::invalid(format!("there is no start epoch in {first}..{end}")));
+        }
+        let key = pddflow_tensor::RandomKey::from_words(given.key.words);
+        let segment = state.environment()?.trajectory(first, end, given.length, key)?;
+        for weights in [&segment.start, &segment.target] {
+            check_weights(state, weights)?;
+        }
+        state.give_all(start, segment.start)?;
+        state.give_all(target, segment.target)?;
+        raw::store_if(epoch, segment.epoch)?
+    }
+
+    enter fn train(state, request: *const abi::TrainRequest) {
         let given = raw::sized(request, "the request")?;
         let weights = state.get_all(given.weights, given.weight_count, "the weights")?;
         check_weights(state, &weights)?;
-        let specs = environment(state)?.weight_specs();
+        let specs = state.environment()?.weight_specs();
         let learnable = specs.iter().filter(|spec| spec.role == WeightRole::Learnable).count() as u64;
         let wants_buffers = !given.buffers.is_null();
         if wants_buffers && given.buffer_count != learnable {
@@ -243,64 +190,41 @@ extern "C" fn train(call: *mut Call, request: *const abi::TrainRequest) -> i32 {
         let momentum = buffers_in(state, raw::slice(given.buffers, count, "the buffers")?)?;
         let mut net = Net { weights: weights.iter().map(Tensor::detach).collect(), momentum };
         let spec = train_spec(state, &given)?;
-        environment(state)?.train(&mut net, &spec)?;
+        state.environment()?.train(&mut net, &spec)?;
         check_weights(state, &net.weights)?;
         state.give_all(given.weights, net.weights)?;
-        match net.momentum {
-            Some(momentum) if wants_buffers && momentum.len() as u64 == learnable => {
-                state.give_all(given.buffers, momentum)
-            }
-            _ => Ok(()),
+        if let Some(momentum) = net.momentum.filter(|momentum| wants_buffers && momentum.len() as u64 == learnable) {
+            state.give_all(given.buffers, momentum)?;
         }
-    })
-}
+    }
 
-extern "C" fn state_get(call: *mut Call, name: Text, out: *mut abi::Tensor) -> i32 {
-    enter(call, "distill.state_get", |state| {
-        let name = raw::text(name, NAME_LIMIT, "the name")?;
-        match environment(state)?.state_get(&name) {
-            Some(tensor) => state.give(out, tensor),
-            None => raw::store(out, 0),
+    enter fn state_get(state, name: Text, out: *mut abi::Tensor) {
+        match state.environment()?.state_get(&name_of(name)?) {
+            Some(tensor) => state.give(out, tensor)?,
+            None => raw::store(out, 0)?,
         }
-    })
-}
+    }
 
-extern "C" fn state_put(call: *mut Call, name: Text, value: abi::Tensor) -> i32 {
-    enter(call, "distill.state_put", |state| {
-        let name = raw::text(name, NAME_LIMIT, "the name")?;
+    enter fn state_put(state, name: Text, value: abi::Tensor) {
         let value = state.get(value)?.detach();
-        Ok(environment(state)?.state_put(&name, &value)?)
-    })
-}
+        state.environment()?.state_put(&name_of(name)?, &value)?
+    }
 
-extern "C" fn save_point(call: *mut Call) -> i32 {
-    enter(call, "distill.save_point", |state| Ok(environment(state)?.save_point()?))
-}
+    enter fn save_point(state) {
+        state.environment()?.save_point()?
+    }
 
-extern "C" fn roll_back(call: *mut Call, out: *mut u32) -> i32 {
-    enter(call, "distill.roll_back", |state| {
-        let done = environment(state)?.roll_back()?;
+    enter fn roll_back(state, out: *mut u32) {
+        let done = state.environment()?.roll_back()?;
         view::forget(state);
-        raw::store_if(out, u32::from(done))
-    })
-}
+        raw::store_if(out, u32::from(done))?
+    }
 
-extern "C" fn augment(
-    call: *mut Call,
-    policy: Text,
-    draw: u32,
-    x: abi::Tensor,
-    key: *const abi::RandomKey,
-    out: *mut abi::Tensor,
-) -> i32 {
-    enter(call, "distill.augment", |state| {
+    enter fn augment(state, policy: Text, draw: u32, x: abi::Tensor, key: *const RandomKey) -> Tensor {
         if state.phase != Phase::Iterate {
             return Err(outside());
         }
-        let policy = Policy::parse(&raw::text(policy, NAME_LIMIT, "the augmentation")?)?;
         let all = [(abi::Draw::Siamese as u32, Draw::Siamese), (abi::Draw::PerImage as u32, Draw::PerImage)];
-        let draw = choice(draw, &all, "draw")?;
-        let result = augment::apply(&policy, &state.get(x)?, draw, raw::key(key)?)?;
-        state.give(out, result)
-    })
+        augment::apply(&policy_of(policy)?, &state.get(x)?, choice(draw, &all, "draw")?, raw::key(key)?)?
+    }
 }

@@ -1,48 +1,13 @@
 //! Groups `make`, `info`, `read`: tensors from numbers and numbers from tensors.
 
-use super::{dtype, dtype_number};
+use super::group::group;
+use super::shared::dtype_of;
 use crate::call::enter;
+use crate::convert::dtype_number;
 use crate::error::Fault;
 use crate::raw;
-use pddflow_abi::{self as abi, Call, Status};
+use pddflow_abi::{self as abi, Status};
 use pddflow_tensor::{DType, Tensor};
-
-pub(super) static MAKE: abi::MakeGroup = abi::MakeGroup {
-    size: size_of::<abi::MakeGroup>() as u32,
-    revision: 1,
-    from_bytes: Some(from_bytes),
-    full: Some(full),
-    arange: Some(arange),
-    cast: Some(cast),
-};
-
-pub(super) static INFO: abi::InfoGroup = abi::InfoGroup {
-    size: size_of::<abi::InfoGroup>() as u32,
-    revision: 1,
-    dtype: Some(info_dtype),
-    rank: Some(rank),
-    shape: Some(shape),
-    elements: Some(elements),
-    on_tape: Some(on_tape),
-};
-
-pub(super) static READ: abi::ReadGroup =
-    abi::ReadGroup { size: size_of::<abi::ReadGroup>() as u32, revision: 1, bytes: Some(bytes), scalar: Some(scalar) };
-
-/// Most elements of a tensor that a plugin makes: 2^31, 16 GiB in double precision.
-const ELEMENT_LIMIT: usize = 1 << 31;
-
-fn checked_shape(shape: *const u64, rank: u64) -> Result<(Vec<usize>, usize), Fault> {
-    if rank > raw::RANK_LIMIT {
-        return Err(Fault::new(Status::Shape, format!("{rank} axes are more than {}", raw::RANK_LIMIT)));
-    }
-    let shape = raw::axes(shape, rank, "the shape")?;
-    let elements = shape.iter().try_fold(1usize, |product, axis| product.checked_mul(*axis));
-    match elements.filter(|elements| *elements <= ELEMENT_LIMIT) {
-        Some(elements) => Ok((shape, elements)),
-        None => Err(Fault::new(Status::OutOfMemory, format!("shape {shape:?} has too many elements"))),
-    }
-}
 
 fn width(dtype: DType) -> usize {
     match dtype {
@@ -67,69 +32,41 @@ fn from_bytes_checked(
     })
 }
 
-extern "C" fn from_bytes(
-    call: *mut Call,
-    number: u32,
-    shape: *const u64,
-    rank: u64,
-    data: *const u8,
-    bytes: u64,
-    out: *mut abi::Tensor,
-) -> i32 {
-    enter(call, "make.from_bytes", |state| {
-        let dtype = dtype(state, number)?;
-        let (shape, elements) = checked_shape(shape, rank)?;
+group! { MAKE: MakeGroup, "make", revision 1;
+    enter fn from_bytes(state, number: u32, shape: *const u64, rank: u64, data: *const u8, bytes: u64) -> Tensor {
+        let dtype = dtype_of(state, number)?;
+        let (shape, elements) = raw::shape(shape, rank)?;
         let needed = elements * width(dtype);
         if bytes != needed as u64 {
             let message = format!("{bytes} bytes were given, but shape {shape:?} of {dtype:?} has {needed}");
             return Err(Fault::new(Status::Shape, message));
         }
-        let data = raw::bytes(data, needed)?;
-        let tensor = from_bytes_checked(data, &shape, dtype, &state.device)?;
-        state.give(out, tensor)
-    })
+        from_bytes_checked(raw::bytes(data, needed)?, &shape, dtype, &state.device)?
+    }
+
+    enter fn full(state, number: u32, shape: *const u64, rank: u64, value: f64) -> Tensor {
+        Tensor::full(value, &raw::shape(shape, rank)?.0, dtype_of(state, number)?, &state.device)?
+    }
+
+    enter fn arange(state, count: u64) -> Tensor {
+        Tensor::arange_i64(raw::shape(&raw const count, 1)?.1, &state.device)?
+    }
+
+    enter fn cast(state, x: abi::Tensor, number: u32) -> Tensor {
+        state.get(x)?.cast(dtype_of(state, number)?)?
+    }
 }
 
-extern "C" fn full(
-    call: *mut Call,
-    number: u32,
-    shape: *const u64,
-    rank: u64,
-    value: f64,
-    out: *mut abi::Tensor,
-) -> i32 {
-    enter(call, "make.full", |state| {
-        let (shape, _) = checked_shape(shape, rank)?;
-        let tensor = Tensor::full(value, &shape, dtype(state, number)?, &state.device)?;
-        state.give(out, tensor)
-    })
-}
+group! { INFO: InfoGroup, "info", revision 1;
+    enter fn dtype(state, x: abi::Tensor) -> u32 {
+        dtype_number(state.get(x)?.dtype())
+    }
 
-extern "C" fn arange(call: *mut Call, count: u64, out: *mut abi::Tensor) -> i32 {
-    enter(call, "make.arange", |state| {
-        let (shape, _) = checked_shape(&raw const count, 1)?;
-        let tensor = Tensor::arange_i64(shape[0], &state.device)?;
-        state.give(out, tensor)
-    })
-}
+    enter fn rank(state, x: abi::Tensor) -> u64 {
+        state.get(x)?.rank() as u64
+    }
 
-extern "C" fn cast(call: *mut Call, x: abi::Tensor, number: u32, out: *mut abi::Tensor) -> i32 {
-    enter(call, "make.cast", |state| {
-        let tensor = state.get(x)?.cast(dtype(state, number)?)?;
-        state.give(out, tensor)
-    })
-}
-
-extern "C" fn info_dtype(call: *mut Call, x: abi::Tensor, out: *mut u32) -> i32 {
-    enter(call, "info.dtype", |state| raw::store(out, dtype_number(state.get(x)?.dtype())))
-}
-
-extern "C" fn rank(call: *mut Call, x: abi::Tensor, out: *mut u64) -> i32 {
-    enter(call, "info.rank", |state| raw::store(out, state.get(x)?.rank() as u64))
-}
-
-extern "C" fn shape(call: *mut Call, x: abi::Tensor, out: *mut u64, capacity: u64) -> i32 {
-    enter(call, "info.shape", |state| {
+    enter fn shape(state, x: abi::Tensor, out: *mut u64, capacity: u64) {
         let tensor = state.get(x)?;
         if capacity < tensor.rank() as u64 {
             return Err(Fault::invalid(format!("there is room for {capacity} axes of {}", tensor.rank())));
@@ -138,16 +75,15 @@ extern "C" fn shape(call: *mut Call, x: abi::Tensor, out: *mut u64, capacity: u6
         for (place, axis) in room.iter_mut().zip(tensor.shape()) {
             *place = *axis as u64;
         }
-        Ok(())
-    })
-}
+    }
 
-extern "C" fn elements(call: *mut Call, x: abi::Tensor, out: *mut u64) -> i32 {
-    enter(call, "info.elements", |state| raw::store(out, state.get(x)?.elements() as u64))
-}
+    enter fn elements(state, x: abi::Tensor) -> u64 {
+        state.get(x)?.elements() as u64
+    }
 
-extern "C" fn on_tape(call: *mut Call, x: abi::Tensor, out: *mut u32) -> i32 {
-    enter(call, "info.on_tape", |state| raw::store(out, u32::from(state.get(x)?.is_on_tape())))
+    enter fn on_tape(state, x: abi::Tensor) -> u32 {
+        u32::from(state.get(x)?.is_on_tape())
+    }
 }
 
 fn off_tape(tensor: Tensor) -> Result<Tensor, Fault> {
@@ -158,8 +94,8 @@ fn off_tape(tensor: Tensor) -> Result<Tensor, Fault> {
     Ok(tensor)
 }
 
-extern "C" fn bytes(call: *mut Call, x: abi::Tensor, out: *mut u8, capacity: u64) -> i32 {
-    enter(call, "read.bytes", |state| {
+group! { READ: ReadGroup, "read", revision 1;
+    enter fn bytes(state, x: abi::Tensor, out: *mut u8, capacity: u64) {
         let tensor = off_tape(state.get(x)?)?;
         let data: Vec<u8> = match tensor.dtype() {
             DType::F32 => tensor.to_f32_vec()?.into_iter().flat_map(f32::to_ne_bytes).collect(),
@@ -170,10 +106,9 @@ extern "C" fn bytes(call: *mut Call, x: abi::Tensor, out: *mut u8, capacity: u64
             return Err(Fault::invalid(format!("there is room for {capacity} bytes of {}", data.len())));
         }
         raw::slice_mut(out, data.len() as u64, "the buffer")?.copy_from_slice(&data);
-        Ok(())
-    })
-}
+    }
 
-extern "C" fn scalar(call: *mut Call, x: abi::Tensor, out: *mut f64) -> i32 {
-    enter(call, "read.scalar", |state| raw::store(out, off_tape(state.get(x)?)?.item()?))
+    enter fn scalar(state, x: abi::Tensor) -> f64 {
+        off_tape(state.get(x)?)?.item()?
+    }
 }

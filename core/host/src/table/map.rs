@@ -1,22 +1,56 @@
 //! Groups `map` and `reduce`.
 
-use super::op;
+use super::group::group;
 use crate::call::enter;
 use crate::error::Fault;
 use crate::raw;
-use pddflow_abi::{self as abi, Call, Op, Status};
+use pddflow_abi::{self as abi, Op, Status};
 use pddflow_tensor::Tensor;
 
-pub(super) static MAP: abi::MapGroup = abi::MapGroup {
-    size: size_of::<abi::MapGroup>() as u32,
-    revision: 1,
-    unary: Some(unary),
-    binary: Some(binary),
-    select: Some(select),
-};
+/// Every op code; what `core.supports` answers for.
+pub(super) const OPS: &[Op] = &[
+    Op::Neg,
+    Op::Exp,
+    Op::Log,
+    Op::Sqrt,
+    Op::Recip,
+    Op::Square,
+    Op::Abs,
+    Op::Sign,
+    Op::Relu,
+    Op::Step,
+    Op::Sin,
+    Op::Cos,
+    Op::Tanh,
+    Op::Sigmoid,
+    Op::Power,
+    Op::Clamp,
+    Op::AddScalar,
+    Op::MulScalar,
+    Op::Add,
+    Op::Sub,
+    Op::Mul,
+    Op::Div,
+    Op::Maximum,
+    Op::Minimum,
+    Op::Greater,
+    Op::GreaterEqual,
+    Op::Less,
+    Op::Equal,
+    Op::LessEqual,
+    Op::Sum,
+    Op::Mean,
+    Op::Max,
+    Op::Min,
+    Op::ArgMax,
+    Op::LogSumExp,
+];
 
-pub(super) static REDUCE: abi::ReduceGroup =
-    abi::ReduceGroup { size: size_of::<abi::ReduceGroup>() as u32, revision: 1, over: Some(over) };
+/// The op of a number.
+fn op(code: u32) -> Result<Op, Fault> {
+    let known = OPS.iter().find(|op| **op as u32 == code);
+    known.copied().ok_or_else(|| Fault::new(Status::Unsupported, format!("op code {code} is not known to this host")))
+}
 
 fn wrong_family(op: Op, wanted: &str) -> Fault {
     Fault::new(Status::Unsupported, format!("{op:?} is not a {wanted} op"))
@@ -89,47 +123,22 @@ fn apply_reduction(op: Op, x: &Tensor, axes: &[usize], keep: bool) -> Result<Ten
     }?)
 }
 
-extern "C" fn unary(
-    call: *mut Call,
-    code: u32,
-    x: abi::Tensor,
-    parameters: *const f64,
-    count: u64,
-    out: *mut abi::Tensor,
-) -> i32 {
-    enter(call, "map.unary", |state| {
-        let parameters = raw::slice(parameters, count, "the parameters")?;
-        let result = apply_unary(op(code)?, &state.get(x)?, parameters)?;
-        state.give(out, result)
-    })
+group! { MAP: MapGroup, "map", revision 1;
+    enter fn unary(state, code: u32, x: abi::Tensor, parameters: *const f64, count: u64) -> Tensor {
+        apply_unary(op(code)?, &state.get(x)?, raw::slice(parameters, count, "the parameters")?)?
+    }
+
+    enter fn binary(state, code: u32, x: abi::Tensor, y: abi::Tensor) -> Tensor {
+        apply_binary(op(code)?, &state.get(x)?, &state.get(y)?)?
+    }
+
+    enter fn select(state, mask: abi::Tensor, x: abi::Tensor, y: abi::Tensor) -> Tensor {
+        state.get(mask)?.select(&state.get(x)?, &state.get(y)?)?
+    }
 }
 
-extern "C" fn binary(call: *mut Call, code: u32, x: abi::Tensor, y: abi::Tensor, out: *mut abi::Tensor) -> i32 {
-    enter(call, "map.binary", |state| {
-        let result = apply_binary(op(code)?, &state.get(x)?, &state.get(y)?)?;
-        state.give(out, result)
-    })
-}
-
-extern "C" fn select(call: *mut Call, mask: abi::Tensor, x: abi::Tensor, y: abi::Tensor, out: *mut abi::Tensor) -> i32 {
-    enter(call, "map.select", |state| {
-        let result = state.get(mask)?.select(&state.get(x)?, &state.get(y)?)?;
-        state.give(out, result)
-    })
-}
-
-extern "C" fn over(
-    call: *mut Call,
-    code: u32,
-    x: abi::Tensor,
-    axes: *const u64,
-    count: u64,
-    keep: u32,
-    out: *mut abi::Tensor,
-) -> i32 {
-    enter(call, "reduce.over", |state| {
-        let axes = raw::axes(axes, count, "the axes")?;
-        let result = apply_reduction(op(code)?, &state.get(x)?, &axes, keep != 0)?;
-        state.give(out, result)
-    })
+group! { REDUCE: ReduceGroup, "reduce", revision 1;
+    enter fn over(state, code: u32, x: abi::Tensor, axes: *const u64, count: u64, keep: u32) -> Tensor {
+        apply_reduction(op(code)?, &state.get(x)?, &raw::axes(axes, count, "the axes")?, keep != 0)?
+    }
 }

@@ -1,128 +1,73 @@
 //! Group `shape`.
 
-use crate::call::enter;
+use super::group::group;
+use crate::call::{State, enter};
 use crate::error::Fault;
 use crate::raw;
-use pddflow_abi::{self as abi, Call};
+use pddflow_abi as abi;
 use pddflow_tensor::Tensor;
 
-pub(super) static SHAPE: abi::ShapeGroup = abi::ShapeGroup {
-    size: size_of::<abi::ShapeGroup>() as u32,
-    revision: 1,
-    reshape: Some(reshape),
-    permute: Some(permute),
-    broadcast: Some(broadcast),
-    slice: Some(slice),
-    pad: Some(pad),
-    flip: Some(flip),
-    concat: Some(concat),
-    stack: Some(stack),
-    gather: Some(gather),
-    scatter_add: Some(scatter_add),
-    one_hot: Some(one_hot),
-};
-
-/// Applies an op that takes a list of numbers.
-fn with_numbers(
-    call: *mut Call,
-    function: &'static str,
-    x: abi::Tensor,
-    numbers: (*const u64, u64),
-    out: *mut abi::Tensor,
-    apply: impl FnOnce(&Tensor, &[usize]) -> pddflow_tensor::Result<Tensor>,
-) -> i32 {
-    enter(call, function, |state| {
-        let numbers = raw::axes(numbers.0, numbers.1, "the axes")?;
-        let result = apply(&state.get(x)?, &numbers)?;
-        state.give(out, result)
-    })
+fn axes(axes: *const u64, count: u64) -> Result<Vec<usize>, Fault> {
+    raw::axes(axes, count, "the axes")
 }
 
-extern "C" fn reshape(call: *mut Call, x: abi::Tensor, shape: *const u64, rank: u64, out: *mut abi::Tensor) -> i32 {
-    with_numbers(call, "shape.reshape", x, (shape, rank), out, Tensor::reshape)
+/// Tensors to join; at least one.
+fn several(state: &State<'_>, items: *const abi::Tensor, count: u64) -> Result<Vec<Tensor>, Fault> {
+    match state.get_all(items, count, "the tensors")? {
+        items if items.is_empty() => Err(Fault::invalid("there is no tensor to join")),
+        items => Ok(items),
+    }
 }
 
-extern "C" fn permute(call: *mut Call, x: abi::Tensor, axes: *const u64, rank: u64, out: *mut abi::Tensor) -> i32 {
-    with_numbers(call, "shape.permute", x, (axes, rank), out, Tensor::permute)
-}
+group! { SHAPE: ShapeGroup, "shape", revision 1;
+    enter fn reshape(state, x: abi::Tensor, shape: *const u64, rank: u64) -> Tensor {
+        state.get(x)?.reshape(&raw::shape(shape, rank)?.0)?
+    }
 
-extern "C" fn broadcast(call: *mut Call, x: abi::Tensor, shape: *const u64, rank: u64, out: *mut abi::Tensor) -> i32 {
-    with_numbers(call, "shape.broadcast", x, (shape, rank), out, Tensor::broadcast_to)
-}
+    enter fn permute(state, x: abi::Tensor, order: *const u64, rank: u64) -> Tensor {
+        state.get(x)?.permute(&axes(order, rank)?)?
+    }
 
-extern "C" fn slice(call: *mut Call, x: abi::Tensor, axis: u64, range: *const u64, out: *mut abi::Tensor) -> i32 {
-    enter(call, "shape.slice", |state| {
+    enter fn broadcast(state, x: abi::Tensor, shape: *const u64, rank: u64) -> Tensor {
+        state.get(x)?.broadcast_to(&raw::shape(shape, rank)?.0)?
+    }
+
+    enter fn slice(state, x: abi::Tensor, axis: u64, range: *const u64) -> Tensor {
         let axis = raw::index(axis, "axis")?;
         let range = raw::axes(range, 3, "the range")?;
-        let result = state.get(x)?.slice(axis, range[0], range[1], range[2])?;
-        state.give(out, result)
-    })
-}
+        state.get(x)?.slice(axis, range[0], range[1], range[2])?
+    }
 
-extern "C" fn pad(call: *mut Call, x: abi::Tensor, before_after: *const u64, rank: u64, out: *mut abi::Tensor) -> i32 {
-    enter(call, "shape.pad", |state| {
+    enter fn pad(state, x: abi::Tensor, before_after: *const u64, rank: u64) -> Tensor {
         let numbers = raw::axes(before_after, rank.saturating_mul(2), "the widths")?;
         let pairs: Vec<(usize, usize)> = numbers.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
-        let result = state.get(x)?.pad(&pairs)?;
-        state.give(out, result)
-    })
-}
+        let x = state.get(x)?;
+        let padded = |(axis, pair): (&usize, &(usize, usize))| axis.saturating_add(pair.0).saturating_add(pair.1);
+        raw::elements(&x.shape().iter().zip(&pairs).map(padded).collect::<Vec<_>>())?;
+        x.pad(&pairs)?
+    }
 
-extern "C" fn flip(call: *mut Call, x: abi::Tensor, axes: *const u64, count: u64, out: *mut abi::Tensor) -> i32 {
-    with_numbers(call, "shape.flip", x, (axes, count), out, Tensor::flip)
-}
+    enter fn flip(state, x: abi::Tensor, which: *const u64, count: u64) -> Tensor {
+        state.get(x)?.flip(&axes(which, count)?)?
+    }
 
-fn join(
-    call: *mut Call,
-    function: &'static str,
-    items: (*const abi::Tensor, u64),
-    axis: u64,
-    out: *mut abi::Tensor,
-    apply: impl FnOnce(&[Tensor], usize) -> pddflow_tensor::Result<Tensor>,
-) -> i32 {
-    enter(call, function, |state| {
-        let items = state.get_all(items.0, items.1, "the tensors")?;
-        if items.is_empty() {
-            return Err(Fault::invalid("there is no tensor to join"));
-        }
-        let result = apply(&items, raw::index(axis, "axis")?)?;
-        state.give(out, result)
-    })
-}
+    enter fn concat(state, items: *const abi::Tensor, count: u64, axis: u64) -> Tensor {
+        Tensor::concat(&several(state, items, count)?, raw::index(axis, "axis")?)?
+    }
 
-extern "C" fn concat(call: *mut Call, items: *const abi::Tensor, count: u64, axis: u64, out: *mut abi::Tensor) -> i32 {
-    join(call, "shape.concat", (items, count), axis, out, Tensor::concat)
-}
+    enter fn stack(state, items: *const abi::Tensor, count: u64, axis: u64) -> Tensor {
+        Tensor::stack(&several(state, items, count)?, raw::index(axis, "axis")?)?
+    }
 
-extern "C" fn stack(call: *mut Call, items: *const abi::Tensor, count: u64, axis: u64, out: *mut abi::Tensor) -> i32 {
-    join(call, "shape.stack", (items, count), axis, out, Tensor::stack)
-}
+    enter fn gather(state, x: abi::Tensor, axis: u64, rows: abi::Tensor) -> Tensor {
+        state.get(x)?.gather(raw::index(axis, "axis")?, &state.get(rows)?)?
+    }
 
-extern "C" fn gather(call: *mut Call, x: abi::Tensor, axis: u64, rows: abi::Tensor, out: *mut abi::Tensor) -> i32 {
-    enter(call, "shape.gather", |state| {
-        let result = state.get(x)?.gather(raw::index(axis, "axis")?, &state.get(rows)?)?;
-        state.give(out, result)
-    })
-}
+    enter fn scatter_add(state, x: abi::Tensor, axis: u64, rows: abi::Tensor, size: u64) -> Tensor {
+        state.get(x)?.scatter_add(raw::index(axis, "axis")?, &state.get(rows)?, raw::index(size, "size")?)?
+    }
 
-extern "C" fn scatter_add(
-    call: *mut Call,
-    x: abi::Tensor,
-    axis: u64,
-    rows: abi::Tensor,
-    size: u64,
-    out: *mut abi::Tensor,
-) -> i32 {
-    enter(call, "shape.scatter_add", |state| {
-        let (axis, size) = (raw::index(axis, "axis")?, raw::index(size, "size")?);
-        let result = state.get(x)?.scatter_add(axis, &state.get(rows)?, size)?;
-        state.give(out, result)
-    })
-}
-
-extern "C" fn one_hot(call: *mut Call, labels: abi::Tensor, classes: u64, out: *mut abi::Tensor) -> i32 {
-    enter(call, "shape.one_hot", |state| {
-        let result = state.get(labels)?.one_hot(raw::index(classes, "classes")?, state.dtype)?;
-        state.give(out, result)
-    })
+    enter fn one_hot(state, labels: abi::Tensor, classes: u64) -> Tensor {
+        state.get(labels)?.one_hot(raw::index(classes, "classes")?, state.dtype)?
+    }
 }

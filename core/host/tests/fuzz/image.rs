@@ -84,6 +84,8 @@ impl Image {
                 required: none,
                 optional: abi::TextList::EMPTY,
                 table: std::ptr::null(),
+                revision: 1,
+                reserved: 0,
             },
             table: abi::MatcherTable {
                 size: size(size_of::<abi::MatcherTable>()),

@@ -48,10 +48,8 @@ pub fn built() -> &'static PathBuf {
         if folder.file_name().is_some_and(|name| name == "release") {
             command.arg("--release");
         }
-        for plugin in PLUGINS {
-            command.args(["--package", &plugin.replace('_', "-")]);
-        }
-        command.args(["--package", "pddflow-sdk", "--lib", "--example", "misbehaves"]);
+        // The whole workspace, so that dependencies have the features of every other build and nothing is built twice.
+        command.args(["--workspace", "--lib", "--example", "misbehaves"]);
         assert!(command.status().unwrap().success(), "the plugins do not build");
         folder
     })
@@ -73,6 +71,11 @@ pub fn registry() -> Registry {
 
 /// Builds `tests/abi/<name>.c` from the header alone; `None`, with a visible line, on a machine without a C compiler.
 pub fn c_plugin(name: &str, into: &Path) -> Option<PathBuf> {
+    c_plugin_with(&root().join("plugins/abi"), name, into)
+}
+
+/// As [`c_plugin`], with the header of this folder.
+pub fn c_plugin_with(header: &Path, name: &str, into: &Path) -> Option<PathBuf> {
     let output = into.join(format!("{}{}", name.replace('/', "_"), std::env::consts::DLL_SUFFIX));
     let source = root().join("tests/abi").join(format!("{name}.c"));
     let run = Command::new("cc")
@@ -88,7 +91,7 @@ pub fn c_plugin(name: &str, into: &Path) -> Option<PathBuf> {
             "-pthread",
             "-I",
         ])
-        .arg(root().join("plugins/abi"))
+        .arg(header)
         .arg(source)
         .arg("-o")
         .arg(&output)

@@ -372,7 +372,8 @@ fn all_finite(value: &Tensor) -> NodeResult<bool> {
 }
 
 fn step_size(bench: &Bench<'_>) -> NodeResult<Option<f64>> {
-    let learned = bench.state.now.learnables.iter().find(|learnable| learnable.spec.role == LearnableRole::StepSize);
+    let learned =
+        bench.state.now.learnables.iter().find(|learnable| learnable.spec.role == LearnableRole::LearningRate);
     let Some(learned) = learned else { return Ok(None) };
     Ok(learned.value.to_f64_vec().during("reading the step size")?.first().copied())
 }

@@ -22,6 +22,30 @@ pub enum Instructions {
     Avx512 = 3,
 }
 
+impl Instructions {
+    /// The level in use.
+    #[must_use]
+    pub fn in_use() -> Self {
+        level()
+    }
+
+    /// Whether this processor has them.
+    #[must_use]
+    pub fn are_available(self) -> bool {
+        self <= best()
+    }
+
+    /// The name in options, keys and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+}
+
 /// 0 = not looked up yet.
 static LEVEL: AtomicU8 = AtomicU8::new(0);
 

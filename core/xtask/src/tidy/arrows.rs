@@ -24,7 +24,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("pddflow-tensor", &[]),
     ("pddflow-tests", &["pddflow-abi", "pddflow-cache", "pddflow-nodes", "pddflow-sdk", "pddflow-tensor"]),
     ("pddflow-trajectory", &["pddflow-sdk"]),
-    ("pddflow-xtask", &[]),
+    ("pddflow-xtask", &["pddflow-abi"]),
 ];
 /// What a matcher or a model may depend on: the SDK and crates that only compute.
 const PLUGIN_MAY: [&str; 6] = ["pddflow-sdk", "pddflow-trajectory", "libm", "schemars", "serde", "serde_json"];

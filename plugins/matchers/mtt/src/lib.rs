@@ -276,7 +276,7 @@ impl Matcher for Mtt {
             description.need(Need::Horizon)?;
         }
         description.learnable(&Learnable::images(problem, start, lr).with_momentum(momentum))?;
-        let step_size = Learnable::new(Kind::StepSize, "step_size", &[], Start::Constant(lr_teacher), lr_step_size);
+        let step_size = Learnable::new(Kind::LearningRate, "step_size", &[], Start::Constant(lr_teacher), lr_step_size);
         let floor = self.0.step_size_floor.unwrap_or(f64::NEG_INFINITY);
         description.learnable(&step_size.with_momentum(momentum_step_size).with_floor(floor))?;
         if self.0.labels != Labels::Hard {
