@@ -8,16 +8,16 @@
 //! | record | never: it is small, and says why nodes are stale |
 //! | checkpoint | when its work is done, or when it is too old |
 //! | state of finished work | when it is too old; then the oldest first, until a tenth of the size is left |
-//! | unfinished file, claim that nobody holds, damaged file | when it is older than the grace time |
+//! | unfinished file, damaged file | when it is older than the grace time |
 //!
 //! Who used what and when is the caller's knowledge (the journals of runs). A node whose artifact was removed is stale
 //! and runs again when it is needed, so a wrong guess costs time and no result; so does a run that begins meanwhile.
 
 use crate::digest::{Digest, Key};
-use crate::disk::claims::BYTES_FILE;
+use crate::disk::Access;
 use crate::error::StoreError;
-use crate::objects::{NEW_PREFIX, Objects, ignore_missing};
-use crate::store::Store as _;
+use crate::files::{NEW_PREFIX, ignore_missing};
+use crate::store::Store;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -92,8 +92,33 @@ struct Candidate {
     kept: bool,
 }
 
-impl Objects {
-    pub(crate) fn collect(
+impl Store {
+    /// Removes artifacts that are not needed, within limits. `used` says which records runs used, and when.
+    ///
+    /// # Errors
+    /// The store cannot be read. What cannot be removed is no error.
+    pub fn collect(&self, used: &HashMap<Key, KeyUse>, rules: &CollectRules) -> Result<Collected, StoreError> {
+        self.collect_at(used, rules, SystemTime::now())
+    }
+
+    /// Whether the last call of [`Self::note_collected`] is longer ago, or there was none.
+    #[must_use]
+    pub fn collect_due(&self, interval: Duration) -> bool {
+        let noted = self.files.disk.status(&self.files.path(["collected"]));
+        noted.map_or(true, |noted| age(noted.modified, SystemTime::now()) > interval)
+    }
+
+    /// Notes that the store was collected now.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn note_collected(&self) -> Result<(), StoreError> {
+        let marker = self.files.path(["collected"]);
+        let noted = self.files.write_whole(&marker, b"", Access::Shared);
+        noted.map_err(|error| StoreError::io("noting the collection", &marker, error))
+    }
+
+    pub(crate) fn collect_at(
         &self,
         used: &HashMap<Key, KeyUse>,
         rules: &CollectRules,
@@ -104,11 +129,12 @@ impl Objects {
         for digest in self.artifacts()? {
             let path = self.artifact_path(&digest);
             // Removed by somebody else meanwhile.
-            let (Ok(stamp), Ok(written)) = (self.disk.stamp(&path), self.disk.modified(&path)) else { continue };
+            let Ok(status) = self.files.disk.status(&path) else { continue };
+            let written = status.modified;
             let known = uses.get(&digest).copied().unwrap_or(KeyUse { last: written, kept: false });
             let last = known.last.max(written);
             let kept = known.kept || age(last, now) < rules.grace;
-            candidates.push(Candidate { digest, bytes: stamp.length, last, kept });
+            candidates.push(Candidate { digest, bytes: status.length, last, kept });
         }
         candidates.sort_by_key(|candidate| (candidate.last, candidate.digest));
         let mut done = Collected {
@@ -137,11 +163,8 @@ impl Objects {
         let mut uses: BTreeMap<Digest, KeyUse> = BTreeMap::new();
         for key in self.record_keys()? {
             let Some(record) = self.record(&key)? else { continue };
-            let written = [self.record_path(&key), self.pending_path(&key)].iter().find_map(|path| {
-                let written = self.disk.modified(path);
-                written.ok()
-            });
-            let written = written.unwrap_or(SystemTime::UNIX_EPOCH);
+            let paths = [self.record_path(&key), self.records.pending_path(&key)];
+            let written = paths.iter().find_map(|path| self.written(path)).unwrap_or(SystemTime::UNIX_EPOCH);
             let known = used.get(&key).copied().unwrap_or(KeyUse { last: written, kept: false });
             for digest in record.outputs.values() {
                 let one = uses.entry(*digest).or_insert(known);
@@ -152,27 +175,22 @@ impl Objects {
     }
 
     fn collect_leftovers(&self, rules: &CollectRules, now: SystemTime, done: &mut Collected) -> Result<(), StoreError> {
-        for key in self.checkpoint_keys()? {
-            let path = self.checkpoint_path(&key);
-            let old = |most| self.disk.modified(&path).is_ok_and(|written| age(written, now) > most);
-            let finished = old(rules.grace) && self.record(&key)?.is_some();
-            if finished || old(rules.most_age) {
+        let older = |path: &Path, most| self.written(path).is_some_and(|written| age(written, now) > most);
+        for key in self.checkpoints.keys()? {
+            let path = self.checkpoints.path(&key);
+            let finished = older(&path, rules.grace) && self.record(&key)?.is_some();
+            if finished || older(&path, rules.most_age) {
                 self.leftover(&path, rules, done);
-                let _ = if rules.dry_run {
-                    Ok(())
-                } else {
-                    self.disk.remove_folder(&self.base.join("partial").join(key.hex()))
-                };
+                self.remove_folder_if_empty(path.parent(), rules);
             }
         }
         for path in self.unfinished_files()? {
-            if self.disk.modified(&path).is_ok_and(|written| age(written, now) > rules.grace) {
+            if older(&path, rules.grace) {
                 self.leftover(&path, rules, done);
             }
         }
-        for name in self.names_in(&self.quarantine_folder())? {
-            let path = self.quarantine_folder().join(name);
-            if self.disk.modified(&path).is_ok_and(|written| age(written, now) > rules.most_age) {
+        for path in self.paths_in(&self.files.path(["quarantine"]), |_| true)? {
+            if older(&path, rules.most_age) {
                 self.leftover(&path, rules, done);
             }
         }
@@ -182,10 +200,10 @@ impl Objects {
     /// States only spare time, so they go before anything else would have to.
     fn collect_states(&self, rules: &CollectRules, now: SystemTime, done: &mut Collected) -> Result<(), StoreError> {
         let mut states = Vec::new();
-        for (lineage, reached) in self.all_states()? {
-            let path = self.state_path(&lineage, reached);
-            let (Ok(stamp), Ok(written)) = (self.disk.stamp(&path), self.disk.modified(&path)) else { continue };
-            states.push((written, path, stamp.length));
+        for (lineage, reached) in self.checkpoints.all_states()? {
+            let path = self.checkpoints.state_path(&lineage, reached);
+            let Ok(status) = self.files.disk.status(&path) else { continue };
+            states.push((status.modified, path, status.length));
         }
         states.sort();
         let mut left: u64 = states.iter().map(|(.., bytes)| bytes).sum();
@@ -197,34 +215,41 @@ impl Objects {
                 left -= bytes;
             }
         }
-        if !rules.dry_run {
-            for lineage in self.names_in(&self.base.join("states"))? {
-                // Fails, as it should, while something is in it.
-                let _ = self.disk.remove_folder(&self.base.join("states").join(lineage));
-            }
+        for lineage in self.paths_in(&self.files.path(["states"]), |_| true)? {
+            self.remove_folder_if_empty(Some(&lineage), rules);
         }
         Ok(())
     }
 
-    /// Files that never got their name, and signs that nobody holds.
+    /// Files that never got their name.
     fn unfinished_files(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let mut found = Vec::new();
+        let unfinished = |name: &str| name.starts_with(NEW_PREFIX);
+        let mut found = self.paths_in(&self.files.path([]), unfinished)?;
         for top in ["artifacts", "records", "partial", "states"] {
-            let folder = self.base.join(top);
-            for inner in self.names_in(&folder)? {
-                found.extend(self.paths_in(&folder.join(inner), is_unfinished)?);
+            for inner in self.paths_in(&self.files.path([top]), |_| true)? {
+                found.extend(self.paths_in(&inner, unfinished)?);
             }
         }
-        for top in ["pending", "names", "hints"] {
-            found.extend(self.paths_in(&self.base.join(top), is_unfinished)?);
+        for top in ["pending", "names"] {
+            found.extend(self.paths_in(&self.files.path([top]), unfinished)?);
         }
-        let claims = self.paths_in(&self.claims_folder(), |name| name != BYTES_FILE)?;
-        found.extend(claims.into_iter().filter(|path| !self.disk.is_claimed(path)));
         Ok(found)
     }
 
+    /// When a file was last written.
+    fn written(&self, path: &Path) -> Option<SystemTime> {
+        self.files.disk.status(path).ok().map(|status| status.modified)
+    }
+
+    fn remove_folder_if_empty(&self, folder: Option<&Path>, rules: &CollectRules) {
+        if let Some(folder) = folder.filter(|_| !rules.dry_run) {
+            // Fails, as it should, while something is in it.
+            let _ = self.files.disk.remove_folder(folder);
+        }
+    }
+
     fn paths_in(&self, folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, StoreError> {
-        let names = self.names_in(folder)?;
+        let names = self.files.names_in(folder)?;
         Ok(names.into_iter().filter(|name| wanted(name)).map(|name| folder.join(name)).collect())
     }
 
@@ -238,7 +263,7 @@ impl Objects {
         if rules.dry_run {
             return true;
         }
-        match ignore_missing(self.disk.remove(path)) {
+        match ignore_missing(self.files.disk.remove(path)) {
             Ok(()) => true,
             Err(error) => {
                 done.failures.push(format!("{}: {error}", path.display()));
@@ -246,10 +271,6 @@ impl Objects {
             }
         }
     }
-}
-
-fn is_unfinished(name: &str) -> bool {
-    name.starts_with(NEW_PREFIX)
 }
 
 /// Clocks of several machines differ: what is from the future is new.

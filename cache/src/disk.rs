@@ -1,42 +1,46 @@
 //! The few operations of a file system that a store needs.
 //!
-//! Everything above ([`crate::objects`]) is written once against this trait, so that crash and corruption tests on the
-//! RAM disk exercise the very protocol that runs on a real one.
+//! Everything above is written once against this trait, so that crash and corruption tests on the RAM disk exercise the
+//! very protocol that runs on a real one.
 
-pub(crate) mod claims;
+#[cfg(target_os = "linux")]
+mod locks;
 pub(crate) mod ram;
 pub(crate) mod real;
 
 use crate::blob::Blob;
-use crate::stamp::Stamp;
-use claims::Claims;
 use std::io;
 use std::path::Path;
 use std::time::SystemTime;
-
-/// Records and the results of small nodes are smaller.
-pub(crate) const SMALL_BYTES: usize = 4 * 1024;
 
 /// Who may write a file after it got its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     /// Nobody: artifacts.
     ReadOnly,
-    /// Its owner: what is replaced or appended to.
-    Owner,
+    /// Whoever the user's mask allows: what is replaced or appended to.
+    Shared,
+}
+
+/// What the file system says of a file without reading it. As long as all of it stays the same, so does the content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// Bytes.
+    pub(crate) length: u64,
+    /// When the content was last changed.
+    pub(crate) modified: SystemTime,
+    /// Inode and time of its last change, or a count of changes.
+    pub(crate) identity: (u64, i128),
 }
 
 /// A file system, real or in memory.
 pub(crate) trait Disk: Send + Sync {
     /// The whole content.
-    fn read(&self, path: &Path) -> io::Result<(Blob, Stamp)>;
-    /// The whole content of a file of less than [`SMALL_BYTES`], with fewer calls of the system; none of a larger one. A
-    /// file system may cut it short, so only what proves right counts.
-    fn read_small(&self, path: &Path) -> io::Result<Option<Blob>>;
-    /// The stamp of a file, without reading it; a folder is none.
-    fn stamp(&self, path: &Path) -> io::Result<Stamp>;
-    /// When the content was last changed.
-    fn modified(&self, path: &Path) -> io::Result<SystemTime>;
+    fn read(&self, path: &Path) -> io::Result<(Blob, Status)>;
+    /// At most `length` bytes from an offset on; fewer where the file ends.
+    fn read_part(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>>;
+    /// The status of a file; a folder is none.
+    fn status(&self, path: &Path) -> io::Result<Status>;
     /// Names in a folder, sorted.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
     /// A new file; fails when there is one, or no folder.
@@ -58,20 +62,16 @@ pub(crate) trait Disk: Send + Sync {
     /// Makes all files and names of the file system that holds a folder survive a loss of power. False if the system
     /// cannot do that in one step; nothing is promised then.
     fn sync_all(&self, folder: &Path) -> io::Result<bool>;
-    /// Takes a file as a sign that this process is at something; none while another holder has it. It is given back when
-    /// the guard is dropped, or by the system when the process ends, however it ends. Fails when the file cannot be
-    /// made or the file system has no such thing.
-    fn claim(&self, path: &Path) -> io::Result<Option<Box<dyn Claimed>>>;
-    /// Claims of numbers, in a folder that serves nothing else.
-    fn claims(&self, folder: &Path) -> io::Result<Box<dyn Claims>>;
-    /// Whether somebody holds such a number now. Writes nothing.
-    fn is_taken(&self, folder: &Path, number: u64) -> bool;
-    /// Whether somebody holds such a file now.
-    fn is_claimed(&self, path: &Path) -> bool;
+    /// Locks a number in a file; none while another holder has it. The file is made if it is missing; its folder must be
+    /// there. The lock ends when the guard is dropped, or with the process, however that ends. Fails when the file cannot be
+    /// written or the file system has no locks.
+    fn lock(&self, file: &Path, number: u64) -> io::Result<Option<Box<dyn DiskLock>>>;
+    /// Whether a number is locked now. Writes nothing.
+    fn is_locked(&self, file: &Path, number: u64) -> bool;
 }
 
-/// What was taken with [`Disk::claim`]; dropping it gives it back.
-pub(crate) trait Claimed: Send + Sync {}
+/// What was taken with [`Disk::lock`]; dropping it gives it back.
+pub(crate) trait DiskLock: Send + Sync {}
 
 /// An open file.
 pub(crate) trait DiskFile: Send {

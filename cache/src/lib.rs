@@ -7,7 +7,7 @@
 //! moment leaves nothing to repair.
 //!
 //! ```
-//! use pddflow_cache::{KeyBuilder, RamStore, Record, RecordHead, Store};
+//! use pddflow_cache::{KeyBuilder, RamStore, Record, RecordHead};
 //! use std::collections::BTreeMap;
 //!
 //! let store = RamStore::new();
@@ -27,61 +27,55 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! From the ground up; each knows only what stands above it here:
+//!
 //! | module | what |
 //! |---|---|
 //! | `digest`, `encode`, `key` | identities; the canonical encoding; the table of what enters a key |
-//! | `record`, `record_format`, `checkpoint_format`, `journal`, `names`, `seal` | what is stored, and its file formats |
-//! | `store` | the [`Store`] trait and its laws |
-//! | `settle`, `claims` | durability in batches; work shared between processes |
-//! | `read_ahead` | records read while a pipeline is planned |
-//! | `hints`, `stamp` | what was noted in order to be quicker the next time; whether a file is still what it was |
-//! | `states` | where finished work ended, for work that goes further |
-//! | `inspect`, `collect` | a whole store verified, and kept within limits |
-//! | `incoming` | what arrives from another store |
-//! | `objects`, `quarantine` over `disk` | the one implementation, over a real file system or one in memory |
-//! | `fs_store`, `ram_store` | [`FsStore`] (with the drawing of its folder) and [`RamStore`] |
+//! | `record`, `record_format`, `checkpoint_format`, `seal` | what is stored, and its file formats |
+//! | `disk` | a file system, real or in memory |
+//! | `files` | how files are written, named and read; the drawing of the folder |
+//! | `locks` | work shared between processes |
+//! | `commit` | group commit: durability in batches |
+//! | `artifacts`, `records`, `checkpoints`, `journals`, `names` | one for each kind of file |
+//! | `store` | [`Store`]: all of it together |
+//! | `collect`, `verify` | a whole store kept within limits, and verified |
+//! | `ram_store` | [`RamStore`]: a store in memory that fails on demand |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
 
+mod artifacts;
 mod blob;
 mod checkpoint_format;
-mod claims;
+mod checkpoints;
 mod collect;
-mod delegate;
+mod commit;
 mod digest;
 mod disk;
 mod encode;
 mod error;
-mod fs_store;
-mod hints;
-mod incoming;
-mod inspect;
-mod journal;
+mod files;
+mod journals;
 mod key;
+mod locks;
 mod names;
-mod objects;
-mod quarantine;
 mod ram_store;
-mod read_ahead;
 mod record;
 mod record_format;
+mod records;
 mod seal;
-mod settle;
-mod stamp;
-mod states;
 mod store;
+mod verify;
 
+pub use artifacts::Incoming;
 pub use blob::Blob;
-pub use claims::{Claim, ClaimGuard};
 pub use collect::{CollectRules, Collected, KeyUse};
 pub use digest::{Digest, Key, ParseIdentityError};
 pub use disk::ram::Fault;
 pub use error::{KeyError, RecordError, StoreError, StoreErrorKind};
-pub use fs_store::FsStore;
-pub use incoming::Incoming;
-pub use inspect::Verified;
-pub use journal::{Journal, JournalWriter};
+pub use journals::{Journal, JournalWriter};
 pub use key::{KEY_CONTEXT, KEY_FORMAT, KeyBuilder, KeyPart};
+pub use locks::{Lock, LockGuard};
 pub use ram_store::RamStore;
 pub use record::{Lookup, Record, RecordHead};
-pub use stamp::Stamp;
 pub use store::Store;
+pub use verify::Verified;

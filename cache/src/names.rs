@@ -10,10 +10,15 @@
 //! Lines that do not check are passed over. The last line of a node counts. When most lines are outdated the file is
 //! written anew; what another process appends at that very moment may be lost, which costs an explanation and no more.
 
-use crate::digest::Key;
+use crate::digest::{Digest, Key};
+use crate::disk::Access;
+use crate::error::StoreError;
+use crate::files::{Files, lock};
 use crate::seal::{self, Check};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 const VERSION: u32 = 1;
 /// A file is written anew when it has more lines than this for each node that it names, and more than a few.
@@ -35,6 +40,52 @@ struct LineFile<'a> {
         reason = "checked on the bytes before parsing; named here because unknown members are refused"
     )]
     check: Option<std::borrow::Cow<'a, str>>,
+}
+
+/// The indexes of all pipelines, each read on first use.
+pub(crate) struct NamesIndex {
+    files: Arc<Files>,
+    read: Mutex<HashMap<String, Names>>,
+}
+
+impl NamesIndex {
+    pub(crate) fn new(files: Arc<Files>) -> Self {
+        Self { files, read: Mutex::default() }
+    }
+
+    pub(crate) fn key_of(&self, pipeline: &str, node: &str) -> Option<Key> {
+        self.with(pipeline, |names| names.key_of(node))
+    }
+
+    pub(crate) fn remember(&self, pipeline: &str, keys: &[(&str, Key)]) -> Result<(), StoreError> {
+        let set = |names: &mut Names| {
+            let lines: String = keys.iter().filter_map(|(node, key)| names.set(node, key)).collect();
+            (lines, names.rewritten())
+        };
+        let (lines, whole) = self.with(pipeline, set);
+        let path = self.path(pipeline);
+        match whole {
+            Some(whole) => self.files.write_whole(&path, whole.as_bytes(), Access::Shared),
+            None if lines.is_empty() => Ok(()),
+            None => self.files.append(&path, &lines),
+        }
+        .map_err(|error| StoreError::io("noting keys of nodes", &path, error))
+    }
+
+    /// An unreadable file counts as empty.
+    fn with<T>(&self, pipeline: &str, then: impl FnOnce(&mut Names) -> T) -> T {
+        let mut read = lock(&self.read);
+        if let Some(names) = read.get_mut(pipeline) {
+            return then(names);
+        }
+        let bytes = self.files.disk.read(&self.path(pipeline)).map(|(blob, _)| blob);
+        let names = bytes.map_or_else(|_| Names::default(), |bytes| Names::read(&bytes));
+        then(read.entry(pipeline.to_owned()).or_insert(names))
+    }
+
+    fn path(&self, pipeline: &str) -> PathBuf {
+        self.files.path(["names", &(Digest::of(pipeline.as_bytes()).short() + ".jsonl")])
+    }
 }
 
 /// The index of one pipeline in memory.
@@ -61,11 +112,6 @@ impl Names {
 
     pub(crate) fn key_of(&self, node: &str) -> Option<Key> {
         self.keys.get(node).copied()
-    }
-
-    /// The keys of all nodes, in no order.
-    pub(crate) fn keys(&self) -> Vec<Key> {
-        self.keys.values().copied().collect()
     }
 
     /// Takes in a new key; the line to append, or none when nothing changed.

@@ -1,22 +1,21 @@
-//! [`RamStore`]: the twin of [`FsStore`](crate::FsStore) in memory, which fails on demand.
+//! [`RamStore`]: a [`Store`] in memory, which fails on demand.
 
 use crate::collect::{CollectRules, Collected, KeyUse};
-use crate::delegate::HasObjects;
-use crate::digest::{Digest, Key};
+use crate::commit::When;
+use crate::digest::Key;
 use crate::disk::ram::{Fault, RamDisk};
 use crate::error::StoreError;
-use crate::inspect::Verified;
-use crate::objects::Objects;
 use crate::store::Store;
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// A store in memory that runs the same protocol as [`FsStore`](crate::FsStore), for tests: it can be full or
-/// read-only, fail or die at any step, lose what was not synced, and have its files damaged.
+/// A store in memory that runs the same protocol as one on a disk, for tests: it can be full or read-only, fail or die at
+/// any step, lose what was not synced, and have its files damaged.
 ///
 /// ```
-/// use pddflow_cache::{Fault, RamStore, Store};
+/// use pddflow_cache::{Fault, RamStore};
 ///
 /// let store = RamStore::new();
 /// store.fault_at(store.steps() + 3, Fault::Die);
@@ -25,7 +24,15 @@ use std::time::SystemTime;
 /// ```
 pub struct RamStore {
     disk: RamDisk,
-    objects: Objects,
+    store: Store,
+}
+
+impl Deref for RamStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
 }
 
 impl Default for RamStore {
@@ -42,8 +49,8 @@ impl RamStore {
     }
 
     fn over(disk: RamDisk) -> Self {
-        let objects = Objects::new(Box::new(disk.clone()), Path::new("store"));
-        Self { disk, objects }
+        let store = Store::over(Box::new(disk.clone()), Path::new("store"), When::AtOnce);
+        Self { disk, store }
     }
 
     /// How many steps that change something were taken so far (create, write, sync, rename...).
@@ -67,9 +74,14 @@ impl RamStore {
         self.disk.set_read_only(read_only);
     }
 
-    /// Lets records settle only when [`Store::settle`] is called, not with each record.
+    /// Lets records be committed only when [`Store::commit`] is called, not with each record.
     pub fn set_lazy(&self, lazy: bool) {
-        self.objects.set_lazy(lazy);
+        self.commit.set_when(if lazy { When::OnDemand } else { When::AtOnce });
+    }
+
+    /// Calls this with the name of each file that gets its name.
+    pub fn on_rename(&self, hook: impl Fn(&Path) + Send + Sync + 'static) {
+        self.disk.on_rename(hook);
     }
 
     /// The same disk in another process: nothing is remembered as checked.
@@ -90,41 +102,17 @@ impl RamStore {
         Self::over(self.disk.power_loss(seed))
     }
 
-    /// The key of every record, sorted.
-    ///
-    /// # Errors
-    /// A folder cannot be read.
-    pub fn record_keys(&self) -> Result<Vec<Key>, StoreError> {
-        self.objects.record_keys()
-    }
-
-    /// Every artifact, sorted.
-    ///
-    /// # Errors
-    /// A folder cannot be read.
-    pub fn artifacts(&self) -> Result<Vec<Digest>, StoreError> {
-        self.objects.artifacts()
-    }
-
-    /// Reads every byte of the store; see [`FsStore::verify`](crate::FsStore::verify).
-    ///
-    /// # Errors
-    /// A folder cannot be read.
-    pub fn verify(&self, threads: usize) -> Result<Verified, StoreError> {
-        self.objects.verify(threads)
-    }
-
-    /// As [`FsStore::collect`](crate::FsStore::collect), at a moment of choice; every file is from 1970.
+    /// As [`Store::collect`], at a moment of choice; every file is from 1970.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn collect(
+    pub fn collect_at(
         &self,
         used: &HashMap<Key, KeyUse>,
         rules: &CollectRules,
         now: SystemTime,
     ) -> Result<Collected, StoreError> {
-        self.objects.collect(used, rules, now)
+        self.store.collect_at(used, rules, now)
     }
 
     /// All files, sorted by path.
@@ -136,11 +124,5 @@ impl RamStore {
     /// Replaces the bytes of a file behind the store's back. False if there is no such file.
     pub fn damage(&self, path: &Path, bytes: Vec<u8>) -> bool {
         self.disk.damage(path, bytes)
-    }
-}
-
-impl HasObjects for RamStore {
-    fn objects(&self) -> &dyn Store {
-        &self.objects
     }
 }

@@ -56,10 +56,3 @@ pub struct Lookup {
     /// The outputs whose artifacts are not there any more.
     pub missing: Vec<String>,
 }
-
-impl Lookup {
-    pub(crate) fn new(head: RecordHead, mut is_there: impl FnMut(&Digest) -> bool) -> Self {
-        let missing = head.outputs.iter().filter(|(_, digest)| !is_there(digest)).map(|(output, _)| output.clone());
-        Self { missing: missing.collect(), head }
-    }
-}

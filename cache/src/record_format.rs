@@ -5,6 +5,7 @@
 //! `cache/tests/samples`. Numbers that JSON cannot say are the strings `"NaN"`, `"inf"` and `"-inf"`.
 
 use crate::digest::{Digest, Key};
+use crate::error::RecordError;
 use crate::key::KeyPart;
 use crate::record::{Record, RecordHead};
 use crate::seal;
@@ -82,6 +83,25 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Record, RecordFormatError> {
 /// Reads a record's file without taking in what the key was made of.
 pub(crate) fn head_from_bytes(bytes: &[u8]) -> Result<RecordHead, RecordFormatError> {
     Ok(read::<IgnoredAny>(bytes)?.1)
+}
+
+impl Record {
+    /// The record as a file of a store holds it.
+    ///
+    /// # Errors
+    /// A part of its key has no JSON.
+    pub fn to_file(&self) -> Result<Vec<u8>, RecordError> {
+        to_bytes(self).map_err(|error| RecordError(error.to_string()))
+    }
+
+    /// Reads the file of the record under a key, by the rules by which a store reads its own.
+    ///
+    /// # Errors
+    /// The bytes were changed, are of another format, or are of the record of another key.
+    pub fn from_file(bytes: &[u8], key: &Key) -> Result<Self, RecordError> {
+        let record = from_bytes(bytes).map_err(|error| RecordError(error.to_string()))?;
+        if record.key == *key { Ok(record) } else { Err(RecordError("it belongs to another key".to_owned())) }
+    }
 }
 
 fn read<Parts: DeserializeOwned>(bytes: &[u8]) -> Result<(Parts, RecordHead), RecordFormatError> {
@@ -197,6 +217,18 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_another_key_or_with_another_byte_is_refused() {
+        let record = sample();
+        let file = record.to_file().unwrap();
+        assert_eq!(Record::from_file(&file, &record.key).unwrap().outputs, record.outputs);
+        let refused = |file: &[u8], key| Record::from_file(file, &key).unwrap_err().to_string();
+        assert_eq!(refused(&file, Key::from_bytes([8; 32])), "it belongs to another key");
+        let mut damaged = file;
+        damaged[20] ^= 1;
+        assert_eq!(refused(&damaged, record.key), "its digest does not match");
+    }
+
+    #[test]
     fn every_flipped_bit_and_every_truncation_is_noticed() {
         let bytes = to_bytes(&sample()).unwrap();
         for bit in 0..bytes.len() * 8 {
@@ -228,7 +260,7 @@ mod tests {
         fn no_bytes_make_a_reader_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
             assert!(from_bytes(&bytes).is_err());
             assert!(crate::checkpoint_format::payload(bytes.clone()).is_err());
-            assert!(crate::journal::read(&bytes).lines.is_empty());
+            assert!(crate::journals::read(&bytes).lines.is_empty());
             assert_eq!(crate::names::Names::read(&bytes).key_of("a"), None);
         }
 

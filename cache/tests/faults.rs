@@ -4,7 +4,7 @@
 mod common;
 
 use common::{assert_consistent, bytes, key, record, work};
-use pddflow_cache::{Digest, Fault, FsStore, RamStore, Store, StoreErrorKind};
+use pddflow_cache::{Digest, Fault, RamStore, Store, StoreErrorKind};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -58,9 +58,9 @@ fn lazily(store: &RamStore) -> Result<(), pddflow_cache::StoreError> {
     store.set_lazy(true);
     work(store, "one")?;
     work(store, "two")?;
-    store.settle()?;
+    store.commit()?;
     work(store, "three")?;
-    store.settle()
+    store.commit()
 }
 
 /// Results wait for their sync; the power may go at any step before, during and after it.
@@ -110,7 +110,7 @@ fn a_checkpoint_stays_until_the_result_has_settled() {
         let whole = next.record(&key("a")).unwrap().is_some();
         assert!(whole || next.checkpoint(&key("a")).unwrap().is_some(), "seed {seed}: both are lost");
     }
-    store.settle().unwrap();
+    store.commit().unwrap();
     assert_eq!(store.checkpoint(&key("a")).unwrap(), None);
 }
 
@@ -135,7 +135,7 @@ fn a_pending_record_is_taken_only_with_whole_artifacts() {
     // Taking it over makes it durable.
     let next = store.killed();
     next.record(&key("a")).unwrap().unwrap();
-    next.settle().unwrap();
+    next.commit().unwrap();
     assert!((0..20).all(|seed| next.power_loss(seed).record(&key("a")).unwrap().is_some()));
     assert!(next.files().iter().any(|(path, _)| path.to_str().unwrap().contains("records")));
 }
@@ -143,7 +143,7 @@ fn a_pending_record_is_taken_only_with_whole_artifacts() {
 #[test]
 fn a_store_on_disk_settles_by_itself() {
     let folder = tempfile::tempdir().unwrap();
-    let store = FsStore::open(folder.path()).unwrap();
+    let store = Store::open(folder.path()).unwrap();
     for at in 0..40 {
         work(&store, &format!("n{at}")).unwrap();
     }
@@ -155,7 +155,7 @@ fn a_store_on_disk_settles_by_itself() {
     }
     work(&store, "last").unwrap();
     drop(store);
-    assert!(FsStore::open(folder.path()).unwrap().record_path(&key("last")).exists());
+    assert!(Store::open(folder.path()).unwrap().record_path(&key("last")).exists());
     assert_eq!(fs_err::read_dir(folder.path().join("v1/pending")).unwrap().count(), 0);
 }
 
@@ -293,7 +293,7 @@ fn assert_detected(store: &RamStore, path: &Path) {
 #[test]
 fn a_checked_artifact_is_checked_again_when_its_file_changes() {
     let folder = tempfile::tempdir().unwrap();
-    let store = FsStore::open(folder.path()).unwrap();
+    let store = Store::open(folder.path()).unwrap();
     let digest = store.put(&bytes(1, 50_000)).unwrap();
     store.get(&digest).unwrap();
     let path = store.artifact_path(&digest);
@@ -348,7 +348,7 @@ fn readers_of_a_damaged_artifact_do_not_move_away_the_new_one() {
 #[test]
 fn a_blob_stays_whole_while_its_file_goes_away() {
     let folder = tempfile::tempdir().unwrap();
-    let store = FsStore::open(folder.path()).unwrap();
+    let store = Store::open(folder.path()).unwrap();
     let put = bytes(1, 200_000);
     let digest = store.put(&put).unwrap();
     let blob = store.get(&digest).unwrap();
@@ -361,9 +361,9 @@ fn a_blob_stays_whole_while_its_file_goes_away() {
 #[test]
 fn a_record_under_a_wrong_name_is_not_taken() {
     let folder = tempfile::tempdir().unwrap();
-    let store = FsStore::open(folder.path()).unwrap();
+    let store = Store::open(folder.path()).unwrap();
     store.put_record(&record("a", Digest::of(b"1"))).unwrap();
-    store.settle().unwrap();
+    store.commit().unwrap();
     let wrong = store.record_path(&key("b"));
     fs_err::create_dir_all(wrong.parent().unwrap()).unwrap();
     fs_err::copy(store.record_path(&key("a")), &wrong).unwrap();

@@ -4,16 +4,16 @@
 mod common;
 
 use common::{bytes, key, record};
-use pddflow_cache::{Claim, Digest, FsStore, RamStore, Store, StoreErrorKind};
+use pddflow_cache::{Digest, Lock, RamStore, Store, StoreErrorKind};
 use proptest::prelude::*;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Runs a check on a store of each kind.
-fn on_each(check: impl Fn(&dyn Store)) {
+fn on_each(check: impl Fn(&Store)) {
     check(&RamStore::new());
     let folder = tempfile::tempdir().unwrap();
-    check(&FsStore::open(&folder.path().join("a").join("store")).unwrap());
+    check(&Store::open(&folder.path().join("a").join("store")).unwrap());
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn names_are_remembered_by_pipeline() {
 #[test]
 fn another_process_finds_everything() {
     let folder = tempfile::tempdir().unwrap();
-    let open = || FsStore::open(folder.path()).unwrap();
+    let open = || Store::open(folder.path()).unwrap();
     let digest = open().put(b"bytes").unwrap();
     open().put_record(&record("a", digest)).unwrap();
     open().remember("p", &[("n", key("a"))]).unwrap();
@@ -114,22 +114,22 @@ fn another_process_finds_everything() {
 fn opening_touches_nothing_and_a_file_is_no_store() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("store");
-    let store = FsStore::open(&root).unwrap();
+    let store = Store::open(&root).unwrap();
     assert!(!store.contains(&Digest::of(b"x")));
     assert_eq!(store.record(&key("a")).unwrap(), None);
     assert!(!root.exists());
     fs_err::write(&root, b"a file").unwrap();
-    assert_eq!(*FsStore::open(&root).err().unwrap().kind(), StoreErrorKind::Io);
+    assert_eq!(*Store::open(&root).err().unwrap().kind(), StoreErrorKind::Io);
 }
 
 #[test]
 fn a_key_is_computed_by_one_at_a_time() {
     on_each(|store| {
-        let Claim::Held(ours) = store.claim(&key("a")) else { panic!("a free key") };
-        assert!(matches!(store.claim(&key("a")), Claim::Elsewhere));
-        assert!(matches!(store.claim(&key("b")), Claim::Held(_)));
+        let Lock::Held(ours) = store.lock(&key("a")) else { panic!("a free key") };
+        assert!(matches!(store.lock(&key("a")), Lock::Elsewhere));
+        assert!(matches!(store.lock(&key("b")), Lock::Held(_)));
         drop(ours);
-        assert!(matches!(store.claim(&key("a")), Claim::Held(_)));
+        assert!(matches!(store.lock(&key("a")), Lock::Held(_)));
     });
 }
 
@@ -146,29 +146,28 @@ fn a_run_is_known_to_live_until_its_journal_ends() {
 
 /// Many threads with a view of their own, as processes have, race for a few keys: never two hold the same.
 #[test]
-fn claims_hold_under_contention() {
+fn locks_hold_under_contention() {
     let folder = tempfile::tempdir().unwrap();
     let held: Vec<AtomicUsize> = (0..3).map(|_| AtomicUsize::new(0)).collect();
     std::thread::scope(|scope| {
         for thread in 0..8_usize {
             let (folder, held) = (folder.path(), &held);
             scope.spawn(move || {
-                let store = FsStore::open(folder).unwrap();
+                let store = Store::open(folder).unwrap();
                 for round in 0..200 {
                     let which = (thread + round) % held.len();
-                    if let Claim::Held(claim) = store.claim(&key(&which.to_string())) {
+                    if let Lock::Held(lock) = store.lock(&key(&which.to_string())) {
                         assert_eq!(held[which].fetch_add(1, Ordering::SeqCst), 0);
                         std::thread::yield_now();
                         assert_eq!(held[which].fetch_sub(1, Ordering::SeqCst), 1);
-                        drop(claim);
+                        drop(lock);
                     }
                 }
             });
         }
     });
-    // Where bytes of one file are claimed, this stays.
-    let left = fs_err::read_dir(folder.path().join("v1/claims")).unwrap();
-    assert!(left.into_iter().all(|entry| entry.unwrap().file_name() == "bytes"));
+    let left = fs_err::read_dir(folder.path().join("v1")).unwrap();
+    assert!(left.into_iter().all(|entry| entry.unwrap().file_name() == "locks"));
 }
 
 #[test]
@@ -195,9 +194,9 @@ fn many_threads_may_put_the_same() {
 #[test]
 fn no_unfinished_file_is_left() {
     let folder = tempfile::tempdir().unwrap();
-    let store = FsStore::open(folder.path()).unwrap();
+    let store = Store::open(folder.path()).unwrap();
     common::work(&store, "a").unwrap();
-    store.settle().unwrap();
+    store.commit().unwrap();
     let mut left: Vec<String> = Vec::new();
     let mut folders = vec![folder.path().to_owned()];
     while let Some(folder) = folders.pop() {
@@ -206,8 +205,7 @@ fn no_unfinished_file_is_left() {
             if entry.file_type().unwrap().is_dir() { folders.push(entry.path()) } else { left.push(name) }
         }
     }
-    // The file of claims stays where claims are bytes of one.
-    left.retain(|name| name != "bytes");
+    left.retain(|name| name != "locks");
     left.sort();
     assert_eq!(left.len(), 3, "{left:?}");
     assert!(left.iter().all(|name| !name.starts_with('.')), "{left:?}");

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{bytes, key, record, work};
-use pddflow_cache::{CollectRules, Digest, FsStore, KeyUse, RamStore, Store};
+use pddflow_cache::{CollectRules, Digest, KeyUse, RamStore, Store};
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
@@ -39,11 +39,11 @@ fn rules(most_bytes: u64, days: u32) -> CollectRules {
 #[test]
 fn the_longest_unused_goes_first_until_the_size_fits() {
     let (store, used) = filled();
-    let done = store.collect(&used, &rules(3_000, 10_000), now()).unwrap();
+    let done = store.collect_at(&used, &rules(3_000, 10_000), now()).unwrap();
     assert_eq!((done.artifacts, done.bytes, done.freed(), done.kept_bytes), (5, 5_000, 2_000, 1_000));
     assert_eq!(left(&store), [0, 3, 4]);
     // What must be kept may exceed the limit.
-    store.collect(&used, &rules(0, 10_000), now()).unwrap();
+    store.collect_at(&used, &rules(0, 10_000), now()).unwrap();
     assert_eq!(left(&store), [0]);
     assert_eq!(store.record_keys().unwrap().len(), 5, "records say why; they stay");
 }
@@ -52,13 +52,13 @@ fn the_longest_unused_goes_first_until_the_size_fits() {
 fn what_is_too_old_goes_and_a_dry_run_removes_nothing() {
     let (store, used) = filled();
     let dry = CollectRules { dry_run: true, ..rules(u64::MAX, 650) };
-    let said = store.collect(&used, &dry, now()).unwrap();
+    let said = store.collect_at(&used, &dry, now()).unwrap();
     assert_eq!((said.removed.len(), left(&store).len()), (2, 5));
-    assert_eq!(store.collect(&used, &rules(u64::MAX, 650), now()).unwrap().removed, said.removed);
+    assert_eq!(store.collect_at(&used, &rules(u64::MAX, 650), now()).unwrap().removed, said.removed);
     assert_eq!(left(&store), [0, 3, 4]);
     let nothing = CollectRules::default();
     let (store, used) = filled();
-    assert_eq!(store.collect(&used, &nothing, NOW + 510 * DAY).unwrap().removed.len(), 2, "half a year");
+    assert_eq!(store.collect_at(&used, &nothing, NOW + 510 * DAY).unwrap().removed.len(), 2, "half a year");
 }
 
 #[test]
@@ -66,14 +66,14 @@ fn an_artifact_of_several_records_is_kept_for_any_of_them() {
     let (store, mut used) = filled();
     store.put_record(&record("other", Digest::of(&bytes(1, 1_000)))).unwrap();
     used.insert(key("other"), KeyUse { last: NOW, kept: true });
-    store.collect(&used, &rules(0, 10_000), now()).unwrap();
+    store.collect_at(&used, &rules(0, 10_000), now()).unwrap();
     assert_eq!(left(&store), [0, 1]);
 }
 
 #[test]
 fn what_was_just_written_stays() {
     let folder = tempfile::tempdir().unwrap();
-    let store = FsStore::open(folder.path()).unwrap();
+    let store = Store::open(folder.path()).unwrap();
     let (young, old) = (store.put(b"young").unwrap(), store.put(b"old").unwrap());
     let file = fs_err::File::open(store.artifact_path(&old)).unwrap();
     file.file().set_modified(SystemTime::now() - 2 * DAY).unwrap();
@@ -96,7 +96,7 @@ fn leftovers_of_kills_are_removed() {
         next.fault_at(next.steps() + step, pddflow_cache::Fault::Die);
         let _ = work(&next, "other");
         let next = next.killed();
-        next.collect(&HashMap::new(), &rules(u64::MAX, 100_000), now()).unwrap();
+        next.collect_at(&HashMap::new(), &rules(u64::MAX, 100_000), now()).unwrap();
         let unfinished = next.files().iter().any(|(path, _)| path.to_str().unwrap().contains(".new-"));
         assert!(!unfinished, "step {step}");
         assert_eq!(next.checkpoint(&key("done")).unwrap(), None);
@@ -113,7 +113,7 @@ fn states_of_finished_work_are_limited_in_size_and_age() {
     }
     let collect = |most_bytes, days| {
         let next = store.killed();
-        next.collect(&HashMap::new(), &rules(most_bytes, days), now()).unwrap();
+        next.collect_at(&HashMap::new(), &rules(most_bytes, days), now()).unwrap();
         (next.states(&key("lineage")), next.files().len())
     };
     assert_eq!(collect(u64::MAX, 100_000), (vec![10, 20, 30], 3));

@@ -5,10 +5,8 @@
 //! change that was not made durable, each by its own draw, so that also orders appear that a file system may produce
 //! but seldom does.
 
-use super::claims::{Claims, FileClaims, file_of};
-use super::{Access, Claimed, Disk, DiskFile, SMALL_BYTES};
+use super::{Access, Disk, DiskFile, DiskLock, Status};
 use crate::blob::Blob;
-use crate::stamp::Stamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -54,13 +52,16 @@ struct State {
     live: BTreeMap<PathBuf, Node>,
     durable: BTreeMap<PathBuf, Node>,
     pending: Vec<Change>,
-    claims: BTreeSet<PathBuf>,
+    locks: BTreeSet<(PathBuf, u64)>,
     steps: u64,
     faults: BTreeMap<u64, Fault>,
     dead: bool,
     read_only: bool,
     capacity: Option<u64>,
+    on_rename: Option<Arc<Hook>>,
 }
+
+type Hook = dyn Fn(&Path) + Send + Sync;
 
 impl RamDisk {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -83,12 +84,16 @@ impl RamDisk {
         self.state().read_only = read_only;
     }
 
+    pub(crate) fn on_rename(&self, hook: impl Fn(&Path) + Send + Sync + 'static) {
+        self.state().on_rename = Some(Arc::new(hook));
+    }
+
     /// What another process sees after this one was killed: everything that was written.
     pub(crate) fn killed(&self) -> Self {
         let mut state = self.state().clone();
         state.dead = false;
         state.faults.clear();
-        state.claims.clear();
+        state.locks.clear();
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -118,7 +123,7 @@ impl RamDisk {
             |path: &Path| path.ancestors().skip(1).all(|up| up.as_os_str().is_empty() || names.contains_key(up));
         state.durable.retain(|path, _| reachable(path));
         state.live = state.durable.clone();
-        state.claims.clear();
+        state.locks.clear();
         state.dead = false;
         state.faults.clear();
         Self(Arc::new(Mutex::new(state)))
@@ -226,27 +231,28 @@ impl State {
 }
 
 impl Disk for RamDisk {
-    fn read(&self, path: &Path) -> io::Result<(Blob, Stamp)> {
-        let stamp = self.stamp(path)?;
+    fn read(&self, path: &Path) -> io::Result<(Blob, Status)> {
+        let status = self.status(path)?;
         let state = self.state();
-        Ok((state.contents[state.file(path)?].live.clone().into(), stamp))
+        Ok((state.contents[state.file(path)?].live.clone().into(), status))
     }
 
-    fn read_small(&self, path: &Path) -> io::Result<Option<Blob>> {
-        Ok(Some(self.read(path)?.0).filter(|blob| blob.len() < SMALL_BYTES))
+    fn read_part(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let state = self.state();
+        state.alive()?;
+        let bytes = &state.contents[state.file(path)?].live;
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        Ok(bytes[from..bytes.len().min(from.saturating_add(length))].to_vec())
     }
 
-    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+    /// Everything is as old as can be.
+    fn status(&self, path: &Path) -> io::Result<Status> {
         let state = self.state();
         state.alive()?;
         let at = state.file(path)?;
         let content = &state.contents[at];
-        Ok(Stamp { length: content.live.len() as u64, inode: at as u64, changed: (i128::from(content.changes), 0) })
-    }
-
-    /// Everything is as old as can be.
-    fn modified(&self, path: &Path) -> io::Result<SystemTime> {
-        self.state().file(path).map(|_| SystemTime::UNIX_EPOCH)
+        let identity = (at as u64, i128::from(content.changes));
+        Ok(Status { length: content.live.len() as u64, modified: SystemTime::UNIX_EPOCH, identity })
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
@@ -287,6 +293,9 @@ impl Disk for RamDisk {
         let at = state.file(from)?;
         state.whole_step()?;
         state.change(Change::Move(from.into(), to.into(), Node::File(at)));
+        let hook = state.on_rename.clone();
+        drop(state);
+        hook.iter().for_each(|hook| hook(to));
         Ok(())
     }
 
@@ -357,39 +366,32 @@ impl Disk for RamDisk {
         Ok(true)
     }
 
-    fn claim(&self, path: &Path) -> io::Result<Option<Box<dyn Claimed>>> {
+    fn lock(&self, file: &Path, number: u64) -> io::Result<Option<Box<dyn DiskLock>>> {
         let mut state = self.state();
         state.alive()?;
         if state.read_only {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
-        let new = state.claims.insert(path.to_owned());
-        Ok(new.then(|| Box::new(RamClaim { disk: self.clone(), path: path.to_owned() }) as Box<dyn Claimed>))
+        let name = (file.to_owned(), number);
+        let new = state.locks.insert(name.clone());
+        Ok(new.then(|| Box::new(RamLock { disk: self.clone(), name }) as Box<dyn DiskLock>))
     }
 
-    fn claims(&self, folder: &Path) -> io::Result<Box<dyn Claims>> {
-        Ok(Box::new(FileClaims { disk: self.clone(), folder: folder.to_owned() }))
-    }
-
-    fn is_taken(&self, folder: &Path, number: u64) -> bool {
-        self.is_claimed(&file_of(folder, number))
-    }
-
-    fn is_claimed(&self, path: &Path) -> bool {
-        self.state().claims.contains(path)
+    fn is_locked(&self, file: &Path, number: u64) -> bool {
+        self.state().locks.contains(&(file.to_owned(), number))
     }
 }
 
-struct RamClaim {
+struct RamLock {
     disk: RamDisk,
-    path: PathBuf,
+    name: (PathBuf, u64),
 }
 
-impl Claimed for RamClaim {}
+impl DiskLock for RamLock {}
 
-impl Drop for RamClaim {
+impl Drop for RamLock {
     fn drop(&mut self) {
-        self.disk.state().claims.remove(&self.path);
+        self.disk.state().locks.remove(&self.name);
     }
 }
 

@@ -4,44 +4,41 @@
     reason = "every error of this module gets its path in a StoreError; fs-err would say it twice"
 )]
 
-#[cfg(target_os = "linux")]
-use super::claims::ByteClaims;
-#[cfg(not(target_os = "linux"))]
-use super::claims::FileClaims;
-use super::claims::{self, Claims};
-use super::{Access, Claimed, Disk, DiskFile, SMALL_BYTES};
+use super::{Access, Disk, DiskFile, DiskLock, Status};
 use crate::blob::Blob;
-use crate::stamp::Stamp;
-use std::fs;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::fs::{self, Metadata};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
 use std::time::SystemTime;
 
-/// A claim is tried again so often when its file loses its name meanwhile.
-const MOST_CLAIM_TRIES: usize = 16;
+#[cfg(target_os = "linux")]
+#[derive(Default)]
+pub(crate) struct RealDisk {
+    locks: super::locks::LockFiles,
+}
 
+#[cfg(not(target_os = "linux"))]
+#[derive(Default)]
 pub(crate) struct RealDisk;
 
 impl Disk for RealDisk {
-    fn read(&self, path: &Path) -> io::Result<(Blob, Stamp)> {
+    fn read(&self, path: &Path) -> io::Result<(Blob, Status)> {
         let mut file = fs::File::open(path)?;
-        let stamp = Stamp::new(&file.metadata()?);
-        Ok((Blob::from_file(&mut file, stamp.length)?, stamp))
+        let status = status_of(&file.metadata()?);
+        Ok((Blob::from_file(&mut file, status.length)?, status))
     }
 
-    fn read_small(&self, path: &Path) -> io::Result<Option<Blob>> {
-        let mut bytes = [0; SMALL_BYTES];
-        let length = fs::File::open(path)?.read(&mut bytes)?;
-        Ok((length < SMALL_BYTES).then(|| Blob::from(&bytes[..length])))
+    fn read_part(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut file = fs::File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::new();
+        file.take(length as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
-    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+    fn status(&self, path: &Path) -> io::Result<Status> {
         let metadata = fs::metadata(path)?;
-        if metadata.is_file() { Ok(Stamp::new(&metadata)) } else { Err(io::ErrorKind::NotFound.into()) }
-    }
-
-    fn modified(&self, path: &Path) -> io::Result<SystemTime> {
-        fs::metadata(path)?.modified()
+        if metadata.is_file() { Ok(status_of(&metadata)) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
@@ -113,62 +110,25 @@ impl Disk for RealDisk {
         Ok(false)
     }
 
-    fn claim(&self, path: &Path) -> io::Result<Option<Box<dyn Claimed>>> {
-        for _ in 0..MOST_CLAIM_TRIES {
-            let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(fs::TryLockError::WouldBlock) => return Ok(None),
-                Err(fs::TryLockError::Error(error)) => return Err(error),
-            }
-            // Its last holder may have taken the name away between our opening and our lock.
-            let named = fs::metadata(path).map(|metadata| Stamp::new(&metadata).inode);
-            if named.is_ok_and(|inode| file.metadata().is_ok_and(|metadata| Stamp::new(&metadata).inode == inode)) {
-                return Ok(Some(Box::new(RealClaim { path: path.to_owned(), _file: file })));
-            }
-        }
-        Ok(None)
+    #[cfg(target_os = "linux")]
+    fn lock(&self, file: &Path, number: u64) -> io::Result<Option<Box<dyn DiskLock>>> {
+        self.locks.lock(file, number)
     }
 
     #[cfg(target_os = "linux")]
-    fn claims(&self, folder: &Path) -> io::Result<Box<dyn Claims>> {
-        Ok(Box::new(ByteClaims::open(folder)?))
+    fn is_locked(&self, file: &Path, number: u64) -> bool {
+        super::locks::is_locked(file, number)
+    }
+
+    /// Work may be done twice there, which is a waste and no harm.
+    #[cfg(not(target_os = "linux"))]
+    fn lock(&self, _file: &Path, _number: u64) -> io::Result<Option<Box<dyn DiskLock>>> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn claims(&self, folder: &Path) -> io::Result<Box<dyn Claims>> {
-        Ok(Box::new(FileClaims { disk: Self, folder: folder.to_owned() }))
-    }
-
-    #[cfg(target_os = "linux")]
-    fn is_taken(&self, folder: &Path, number: u64) -> bool {
-        claims::is_byte_taken(folder, number)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn is_taken(&self, folder: &Path, number: u64) -> bool {
-        self.is_claimed(&claims::file_of(folder, number))
-    }
-
-    fn is_claimed(&self, path: &Path) -> bool {
-        let locked = |file: fs::File| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock));
-        fs::File::open(path).is_ok_and(locked)
-    }
-}
-
-/// A file under a lock of the operating system, which ends with the process.
-struct RealClaim {
-    path: PathBuf,
-    /// Holds the lock.
-    _file: fs::File,
-}
-
-impl Claimed for RealClaim {}
-
-impl Drop for RealClaim {
-    fn drop(&mut self) {
-        // Still locked, so that nobody takes the file that loses its name. When it stays behind, it is taken again.
-        let _ = fs::remove_file(&self.path);
+    fn is_locked(&self, _file: &Path, _number: u64) -> bool {
+        false
     }
 }
 
@@ -185,13 +145,27 @@ impl DiskFile for RealFile {
 }
 
 #[cfg(unix)]
+fn status_of(metadata: &Metadata) -> Status {
+    use std::os::unix::fs::MetadataExt as _;
+    let changed = i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
+    let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    Status { length: metadata.len(), modified, identity: (metadata.ino(), changed) }
+}
+
+#[cfg(not(unix))]
+fn status_of(metadata: &Metadata) -> Status {
+    let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    Status { length: metadata.len(), modified, identity: (0, 0) }
+}
+
+/// Without write permission an editor cannot damage an artifact by accident. All other files get what the user's mask
+/// allows, so that a group can share a store.
+#[cfg(unix)]
 fn restrict(options: &mut fs::OpenOptions, access: Access) {
-    use std::os::unix::fs::OpenOptionsExt;
-    // The user's mask narrows these further. Without write permission an editor cannot damage an artifact by accident.
-    options.mode(match access {
-        Access::ReadOnly => 0o444,
-        Access::Owner => 0o644,
-    });
+    use std::os::unix::fs::OpenOptionsExt as _;
+    if access == Access::ReadOnly {
+        options.mode(0o444);
+    }
 }
 
 #[cfg(not(unix))]

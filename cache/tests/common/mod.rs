@@ -29,7 +29,7 @@ pub(crate) fn bytes(at: usize, length: usize) -> Vec<u8> {
 }
 
 /// One whole node: checkpoint, artifact, record, clearing. What was done when it failed.
-pub(crate) fn work(store: &dyn Store, name: &str) -> Result<(), pddflow_cache::StoreError> {
+pub(crate) fn work(store: &Store, name: &str) -> Result<(), pddflow_cache::StoreError> {
     // Makes folders that are not durable; what follows must be so all the same.
     store
         .journal(name)
@@ -42,7 +42,7 @@ pub(crate) fn work(store: &dyn Store, name: &str) -> Result<(), pddflow_cache::S
 }
 
 /// A record that is there has its artifacts, with the right bytes; what `work` did is whole or absent.
-pub(crate) fn assert_consistent(store: &dyn Store, names: &[&str]) {
+pub(crate) fn assert_consistent(store: &Store, names: &[&str]) {
     for name in names {
         if let Some(found) = store.record(&key(name)).unwrap() {
             assert_eq!(found, record(name, Digest::of(name.as_bytes())));

@@ -1,6 +1,6 @@
 //! What of a store reads what lies in its files. Shared by the test `fuzz` and the example `fuzz_store`.
 
-use pddflow_cache::{Digest, Key, RamStore, Record, Store};
+use pddflow_cache::{Digest, Key, RamStore, Record};
 use pddflow_fuzz::{Chance, Target, bytes, corpus, text};
 use std::path::Path;
 

@@ -18,7 +18,6 @@ mod args;
 mod command;
 mod complete;
 mod exit;
-mod in_place;
 mod interrupt;
 mod opened;
 mod output;

@@ -4,47 +4,31 @@ use crate::args::{PipelineArgs, PlaceArgs, SelectArgs};
 use crate::exit::Exit;
 use crate::place;
 use crate::problem::Problem;
-use pddflow_cache::FsStore;
+use pddflow_cache::Store;
 use pddflow_nodes::Library;
 use pddflow_pipeline::{Options, PipelineFile, Plan, PlanNode, Selection};
 use pddflow_runner::Freshness;
-
-/// From so many nodes on, the memory of a file that was planned is worth more than the time to free it.
-const LARGE_PLAN: usize = 20_000;
 
 /// What every command about a pipeline begins with.
 pub(crate) struct Opened {
     pub(crate) library: Library,
     pub(crate) plan: Plan,
-    pub(crate) store: FsStore,
+    pub(crate) store: Store,
 }
 
 impl Opened {
     /// Reads and checks the pipeline, opens the store. Nothing is written.
     pub(crate) fn new(pipeline: &PipelineArgs, place: &PlaceArgs) -> Result<Self, Problem> {
-        Self::with(pipeline, place, |_, _| {})
-    }
-
-    /// The same for commands that will ask about every node: their records are read meanwhile.
-    pub(crate) fn for_all(pipeline: &PipelineArgs, place: &PlaceArgs) -> Result<Self, Problem> {
-        Self::with(pipeline, place, FsStore::read_ahead)
-    }
-
-    fn with(pipeline: &PipelineArgs, place: &PlaceArgs, begin: impl Fn(&FsStore, &str)) -> Result<Self, Problem> {
-        let store = FsStore::open(&place::store_root(place.cache_dir.as_deref()));
-        // What is wrong with the pipeline is told before what is wrong with the store.
-        let file = PipelineFile::read_with(&pipeline.file, |name| store.iter().for_each(|store| begin(store, name)))?;
+        let file = PipelineFile::read(&pipeline.file)?;
         let library = Library::new(place::library_options(place, file.plugin_files().to_vec()));
         let options = Options { set: pipeline.set.clone(), profile: pipeline.profile.clone() };
         let plan = file.plan(&library, &options).map_err(|diagnostics| {
             // With a broken plugin every use of it is a problem; the cause is the one to show.
             plugin_problem(&library).unwrap_or_else(|| diagnostics.into())
         })?;
-        // To free a file part by part takes time, and the process is about one pipeline.
-        if plan.nodes.len() <= LARGE_PLAN {
-            std::mem::forget(file);
-        }
-        Ok(Self { library, plan, store: store? })
+        // What is wrong with the pipeline is told before what is wrong with the store.
+        let store = Store::open(&place::store_root(place.cache_dir.as_deref()))?;
+        Ok(Self { library, plan, store })
     }
 
     /// The part of the plan that the command line chooses.

@@ -1,13 +1,13 @@
 //! Past runs for commands: which one is meant, and when it was.
 
 use crate::problem::Problem;
-use pddflow_cache::{FsStore, Store as _};
+use pddflow_cache::Store;
 use pddflow_runner::{PastNode, PastRun, PastState, named_run, run_ids};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The run that a name means.
-pub(crate) fn named(store: &FsStore, name: &str, pipeline: Option<&str>) -> Result<PastRun, Problem> {
+pub(crate) fn named(store: &Store, name: &str, pipeline: Option<&str>) -> Result<PastRun, Problem> {
     named_run(store, name, pipeline)?.ok_or_else(|| {
         let problem = Problem::usage("unknown_run", format!("there is no run `{name}` in {}", store.root().display()));
         problem.with_help("`pddflow runs` lists them; a run is named by its id, a tag, `last` or `last~N`")
@@ -15,7 +15,7 @@ pub(crate) fn named(store: &FsStore, name: &str, pipeline: Option<&str>) -> Resu
 }
 
 /// The latest runs that `wanted` accepts, the latest first.
-pub(crate) fn latest(store: &FsStore, most: usize, wanted: impl Fn(&PastRun) -> bool) -> Result<Vec<PastRun>, Problem> {
+pub(crate) fn latest(store: &Store, most: usize, wanted: impl Fn(&PastRun) -> bool) -> Result<Vec<PastRun>, Problem> {
     let mut found = Vec::new();
     for id in run_ids(store)? {
         if found.len() >= most {
@@ -35,7 +35,7 @@ pub(crate) fn when(run: &PastRun) -> String {
 }
 
 /// The metrics of a node, also of one that was fresh: those are in its record.
-pub(crate) fn metrics(store: &FsStore, node: &PastNode) -> BTreeMap<String, f64> {
+pub(crate) fn metrics(store: &Store, node: &PastNode) -> BTreeMap<String, f64> {
     if node.state != PastState::Fresh {
         return node.metrics.clone();
     }

@@ -1,10 +1,9 @@
 //! Artifacts that are files, written to folders: each file at once or not at all, and untouched when already equal.
 
 use crate::exit::Exit;
-use crate::in_place::{InPlace, Sign};
 use crate::opened::Opened;
 use crate::problem::Problem;
-use pddflow_cache::{Digest, Store as _, StoreErrorKind};
+use pddflow_cache::{Digest, StoreErrorKind};
 use pddflow_nodes::artifact::Files;
 use pddflow_report::Place;
 use pddflow_runner::{Summary, parallel_map};
@@ -33,38 +32,18 @@ pub(crate) struct Trees {
     pub(crate) tables: Vec<String>,
     /// Those of which not every file lies in the folder as it was given. The others need not stay in memory.
     unwritten: Vec<Files>,
-    /// What was compared, if anything was.
-    compared: Option<Compared>,
-}
-
-/// Files of a node that were compared with its artifacts.
-struct Compared {
-    names: Vec<String>,
-    sign: Sign,
 }
 
 impl Trees {
-    fn take(&mut self, artifact: &str, tree: Files, compared: &mut Compared) {
+    fn take(&mut self, artifact: &str, tree: Files) {
         self.count += tree.len();
         if artifact == TABLE {
             self.tables.extend(markdown(&tree));
         }
-        let mut all = true;
-        for (name, bytes) in tree.iter() {
-            let path = self.folder.join(name);
-            compared.sign.add(&path);
-            all &= holds(&path, bytes).unwrap_or(false);
-            compared.names.push(name.to_owned());
-        }
-        if !all {
+        let holds = |(name, bytes): (&str, &[u8])| holds(&self.folder.join(name), bytes).unwrap_or(false);
+        if !tree.iter().all(holds) {
             self.unwritten.push(tree);
         }
-    }
-
-    /// Whether the files need not be read as long as none changes. The text of tables is shown each time.
-    fn sign(&self) -> Option<u64> {
-        let sign = self.compared.as_ref().and_then(|compared| compared.sign.finish());
-        sign.filter(|_| self.tables.is_empty() && self.unwritten.is_empty())
     }
 }
 
@@ -80,7 +59,6 @@ pub(crate) struct Results<'a> {
     opened: &'a Opened,
     pub(crate) summary: Summary,
     folder: &'a Path,
-    in_place: InPlace,
     pub(crate) trees: Vec<Trees>,
 }
 
@@ -88,8 +66,7 @@ impl<'a> Results<'a> {
     /// Compares what the nodes gave with what lies in the folder. All of it is read before the first failure is
     /// returned, so that one more run mends all damage.
     pub(crate) fn collect(opened: &'a Opened, summary: Summary, folder: &'a Path) -> Result<Self, Unreadable> {
-        let in_place = InPlace::read(&opened.store, &opened.plan.name, folder);
-        let mut results = Self { opened, summary, folder, in_place, trees: Vec::new() };
+        let mut results = Self { opened, summary, folder, trees: Vec::new() };
         let count = opened.plan.nodes.len().min(results.summary.nodes.len());
         let found = parallel_map(count, |at| results.trees_of(at));
         let mut failure = None;
@@ -112,26 +89,19 @@ impl<'a> Results<'a> {
             return Ok(None);
         }
         let folder = folder_of(self.folder, &self.opened.plan.name, node.id.as_str());
-        let sign = || Sign::new(&self.opened.store, given.iter().map(|(_, digest)| *digest));
-        let known = self.in_place.count(node.id.as_str(), sign, &folder);
-        let (tables, unwritten) = (Vec::new(), Vec::new());
-        let mut trees = Trees { at, folder, count: known.unwrap_or(0), tables, unwritten, compared: None };
-        if known.is_some() {
-            return Ok(Some(trees));
-        }
-        let (mut compared, mut failure) = (Compared { names: Vec::new(), sign: sign() }, None);
+        let mut trees = Trees { at, folder, count: 0, tables: Vec::new(), unwritten: Vec::new() };
+        let mut failure = None;
         for (artifact, digest) in &given {
             match read_tree(self.opened, digest) {
-                Ok(tree) => trees.take(artifact, tree, &mut compared),
+                Ok(tree) => trees.take(artifact, tree),
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
-        trees.compared = Some(compared);
         failure.map_or(Ok(Some(trees)), Err)
     }
 
     /// Writes what does not lie in the folder, also what fresh nodes gave: the folder may have been deleted since.
-    pub(crate) fn write(&mut self) -> Result<Vec<Place>, Problem> {
+    pub(crate) fn write(&self) -> Result<Vec<Place>, Problem> {
         let unwritten: Vec<usize> =
             (0..self.trees.len()).filter(|which| !self.trees[*which].unwritten.is_empty()).collect();
         let write = |which: usize| {
@@ -140,33 +110,12 @@ impl<'a> Results<'a> {
             write.try_for_each(|written| written.map_err(|error| unwritable(folder, &error)))
         };
         parallel_map(unwritten.len(), write).into_iter().collect::<Result<(), Problem>>()?;
-        // Read once more, now that all of it is some time old, so that the next run need not. What cannot be read is told
-        // by the run that needs it.
-        let again = |which: usize| self.trees_of(self.trees[unwritten[which]].at).ok().flatten();
-        for (which, again) in unwritten.iter().zip(parallel_map(unwritten.len(), again)) {
-            if let Some(again) = again {
-                self.trees[*which] = again;
-            }
-        }
-        self.note();
         let place = |trees: &Trees| Place {
             node: self.opened.plan.nodes[trees.at].id.to_string(),
             folder: trees.folder.display().to_string(),
             files: trees.count,
         };
         Ok(self.trees.iter().map(place).collect())
-    }
-
-    /// Notes which results lie in their place now.
-    fn note(&mut self) {
-        for trees in &mut self.trees {
-            let sign = trees.sign();
-            if let Some(compared) = trees.compared.take() {
-                let node = &self.opened.plan.nodes[trees.at].id;
-                self.in_place.note(node.as_str(), compared.names, sign);
-            }
-        }
-        self.in_place.save(&self.opened.store, &self.opened.plan);
     }
 }
 

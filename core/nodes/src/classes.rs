@@ -96,7 +96,7 @@ impl Kind for ClassesKind {
     ) -> Result<Outputs, NodeError> {
         let params: ClassesParams = read(&node.with)?;
         let input = one_artifact(inputs, "data")?;
-        let data = Dataset::decode(&context.store().get(&input.digest).during("reading the data set")?)?;
+        let data = Dataset::decode(&context.get(&input.digest).during("reading the data set")?)?;
         let kept = params.kept(data.class_names())?;
         let (train, test) = (restricted(&data, Side::Train, &kept), restricted(&data, Side::Test, &kept));
         check_not_empty(&train, &kept, data.class_names())?;
@@ -109,7 +109,7 @@ impl Kind for ClassesKind {
             ("test_images", parts.test.labels.len()),
         ];
         let metrics = counts.map(|(name, count)| (name.to_owned(), count as f64)).into();
-        let digest = context.store().put(&Dataset::encode(&parts)?).during("storing the data set")?;
+        let digest = context.put(&Dataset::encode(&parts)?).during("storing the data set")?;
         Ok(Outputs { artifacts: BTreeMap::from([("data".to_owned(), digest)]), metrics })
     }
 }

@@ -1,8 +1,8 @@
 //! Sets on their way in and out of nodes.
 
-use pddflow_cache::{Digest, Store};
+use pddflow_cache::Digest;
 use pddflow_host::{Decoded, Labels};
-use pddflow_runner::{Artifact, Inputs, NodeError};
+use pddflow_runner::{Artifact, Inputs, NodeContext, NodeError};
 use pddflow_tensor::{Device, Tensor};
 
 use crate::Library;
@@ -34,12 +34,12 @@ pub(crate) fn one_artifact<'a>(inputs: &'a Inputs, port: &str) -> NodeResult<&'a
 /// Reads sets and checks that each was made for this data.
 pub(crate) fn load_sets(
     library: &Library,
-    store: &dyn Store,
+    context: &NodeContext<'_>,
     artifacts: &[Artifact],
     data: &Prepared,
 ) -> NodeResult<Vec<LoadedSet>> {
     let load = |artifact: &Artifact| {
-        let set = read_set(store, artifact)?;
+        let set = read_set(context, artifact)?;
         check_fits(&set, artifact, data)?;
         loaded(library, set)
     };
@@ -50,13 +50,13 @@ pub(crate) fn load_sets(
 /// too. `None` when there is no set.
 pub(crate) fn load_sets_alone(
     library: &Library,
-    store: &dyn Store,
+    context: &NodeContext<'_>,
     artifacts: &[Artifact],
 ) -> NodeResult<Option<(Vec<LoadedSet>, NetData)>> {
     let mut about: Option<NetData> = None;
     let mut sets = Vec::with_capacity(artifacts.len());
     for artifact in artifacts {
-        let set = read_set(store, artifact)?;
+        let set = read_set(context, artifact)?;
         let own = data_of(&set);
         match &about {
             None => about = Some(own),
@@ -91,8 +91,8 @@ fn check_alike(first: &NetData, other: &NetData, (artifact, reference): (&Artifa
     Err(fail("set_mismatch", message).with_help("wire sets that were made from one data set"))
 }
 
-fn read_set(store: &dyn Store, artifact: &Artifact) -> NodeResult<DistilledSet> {
-    Ok(DistilledSet::decode(&store.get(&artifact.digest).during("reading a set")?)?)
+fn read_set(context: &NodeContext<'_>, artifact: &Artifact) -> NodeResult<DistilledSet> {
+    Ok(DistilledSet::decode(&context.get(&artifact.digest).during("reading a set")?)?)
 }
 
 /// On the library's device and in its number type.
@@ -139,8 +139,8 @@ fn check_fits(set: &DistilledSet, artifact: &Artifact, data: &Prepared) -> NodeR
 }
 
 /// The scores of the training examples of `data`.
-pub(crate) fn load_scores(store: &dyn Store, artifact: &Artifact, data: &Dataset) -> NodeResult<Vec<f64>> {
-    let scores = Scores::decode(&store.get(&artifact.digest).during("reading the scores")?)?;
+pub(crate) fn load_scores(context: &NodeContext<'_>, artifact: &Artifact, data: &Dataset) -> NodeResult<Vec<f64>> {
+    let scores = Scores::decode(&context.get(&artifact.digest).during("reading the scores")?)?;
     if scores.belong_to(data) {
         return Ok(scores.scores);
     }
@@ -160,6 +160,6 @@ pub(crate) fn to_cpu(labels: &Labels) -> NodeResult<Labels> {
 }
 
 /// Stores a set.
-pub(crate) fn store_set(set: &DistilledSet, store: &dyn Store) -> NodeResult<Digest> {
-    store.put(&set.encode()?).during("storing the set")
+pub(crate) fn store_set(set: &DistilledSet, context: &NodeContext<'_>) -> NodeResult<Digest> {
+    context.put(&set.encode()?).during("storing the set")
 }

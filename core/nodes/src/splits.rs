@@ -5,8 +5,9 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use pddflow_cache::{Digest, Store};
+use pddflow_cache::Digest;
 use pddflow_host::{InputShape, Labels, ValueRange};
+use pddflow_runner::NodeContext;
 use pddflow_tensor::{Tensor, TensorError};
 
 use crate::Library;
@@ -113,13 +114,18 @@ struct Slot {
 
 impl SplitCache {
     /// The data set of an artifact. Two nodes that ask at once wait for one and the same reading.
-    pub(crate) fn prepare(&self, library: &Library, store: &dyn Store, digest: &Digest) -> NodeResult<Arc<Prepared>> {
+    pub(crate) fn prepare(
+        &self,
+        library: &Library,
+        context: &NodeContext<'_>,
+        digest: &Digest,
+    ) -> NodeResult<Arc<Prepared>> {
         let slot = self.slot(digest);
         let mut ready = slot.ready.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(prepared) = ready.as_ref() {
             return Ok(Arc::clone(prepared));
         }
-        let prepared = Arc::new(prepare(library, store, digest)?);
+        let prepared = Arc::new(prepare(library, context, digest)?);
         *ready = Some(Arc::clone(&prepared));
         drop(ready);
         self.forget_oldest();
@@ -147,8 +153,8 @@ impl SplitCache {
     }
 }
 
-fn prepare(library: &Library, store: &dyn Store, digest: &Digest) -> NodeResult<Prepared> {
-    let dataset = Dataset::decode(&store.get(digest).during("reading the data set")?)?;
+fn prepare(library: &Library, context: &NodeContext<'_>, digest: &Digest) -> NodeResult<Prepared> {
+    let dataset = Dataset::decode(&context.get(digest).during("reading the data set")?)?;
     let size = dataset.size();
     let train = split(library, &dataset, Side::Train)?;
     Ok(Prepared {

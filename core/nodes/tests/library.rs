@@ -21,8 +21,6 @@ mod harness;
 mod matchers;
 #[path = "library/progressive.rs"]
 mod progressive;
-#[path = "library/stopping.rs"]
-mod stopping;
 
 use std::collections::BTreeMap;
 

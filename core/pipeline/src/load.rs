@@ -69,21 +69,8 @@ impl PipelineFile {
     ///
     /// The file cannot be read or is not YAML. Other problems are left to [`Self::plan`], which tells them all.
     pub fn read(path: &Path) -> Result<Self, Diagnostics> {
-        Self::read_with(path, |_| {})
-    }
-
-    /// As [`Self::read`]; what can be done with the name alone begins while the text is parsed. The name that `begin` is
-    /// told is the plan's as far as it can be seen at a glance.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::read`].
-    pub fn read_with(path: &Path, begin: impl FnOnce(&str)) -> Result<Self, Diagnostics> {
         match file::text(path) {
-            Ok(text) => {
-                begin(&apparent_name(&text, path));
-                Self::from_text(&path.to_string_lossy(), &text)
-            }
+            Ok(text) => Self::from_text(&path.to_string_lossy(), &text),
             Err(unread) => {
                 let mut report = Report::default();
                 file::report_unread(&mut report, path, unread, None);
@@ -252,13 +239,6 @@ fn stem(file: &Path) -> String {
     file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// The value of a line `name: value`, without quotes and comment.
-fn apparent_name(text: &str, file: &Path) -> String {
-    let value = text.lines().find_map(|line| line.strip_prefix("name:"));
-    let bare = value.map(|value| value.split(" #").next().unwrap_or("").trim().trim_matches(['"', '\'']));
-    bare.map_or_else(|| stem(file), str::to_owned)
-}
-
 fn expand_all(report: &mut Report, document: &Document, params: &Params, budget: &Budget) -> Vec<Family> {
     let mut families = Vec::with_capacity(document.nodes.len());
     let mut first = 0;
@@ -332,26 +312,5 @@ impl Assembly<'_> {
             span: (span.start, span.len()).into(),
             settings: draft.settings,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_apparent_name_is_the_name() {
-        for (line, name) in [
-            ("name: grid", "grid"),
-            ("name:   grid # of sets", "grid"),
-            ("name: \"grid\"", "grid"),
-            ("name: 'grid'\r", "grid"),
-            ("description: none", "file"),
-        ] {
-            let text = format!("format: 1\n{line}\nnodes:\n  name: {{}}\n");
-            let file = PipelineFile::from_text("folder/file.yaml", &text).unwrap();
-            assert_eq!(apparent_name(&text, Path::new("folder/file.yaml")), name, "{line}");
-            assert_eq!(plan_name(&file.document, &file.name), name, "{line}");
-        }
     }
 }

@@ -11,11 +11,11 @@
 //!   gets a smaller artifact in one piece, as it lies in the map of its file.
 //!
 //! ```
-//! use pddflow_cache::{FsStore, Store};
+//! use pddflow_cache::Store;
 //! use pddflow_remote::{Options, Remote};
 //!
 //! let (here, there) = (tempfile::tempdir()?, tempfile::tempdir()?);
-//! let store = FsStore::open(here.path())?;
+//! let store = Store::open(here.path())?;
 //! let remote = Remote::open(&there.path().display().to_string(), &[])?;
 //! let pushed = remote.push(&store, &store.record_keys()?, &Options::default(), &|_| {})?;
 //! assert_eq!(pushed.records, 0);

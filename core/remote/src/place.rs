@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
-use pddflow_cache::{Blob, Digest, FsStore, Key, Record};
+use pddflow_cache::{Blob, Digest, Key, Record, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -198,7 +198,7 @@ impl Place {
     pub(crate) async fn download(
         &self,
         digest: &Digest,
-        store: &FsStore,
+        store: &Store,
         teller: &Teller<'_>,
     ) -> Result<bool, RemoteError> {
         let failed = |error: &object_store::Error| {

@@ -10,7 +10,7 @@ use crate::place::{Place, Theirs};
 use crate::progress::Teller;
 use crate::remote::Options;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use pddflow_cache::{Digest, FsStore, Key, Record, Store as _};
+use pddflow_cache::{Digest, Key, Record, Store};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,7 +53,7 @@ enum Looked {
 
 pub(crate) async fn pull(
     place: &Place,
-    store: &FsStore,
+    store: &Store,
     keys: &[Key],
     (options, teller): (&Options, &Teller<'_>),
 ) -> Result<Pulled, RemoteError> {
@@ -90,13 +90,13 @@ pub(crate) async fn pull(
         done.records.push(record.key);
     }
     if !options.dry_run {
-        store.settle()?;
+        store.commit()?;
     }
     Ok(done)
 }
 
 /// What is to be done about a key.
-async fn look(place: &Place, store: &FsStore, key: &Key) -> Result<Looked, RemoteError> {
+async fn look(place: &Place, store: &Store, key: &Key) -> Result<Looked, RemoteError> {
     let ours = store.record(key)?;
     if ours.is_some_and(|record| record.outputs.values().all(|digest| store.contains(digest))) {
         return Ok(Looked::There);
@@ -111,7 +111,7 @@ async fn look(place: &Place, store: &FsStore, key: &Key) -> Result<Looked, Remot
 /// The artifacts that must be copied, with their bytes, and those that are not there.
 async fn missing(
     place: &Place,
-    store: &FsStore,
+    store: &Store,
     wanted: &[Record],
     at_once: usize,
 ) -> Result<(BTreeMap<Digest, u64>, BTreeSet<Digest>), RemoteError> {
@@ -133,7 +133,7 @@ async fn missing(
 /// Copies artifacts; says which ones are not what their name says.
 async fn download(
     place: &Place,
-    store: &FsStore,
+    store: &Store,
     (missing, at_once): (&BTreeMap<Digest, u64>, usize),
     teller: &Teller<'_>,
 ) -> Result<BTreeSet<Digest>, RemoteError> {

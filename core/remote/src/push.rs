@@ -13,7 +13,7 @@ use crate::place::{Place, Theirs};
 use crate::progress::Teller;
 use crate::remote::Options;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use pddflow_cache::{Digest, FsStore, Key, Record, Store as _, StoreError, StoreErrorKind};
+use pddflow_cache::{Digest, Key, Record, Store, StoreError, StoreErrorKind};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ enum Looked {
 
 pub(crate) async fn push(
     place: &Place,
-    store: &FsStore,
+    store: &Store,
     keys: &[Key],
     (options, teller): (&Options, &Teller<'_>),
 ) -> Result<Pushed, RemoteError> {
@@ -97,7 +97,7 @@ fn file(record: &Record) -> Result<Vec<u8>, RemoteError> {
 }
 
 /// What is to be done about a key.
-async fn look(place: &Place, store: &FsStore, key: &Key) -> Result<Looked, RemoteError> {
+async fn look(place: &Place, store: &Store, key: &Key) -> Result<Looked, RemoteError> {
     let Some(record) = store.record(key)? else { return Ok(Looked::Incomplete) };
     let complete = record.outputs.values().all(|digest| store.contains(digest));
     let theirs = match place.record(key).await? {
@@ -129,11 +129,11 @@ async fn all_there(place: &Place, record: &Record) -> Result<bool, RemoteError> 
 /// The artifacts that must be copied, with their bytes.
 async fn missing(
     place: &Place,
-    store: &FsStore,
+    store: &Store,
     wanted: &[Wanted],
     at_once: usize,
 ) -> Result<BTreeMap<Digest, u64>, RemoteError> {
-    let length = |digest: &Digest| fs_err::metadata(store.artifact_path(digest)).map_or(0, |found| found.len());
+    let length = |digest: &Digest| store.length(digest).unwrap_or(0);
     let digests = wanted.iter().flat_map(|one| one.record.outputs.values());
     let needed: BTreeMap<Digest, u64> = digests.map(|digest| (*digest, length(digest))).collect();
     let asked = stream::iter(needed)
@@ -149,7 +149,7 @@ async fn missing(
 /// Copies artifacts; says which ones are damaged here, and how.
 async fn upload(
     place: &Place,
-    store: &FsStore,
+    store: &Store,
     (missing, at_once): (&BTreeMap<Digest, u64>, usize),
     teller: &Teller<'_>,
 ) -> Result<BTreeMap<Digest, String>, RemoteError> {

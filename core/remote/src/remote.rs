@@ -6,7 +6,7 @@ use crate::place::{Place, Purpose};
 use crate::progress::{Progress, Teller};
 use crate::pull::{self, Pulled};
 use crate::push::{self, Pushed};
-use pddflow_cache::{FsStore, Key};
+use pddflow_cache::{Key, Store};
 use tokio::runtime::{Builder, Runtime};
 
 /// How a transfer is carried out. Nothing here changes what is copied.
@@ -66,7 +66,7 @@ impl Remote {
     /// there lacks an artifact. Damage of single results is no error: see [`Pushed::damaged`].
     pub fn push(
         &self,
-        store: &FsStore,
+        store: &Store,
         keys: &[Key],
         options: &Options,
         tell: &dyn Fn(Progress),
@@ -83,7 +83,7 @@ impl Remote {
     /// single results is no error: see [`Pulled::damaged`].
     pub fn pull(
         &self,
-        store: &FsStore,
+        store: &Store,
         keys: &[Key],
         options: &Options,
         tell: &dyn Fn(Progress),

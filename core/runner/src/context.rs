@@ -4,8 +4,7 @@ use crate::cancel::{Cancel, CancelLevel};
 use crate::error::NodeError;
 use crate::event::{Progress, RunEvent};
 use crate::lineage::Lineage;
-use crate::watch::Watch;
-use pddflow_cache::{Digest, Key, Store};
+use pddflow_cache::{Blob, Digest, Key, Store, StoreError, StoreErrorKind};
 use pddflow_pipeline::NodeId;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,7 +19,7 @@ type Tell<'a> = &'a (dyn Fn(RunEvent) + Sync);
 
 /// What a running node may use. Everything here may be called from any thread.
 pub struct NodeContext<'a> {
-    watch: Watch<'a>,
+    store: &'a Store,
     node: &'a NodeId,
     key: Key,
     cancel: Cancel,
@@ -39,11 +38,13 @@ struct State {
     progress_told: Option<Instant>,
     checkpointed: Instant,
     checkpoint_failed: bool,
+    /// Artifacts that could not be read.
+    lost: Vec<Digest>,
 }
 
 impl<'a> NodeContext<'a> {
     pub(crate) fn new(
-        store: &'a dyn Store,
+        store: &'a Store,
         node: &'a NodeId,
         key: Key,
         cancel: &Cancel,
@@ -56,9 +57,10 @@ impl<'a> NodeContext<'a> {
             progress_told: None,
             checkpointed: Instant::now(),
             checkpoint_failed: false,
+            lost: Vec::new(),
         };
         Self {
-            watch: Watch::new(store),
+            store,
             node,
             key,
             cancel: cancel.clone(),
@@ -90,14 +92,29 @@ impl<'a> NodeContext<'a> {
     /// A context outside any run, for calling a kind directly (tests, tools): nobody hears what the node says, and it
     /// stops when `cancel` says so.
     #[must_use]
-    pub fn detached(store: &'a dyn Store, node: &'a NodeId, key: Key, cancel: &Cancel) -> Self {
+    pub fn detached(store: &'a Store, node: &'a NodeId, key: Key, cancel: &Cancel) -> Self {
         Self::new(store, node, key, cancel, f64::INFINITY, &|_| {})
     }
 
-    /// Where artifacts are put and read.
-    #[must_use]
-    pub fn store(&self) -> &dyn Store {
-        &self.watch
+    /// The bytes of an artifact. That one is damaged or missing is noted, so that the runner can have it made again,
+    /// whatever the node's own error says.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get(&self, digest: &Digest) -> Result<Blob, StoreError> {
+        self.store.get(digest).inspect_err(|error| {
+            if matches!(error.kind(), StoreErrorKind::Damaged { .. } | StoreErrorKind::Missing) {
+                self.state().lost.push(*digest);
+            }
+        })
+    }
+
+    /// Stores an artifact.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        self.store.put(bytes)
     }
 
     /// The node's key.
@@ -159,11 +176,11 @@ impl<'a> NodeContext<'a> {
     /// # Errors
     /// It is there but cannot be read. A damaged one counts as none.
     pub fn checkpoint(&self) -> Result<Option<Vec<u8>>, NodeError> {
-        let own = self.watch.checkpoint(&self.key)?;
+        let own = self.store.checkpoint(&self.key)?;
         let Some(lineage) = self.lineage.filter(|_| own.is_none()) else { return Ok(own) };
-        for reached in lineage.reached(&self.watch) {
+        for reached in lineage.reached(self.store) {
             // Unreadable is as good as absent: it only spares time.
-            if let Ok(Some(state)) = self.watch.state(&lineage.key, reached) {
+            if let Ok(Some(state)) = self.store.state(&lineage.key, reached) {
                 return Ok(Some(state));
             }
         }
@@ -180,7 +197,7 @@ impl<'a> NodeContext<'a> {
     /// That it cannot be stored is told and harms nothing.
     pub fn keep_state(&self, bytes: &[u8]) {
         let Some(Lineage { key, wanted, .. }) = self.lineage else { return };
-        if let Err(error) = self.watch.put_state(&key, wanted, bytes) {
+        if let Err(error) = self.store.put_state(&key, wanted, bytes) {
             let text = format!("going further will mean starting over: {}", NodeError::from(error).to_failure());
             (self.tell)(RunEvent::Warning { node: Some(self.node.clone()), text });
         }
@@ -203,7 +220,7 @@ impl<'a> NodeContext<'a> {
     /// # Errors
     /// None today; kinds pass errors on so that this may change.
     pub fn save_checkpoint(&self, bytes: &[u8]) -> Result<(), NodeError> {
-        let saved = self.watch.put_checkpoint(&self.key, bytes);
+        let saved = self.store.put_checkpoint(&self.key, bytes);
         let mut state = self.state();
         // Also after a failure: trying again at every iteration would slow the work down.
         state.checkpointed = Instant::now();
@@ -222,7 +239,9 @@ impl<'a> NodeContext<'a> {
         if state.log_dropped > 0 {
             state.log.push(format!("({} more lines)", state.log_dropped));
         }
-        (state.log, self.watch.into_lost())
+        state.lost.sort_unstable();
+        state.lost.dedup();
+        (state.log, state.lost)
     }
 
     fn keep(&self, text: String) {

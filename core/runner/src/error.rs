@@ -144,7 +144,7 @@ pub enum RunError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pddflow_cache::{Digest, RamStore, Store};
+    use pddflow_cache::{Digest, RamStore};
 
     #[test]
     fn a_failure_has_every_text_once() {

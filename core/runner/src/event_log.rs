@@ -14,14 +14,14 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(crate) struct EventLog<'a> {
     events: &'a dyn Fn(RunEvent),
-    journal: Option<Box<dyn JournalWriter>>,
+    journal: Option<JournalWriter>,
     started: Instant,
     /// When the progress of each running node was last noted.
     noted: HashMap<NodeId, Instant>,
 }
 
 impl<'a> EventLog<'a> {
-    pub(crate) fn new(events: &'a dyn Fn(RunEvent), journal: Option<Box<dyn JournalWriter>>) -> Self {
+    pub(crate) fn new(events: &'a dyn Fn(RunEvent), journal: Option<JournalWriter>) -> Self {
         Self { events, journal, started: Instant::now(), noted: HashMap::new() }
     }
 
@@ -59,18 +59,18 @@ impl<'a> EventLog<'a> {
 
     /// Lets other processes read what was told so far.
     pub(crate) fn flush(&mut self) {
-        self.write(|journal| journal.flush());
+        self.write(JournalWriter::flush);
     }
 
     /// Makes the journal survive a loss of power.
     pub(crate) fn sync(&mut self) {
-        self.write(|journal| journal.sync());
+        self.write(JournalWriter::sync);
     }
 
     /// A journal that cannot be written is given up; the run goes on.
-    fn write(&mut self, write: impl FnOnce(&mut dyn JournalWriter) -> Result<(), pddflow_cache::StoreError>) {
+    fn write(&mut self, write: impl FnOnce(&mut JournalWriter) -> Result<(), pddflow_cache::StoreError>) {
         let Some(journal) = &mut self.journal else { return };
-        if let Err(error) = write(journal.as_mut()) {
+        if let Err(error) = write(journal) {
             self.journal = None;
             (self.events)(RunEvent::Warning {
                 node: None,

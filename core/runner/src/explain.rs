@@ -33,7 +33,7 @@ pub struct Explanation {
 /// # Panics
 /// Never for a place in the plan.
 #[must_use]
-pub fn explain(plan: &Plan, kinds: &dyn Kinds, store: &dyn Store, at: usize) -> Explanation {
+pub fn explain(plan: &Plan, kinds: &dyn Kinds, store: &Store, at: usize) -> Explanation {
     let wanted = ancestors(plan, at);
     let checker = FreshnessChecker::of_some(plan, kinds, store, |node| wanted[node]);
     let mut records: Vec<Option<Arc<RecordHead>>> = vec![None; plan.nodes.len()];

@@ -131,7 +131,7 @@ impl PastState {
 ///
 /// # Errors
 /// The journal is there but cannot be read.
-pub fn past_run(store: &dyn Store, id: &str) -> Result<Option<PastRun>, StoreError> {
+pub fn past_run(store: &Store, id: &str) -> Result<Option<PastRun>, StoreError> {
     // Asked before reading: a run that ends in between is then read to its end and no victim of a kill.
     let running = store.is_running(id);
     let Some(journal) = store.read_journal(id)? else { return Ok(None) };
@@ -155,7 +155,7 @@ pub fn past_run(store: &dyn Store, id: &str) -> Result<Option<PastRun>, StoreErr
 ///
 /// # Errors
 /// The folder is there but cannot be read.
-pub fn run_ids(store: &dyn Store) -> Result<Vec<String>, StoreError> {
+pub fn run_ids(store: &Store) -> Result<Vec<String>, StoreError> {
     let mut ids = store.runs()?;
     ids.sort_by_cached_key(|id| std::cmp::Reverse(began(id)));
     Ok(ids)
@@ -166,7 +166,7 @@ pub fn run_ids(store: &dyn Store) -> Result<Vec<String>, StoreError> {
 ///
 /// # Errors
 /// A journal cannot be read.
-pub fn named_run(store: &dyn Store, name: &str, pipeline: Option<&str>) -> Result<Option<PastRun>, StoreError> {
+pub fn named_run(store: &Store, name: &str, pipeline: Option<&str>) -> Result<Option<PastRun>, StoreError> {
     let ids = run_ids(store)?;
     let ours = |run: &PastRun| pipeline.is_none_or(|pipeline| run.pipeline == pipeline);
     let back = match name.strip_prefix("last") {
@@ -190,7 +190,7 @@ pub fn named_run(store: &dyn Store, name: &str, pipeline: Option<&str>) -> Resul
 }
 
 /// What the first line of a run's journal says: all but how it went.
-fn begun_run(store: &dyn Store, id: &str) -> Result<Option<PastRun>, StoreError> {
+fn begun_run(store: &Store, id: &str) -> Result<Option<PastRun>, StoreError> {
     let line = store.first_line(id)?.and_then(|line| serde_json::from_str(&line).ok());
     let mut run = None;
     line.iter().for_each(|line| follow(id, &mut run, line));
@@ -203,7 +203,7 @@ fn begun_run(store: &dyn Store, id: &str) -> Result<Option<PastRun>, StoreError>
 ///
 /// # Errors
 /// A journal cannot be read.
-pub fn used_keys(store: &dyn Store, keep: usize) -> Result<HashMap<Key, KeyUse>, StoreError> {
+pub fn used_keys(store: &Store, keep: usize) -> Result<HashMap<Key, KeyUse>, StoreError> {
     let mut used: HashMap<Key, KeyUse> = HashMap::new();
     let mut runs: HashMap<String, usize> = HashMap::new();
     for id in run_ids(store)?.iter().take(MOST_RUNS_FOR_USE) {

@@ -19,7 +19,7 @@
 //!     }
 //!     fn run(&self, node: &PlanNode, _: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
 //!         let text = format!("hello {}", node.with["name"]);
-//!         let artifacts = BTreeMap::from([("out".to_owned(), context.store().put(text.as_bytes())?)]);
+//!         let artifacts = BTreeMap::from([("out".to_owned(), context.put(text.as_bytes())?)]);
 //!         Ok(Outputs { artifacts, metrics: BTreeMap::new() })
 //!     }
 //! }
@@ -32,7 +32,7 @@
 //! | `freshness`, `reason` | fresh or stale, and why |
 //! | `explain`, `history` | one node in depth; what past runs did |
 //! | `execute` | the one thread that owns the state of a run; with `graph`, `queue`, `resources` |
-//! | `worker`, `context`, `lineage`, `watch` | the threads that run nodes, and what a node may use |
+//! | `worker`, `context`, `lineage` | the threads that run nodes, and what a node may use |
 //! | `event`, `event_log`, `summary`, `error` | what is told, to whom |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
 
@@ -58,7 +58,6 @@ mod reason;
 mod resources;
 mod settings;
 mod summary;
-mod watch;
 mod worker;
 
 pub use cancel::{Cancel, CancelLevel};

@@ -13,7 +13,7 @@ pub(crate) struct Lineage {
 
 impl Lineage {
     /// How far the states reach that the node can begin at, the furthest first.
-    pub(crate) fn reached(&self, store: &dyn Store) -> impl Iterator<Item = u64> + use<> {
+    pub(crate) fn reached(&self, store: &Store) -> impl Iterator<Item = u64> + use<> {
         let wanted = self.wanted;
         store.states(&self.key).into_iter().rev().filter(move |reached| *reached <= wanted)
     }

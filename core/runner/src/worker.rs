@@ -11,7 +11,7 @@ use crate::kinds::{Inputs, Kinds, Outputs, base_parts, panic_text};
 use crate::lineage::Lineage;
 use crate::settings::Settings;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use pddflow_cache::{ClaimGuard, Digest, Key, KeyPart, Record, RecordHead, Store};
+use pddflow_cache::{Digest, Key, KeyPart, LockGuard, Record, RecordHead, Store};
 use pddflow_pipeline::PlanNode;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::Scope;
@@ -37,7 +37,7 @@ pub(crate) struct Job<'a> {
     /// The outputs that others use.
     pub(crate) used: Vec<&'a str>,
     /// Tells other processes that the key is being computed; given back when the job is done.
-    pub(crate) claim: Option<ClaimGuard>,
+    pub(crate) claim: Option<LockGuard>,
 }
 
 /// How a node went.
@@ -58,7 +58,7 @@ pub(crate) struct Unfinished {
 #[derive(Clone, Copy)]
 pub(crate) struct Shared<'a> {
     pub(crate) kinds: &'a dyn Kinds,
-    pub(crate) store: &'a dyn Store,
+    pub(crate) store: &'a Store,
     pub(crate) settings: &'a Settings,
     pub(crate) cancel: &'a Cancel,
 }
@@ -178,7 +178,7 @@ fn timed_out(node: &PlanNode) -> NodeError {
 }
 
 /// A kind's word is not enough: what it names must be in the store, and what others need must be named.
-fn check_outputs(job: &Job<'_>, outputs: Outputs, store: &dyn Store) -> Result<Outputs, NodeError> {
+fn check_outputs(job: &Job<'_>, outputs: Outputs, store: &Store) -> Result<Outputs, NodeError> {
     let kind = &job.node.kind;
     if let Some(missing) = job.used.iter().find(|output| !outputs.artifacts.contains_key(**output)) {
         return Err(NodeError::internal(format!("the kind `{kind}` did not give its output `{missing}`")));

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Ran, Toy, jobs, plan_of, planned, run_plan, run_with, text_of};
-use pddflow_runner::cache::{Fault, RamStore, Store};
+use pddflow_runner::cache::{Fault, RamStore};
 use pddflow_runner::pipeline::Plan;
 use serde_json::json;
 

@@ -5,7 +5,7 @@ mod common;
 
 use common::{Toy, diamond, jobs, plan_of, planned, planned_with, run_plan, run_with, text_of};
 use pddflow_runner::RunEvent;
-use pddflow_runner::cache::{Key, RamStore, Store};
+use pddflow_runner::cache::{Key, RamStore};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Toy, diamond, plan_of, run_plan, run_with};
-use pddflow_runner::cache::{CollectRules, Fault, RamStore, Store};
+use pddflow_runner::cache::{CollectRules, Fault, RamStore};
 use pddflow_runner::pipeline::Plan;
 use pddflow_runner::{
     Explanation, Freshness, PastState, RunState, Settings, differences, explain, named_run, past_run, run_ids,
@@ -111,7 +111,7 @@ fn what_the_last_runs_of_each_pipeline_used_is_kept() {
     assert_eq!(keys.iter().map(|key| used[key].kept).collect::<Vec<_>>(), [false, true, true]);
     let rules = CollectRules { most_bytes: 0, ..CollectRules::default() };
     let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1_000_000);
-    let done = store.collect(&used, &rules, later).unwrap();
+    let done = store.collect_at(&used, &rules, later).unwrap();
     assert!(!done.removed.is_empty() && done.removed.len() < done.artifacts, "{done:?}");
     // What is kept is there; what went is made again when it is needed.
     assert_eq!(run_plan(&diamond("c"), &store).counts(), [4, 0, 0, 0]);

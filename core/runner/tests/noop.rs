@@ -6,7 +6,7 @@
 mod common;
 
 use common::{Toy, jobs, plan_of};
-use pddflow_runner::cache::{FsStore, RamStore, Store};
+use pddflow_runner::cache::{RamStore, Store};
 use pddflow_runner::pipeline::Plan;
 use pddflow_runner::{Cancel, Settings};
 use serde_json::json;
@@ -38,7 +38,7 @@ fn filled(plan: &Plan, folder: &Path) {
     }
 }
 
-fn run(plan: &Plan, store: &dyn Store, settings: &Settings) -> [usize; 2] {
+fn run(plan: &Plan, store: &Store, settings: &Settings) -> [usize; 2] {
     let summary = pddflow_runner::run(plan, &Toy::default(), store, settings, &Cancel::new(), &drop).unwrap();
     [summary.fresh, summary.ran]
 }
@@ -56,11 +56,11 @@ fn a_run_with_nothing_to_do_costs_little() {
         let mut best = [f64::INFINITY; 2];
         for _ in 0..10 {
             let started = Instant::now();
-            let store = FsStore::open(&root).unwrap();
+            let store = Store::open(&root).unwrap();
             assert_eq!(pddflow_runner::plan(&plan, &Toy::default(), &store).len(), count);
             let planned = started.elapsed().as_secs_f64();
             let started = Instant::now();
-            let store = FsStore::open(&root).unwrap();
+            let store = Store::open(&root).unwrap();
             assert_eq!(run(&plan, &store, &settings), [count, 0]);
             let ran = started.elapsed().as_secs_f64();
             best = [best[0].min(planned), best[1].min(ran)];
@@ -77,7 +77,7 @@ fn a_node_that_does_nothing_costs_little() {
     for count in [50, 1_000] {
         let plan = chains(count);
         let folder = tempfile::tempdir().unwrap();
-        let measure = |store: &dyn Store, jobs_at_once: usize| {
+        let measure = |store: &Store, jobs_at_once: usize| {
             let settings = Settings { jobs: jobs_at_once, ..Settings::default() };
             let started = Instant::now();
             assert_eq!(run(&plan, store, &settings), [0, count]);
@@ -87,7 +87,7 @@ fn a_node_that_does_nothing_costs_little() {
         ram.set_lazy(true);
         let memory = measure(&ram, 2);
         let [one, two] =
-            [1, 2].map(|at_once| measure(&FsStore::open(&folder.path().join(at_once.to_string())).unwrap(), at_once));
+            [1, 2].map(|at_once| measure(&Store::open(&folder.path().join(at_once.to_string())).unwrap(), at_once));
         eprintln!(
             "own overhead per node of {count}: {memory:.3} ms in memory; on disk {one:.3} ms with 1 job, {two:.3} ms with 2"
         );

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Ran, Toy, diamond, jobs, plan_of, planned, run_plan, run_with, text_of};
-use pddflow_runner::cache::{RamStore, Store};
+use pddflow_runner::cache::RamStore;
 use pddflow_runner::pipeline::Plan;
 use pddflow_runner::{Cancel, Outcome, RunError, RunEvent, Settings, SkipReason};
 use proptest::prelude::*;

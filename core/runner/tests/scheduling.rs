@@ -69,7 +69,7 @@ impl Kinds for Scripted {
         let done = if context.checkpoint()?.is_some() { Ok(()) } else { self.attempt(node, context) };
         *self.running.lock().unwrap() -= 1;
         done?;
-        let digest = context.store().put(node.id.as_str().as_bytes())?;
+        let digest = context.put(node.id.as_str().as_bytes())?;
         Ok(Outputs { artifacts: BTreeMap::from([("out".to_owned(), digest)]), metrics: BTreeMap::new() })
     }
 }
@@ -252,7 +252,7 @@ impl Kinds for Gate {
         if !*self.opened.wait_timeout_while(open, limit, |open| !*open).unwrap().0 {
             return Err(NodeError::new("pddflow::nodes::toy", "no other node ran meanwhile"));
         }
-        let digest = context.store().put(node.id.as_str().as_bytes())?;
+        let digest = context.put(node.id.as_str().as_bytes())?;
         Ok(Outputs { artifacts: BTreeMap::from([("out".to_owned(), digest)]), metrics: BTreeMap::new() })
     }
 }

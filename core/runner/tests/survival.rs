@@ -5,7 +5,7 @@ mod common;
 
 use common::{Ran, Toy, diamond, jobs, plan_of, planned, run_plan, run_with};
 use pddflow_runner::Settings;
-use pddflow_runner::cache::{Claim, Fault, FsStore, RamStore, Store};
+use pddflow_runner::cache::{Fault, Lock, RamStore, Store};
 use pddflow_runner::pipeline::Plan;
 use serde_json::json;
 use std::sync::Barrier;
@@ -119,7 +119,7 @@ fn runs_at_the_same_time_share_a_store() {
     let all: Vec<_> = std::thread::scope(|scope| {
         let run = || {
             // Each has its own view, as a process would.
-            let store = FsStore::open(folder.path()).unwrap();
+            let store = Store::open(folder.path()).unwrap();
             barrier.wait();
             outputs(&run_with(&plan, &store, &jobs(2), Toy::default()))
         };
@@ -127,7 +127,7 @@ fn runs_at_the_same_time_share_a_store() {
         runs.into_iter().map(|run| run.join().unwrap()).collect()
     });
     assert!(all.iter().all(|outputs| *outputs == all[0] && outputs.iter().all(Option::is_some)));
-    let store = FsStore::open(folder.path()).unwrap();
+    let store = Store::open(folder.path()).unwrap();
     assert_eq!(run_plan(&plan, &store).counts(), [4, 0, 0, 0]);
     assert_eq!(store.take_warnings(), Vec::<String>::new());
 }
@@ -145,7 +145,7 @@ fn runs_at_the_same_time_compute_each_key_once() {
         ]);
         let barrier = Barrier::new(runs);
         let run = || {
-            let store = FsStore::open(folder.path()).unwrap();
+            let store = Store::open(folder.path()).unwrap();
             barrier.wait();
             let ran = run_with(&plan, &store, &jobs(2), Toy::default());
             assert!(ran.summary.succeeded());
@@ -164,17 +164,17 @@ fn work_that_another_process_gave_up_is_done_here() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan_of(&[("a", json!({"text": "a"}), vec![])]);
     let key = run_plan(&plan, &RamStore::new()).summary.node("a").unwrap().key().unwrap();
-    let other = FsStore::open(folder.path()).unwrap();
-    let Claim::Held(claim) = other.claim(&key) else { panic!("a free key") };
+    let other = Store::open(folder.path()).unwrap();
+    let Lock::Held(claim) = other.lock(&key) else { panic!("a free key") };
     std::thread::scope(|scope| {
-        let run = scope.spawn(|| run_plan(&plan, &FsStore::open(folder.path()).unwrap()).summary.ran);
+        let run = scope.spawn(|| run_plan(&plan, &Store::open(folder.path()).unwrap()).summary.ran);
         std::thread::sleep(std::time::Duration::from_millis(120));
         drop(claim);
         assert_eq!(run.join().unwrap(), 1);
     });
     // A stop ends the wait.
-    let Claim::Held(_claim) =
-        other.claim(&run_plan(&diamond("x"), &RamStore::new()).summary.node("a").unwrap().key().unwrap())
+    let Lock::Held(_claim) =
+        other.lock(&run_plan(&diamond("x"), &RamStore::new()).summary.node("a").unwrap().key().unwrap())
     else {
         panic!("a free key")
     };

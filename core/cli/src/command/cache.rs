@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::problem::Problem;
 use crate::store_args::{CacheCommand, GcArgs, KEPT_RUNS};
-use pddflow_cache::{CollectRules, Digest, FsStore, Key, Record, Store as _};
+use pddflow_cache::{CollectRules, Digest, Key, Record, Store};
 use pddflow_report::{Tone, bytes, count, seconds};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -33,11 +33,11 @@ fn kind(record: &Record) -> &str {
     part.and_then(|part| part.value.as_str()).unwrap_or_default()
 }
 
-fn length(store: &FsStore, digest: &Digest) -> u64 {
+fn length(store: &Store, digest: &Digest) -> u64 {
     fs_err::metadata(store.artifact_path(digest)).map_or(0, |metadata| metadata.len())
 }
 
-fn ls(store: &FsStore, output: &Output) -> Result<Exit, Problem> {
+fn ls(store: &Store, output: &Output) -> Result<Exit, Problem> {
     let (mut text, mut values, mut total) = (String::new(), Vec::new(), 0);
     for key in store.record_keys()? {
         let Some(record) = store.record(&key)? else { continue };
@@ -66,7 +66,7 @@ fn ls(store: &FsStore, output: &Output) -> Result<Exit, Problem> {
     Ok(Exit::Ok)
 }
 
-fn show(store: &FsStore, name: &str, output: &Output) -> Result<Exit, Problem> {
+fn show(store: &Store, name: &str, output: &Output) -> Result<Exit, Problem> {
     let keys = store.record_keys()?.into_iter().filter(|key| begins(&key.to_string(), name)).collect::<Vec<_>>();
     let artifacts = store.artifacts()?.into_iter().filter(|one| begins(&one.to_string(), name)).collect::<Vec<_>>();
     match (keys.as_slice(), artifacts.as_slice()) {
@@ -98,7 +98,7 @@ fn begins(full: &str, name: &str) -> bool {
     full.starts_with(name) || full.split_once(':').is_some_and(|(_, hex)| !name.is_empty() && hex.starts_with(name))
 }
 
-fn makers(store: &FsStore, digest: &Digest) -> Result<Vec<Key>, Problem> {
+fn makers(store: &Store, digest: &Digest) -> Result<Vec<Key>, Problem> {
     let mut found = Vec::new();
     for key in store.record_keys()? {
         if store.record(&key)?.is_some_and(|record| record.outputs.values().any(|output| output == digest)) {
@@ -113,7 +113,7 @@ fn unknown(name: &str) -> Problem {
         .with_help("`pddflow cache ls` lists the records; `pddflow cache show KEY` names their artifacts")
 }
 
-fn verify(store: &FsStore, output: &Output) -> Result<Exit, Problem> {
+fn verify(store: &Store, output: &Output) -> Result<Exit, Problem> {
     let threads = pddflow_runner::cores();
     let started = Instant::now();
     let found = store.verify(threads)?;
@@ -188,7 +188,7 @@ fn gc(args: &GcArgs, output: &Output) -> Result<Exit, Problem> {
 }
 
 /// Keeps the store within its limit after a run, once a day. A failure is told and is none of the run.
-pub(crate) fn collect_now_and_then(store: &FsStore, args: &RunArgs, output: &Output) {
+pub(crate) fn collect_now_and_then(store: &Store, args: &RunArgs, output: &Output) {
     if !store.collect_due(COLLECT_INTERVAL) {
         return;
     }

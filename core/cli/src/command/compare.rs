@@ -6,7 +6,7 @@ use crate::output::Output;
 use crate::past;
 use crate::problem::Problem;
 use crate::store_args::{CompareArgs, TableFormat};
-use pddflow_cache::FsStore;
+use pddflow_cache::Store;
 use pddflow_report::{CompareFormat, CompareRow, Comparison};
 use pddflow_runner::{PastRun, PastState};
 use serde_json::{Map, Value};
@@ -53,7 +53,7 @@ pub(crate) fn compare(args: &CompareArgs, output: &Output) -> Result<Exit, Probl
 }
 
 /// The runs, the earliest first.
-fn runs(store: &FsStore, args: &CompareArgs) -> Result<Vec<PastRun>, Problem> {
+fn runs(store: &Store, args: &CompareArgs) -> Result<Vec<PastRun>, Problem> {
     let wanted = args.pipeline.as_deref();
     if !args.runs.is_empty() {
         return args.runs.iter().map(|name| past::named(store, name, wanted)).collect();
@@ -73,7 +73,7 @@ fn name_of(run: &PastRun) -> String {
 }
 
 /// One row for each point of a run's sweep, or one for the run: metrics are named after their nodes.
-fn rows_of_points(store: &FsStore, run: &PastRun) -> Vec<CompareRow> {
+fn rows_of_points(store: &Store, run: &PastRun) -> Vec<CompareRow> {
     let mut rows = Vec::new();
     for point in points(&run.sweep) {
         let mut params = flat(&run.params);
@@ -91,7 +91,7 @@ fn rows_of_points(store: &FsStore, run: &PastRun) -> Vec<CompareRow> {
 }
 
 /// One row for each node whose name matches.
-fn rows_of_nodes(store: &FsStore, run: &PastRun, pattern: &str) -> Vec<CompareRow> {
+fn rows_of_nodes(store: &Store, run: &PastRun, pattern: &str) -> Vec<CompareRow> {
     let nodes = run.nodes.iter().filter(|(name, node)| matches(pattern, name) && has_result(node.state));
     let row = |(name, node): (&String, &pddflow_runner::PastNode)| {
         let (family, axes) = parsed(name);

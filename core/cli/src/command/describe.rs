@@ -3,7 +3,7 @@
 use crate::opened::Opened;
 use crate::problem::Problem;
 use crate::results;
-use pddflow_cache::{RecordHead, Store as _};
+use pddflow_cache::RecordHead;
 use pddflow_pipeline::PlanNode;
 use serde_json::{Value, json};
 

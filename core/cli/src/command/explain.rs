@@ -7,7 +7,7 @@ use crate::output::Output;
 use crate::past;
 use crate::problem::Problem;
 use crate::store_args::ExplainArgs;
-use pddflow_cache::{Record, Store as _};
+use pddflow_cache::Record;
 use pddflow_report::{Tone, seconds};
 use pddflow_runner::{Explanation, Freshness, PastRun, StaleReason};
 use serde_json::{Value, json};

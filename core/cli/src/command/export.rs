@@ -7,7 +7,6 @@ use crate::opened::Opened;
 use crate::output::Output;
 use crate::problem::Problem;
 use crate::results;
-use pddflow_cache::Store as _;
 use serde_json::json;
 
 pub(crate) fn export(args: &ExportArgs, output: &Output) -> Result<Exit, Problem> {

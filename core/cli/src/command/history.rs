@@ -7,7 +7,7 @@ use crate::past;
 use crate::place;
 use crate::problem::Problem;
 use crate::store_args::{LogsArgs, RunsArgs, StatusArgs, StoreArgs};
-use pddflow_cache::{FsStore, Store as _};
+use pddflow_cache::Store;
 use pddflow_report::{Paint, Tone, count, number, seconds};
 use pddflow_runner::{PastNode, PastRun, PastState, RunState, past_run, run_ids};
 use serde_json::{Value, json};
@@ -17,8 +17,8 @@ use std::fmt::Write as _;
 const MOST_LIVING: usize = 50;
 
 /// The store that a command without a pipeline is about.
-pub(crate) fn open(args: &StoreArgs) -> Result<FsStore, Problem> {
-    Ok(FsStore::open(&place::store_root(args.cache_dir.as_deref()))?)
+pub(crate) fn open(args: &StoreArgs) -> Result<Store, Problem> {
+    Ok(Store::open(&place::store_root(args.cache_dir.as_deref()))?)
 }
 
 pub(crate) fn runs(args: &RunsArgs, output: &Output) -> Result<Exit, Problem> {
@@ -76,7 +76,7 @@ pub(crate) fn status(args: &StatusArgs, output: &Output) -> Result<Exit, Problem
     Ok(Exit::Ok)
 }
 
-fn living_or_last(store: &FsStore) -> Result<Vec<PastRun>, Problem> {
+fn living_or_last(store: &Store) -> Result<Vec<PastRun>, Problem> {
     let ids = run_ids(store)?;
     let mut living = Vec::new();
     for id in ids.iter().take(MOST_LIVING).filter(|id| store.is_running(id)) {

@@ -14,7 +14,7 @@ pub(crate) fn lint(args: &LintArgs, output: &Output) -> Result<Exit, Problem> {
     let file = PipelineFile::read(&args.pipeline.file)?;
     let library = Library::new(place::library_options(&args.place, file.plugin_files().to_vec()));
     let options = Options { set: args.pipeline.set.clone(), profile: args.pipeline.profile.clone() };
-    let (plan, warnings) = file
+    let (_, warnings) = file
         .lint(&library, &options)
         .map_err(|diagnostics| opened::plugin_problem(&library).unwrap_or_else(|| diagnostics.into()))?;
     if output.json() {
@@ -25,7 +25,5 @@ pub(crate) fn lint(args: &LintArgs, output: &Output) -> Result<Exit, Problem> {
     } else {
         output.data(&warnings.render());
     }
-    // The process ends here; freeing a long file part by part would only take time.
-    std::mem::forget((file, plan));
     Ok(if args.deny && !warnings.is_empty() { Exit::Pipeline } else { Exit::Ok })
 }

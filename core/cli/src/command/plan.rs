@@ -17,7 +17,7 @@ const NAMED: usize = 3;
 const STATES: [&str; 4] = ["fresh", "stale", "unknown", "invalid"];
 
 pub(crate) fn plan(args: &PlanArgs, output: &Output) -> Result<Exit, Problem> {
-    let opened = Opened::for_all(&args.pipeline, &args.place)?.select(&args.select)?;
+    let opened = Opened::new(&args.pipeline, &args.place)?.select(&args.select)?;
     let states = opened.freshness();
     let pairs: Vec<(&PlanNode, &Freshness)> = opened.plan.nodes.iter().zip(&states).collect();
     if output.json() {

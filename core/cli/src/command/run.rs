@@ -10,7 +10,6 @@ use crate::place;
 use crate::problem::Problem;
 use crate::profile;
 use crate::results::{Results, Unreadable};
-use pddflow_cache::Store as _;
 use pddflow_nodes::{Instructions, trace};
 use pddflow_report::{Place, Reporter, Verbosity};
 use pddflow_runner::{Cancel, Capacity, NodeFailure, Settings, Summary};
@@ -29,7 +28,7 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
             InstructionSet::Avx512 => Instructions::Avx512,
         });
     }
-    let mut opened = Opened::for_all(&args.pipeline, &args.place)?.select(&args.select)?;
+    let mut opened = Opened::new(&args.pipeline, &args.place)?.select(&args.select)?;
     let capacity = capacity(args, &mut opened)?;
     if let Some(registry) = opened.library.opened_registry() {
         registry.warnings().iter().for_each(|warning| output.note(&format!("warning: {warning}")));
@@ -54,7 +53,7 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
         profile::write(path, &trace::stop())?;
         output.note(&format!("profile: {}", path.display()));
     }
-    let mut results = ended?;
+    let results = ended?;
     for warning in opened.store.take_warnings() {
         output.note(&format!("warning: {warning}"));
     }
@@ -66,11 +65,7 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
     }
     let failed = failures(&opened, summary);
     failed.iter().for_each(|problem| output.problem(problem));
-    let exit = exit(summary, &failed);
-    // The process ends here. To free each part of a large plan takes a tenth of a run that has nothing to do.
-    std::mem::forget((results, places));
-    std::mem::forget(opened.plan);
-    Ok(exit)
+    Ok(exit(summary, &failed))
 }
 
 /// What nodes may use at the same time; sizes of pools go into the plan.

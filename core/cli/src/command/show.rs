@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::opened::Opened;
 use crate::output::Output;
 use crate::problem::Problem;
-use pddflow_cache::{Record, RecordHead, Store as _};
+use pddflow_cache::{Record, RecordHead};
 use pddflow_pipeline::PlanNode;
 use pddflow_report::{Tone, seconds};
 use pddflow_runner::Freshness;

@@ -8,7 +8,7 @@ use crate::output::Output;
 use crate::place;
 use crate::problem::Problem;
 use crate::store_args::TransferArgs;
-use pddflow_cache::{FsStore, Key};
+use pddflow_cache::{Key, Store};
 use pddflow_pipeline::Selection;
 use pddflow_remote::{Options, Progress, Pulled, Pushed, Remote};
 use pddflow_report::{Tone, bytes, count};
@@ -78,8 +78,8 @@ fn opened(args: &TransferArgs) -> Result<Option<Opened>, Problem> {
 }
 
 /// The store, which need not exist.
-fn store(args: &TransferArgs) -> Result<FsStore, Problem> {
-    Ok(FsStore::open(&place::store_root(args.place.cache_dir.as_deref()))?)
+fn store(args: &TransferArgs) -> Result<Store, Problem> {
+    Ok(Store::open(&place::store_root(args.place.cache_dir.as_deref()))?)
 }
 
 /// The keys of the nodes whose results are here.
@@ -98,11 +98,11 @@ struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    fn pull(&self, store: &FsStore, keys: &[Key]) -> Result<Pulled, Problem> {
+    fn pull(&self, store: &Store, keys: &[Key]) -> Result<Pulled, Problem> {
         Ok(self.remote.pull(store, keys, &self.options, &|progress| self.drawn.draw(progress))?)
     }
 
-    fn pull_all(&self, store: &FsStore) -> Result<(Pulled, Lacking), Problem> {
+    fn pull_all(&self, store: &Store) -> Result<(Pulled, Lacking), Problem> {
         let keys = self.remote.record_keys()?;
         Ok((self.pull(store, &keys)?, Lacking::new()))
     }

@@ -62,10 +62,10 @@ impl Kind for AdvanceKind {
     ) -> Result<Outputs, NodeError> {
         let params: AdvanceParams = read(&node.with)?;
         let (sets, wired) = (inputs.port("sets"), inputs.port("start"));
-        let start = Pool::open(context.store(), wired)?;
+        let start = Pool::open(context, wired)?;
         check_prefix(start.sets(), sets)?;
         let made_by = json!({ "kind": "advance", "with": node.with });
-        let Some((loaded, about)) = load_sets_alone(library, context.store(), sets)? else {
+        let Some((loaded, about)) = load_sets_alone(library, context, sets)? else {
             let info = fresh_info(library, &params.model, params.nets, Vec::new(), made_by)?;
             return stored(&NetWeights::encode_fresh(&info, params.seed)?, context);
         };
@@ -121,6 +121,6 @@ fn on_cpu(work: &Work) -> NodeResult<Vec<Tensor>> {
 }
 
 fn stored(bytes: &[u8], context: &NodeContext<'_>) -> NodeResult<Outputs> {
-    let digest = context.store().put(bytes).during("storing the weights")?;
+    let digest = context.put(bytes).during("storing the weights")?;
     Ok(Outputs { artifacts: BTreeMap::from([("weights".to_owned(), digest)]), metrics: BTreeMap::new() })
 }

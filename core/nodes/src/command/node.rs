@@ -109,7 +109,7 @@ impl Kind for CommandKind {
         process::run(&call, context)?;
         let files = take(&params.outputs, folder.path())?;
         let mut outputs = Outputs::default();
-        outputs.artifacts.insert("files".into(), context.store().put(&files.encode()?).during("storing the outputs")?);
+        outputs.artifacts.insert("files".into(), context.put(&files.encode()?).during("storing the outputs")?);
         Ok(outputs)
     }
 }
@@ -130,7 +130,7 @@ fn declared(name: &str) -> NodeResult<Vec<u8>> {
 }
 
 fn give(artifact: &Artifact, to: &Path, context: &NodeContext<'_>) -> NodeResult<()> {
-    let blob = context.store().get(&artifact.digest).during("reading an input")?;
+    let blob = context.get(&artifact.digest).during("reading an input")?;
     if !TREES.contains(&artifact.artifact.as_str()) {
         return write(to, &blob);
     }

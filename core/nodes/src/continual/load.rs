@@ -1,8 +1,7 @@
 //! Sets of some classes, made ready for training with the class numbers of the full data.
 
-use pddflow_cache::Store;
 use pddflow_host::{Decoded, Labels};
-use pddflow_runner::Artifact;
+use pddflow_runner::{Artifact, NodeContext};
 use pddflow_tensor::{Device, Tensor};
 
 use crate::Library;
@@ -30,16 +29,21 @@ pub(super) struct PartSet {
 /// Reads sets and checks that each was made from a part of this data.
 pub(super) fn load_parts(
     library: &Library,
-    store: &dyn Store,
+    context: &NodeContext<'_>,
     artifacts: &[Artifact],
     data: &Prepared,
 ) -> NodeResult<Vec<PartSet>> {
-    artifacts.iter().map(|artifact| load_part(library, store, artifact, data)).collect()
+    artifacts.iter().map(|artifact| load_part(library, context, artifact, data)).collect()
 }
 
-fn load_part(library: &Library, store: &dyn Store, artifact: &Artifact, data: &Prepared) -> NodeResult<PartSet> {
+fn load_part(
+    library: &Library,
+    context: &NodeContext<'_>,
+    artifact: &Artifact,
+    data: &Prepared,
+) -> NodeResult<PartSet> {
     let doing = "reading a set";
-    let set = DistilledSet::decode(&store.get(&artifact.digest).during(doing)?)?;
+    let set = DistilledSet::decode(&context.get(&artifact.digest).during(doing)?)?;
     let ids = class_ids(&set, data).map_err(|problem| mismatch(artifact, problem))?;
     check_images(&set, data).map_err(|problem| mismatch(artifact, problem))?;
     let images = set.images.cast(library.dtype()).and_then(|images| images.to_device(library.device()));

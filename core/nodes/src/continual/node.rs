@@ -60,8 +60,8 @@ impl Kind for ContinualKind {
     ) -> Result<Outputs, NodeError> {
         let recipe: RecipeParams = read_part(&node.with)?;
         let params: ContinualParams = read_part(&node.with)?;
-        let data = library.splits().prepare(library, context.store(), &one_artifact(inputs, "data")?.digest)?;
-        let sets = load_parts(library, context.store(), inputs.port("sets"), &data)?;
+        let data = library.splits().prepare(library, context, &one_artifact(inputs, "data")?.digest)?;
+        let sets = load_parts(library, context, inputs.port("sets"), &data)?;
         let phases = phases(&sets, data.dataset.class_names())?;
         let test = data.test(library)?;
         let (rows, ends) = test_order(&phases, test.class_rows());
@@ -97,6 +97,6 @@ impl Kind for ContinualKind {
         };
         let summary = Summary::of(&protocol.run(recipe.nets, context)?, &legs);
         let made = Made { data: &data, sets: &sets, phases: &phases, seen: &classes_seen(&phases) };
-        report(&summary, (&recipe, &params), &node.with, &made, context.store())
+        report(&summary, (&recipe, &params), &node.with, &made, context)
     }
 }

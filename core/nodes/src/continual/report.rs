@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pddflow_cache::Store;
-use pddflow_runner::{NodeError, Outputs};
+use pddflow_runner::{NodeContext, NodeError, Outputs};
 use serde_json::{Value, json};
 
 use super::load::PartSet;
@@ -29,7 +28,7 @@ pub(super) fn report(
     (recipe, params): (&RecipeParams, &ContinualParams),
     protocol: &Value,
     made: &Made<'_>,
-    store: &dyn Store,
+    context: &NodeContext<'_>,
 ) -> NodeResult<Outputs> {
     let last = summary.moments.last().ok_or_else(|| NodeError::internal("no accuracy was measured"))?;
     let method = recipe.method.clone().or_else(|| made.sets.last().map(|set| set.method.clone()));
@@ -42,7 +41,7 @@ pub(super) fn report(
         curve: summary.moments.iter().map(|moment| point(moment, made.seen)).collect(),
         protocol: protocol.clone(),
     };
-    let digest = store.put(&results.encode()?).during("storing the results")?;
+    let digest = context.put(&results.encode()?).during("storing the results")?;
     Ok(Outputs {
         artifacts: BTreeMap::from([("results".to_owned(), digest)]),
         metrics: metrics(summary, made.phases.len()),

@@ -87,7 +87,7 @@ impl Kind for DatasetKind {
             source: params.source.name,
             license: source.license(),
         })?;
-        outputs.artifacts.insert("data".into(), context.store().put(&bytes).during("storing the data set")?);
+        outputs.artifacts.insert("data".into(), context.put(&bytes).during("storing the data set")?);
         Ok(outputs)
     }
 }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use pddflow_cache::Store;
 use pddflow_host::{Model, Net, WeightSpec};
-use pddflow_runner::Inputs;
+use pddflow_runner::{Inputs, NodeContext};
 use pddflow_tensor::{DType, Device, RandomKey, Tensor};
 
 use super::params::DistillParams;
@@ -49,11 +48,11 @@ impl Network {
         library: &Library,
         params: &DistillParams,
         inputs: &Inputs,
-        store: &dyn Store,
+        context: &NodeContext<'_>,
         (data, earlier): (&Prepared, &[LoadedSet]),
     ) -> NodeResult<Option<Self>> {
-        let experts = Experts::open(store, inputs.port("trajectories"))?;
-        let pool = Pool::open(store, inputs.port("start"))?;
+        let experts = Experts::open(context, inputs.port("trajectories"))?;
+        let pool = Pool::open(context, inputs.port("start"))?;
         let Some(choice) = choice(params, &experts, &pool)? else { return Ok(None) };
         let model = open_registry(library)?.model(&choice.id, &choice.config).map_err(|error| from_plugin(&error))?;
         let about = net_data(data);

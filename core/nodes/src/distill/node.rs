@@ -87,11 +87,11 @@ impl Kind for DistillKind {
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
         let params: DistillParams = read(&node.with)?;
-        let data = library.splits().prepare(library, context.store(), &one_artifact(inputs, "data")?.digest)?;
-        let earlier = load_sets(library, context.store(), inputs.port("previous"), &data)?;
+        let data = library.splits().prepare(library, context, &one_artifact(inputs, "data")?.digest)?;
+        let earlier = load_sets(library, context, inputs.port("previous"), &data)?;
         let matcher = open_registry(library)?.matcher(&params.matcher.id, &params.matcher.config);
         let matcher = matcher.map_err(|error| from_plugin(&error))?;
-        let network = Network::open(library, &params, inputs, context.store(), (&data, &earlier))?;
+        let network = Network::open(library, &params, inputs, context, (&data, &earlier))?;
         let stage = params.stage.unwrap_or(earlier.len() as u64 + 1);
         let key = RandomKey::new(params.seed).fold("distill").fold_u64(stage - 1);
         let mut problem = problem(library, &params, &data, key.fold("matcher"));
@@ -299,11 +299,10 @@ fn finish(
             ..info(params, data, bench, stage)
         },
     };
-    let store = bench.context.store();
     let curve = bench.state.curves.encode().during("writing the curve")?;
     let artifacts = BTreeMap::from([
-        ("set".to_owned(), store_set(&set, store)?),
-        ("curve".to_owned(), store.put(&curve).during("storing the curve")?),
+        ("set".to_owned(), store_set(&set, bench.context)?),
+        ("curve".to_owned(), bench.context.put(&curve).during("storing the curve")?),
     ]);
     Ok(Outputs { artifacts, metrics: bench.state.curves.latest() })
 }

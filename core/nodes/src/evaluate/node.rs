@@ -81,12 +81,12 @@ impl Kind for EvaluateKind {
     ) -> Result<Outputs, NodeError> {
         let recipe: RecipeParams = read_part(&node.with)?;
         let params: EvaluateParams = read_part(&node.with)?;
-        let data = library.splits().prepare(library, context.store(), &one_artifact(inputs, "data")?.digest)?;
+        let data = library.splits().prepare(library, context, &one_artifact(inputs, "data")?.digest)?;
         let test = data.test(library)?;
         if test.rows() == 0 {
             return Err(fail("empty_data", "the data set has no test images"));
         }
-        let sets = load_sets(library, context.store(), inputs.port("sets"), &data)?;
+        let sets = load_sets(library, context, inputs.port("sets"), &data)?;
         let kept = held_out_rows(&data.train, params.holdout, recipe.seed);
         let held_out = params.holdout.map(|_| data.train.part(&kept).during("taking held-out images")).transpose()?;
         let numbers = Numbers::of(&recipe)?;
@@ -100,7 +100,7 @@ impl Kind for EvaluateKind {
         let specs = specs_of(&model, &about)?;
         let (device, dtype) = (library.device(), library.dtype());
         let wanted = Wanted { choice: &recipe.model, specs: &specs, data: &about, device, dtype };
-        let pool = Pool::open(context.store(), inputs.port("start"))?;
+        let pool = Pool::open(context, inputs.port("start"))?;
         pool.check(inputs.port("start"), &wanted)?;
         check_start(&pool, recipe.nets)?;
         let start: Start<'_> = &|net| pool.at(net, &wanted);
@@ -121,7 +121,7 @@ impl Kind for EvaluateKind {
             held_out: held_out.as_ref().map(test_of),
         };
         let summary = Summary::of(&protocol.run(recipe.nets, context)?, &lesson.legs);
-        report(&summary, (&recipe, &params), &node.with, (&data, &sets), context.store())
+        report(&summary, (&recipe, &params), &node.with, (&data, &sets), context)
     }
 }
 

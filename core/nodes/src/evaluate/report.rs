@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pddflow_cache::Store;
-use pddflow_runner::{NodeError, Outputs};
+use pddflow_runner::{NodeContext, NodeError, Outputs};
 use serde_json::{Value, json};
 
 use super::params::EvaluateParams;
@@ -22,7 +21,7 @@ pub(super) fn report(
     (recipe, params): (&RecipeParams, &EvaluateParams),
     protocol: &Value,
     (data, sets): (&Prepared, &[LoadedSet]),
-    store: &dyn Store,
+    context: &NodeContext<'_>,
 ) -> NodeResult<Outputs> {
     let reported = summary.moment(params.report).ok_or_else(|| {
         fail("no_reading", format!("there is nothing to choose `{}` from", params.report.name()))
@@ -42,7 +41,7 @@ pub(super) fn report(
     if results.curve.is_empty() {
         return Err(NodeError::internal("no accuracy was measured"));
     }
-    let digest = store.put(&results.encode()?).during("storing the results")?;
+    let digest = context.put(&results.encode()?).during("storing the results")?;
     Ok(Outputs { artifacts: BTreeMap::from([("results".to_owned(), digest)]), metrics: summary.metrics() })
 }
 

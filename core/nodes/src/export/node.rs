@@ -72,7 +72,7 @@ impl Kind for ExportKind {
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
         let params: ExportParams = read(&node.with)?;
-        let (sets, data) = sets_and_data(inputs, context.store())?;
+        let (sets, data) = sets_and_data(inputs, context)?;
         let first = sets.first().ok_or_else(|| NodeError::internal("port `sets` takes at least one set"))?;
         check_alike(first, &sets, inputs)?;
         let names = set_names(&sets);
@@ -101,7 +101,7 @@ impl Kind for ExportKind {
             }
         }
         let mut outputs = Outputs::default();
-        outputs.artifacts.insert("files".into(), context.store().put(&files.encode()?).during("storing the export")?);
+        outputs.artifacts.insert("files".into(), context.put(&files.encode()?).during("storing the export")?);
         Ok(outputs)
     }
 }

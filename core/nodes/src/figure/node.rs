@@ -53,12 +53,12 @@ impl Kind for FigureKind {
         let params: FigureParams = read(&node.with)?;
         let mut results = Vec::new();
         for artifact in inputs.port("results") {
-            results.push(Results::decode(&context.store().get(&artifact.digest).during("reading results")?)?);
+            results.push(Results::decode(&context.get(&artifact.digest).during("reading results")?)?);
         }
         let chart = match (results.as_slice(), inputs.port("scores")) {
             ([_, ..], []) => lines::chart(&results, &params)?,
             ([], [scores]) => {
-                let bytes = context.store().get(&scores.digest).during("reading scores")?;
+                let bytes = context.get(&scores.digest).during("reading scores")?;
                 histogram::chart(&Scores::decode(&bytes)?, &params)?
             }
             _ => {
@@ -68,7 +68,7 @@ impl Kind for FigureKind {
         };
         let files = files(&chart, &params)?;
         let mut outputs = Outputs::default();
-        outputs.artifacts.insert("files".into(), context.store().put(&files.encode()?).during("storing the figure")?);
+        outputs.artifacts.insert("files".into(), context.put(&files.encode()?).during("storing the figure")?);
         Ok(outputs)
     }
 }

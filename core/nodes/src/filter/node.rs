@@ -54,8 +54,8 @@ impl Kind for FilterKind {
     ) -> Result<Outputs, NodeError> {
         let params: FilterParams = read(&node.with)?;
         let input = one_artifact(inputs, "data")?;
-        let data = Dataset::decode(&context.store().get(&input.digest).during("reading the data set")?)?;
-        let scores = load_scores(context.store(), one_artifact(inputs, "scores")?, &data)?;
+        let data = Dataset::decode(&context.get(&input.digest).during("reading the data set")?)?;
+        let scores = load_scores(context, one_artifact(inputs, "scores")?, &data)?;
         let rows = rows(&params, &data, &scores)?;
         let test: Vec<usize> = (0..data.rows(Side::Test)).collect();
         let parts = data.with_images(data.take(Side::Train, &rows), data.take(Side::Test, &test));
@@ -63,7 +63,7 @@ impl Kind for FilterKind {
             ("train_images".to_owned(), rows.len() as f64),
             ("train_images_before".to_owned(), data.rows(Side::Train) as f64),
         ]);
-        let digest = context.store().put(&Dataset::encode(&parts)?).during("storing the data set")?;
+        let digest = context.put(&Dataset::encode(&parts)?).during("storing the data set")?;
         Ok(Outputs { artifacts: BTreeMap::from([("data".to_owned(), digest)]), metrics })
     }
 }

@@ -63,7 +63,7 @@ impl Kind for ForgettingKind {
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
         let params: ForgettingParams = read(&node.with)?;
-        let data = library.splits().prepare(library, context.store(), &one_artifact(inputs, "data")?.digest)?;
+        let data = library.splits().prepare(library, context, &one_artifact(inputs, "data")?.digest)?;
         if data.train.rows() == 0 {
             return Err(fail("empty_data", "the data set has no training images"));
         }
@@ -121,8 +121,8 @@ fn finish(
         scores: scores.into_iter().map(|score| score as f64).collect(),
     };
     let artifacts = BTreeMap::from([
-        ("scores".to_owned(), context.store().put(&scores.encode()?).during("storing the scores")?),
-        ("histogram".to_owned(), context.store().put(&files.encode()?).during("storing the histogram")?),
+        ("scores".to_owned(), context.put(&scores.encode()?).during("storing the scores")?),
+        ("histogram".to_owned(), context.put(&files.encode()?).during("storing the histogram")?),
     ]);
     Ok(Outputs { artifacts, metrics })
 }

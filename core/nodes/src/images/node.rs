@@ -1,6 +1,6 @@
 //! The node of kind `images`.
 
-use pddflow_cache::{KeyPart, Store};
+use pddflow_cache::KeyPart;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
 use schemars::JsonSchema;
@@ -91,7 +91,7 @@ impl Kind for ImagesKind {
     ) -> Result<Outputs, NodeError> {
         let params: ImagesParams = read(&node.with)?;
         let grid = Grid { columns: params.columns, scale: params.scale };
-        let (sets, data) = sets_and_data(inputs, context.store())?;
+        let (sets, data) = sets_and_data(inputs, context)?;
         let mut shown = Vec::new();
         for (set, from) in sets.iter().zip(inputs.port("sets")) {
             shown.push(show(set, from, data.as_ref())?);
@@ -112,7 +112,7 @@ impl Kind for ImagesKind {
             }
         }
         let mut outputs = Outputs::default();
-        let digest = context.store().put(&files.encode()?).during("storing the pictures")?;
+        let digest = context.put(&files.encode()?).during("storing the pictures")?;
         outputs.artifacts.insert("files".into(), digest);
         Ok(outputs)
     }
@@ -132,13 +132,16 @@ fn check_alike(sets: &[DistilledSet], inputs: &Inputs) -> NodeResult<()> {
 }
 
 /// The sets at port `sets` and the data set at port `data`, if there is one.
-pub(crate) fn sets_and_data(inputs: &Inputs, store: &dyn Store) -> NodeResult<(Vec<DistilledSet>, Option<Dataset>)> {
+pub(crate) fn sets_and_data(
+    inputs: &Inputs,
+    context: &NodeContext<'_>,
+) -> NodeResult<(Vec<DistilledSet>, Option<Dataset>)> {
     let mut sets = Vec::new();
     for artifact in inputs.port("sets") {
-        sets.push(DistilledSet::decode(&store.get(&artifact.digest).during("reading a set")?)?);
+        sets.push(DistilledSet::decode(&context.get(&artifact.digest).during("reading a set")?)?);
     }
     let data = match inputs.port("data") {
-        [data, ..] => Some(Dataset::decode(&store.get(&data.digest).during("reading the data set")?)?),
+        [data, ..] => Some(Dataset::decode(&context.get(&data.digest).during("reading the data set")?)?),
         [] => None,
     };
     Ok((sets, data))

@@ -80,13 +80,13 @@ fn wired(inputs: &Inputs, wanted: &Wanted<'_>, context: &NodeContext<'_>) -> Nod
     match (trajectories, weights) {
         ([], []) => Ok(None),
         (trajectories, []) => {
-            let experts = Experts::open(context.store(), trajectories)?.check(trajectories, wanted)?;
+            let experts = Experts::open(context, trajectories)?.check(trajectories, wanted)?;
             check_no_statistics(wanted.specs)?;
             let last = experts.epochs().last().copied().unwrap_or(0);
             experts.snapshot(0, last, wanted).map(Some)
         }
         ([], weights) => {
-            let pool = Pool::open(context.store(), weights)?;
+            let pool = Pool::open(context, weights)?;
             pool.check(weights, wanted)?;
             pool.at(0, wanted).map(Some)
         }

@@ -174,7 +174,7 @@ impl Kind for SelectKind {
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
         let params: SelectParams = read(&node.with)?;
-        let data = library.splits().prepare(library, context.store(), &one_artifact(inputs, "data")?.digest)?;
+        let data = library.splits().prepare(library, context, &one_artifact(inputs, "data")?.digest)?;
         check_class_sizes(&params, &data)?;
         let key = RandomKey::new(params.seed).fold("select");
         let features = match &params.model {
@@ -209,7 +209,7 @@ impl Kind for SelectKind {
                 preprocessing: data.dataset.preprocessing().note(),
             },
         };
-        let digest = store_set(&set, context.store())?;
+        let digest = store_set(&set, context)?;
         Ok(Outputs { artifacts: BTreeMap::from([("set".to_owned(), digest)]), metrics: BTreeMap::new() })
     }
 }
@@ -236,7 +236,7 @@ fn scores(
     context: &NodeContext<'_>,
 ) -> NodeResult<Option<Vec<f64>>> {
     match (params.method, inputs.port("scores")) {
-        (Method::Forgetting, [scores, ..]) => load_scores(context.store(), scores, &data.dataset).map(Some),
+        (Method::Forgetting, [scores, ..]) => load_scores(context, scores, &data.dataset).map(Some),
         _ => Ok(None),
     }
 }

@@ -1,8 +1,7 @@
 //! Trajectories of experts.
 
-use pddflow_cache::Store;
 use pddflow_host::{Segment, WeightRole, WeightSpec};
-use pddflow_runner::Artifact;
+use pddflow_runner::{Artifact, NodeContext};
 use pddflow_tensor::{RandomKey, Tensor};
 
 use super::{Wanted, check, check_shards, mismatch, ready};
@@ -19,9 +18,9 @@ pub(crate) struct Experts {
 
 impl Experts {
     /// Reads the notes of the shards; no weights yet.
-    pub(crate) fn open(store: &dyn Store, artifacts: &[Artifact]) -> NodeResult<Self> {
+    pub(crate) fn open(context: &NodeContext<'_>, artifacts: &[Artifact]) -> NodeResult<Self> {
         let open = |artifact: &Artifact| {
-            Ok(Trajectories::decode(&store.get(&artifact.digest).during("reading trajectories")?)?)
+            Ok(Trajectories::decode(&context.get(&artifact.digest).during("reading trajectories")?)?)
         };
         Ok(Self { shards: artifacts.iter().map(open).collect::<NodeResult<_>>()?, statistics: Vec::new() })
     }

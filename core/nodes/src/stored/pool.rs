@@ -1,7 +1,7 @@
 //! Pools of weights.
 
-use pddflow_cache::{Digest, Store};
-use pddflow_runner::Artifact;
+use pddflow_cache::Digest;
+use pddflow_runner::{Artifact, NodeContext};
 use pddflow_tensor::Tensor;
 
 use super::{NetRange, Wanted, check, check_shards, mismatch, ready};
@@ -16,9 +16,9 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// The shards as they are stored; [`Self::check`] comes later where the data are known later.
-    pub(crate) fn open(store: &dyn Store, artifacts: &[Artifact]) -> NodeResult<Self> {
+    pub(crate) fn open(context: &NodeContext<'_>, artifacts: &[Artifact]) -> NodeResult<Self> {
         let open =
-            |artifact: &Artifact| Ok(NetWeights::decode(&store.get(&artifact.digest).during("reading weights")?)?);
+            |artifact: &Artifact| Ok(NetWeights::decode(&context.get(&artifact.digest).during("reading weights")?)?);
         Ok(Self { shards: artifacts.iter().map(open).collect::<NodeResult<_>>()? })
     }
 

@@ -50,7 +50,7 @@ impl Kind for TableKind {
         let params: TableParams = read(&node.with)?;
         let mut results = Vec::new();
         for artifact in inputs.port("results") {
-            results.push(Results::decode(&context.store().get(&artifact.digest).during("reading results")?)?);
+            results.push(Results::decode(&context.get(&artifact.digest).during("reading results")?)?);
         }
         let table = arrange(&results, &params)?;
         let json = serde_json::to_vec_pretty(&json(&table, &params)).during("writing the table")?;
@@ -64,7 +64,7 @@ impl Kind for TableKind {
             files.insert(name, bytes).map_err(|error| NodeError::internal(error.to_string()))?;
         }
         let mut outputs = Outputs::default();
-        outputs.artifacts.insert("table".into(), context.store().put(&files.encode()?).during("storing the table")?);
+        outputs.artifacts.insert("table".into(), context.put(&files.encode()?).during("storing the table")?);
         Ok(outputs)
     }
 }

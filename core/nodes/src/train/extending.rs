@@ -3,8 +3,9 @@
 //! What is kept is each net's weights and momentum. The snapshots lie in that node's trajectories, which the state names;
 //! when they are gone from the store, training starts over.
 
-use pddflow_cache::{Digest, Store};
+use pddflow_cache::Digest;
 use pddflow_host::Net;
+use pddflow_runner::NodeContext;
 use pddflow_tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +31,7 @@ struct Note {
 
 pub(super) struct Extending<'a> {
     pub(super) params: &'a TrainParams,
-    pub(super) store: &'a dyn Store,
+    pub(super) context: &'a NodeContext<'a>,
     pub(super) device: &'a Device,
 }
 
@@ -59,7 +60,7 @@ impl Extending<'_> {
         if note.end_of_training != VERSION || note.epochs > epochs {
             return Err(fail("checkpoint", "the state is of another version"));
         }
-        let blob = self.store.get(&note.trajectories).during("reading the snapshots of the epochs before")?;
+        let blob = self.context.get(&note.trajectories).during("reading the snapshots of the epochs before")?;
         let snapshots = Trajectories::decode(&blob)?;
         let nets = note.points.into_iter().enumerate();
         let work = |(place, points): (usize, Vec<(u64, f64)>)| {

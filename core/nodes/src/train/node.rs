@@ -82,7 +82,7 @@ impl Kind for TrainKind {
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
         let params: TrainParams = read(&node.with)?;
-        let data = library.splits().prepare(library, context.store(), &one_artifact(inputs, "data")?.digest)?;
+        let data = library.splits().prepare(library, context, &one_artifact(inputs, "data")?.digest)?;
         let registry = open_registry(library)?;
         let model = registry.model(&params.model.id, &params.model.config).map_err(|error| from_plugin(&error))?;
         let about = net_data(&data);
@@ -94,7 +94,7 @@ impl Kind for TrainKind {
             device: library.device(),
             dtype: library.dtype(),
         };
-        let start = Pool::open(context.store(), inputs.port("start"))?;
+        let start = Pool::open(context, inputs.port("start"))?;
         start.check(inputs.port("start"), &wanted)?;
         start.check_range(params.nets)?;
         let (measured, on) = measured(library, &data)?;
@@ -109,7 +109,7 @@ impl Kind for TrainKind {
         };
         let epochs = course.epochs();
         let kept = params.snapshots.epochs(epochs).map_err(|message| fail("parameters", message))?;
-        let extending = Extending { params: &params, store: context.store(), device: library.device() };
+        let extending = Extending { params: &params, context, device: library.device() };
         let crew = Crew {
             course,
             key: RandomKey::new(params.seed).fold("train"),
@@ -137,14 +137,13 @@ impl Kind for TrainKind {
         let nets: Vec<_> = works.iter_mut().map(|work| std::mem::take(&mut work.kept)).collect();
         let trajectories = Trajectories::encode(&info, &kept, &nets)?;
         drop(nets);
-        let store = context.store();
-        let trajectories = store.put(&trajectories).during("storing the trajectories")?;
+        let trajectories = context.put(&trajectories).during("storing the trajectories")?;
         if context.keeps_state() {
             context.keep_state(&extending.state(&works, epochs, trajectories)?);
         }
         let artifacts = BTreeMap::from([
             ("trajectories".to_owned(), trajectories),
-            ("results".to_owned(), store.put(&results.encode()?).during("storing the results")?),
+            ("results".to_owned(), context.put(&results.encode()?).during("storing the results")?),
         ]);
         Ok(Outputs { artifacts, metrics })
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pddflow_cache::{Digest, Key, RamStore, Store};
+use pddflow_cache::{Digest, Key, RamStore};
 use pddflow_nodes::artifact::{Dataset, DistilledSet, Files, Results};
 use pddflow_nodes::{Library, LibraryOptions};
 use pddflow_runner::pipeline::{self, Catalog, NodeId, Options, ParamProblem, PlanNode};

@@ -1,6 +1,5 @@
 //! Parts of data sets: classes and difficulty.
 
-use pddflow_cache::Store;
 use pddflow_nodes::artifact::{ClassIds, Dataset, DistilledSet, Side};
 use pddflow_runner::pipeline::NodeId;
 use pddflow_runner::{Artifact, Inputs, NodeError};

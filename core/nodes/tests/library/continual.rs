@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pddflow_cache::{Key, RamStore, Store};
+use pddflow_cache::{Key, RamStore};
 use pddflow_host::Labels;
 use pddflow_nodes::artifact::{
     ClassIds, Dataset, DatasetParts, DistilledSet, ImageSize, LabelledImages, Normalization, Preprocessing, Results,

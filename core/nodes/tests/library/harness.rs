@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use pddflow_cache::{Blob, Digest, KeyBuilder, RamStore, Store};
+use pddflow_cache::{Blob, Digest, KeyBuilder, RamStore};
 use pddflow_host::SearchPaths;
 use pddflow_nodes::artifact::{Files, Results};
 use pddflow_nodes::{Library, LibraryOptions};
 use pddflow_runner::pipeline::{self, InputRef, Options, Plan};
 use pddflow_runner::{Artifact, Cancel, Inputs, Kinds as _, NodeContext, NodeFailure, RunEvent, Settings};
-
-use crate::stopping::StoppingStore;
 
 /// `data`, one `distill` and one `eval`, as small as they can be.
 pub(crate) fn distill_pipeline(matcher: &str, iterations: u64) -> String {
@@ -96,14 +95,21 @@ impl Bench {
 
     /// Runs; the error is the first failed node's.
     pub(crate) fn run(&self, text: &str) -> Result<(), NodeFailure> {
-        self.run_with(text, &self.store, &Cancel::new());
+        self.run_with(text, &Cancel::new());
         self.seen.lock().unwrap().failure.take().map_or(Ok(()), Err)
     }
 
     /// Runs with a checkpoint at every opportunity, and asks to stop at the given one (from 1); says whether it stopped.
     pub(crate) fn run_until(&self, text: &str, checkpoint: u64) -> bool {
         let cancel = Cancel::new();
-        self.run_with(text, &StoppingStore::new(&self.store, checkpoint, cancel.clone()), &cancel);
+        let (asked, left) = (cancel.clone(), AtomicU64::new(checkpoint));
+        self.store.on_rename(move |path| {
+            // Checkpoints are the files of this name.
+            if path.ends_with("state") && left.fetch_sub(1, Ordering::SeqCst) == 1 {
+                asked.stop();
+            }
+        });
+        self.run_with(text, &cancel);
         cancel.requested()
     }
 
@@ -130,12 +136,12 @@ impl Bench {
         digests
     }
 
-    fn run_with(&self, text: &str, store: &dyn Store, cancel: &Cancel) {
+    fn run_with(&self, text: &str, cancel: &Cancel) {
         *self.seen.lock().unwrap() = Seen::default();
         let plan = self.plan(text);
         let settings = Settings { jobs: 2, checkpoint_seconds: 0.0, journal: false, ..Settings::default() };
         let on_event = |event: RunEvent| self.seen.lock().unwrap().note(event);
-        pddflow_runner::run(&plan, &self.library, store, &settings, cancel, &on_event).unwrap();
+        pddflow_runner::run(&plan, &self.library, &self.store, &settings, cancel, &on_event).unwrap();
     }
 
     /// Nodes that ran in the latest run, in the order of their start.

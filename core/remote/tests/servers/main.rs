@@ -3,7 +3,7 @@
 
 mod server;
 
-use pddflow_cache::{Digest, FsStore, Key, KeyBuilder, Record, RecordHead, Store as _};
+use pddflow_cache::{Digest, Key, KeyBuilder, Record, RecordHead, Store};
 use pddflow_remote::{Options, Pulled, Pushed, Remote, RemoteError};
 use server::{Server, Speaks};
 use std::collections::BTreeMap;
@@ -13,13 +13,13 @@ use tempfile::TempDir;
 /// A store in a folder of its own.
 struct Here {
     _folder: TempDir,
-    store: FsStore,
+    store: Store,
 }
 
 impl Here {
     fn empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = FsStore::open(&folder.path().join("store")).unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
         Self { _folder: folder, store }
     }
 
@@ -122,7 +122,7 @@ fn a_folder_keeps_results_and_is_a_store() {
     let path = place.path().join("new/results");
     assert!(matches!(folder(&path).record_keys(), Err(RemoteError::NotFound { .. })));
     check_round_trip(&Remote::open(&format!("file://{}", path.display()), &[]).unwrap());
-    assert_eq!(FsStore::open(&path).unwrap().verify(1).unwrap().records, 3);
+    assert_eq!(Store::open(&path).unwrap().verify(1).unwrap().records, 3);
     check_damage(&folder(&path), &|name, bytes| fs_err::write(path.join(name), bytes).unwrap());
 }
 
@@ -262,7 +262,7 @@ fn a_server_of_files_can_be_pulled_from_by_key() {
     let here = Here::full();
     let server = Server::new(Speaks::Files);
     let root = here.store.root();
-    here.store.settle().unwrap();
+    here.store.commit().unwrap();
     for key in here.keys() {
         let record = here.store.record(&key).unwrap().unwrap();
         let paths = record.outputs.values().map(|digest| here.store.artifact_path(digest));

@@ -3,7 +3,7 @@
 use super::execution::{Execution, Stage};
 use crate::event::RunEvent;
 use crate::summary::Outcome;
-use pddflow_cache::{Claim, ClaimGuard, Key, RecordHead};
+use pddflow_cache::{Key, Lock, LockGuard, RecordHead};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(super) const POLL: Duration = Duration::from_millis(50);
 /// Whose turn it is to compute a key.
 enum Turn {
     /// Ours, with a claim where the store has such a thing.
-    Ours(Option<ClaimGuard>),
+    Ours(Option<LockGuard>),
     /// Nobody's: another process has just done it.
     Made(RecordHead),
     /// Another process is at it.
@@ -22,7 +22,7 @@ enum Turn {
 
 impl Execution<'_, '_> {
     /// The claim with which a queued node may run now; none when it need not or must wait.
-    pub(super) fn claim(&mut self, at: usize, key: Key) -> Option<Option<ClaimGuard>> {
+    pub(super) fn claim(&mut self, at: usize, key: Key) -> Option<Option<LockGuard>> {
         match self.turn(at, key) {
             Turn::Ours(claim) => return Some(claim),
             Turn::Made(record) => self.made_elsewhere(at, record),
@@ -39,10 +39,10 @@ impl Execution<'_, '_> {
 
     fn turn(&self, at: usize, key: Key) -> Turn {
         let store = self.shared.store;
-        let claim = match store.claim(&key) {
-            Claim::Elsewhere => return Turn::Theirs,
-            Claim::Unavailable => None,
-            Claim::Held(claim) => Some(claim),
+        let claim = match store.lock(&key) {
+            Lock::Elsewhere => return Turn::Theirs,
+            Lock::Unavailable => None,
+            Lock::Held(claim) => Some(claim),
         };
         // Its last holder may have done the work between our look into the store and our claim.
         let wanted = self.nodes[at].forced.is_none();

@@ -16,7 +16,7 @@ impl Execution<'_, '_> {
     pub(super) fn finish(mut self, run: String) -> Summary {
         let tolerated = self.skip_rest();
         self.remember();
-        if let Err(error) = self.shared.store.settle() {
+        if let Err(error) = self.shared.store.commit() {
             let help = error.help();
             self.log.warn(format!("{}; {help}", NodeError::from(error).to_failure()));
         }

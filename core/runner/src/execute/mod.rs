@@ -59,7 +59,7 @@ const MOST_MESSAGES: usize = 512;
 pub fn run(
     plan: &Plan,
     kinds: &dyn Kinds,
-    store: &dyn Store,
+    store: &Store,
     settings: &Settings,
     cancel: &Cancel,
     events: &dyn Fn(RunEvent),
@@ -93,9 +93,9 @@ pub fn run(
 }
 
 /// The journal, or why there is none although one was asked for.
-type Opened = (Option<Box<dyn JournalWriter>>, Option<String>);
+type Opened = (Option<JournalWriter>, Option<String>);
 
-fn open_journal(store: &dyn Store, settings: &Settings, run: &str) -> Result<Opened, RunError> {
+fn open_journal(store: &Store, settings: &Settings, run: &str) -> Result<Opened, RunError> {
     if !settings.journal {
         return Ok((None, None));
     }

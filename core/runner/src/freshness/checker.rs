@@ -1,8 +1,7 @@
 //! [`FreshnessChecker`]: everything that can be asked about a node's key and record. Shared by `plan` and `run`.
 //!
 //! What does not depend on other nodes (a node's own key parts, the record under the key that it had last time) is
-//! looked up beforehand on several threads, and so is the key that it has if the nodes before it give what they gave last
-//! time. The walk over the plan then mostly compares.
+//! looked up beforehand on several threads. The walk over the plan then mostly compares.
 
 use crate::error::{NodeError, NodeFailure};
 use crate::key::{input_parts, lineage_key, node_key, node_parts};
@@ -25,8 +24,6 @@ struct Prepared {
     last: Option<Key>,
     /// What is under that key.
     found: Option<Found>,
-    /// Its key, if every node before it has the result that was found for it.
-    guess: Option<Key>,
 }
 
 /// What the store has under a key.
@@ -47,7 +44,7 @@ pub(crate) struct Assessed {
 pub(crate) struct FreshnessChecker<'a> {
     plan: &'a Plan,
     kinds: &'a dyn Kinds,
-    store: &'a dyn Store,
+    store: &'a Store,
     /// For each node the outputs that others use.
     used: Vec<Vec<&'a str>>,
     prepared: Vec<Prepared>,
@@ -56,7 +53,7 @@ pub(crate) struct FreshnessChecker<'a> {
 }
 
 impl<'a> FreshnessChecker<'a> {
-    pub(crate) fn new(plan: &'a Plan, kinds: &'a dyn Kinds, store: &'a dyn Store) -> Self {
+    pub(crate) fn new(plan: &'a Plan, kinds: &'a dyn Kinds, store: &'a Store) -> Self {
         Self::of_some(plan, kinds, store, |_| true)
     }
 
@@ -64,48 +61,23 @@ impl<'a> FreshnessChecker<'a> {
     pub(crate) fn of_some(
         plan: &'a Plan,
         kinds: &'a dyn Kinds,
-        store: &'a dyn Store,
+        store: &'a Store,
         wanted: impl Fn(usize) -> bool + Sync,
     ) -> Self {
         let used = used_outputs(plan);
         let prepare = |at: usize| {
             if !wanted(at) {
-                return Prepared { base: Ok(Vec::new()), last: None, found: None, guess: None };
+                return Prepared { base: Ok(Vec::new()), last: None, found: None };
             }
             let node = &plan.nodes[at];
             let last = store.last_key_of(&plan.name, node.id.as_str());
             // An unreadable record is met again, and told, when the walk comes to it.
             let found = last.and_then(|key| look_up(store, &key, &used[at]).ok());
             let base = base_parts(node, kinds).map_err(|error| error.to_failure());
-            Prepared { base, last, found, guess: None }
+            Prepared { base, last, found }
         };
         let prepared = parallel_map(plan.nodes.len(), prepare);
-        let mut checker = Self { plan, kinds, store, used, prepared, partial: false };
-        let guesses = parallel_map(plan.nodes.len(), |at| checker.guess(at));
-        for (prepared, guess) in checker.prepared.iter_mut().zip(guesses) {
-            prepared.guess = guess;
-        }
-        checker
-    }
-
-    fn guess(&self, at: usize) -> Option<Key> {
-        let (Some(Found::Whole(_)), Ok(base)) = (&self.prepared[at].found, &self.prepared[at].base) else {
-            return None;
-        };
-        let then = |input: &InputRef| match &self.prepared[input.node].found {
-            Some(Found::Whole(record)) => Ok(Some(*record.outputs.get(&input.output).ok_or(())?)),
-            _ => Err(()),
-        };
-        node_key(self.node(at), base, &self.inputs_by(at, then).ok()?).ok()
-    }
-
-    /// The guessed key of a node, if the guess is right.
-    fn guessed(&self, at: usize, records: &Records) -> Option<Key> {
-        let right = |input: &InputRef| match (&records[input.node], &self.prepared[input.node].found) {
-            (Some(now), Some(Found::Whole(then))) => Arc::ptr_eq(now, then),
-            _ => false,
-        };
-        self.prepared[at].guess.filter(|_| self.node(at).inputs.values().flatten().all(right))
+        Self { plan, kinds, store, used, prepared, partial: false }
     }
 
     /// The same checker, for which an input without a result counts as absent.
@@ -166,10 +138,7 @@ impl<'a> FreshnessChecker<'a> {
     }
 
     fn assess_parts(&self, at: usize, base: &[KeyPart], records: &Records) -> Result<Assessed, NodeError> {
-        let key = match self.guessed(at, records) {
-            Some(key) => key,
-            None => node_key(self.node(at), base, &self.input_parts(at, records)?)?,
-        };
+        let key = node_key(self.node(at), base, &self.input_parts(at, records)?)?;
         let prepared = &self.prepared[at];
         let found = match &prepared.found {
             Some(found) if prepared.last == Some(key) => found.clone(),
@@ -180,23 +149,13 @@ impl<'a> FreshnessChecker<'a> {
 
     /// The parts of a node's key that come from other nodes.
     fn input_parts(&self, at: usize, records: &Records) -> Result<Vec<KeyPart>, NodeError> {
-        let counted = |input: &InputRef| self.counts(input, records).then(|| self.digest_of(input, records));
-        self.inputs_by(at, |input| counted(input).transpose())
-    }
-
-    /// The same from any source of digests; an input without one is as good as absent.
-    fn inputs_by<E>(
-        &self,
-        at: usize,
-        digest: impl Fn(&InputRef) -> Result<Option<Digest>, E>,
-    ) -> Result<Vec<KeyPart>, E> {
-        let inputs = &self.node(at).inputs;
-        let mut ports = Vec::with_capacity(inputs.len());
-        for (port, inputs) in inputs {
-            let digests: Result<Vec<Digest>, E> = inputs.iter().filter_map(|input| digest(input).transpose()).collect();
-            ports.push((port.as_str(), digests?));
-        }
-        Ok(input_parts(ports))
+        let port = |(port, inputs): (&'a String, &'a Vec<InputRef>)| {
+            let counted = inputs.iter().filter(|input| self.counts(input, records));
+            let digests: Result<Vec<Digest>, NodeError> = counted.map(|input| self.digest_of(input, records)).collect();
+            Ok((port.as_str(), digests?))
+        };
+        let ports: Result<Vec<_>, NodeError> = self.node(at).inputs.iter().map(port).collect();
+        Ok(input_parts(ports?))
     }
 
     /// All parts of the key of a node that was assessed with these records.
@@ -270,7 +229,7 @@ impl<'a> FreshnessChecker<'a> {
     }
 }
 
-fn look_up(store: &dyn Store, key: &Key, used: &[&str]) -> Result<Found, StoreError> {
+fn look_up(store: &Store, key: &Key, used: &[&str]) -> Result<Found, StoreError> {
     let Some(Lookup { head: record, missing }) = store.look_up(key)? else { return Ok(Found::Nothing) };
     let digest = |output: &String| record.outputs.get(output).copied();
     let gone = |output: String| StaleReason::OutputMissing { digest: digest(&output), output };

@@ -54,7 +54,7 @@ pub enum Freshness {
 /// Says for each node of a plan, in its order, whether it would run and why. Writes nothing, except that
 /// a record found damaged is moved to quarantine; [`Store::take_warnings`] then says so.
 #[must_use]
-pub fn plan(plan: &Plan, kinds: &dyn Kinds, store: &dyn Store) -> Vec<Freshness> {
+pub fn plan(plan: &Plan, kinds: &dyn Kinds, store: &Store) -> Vec<Freshness> {
     let checker = FreshnessChecker::new(plan, kinds, store);
     let mut records: Vec<Option<Arc<RecordHead>>> = vec![None; plan.nodes.len()];
     let mut all = Vec::with_capacity(plan.nodes.len());

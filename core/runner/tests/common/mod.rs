@@ -168,7 +168,7 @@ impl Kinds for Toy {
         self.began.lock().unwrap().push(node.id.to_string());
         let mut text = node.with["text"].as_str().unwrap_or("").to_owned();
         for input in inputs.port("in") {
-            let bytes = context.store().get(&input.digest)?;
+            let bytes = context.get(&input.digest)?;
             text += &format!("[{}]", String::from_utf8_lossy(&bytes));
         }
         let acted = self.act(node, context);
@@ -184,7 +184,7 @@ impl Kinds for Toy {
         context.log(format!("made {} bytes", text.len()));
         let digest = match node.with["act"].as_str() {
             Some("lie") => pddflow_runner::cache::Digest::of(b"never stored"),
-            _ => context.store().put(text.as_bytes())?,
+            _ => context.put(text.as_bytes())?,
         };
         let output = if node.with["act"] == "forget" { "other" } else { "out" };
         Ok(Outputs {
@@ -234,7 +234,7 @@ pub(crate) fn jobs(jobs: usize) -> Settings {
     Settings { jobs, journal: false, ..Settings::default() }
 }
 
-pub(crate) fn run_with(plan: &Plan, store: &dyn Store, settings: &Settings, toy: Toy) -> Ran {
+pub(crate) fn run_with(plan: &Plan, store: &Store, settings: &Settings, toy: Toy) -> Ran {
     let events = RefCell::new(Vec::new());
     let cancel = toy.cancel.clone();
     let tell = |event| events.borrow_mut().push(event);
@@ -244,22 +244,22 @@ pub(crate) fn run_with(plan: &Plan, store: &dyn Store, settings: &Settings, toy:
     Ran { summary, events: events.into_inner(), toy }
 }
 
-pub(crate) fn run_plan(plan: &Plan, store: &dyn Store) -> Ran {
+pub(crate) fn run_plan(plan: &Plan, store: &Store) -> Ran {
     run_with(plan, store, &jobs(2), Toy::default())
 }
 
 /// The text that a node made.
-pub(crate) fn text_of(store: &dyn Store, ran: &Ran, name: &str) -> String {
+pub(crate) fn text_of(store: &Store, ran: &Ran, name: &str) -> String {
     let digest = ran.summary.node(name).unwrap().output("out").unwrap();
     String::from_utf8(store.get(&digest).unwrap().to_vec()).unwrap()
 }
 
 /// One word per node: `fresh`, `stale: reasons`, `waits: nodes`, `invalid: why`.
-pub(crate) fn planned(plan: &Plan, store: &dyn Store) -> Vec<String> {
+pub(crate) fn planned(plan: &Plan, store: &Store) -> Vec<String> {
     planned_with(plan, store, &Toy::default())
 }
 
-pub(crate) fn planned_with(plan: &Plan, store: &dyn Store, toy: &Toy) -> Vec<String> {
+pub(crate) fn planned_with(plan: &Plan, store: &Store, toy: &Toy) -> Vec<String> {
     let word = |freshness: Freshness| match freshness {
         Freshness::Fresh { .. } => "fresh".to_owned(),
         Freshness::Stale { reasons, .. } => {

@@ -1,7 +1,7 @@
 //! What of this crate reads what lies in files. Shared by the test `fuzz` and the example `fuzz_journals`.
 
 use pddflow_fuzz::{Target, corpus, text};
-use pddflow_runner::cache::{RamStore, Store};
+use pddflow_runner::cache::RamStore;
 use pddflow_runner::{named_run, past_run, used_keys};
 use std::path::Path;
 

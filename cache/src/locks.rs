@@ -1,0 +1,70 @@
+//! Locks: how several processes on one store share work instead of doing it twice, and know of each other's runs.
+//!
+//! A process that is about to compute a key locks a number made of it in `v1/locks`; so does a run with its id. A lock of
+//! the operating system ends with its process, however that ends, so nothing is ever left to be removed by hand; the file
+//! alone means nothing. Two keys of one number (there are 2^62) would only be computed one after the other. A lock is
+//! advice: where there is none to be had (some network file systems, systems other than Linux, a store that cannot be
+//! written) work may be done twice, which is a waste and no harm, because both give the same bytes under the same names.
+
+use crate::digest::{Digest, Key};
+use crate::disk::DiskLock;
+use crate::files::{Files, parent};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What became of the wish to compute a key alone.
+pub enum Lock {
+    /// It is ours until the guard is dropped.
+    Held(LockGuard),
+    /// Another process, or another user of this store in this process, is computing it.
+    Elsewhere,
+    /// There are no locks in this store: compute it.
+    Unavailable,
+}
+
+/// Gives a lock back when it is dropped.
+pub struct LockGuard {
+    _lock: Box<dyn DiskLock>,
+}
+
+pub(crate) struct Locks {
+    files: Arc<Files>,
+    path: PathBuf,
+}
+
+impl Locks {
+    pub(crate) fn new(files: Arc<Files>) -> Self {
+        let path = files.path(["locks"]);
+        Self { files, path }
+    }
+
+    pub(crate) fn lock_key(&self, key: &Key) -> Lock {
+        self.lock(number_of(key.as_bytes()))
+    }
+
+    /// Says that a run is going on, until the guard is dropped.
+    pub(crate) fn lock_run(&self, run: &str) -> Lock {
+        self.lock(number_of_run(run))
+    }
+
+    /// Whether a process says so of a run.
+    pub(crate) fn is_run_locked(&self, run: &str) -> bool {
+        self.files.disk.is_locked(&self.path, number_of_run(run))
+    }
+
+    fn lock(&self, number: u64) -> Lock {
+        match self.files.in_folder(parent(&self.path), || self.files.disk.lock(&self.path, number)) {
+            Ok(Some(lock)) => Lock::Held(LockGuard { _lock: lock }),
+            Ok(None) => Lock::Elsewhere,
+            Err(_) => Lock::Unavailable,
+        }
+    }
+}
+
+fn number_of_run(run: &str) -> u64 {
+    number_of(Digest::of(run.as_bytes()).as_bytes())
+}
+
+fn number_of(bytes: &[u8; 32]) -> u64 {
+    bytes.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
+}
