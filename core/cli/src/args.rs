@@ -327,6 +327,9 @@ pub(crate) struct ExportArgs {
     /// The folder to write to
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) to: PathBuf,
+    /// Write into a folder that has other files in it, replacing those of the same name
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
 }

@@ -6,24 +6,56 @@ use crate::exit::Exit;
 use crate::opened::Opened;
 use crate::output::Output;
 use crate::problem::Problem;
-use crate::results;
+use crate::results::{self, digest_of, unwritable, write_file};
+use pddflow_cache::{Blob, Digest};
+use pddflow_nodes::artifact::Files;
 use serde_json::json;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Names of files that a message lists.
+const MOST_NAMED: usize = 5;
+
+/// What an output gives.
+enum Exported {
+    Tree(Files),
+    File(String, Blob),
+}
+
+impl Exported {
+    fn files(&self) -> Vec<(&str, &[u8])> {
+        match self {
+            Self::Tree(tree) => tree.iter().collect(),
+            Self::File(name, blob) => vec![(name, blob)],
+        }
+    }
+}
 
 pub(crate) fn export(args: &ExportArgs, output: &Output) -> Result<Exit, Problem> {
     let opened = Opened::new(&args.pipeline, &args.place)?;
     let (node, record) = show::fresh(&opened, &args.node)?;
-    let mut written = Vec::new();
+    let mut exported = Vec::new();
     for (port, digest) in &record.outputs {
         let blob = opened.store.get(digest)?;
-        if results::is_tree(opened.artifact(node, port)) {
-            let tree = results::tree(&blob)?;
-            results::write_tree(&tree, &args.to).map_err(|error| results::unwritable(&args.to, &error))?;
-            written.extend(tree.iter().map(|(name, _)| args.to.join(name)));
+        exported.push(if results::is_tree(opened.artifact(node, port)) {
+            Exported::Tree(results::tree(&blob)?)
         } else {
-            let path = args.to.join(format!("{port}.{}", extension(&blob)));
-            results::write_file(&path, &blob).map_err(|error| results::unwritable(&args.to, &error))?;
-            written.push(path);
+            Exported::File(format!("{port}.{}", extension(&blob)), blob)
+        });
+    }
+    let files: BTreeMap<&str, &[u8]> = exported.iter().flat_map(Exported::files).collect();
+    let failed = |error: io::Error| unwritable(&args.to, &error);
+    if !args.force {
+        refuse(&args.to, &others(&args.to, &files).map_err(failed)?)?;
+    }
+    let mut written = Vec::new();
+    for (name, bytes) in &files {
+        let path = args.to.join(name);
+        if digest_of(&path).map_err(failed)? != Some(Digest::of(bytes)) {
+            write_file(&path, bytes).map_err(failed)?;
         }
+        written.push(path);
     }
     if output.json() {
         output.value(&json!({ "node": node.id, "files": written }));
@@ -31,6 +63,44 @@ pub(crate) fn export(args: &ExportArgs, output: &Output) -> Result<Exit, Problem
         written.iter().for_each(|path| output.data(&format!("{}\n", path.display())));
     }
     Ok(Exit::Ok)
+}
+
+/// Files in the folder that the export would not write, or would write otherwise.
+fn others(folder: &Path, files: &BTreeMap<&str, &[u8]>) -> io::Result<Vec<PathBuf>> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(inner) = folders.pop() {
+        let entries = match fs_err::read_dir(inner) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            let path = entry.path();
+            let name = path.strip_prefix(folder).ok().and_then(Path::to_str);
+            let ours = name.and_then(|name| files.get(name));
+            if ours.is_none() || digest_of(&path)? != ours.map(|bytes| Digest::of(bytes)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn refuse(folder: &Path, others: &[PathBuf]) -> Result<(), Problem> {
+    if others.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> = others.iter().take(MOST_NAMED).map(|path| path.display().to_string()).collect();
+    let more =
+        if others.len() > MOST_NAMED { format!(" and {} more", others.len() - MOST_NAMED) } else { String::new() };
+    let message = format!("{} has other files in it: {}{more}", folder.display(), named.join(", "));
+    Err(Problem::usage("folder_not_empty", message)
+        .with_help("choose an empty or new folder, or use --force to write into this one; --force deletes nothing"))
 }
 
 /// Artifacts that are no tree are JSON or safetensors; a safetensors file begins with a length, never with a brace and

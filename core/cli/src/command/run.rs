@@ -9,7 +9,7 @@ use crate::output::Output;
 use crate::place;
 use crate::problem::Problem;
 use crate::profile;
-use crate::results::{Results, Unreadable};
+use crate::results::{Places, Results, Unreadable};
 use pddflow_nodes::{Instructions, trace};
 use pddflow_report::{Place, Reporter, Verbosity};
 use pddflow_runner::{Cancel, Capacity, NodeFailure, Settings, Summary};
@@ -58,6 +58,12 @@ pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
         output.note(&format!("warning: {warning}"));
     }
     let places = results.write()?;
+    for path in &places.kept {
+        let path = path.display();
+        output.note(&format!(
+            "warning: {path} was changed since it was written, so it is kept; delete or move it to get the file of this run"
+        ));
+    }
     print_results(args, output, &results, &places);
     let summary = &results.summary;
     if summary.ran > 0 {
@@ -143,16 +149,16 @@ fn run_until_whole<'a>(
     }
 }
 
-fn print_results(args: &RunArgs, output: &Output, results: &Results<'_>, places: &[Place]) {
+fn print_results(args: &RunArgs, output: &Output, results: &Results<'_>, places: &Places) {
     if output.json() {
-        for Place { node, folder, files } in places {
+        for Place { node, folder, files } in &places.nodes {
             output.line(&json!({ "event": "results", "node": node, "folder": folder, "files": files }));
         }
         return;
     }
-    results.trees.iter().flat_map(|node| &node.tables).for_each(|table| output.data(&format!("{table}\n")));
+    results.tables().for_each(|table| output.data(&format!("{table}\n")));
     if !args.quiet {
-        output.say(&pddflow_report::closing(&results.summary, places, output.error_paint));
+        output.say(&pddflow_report::closing(&results.summary, &places.nodes, output.error_paint));
     }
 }
 
