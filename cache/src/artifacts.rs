@@ -33,6 +33,9 @@ impl Artifacts {
         let path = self.path(&digest);
         if let Ok((there, _)) = self.files.disk.read(&path) {
             if *there == *bytes {
+                // A process that collects the store must see that it is in use. Only its owner may say so; where that is
+                // somebody else, it may be removed, and its node then runs again.
+                let _ = self.files.disk.touch(&path);
                 return Ok(digest);
             }
             if let Quarantined::Moved(to) = self.quarantine(&digest, &path) {

@@ -22,9 +22,9 @@ enum Bytes {
 }
 
 impl Blob {
-    /// Takes the content of an open file, mapped if it is large.
-    pub(crate) fn from_file(file: &mut File, length: u64) -> io::Result<Self> {
-        if length < LEAST_MAPPED_BYTES {
+    /// Takes the content of an open file, mapped if it is large and may be.
+    pub(crate) fn from_file(file: &mut File, length: u64, may_map: impl Fn(&File) -> bool) -> io::Result<Self> {
+        if length < LEAST_MAPPED_BYTES || !may_map(file) {
             // Not `read_to_end`, which asks the system twice more how long the file is.
             let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
             file.read_exact(&mut bytes)?;

@@ -148,7 +148,12 @@ impl Store {
             if age(one.last, now) <= rules.most_age && left <= rules.most_bytes {
                 continue;
             }
-            if self.remove_file(&self.artifact_path(&one.digest), rules, &mut done) {
+            let path = self.artifact_path(&one.digest);
+            // It may have been put again since the store was listed.
+            if self.written(&path).is_some_and(|written| age(written, now) < rules.grace) {
+                continue;
+            }
+            if self.remove_file(&path, rules, &mut done) {
                 left -= one.bytes;
                 done.removed.push((one.digest, one.bytes));
             }

@@ -49,6 +49,8 @@ pub(crate) trait Disk: Send + Sync {
     fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Moves a file, replacing what is there, in one step.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes a file look as if it were written now.
+    fn touch(&self, path: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Removes an empty folder.

@@ -11,6 +11,7 @@ use crate::disk::DiskLock;
 use crate::files::{Files, parent};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What became of the wish to compute a key alone.
 pub enum Lock {
@@ -30,12 +31,14 @@ pub struct LockGuard {
 pub(crate) struct Locks {
     files: Arc<Files>,
     path: PathBuf,
+    /// Whether it was said that there are none.
+    said: AtomicBool,
 }
 
 impl Locks {
     pub(crate) fn new(files: Arc<Files>) -> Self {
         let path = files.path(["locks"]);
-        Self { files, path }
+        Self { files, path, said: AtomicBool::new(false) }
     }
 
     pub(crate) fn lock_key(&self, key: &Key) -> Lock {
@@ -56,7 +59,15 @@ impl Locks {
         match self.files.in_folder(parent(&self.path), || self.files.disk.lock(&self.path, number)) {
             Ok(Some(lock)) => Lock::Held(LockGuard { _lock: lock }),
             Ok(None) => Lock::Elsewhere,
-            Err(_) => Lock::Unavailable,
+            Err(error) => {
+                if !self.said.swap(true, Ordering::Relaxed) {
+                    let path = self.path.display();
+                    self.files.warn(format!(
+                        "{path} cannot be locked ({error}): processes that share this store may do the same work twice"
+                    ));
+                }
+                Lock::Unavailable
+            }
         }
     }
 }

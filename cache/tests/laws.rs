@@ -134,6 +134,17 @@ fn a_key_is_computed_by_one_at_a_time() {
 }
 
 #[test]
+fn a_store_without_locks_says_so_once() {
+    let store = RamStore::new();
+    store.set_read_only(true);
+    for name in ["a", "b"] {
+        assert!(matches!(store.lock(&key(name)), Lock::Unavailable));
+    }
+    let warnings = store.take_warnings();
+    assert!(warnings.len() == 1 && warnings[0].contains("cannot be locked"), "{warnings:?}");
+}
+
+#[test]
 fn a_run_is_known_to_live_until_its_journal_ends() {
     on_each(|store| {
         assert!(!store.is_running("r"));

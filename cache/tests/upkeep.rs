@@ -86,6 +86,21 @@ fn what_was_just_written_stays() {
 }
 
 #[test]
+fn a_put_of_bytes_that_are_there_keeps_them_from_being_collected() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let (again, once) = (store.put(b"again").unwrap(), store.put(b"once").unwrap());
+    for digest in [again, once] {
+        let file = fs_err::File::open(store.artifact_path(&digest)).unwrap();
+        file.file().set_modified(SystemTime::now() - 2 * DAY).unwrap();
+    }
+    // A run that is about to write the record that names it.
+    Store::open(folder.path()).unwrap().put(b"again").unwrap();
+    store.collect(&HashMap::new(), &rules(0, 1)).unwrap();
+    assert!(store.contains(&again) && !store.contains(&once));
+}
+
+#[test]
 fn leftovers_of_kills_are_removed() {
     let store = RamStore::new();
     work(&store, "done").unwrap();

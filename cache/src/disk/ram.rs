@@ -36,6 +36,7 @@ struct Content {
     live: Vec<u8>,
     synced: Vec<u8>,
     changes: u64,
+    touched: Option<SystemTime>,
 }
 
 /// A change of names that is not yet durable.
@@ -245,14 +246,15 @@ impl Disk for RamDisk {
         Ok(bytes[from..bytes.len().min(from.saturating_add(length))].to_vec())
     }
 
-    /// Everything is as old as can be.
+    /// Everything is as old as can be until it is touched.
     fn status(&self, path: &Path) -> io::Result<Status> {
         let state = self.state();
         state.alive()?;
         let at = state.file(path)?;
         let content = &state.contents[at];
         let identity = (at as u64, i128::from(content.changes));
-        Ok(Status { length: content.live.len() as u64, modified: SystemTime::UNIX_EPOCH, identity })
+        let modified = content.touched.unwrap_or(SystemTime::UNIX_EPOCH);
+        Ok(Status { length: content.live.len() as u64, modified, identity })
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
@@ -296,6 +298,14 @@ impl Disk for RamDisk {
         let hook = state.on_rename.clone();
         drop(state);
         hook.iter().for_each(|hook| hook(to));
+        Ok(())
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        let at = state.file(path)?;
+        state.whole_step()?;
+        state.contents[at].touched = Some(SystemTime::now());
         Ok(())
     }
 

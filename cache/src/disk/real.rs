@@ -11,21 +11,69 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
-#[cfg(target_os = "linux")]
-#[derive(Default)]
+/// Whether an open file may be mapped: what was read must not change or go away when another machine changes or removes
+/// the file.
+type MayMap = fn(&fs::File) -> bool;
+
 pub(crate) struct RealDisk {
+    may_map: MayMap,
+    #[cfg(target_os = "linux")]
     locks: super::locks::LockFiles,
 }
 
+impl RealDisk {
+    pub(crate) fn new(may_map: MayMap) -> Self {
+        Self {
+            may_map,
+            #[cfg(target_os = "linux")]
+            locks: super::locks::LockFiles::default(),
+        }
+    }
+}
+
+impl Default for RealDisk {
+    fn default() -> Self {
+        Self::new(is_local)
+    }
+}
+
+/// File systems on which a file that another machine truncates or removes takes the pages of a map with it.
+#[cfg(target_os = "linux")]
+const NETWORK: [(&str, i64); 10] = [
+    ("9p", 0x0102_1997),
+    ("afs", 0x5346_414f),
+    ("afs (kernel)", 0x6b41_4653),
+    ("ceph", 0x00c3_6400),
+    ("cifs", 0xff53_4d42),
+    ("coda", 0x7375_7245),
+    ("fuse", 0x6573_5546),
+    ("nfs", 0x6969),
+    ("smb", 0x517b),
+    ("smb2", 0xfe53_4d42),
+];
+
+/// Whether a file lies on a file system that no other machine changes behind ours. Unknown is not.
+#[cfg(target_os = "linux")]
+fn is_local(file: &fs::File) -> bool {
+    nix::sys::statfs::fstatfs(file).is_ok_and(|found| !is_network(found.filesystem_type().0.into()))
+}
+
+#[cfg(target_os = "linux")]
+fn is_network(magic: i64) -> bool {
+    // The kernel has 32 bits; some systems extend them with their sign.
+    NETWORK.iter().any(|(_, known)| *known == magic & 0xffff_ffff)
+}
+
 #[cfg(not(target_os = "linux"))]
-#[derive(Default)]
-pub(crate) struct RealDisk;
+fn is_local(_file: &fs::File) -> bool {
+    true
+}
 
 impl Disk for RealDisk {
     fn read(&self, path: &Path) -> io::Result<(Blob, Status)> {
         let mut file = fs::File::open(path)?;
         let status = status_of(&file.metadata()?);
-        Ok((Blob::from_file(&mut file, status.length)?, status))
+        Ok((Blob::from_file(&mut file, status.length, self.may_map)?, status))
     }
 
     fn read_part(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
@@ -64,6 +112,10 @@ impl Disk for RealDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        fs::File::open(path)?.set_modified(SystemTime::now())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -170,3 +222,31 @@ fn restrict(options: &mut fs::OpenOptions, access: Access) {
 
 #[cfg(not(unix))]
 fn restrict(_options: &mut fs::OpenOptions, _access: Access) {}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_file_systems_are_known_by_their_numbers() {
+        // As statfs(2) lists them, and as `stat -f` shows them.
+        for (name, magic) in [("nfs", 0x6969), ("smb2", 0xfe53_4d42), ("fuse", 0x6573_5546), ("cifs", -11_317_950)] {
+            assert!(is_network(magic), "{name}");
+        }
+        for (name, magic) in [("ext4", 0xef53), ("tmpfs", 0x0102_1994), ("xfs", 0x5846_5342), ("btrfs", 0x9123_683e)] {
+            assert!(!is_network(magic), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_was_read_from_a_network_file_system_outlives_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("artifact");
+        let bytes = vec![7; 100_000];
+        fs_err::write(&path, &bytes).unwrap();
+        let (blob, _) = RealDisk::new(|_| false).read(&path).unwrap();
+        // In a map these pages would be gone, and reading them would end the process.
+        fs_err::OpenOptions::new().write(true).truncate(true).open(&path).unwrap();
+        assert_eq!(*blob, *bytes);
+    }
+}
