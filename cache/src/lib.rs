@@ -16,6 +16,7 @@
 //! let head = RecordHead {
 //!     key,
 //!     outputs: [("data".to_owned(), digest)].into_iter().collect(),
+//!     lengths: [("data".to_owned(), 11)].into_iter().collect(),
 //!     metrics: BTreeMap::new(),
 //!     seconds: 0.5,
 //!     log: Vec::new(),

@@ -38,6 +38,9 @@ pub struct RecordHead {
     pub key: Key,
     /// Digest of the artifact at each output port.
     pub outputs: LiteMap<String, Digest>,
+    /// Length of each of these artifacts in bytes, so that one that was cut short is found without reading it. Those of
+    /// records of format 1 are not known.
+    pub lengths: LiteMap<String, u64>,
     /// Final value of each metric; not finite values are kept as they are.
     pub metrics: BTreeMap<String, f64>,
     /// Wall time of the run that made it.

@@ -1,4 +1,4 @@
-//! How a [`Record`] lies in a file, version 1.
+//! How a [`Record`] lies in a file, version 2. Version 1, which has no `lengths`, is still read.
 //!
 //! One JSON object on one line, members in the order of [`RecordFile`], maps sorted, closed by a self digest (see
 //! `seal.rs`). Unknown members are refused. A new or changed member needs a new [`VERSION`] and an old sample in
@@ -17,7 +17,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// Version of this format.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
+/// The oldest version that is read.
+const OLDEST: u32 = 1;
 
 /// Why bytes are no record.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +39,8 @@ struct RecordFile<Parts> {
     key: Key,
     parts: Parts,
     outputs: LiteMap<String, Digest>,
+    #[serde(default)]
+    lengths: LiteMap<String, u64>,
     metrics: BTreeMap<String, Float>,
     seconds: Float,
     log: Vec<String>,
@@ -65,6 +69,7 @@ pub(crate) fn to_bytes(record: &Record) -> Result<Vec<u8>, serde_json::Error> {
         key: record.key,
         parts: record.parts.iter().map(part).collect::<Vec<_>>(),
         outputs: record.outputs.clone(),
+        lengths: record.lengths.clone(),
         metrics: record.metrics.iter().map(|(name, value)| (name.clone(), Float(*value))).collect(),
         seconds: Float(record.seconds),
         log: record.log.clone(),
@@ -110,18 +115,23 @@ fn read<Parts: DeserializeOwned>(bytes: &[u8]) -> Result<(Parts, RecordHead), Re
     }
     check_version(bytes)?;
     let file: RecordFile<Parts> = serde_json::from_slice(bytes).map_err(RecordFormatError::Content)?;
-    // Most records have one output, and a large plan has many records.
-    let mut outputs = file.outputs.into_tuple_vec();
-    outputs.shrink_to_fit();
     let head = RecordHead {
         key: file.key,
-        outputs: LiteMap::from_sorted_store_unchecked(outputs),
+        outputs: tight(file.outputs),
+        lengths: tight(file.lengths),
         metrics: file.metrics.into_iter().map(|(name, value)| (name, value.0)).collect(),
         seconds: file.seconds.0,
         log: file.log,
         program: file.program,
     };
     Ok((file.parts, head))
+}
+
+/// The same map in as much memory as it takes: most records have one output, and a large plan has many records.
+fn tight<T>(map: LiteMap<String, T>) -> LiteMap<String, T> {
+    let mut entries = map.into_tuple_vec();
+    entries.shrink_to_fit();
+    LiteMap::from_sorted_store_unchecked(entries)
 }
 
 /// Looks at the version alone, so that a newer format is called that and not "unknown member".
@@ -134,8 +144,8 @@ fn check_version(bytes: &[u8]) -> Result<(), RecordFormatError> {
     if bytes.starts_with(format!("{{\"format\":{VERSION},").as_bytes()) {
         return Ok(());
     }
-    let head: Head = serde_json::from_slice(bytes).map_err(RecordFormatError::Content)?;
-    Err(RecordFormatError::Version { found: head.format })
+    let Head { format: found } = serde_json::from_slice(bytes).map_err(RecordFormatError::Content)?;
+    if (OLDEST..=VERSION).contains(&found) { Ok(()) } else { Err(RecordFormatError::Version { found }) }
 }
 
 /// An f64 of which every value has a text.
@@ -181,6 +191,7 @@ mod tests {
         let head = RecordHead {
             key: Key::from_bytes([7; 32]),
             outputs: [("set".to_owned(), Digest::of(b"set"))].into_iter().collect(),
+            lengths: [("set".to_owned(), 3)].into_iter().collect(),
             metrics: BTreeMap::from([
                 ("accuracy".into(), 0.1 + 0.2),
                 ("none".into(), -0.0),
@@ -210,10 +221,13 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_of_version_1_is_still_read_and_written() {
-        let text = include_str!("../tests/samples/record-v1.json");
+    fn the_samples_of_both_versions_are_still_read_and_the_last_is_written() {
+        let text = include_str!("../tests/samples/record-v2.json");
         assert_eq!(from_bytes(text.as_bytes()).unwrap(), sample());
         assert_eq!(String::from_utf8(to_bytes(&sample()).unwrap()).unwrap(), text);
+        let mut old = sample();
+        old.head.lengths = LiteMap::new();
+        assert_eq!(from_bytes(include_bytes!("../tests/samples/record-v1.json")).unwrap(), old);
     }
 
     #[test]
@@ -243,8 +257,8 @@ mod tests {
 
     #[test]
     fn another_version_and_unknown_members_are_refused_by_name() {
-        let newer = seal::seal(r#"{"format":2,"anything":[]}"#);
-        assert!(matches!(from_bytes(newer.as_bytes()), Err(RecordFormatError::Version { found: 2 })));
+        let newer = seal::seal(r#"{"format":3,"anything":[]}"#);
+        assert!(matches!(from_bytes(newer.as_bytes()), Err(RecordFormatError::Version { found: 3 })));
         let open = String::from_utf8(to_bytes(&sample()).unwrap()).unwrap();
         let body = open.split(",\"digest\"").next().unwrap();
         let unknown = seal::seal(&format!("{body},\"extra\":1}}"));
@@ -266,7 +280,7 @@ mod tests {
 
         #[test]
         fn a_sealed_text_that_is_no_record_is_refused(text in "[ -~]{0,60}") {
-            let sealed = seal::seal(&format!("{{\"format\":1,{text}}}"));
+            let sealed = seal::seal(&format!("{{\"format\":2,{text}}}"));
             assert!(matches!(from_bytes(sealed.as_bytes()), Err(RecordFormatError::Content(_))));
         }
     }

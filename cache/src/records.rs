@@ -46,8 +46,13 @@ impl Records {
 
     pub(crate) fn look_up(&self, key: &Key) -> Result<Option<Lookup>, StoreError> {
         let Some(head) = self.head(key)? else { return Ok(None) };
-        let gone = head.outputs.iter().filter(|(_, digest)| self.artifacts.length(digest).is_none());
-        let missing = gone.map(|(output, _)| output.clone()).collect();
+        // Of another length: a copy that broke off, or a file that lost its end.
+        let is_there = |output: &String, digest| {
+            let expected = head.lengths.get(output);
+            self.artifacts.length(digest).is_some_and(|found| expected.is_none_or(|length| *length == found))
+        };
+        let missing = head.outputs.iter().filter(|(output, digest)| !is_there(output, digest));
+        let missing = missing.map(|(output, _)| output.clone()).collect();
         Ok(Some(Lookup { head, missing }))
     }
 

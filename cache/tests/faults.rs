@@ -310,6 +310,21 @@ fn a_checked_artifact_is_checked_again_when_its_file_changes() {
 }
 
 #[test]
+fn a_cut_artifact_is_found_without_reading_it() {
+    let store = RamStore::new();
+    let digest = store.put(b"a whole artifact").unwrap();
+    let mut record = record("a", digest);
+    record.head.lengths.insert("out".to_owned(), 16);
+    store.put_record(&record).unwrap();
+    assert_eq!(store.look_up(&key("a")).unwrap().unwrap().missing, Vec::<String>::new());
+    store.damage(&store.artifact_path(&digest), b"a whole arti".to_vec());
+    assert_eq!(store.look_up(&key("a")).unwrap().unwrap().missing, ["out"]);
+    // Its node runs again and puts it whole.
+    store.put(b"a whole artifact").unwrap();
+    assert_eq!(store.look_up(&key("a")).unwrap().unwrap().missing, Vec::<String>::new());
+}
+
+#[test]
 fn putting_replaces_a_damaged_copy() {
     let store = RamStore::new();
     let digest = store.put(b"right").unwrap();

@@ -55,7 +55,7 @@ const NETWORK: [(&str, i64); 10] = [
 /// Whether a file lies on a file system that no other machine changes behind ours. Unknown is not.
 #[cfg(target_os = "linux")]
 fn is_local(file: &fs::File) -> bool {
-    nix::sys::statfs::fstatfs(file).is_ok_and(|found| !is_network(found.filesystem_type().0.into()))
+    nix::sys::statfs::fstatfs(file).is_ok_and(|found| !is_network(found.filesystem_type().0))
 }
 
 #[cfg(target_os = "linux")]

@@ -1,6 +1,7 @@
 //! Shared by the tests of the store.
 #![allow(dead_code, reason = "not every test program needs all of it")]
 
+use litemap::LiteMap;
 use pddflow_cache::{Digest, Key, KeyBuilder, KeyPart, Record, RecordHead, Store};
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ pub(crate) fn record(name: &str, output: Digest) -> Record {
     let head = RecordHead {
         key,
         outputs: [("out".to_owned(), output)].into_iter().collect(),
+        lengths: LiteMap::new(),
         metrics: BTreeMap::from([("accuracy".to_owned(), 0.5)]),
         seconds: 0.25,
         log: vec!["said".to_owned()],

@@ -13,12 +13,16 @@ use crate::settings::Settings;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use pddflow_cache::{Digest, Key, KeyPart, LockGuard, Record, RecordHead, Store};
 use pddflow_pipeline::PlanNode;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::Scope;
 use std::time::Instant;
 
 /// Address space, used only as far as a node's recursion goes.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// The length of each artifact of a node.
+type Lengths = BTreeMap<String, u64>;
 
 /// What workers say.
 pub(crate) enum Message {
@@ -136,14 +140,15 @@ fn carry_out(shared: Shared<'_>, job: Job<'_>, messages: &Sender<Message>) -> Do
     let result = catch_unwind(AssertUnwindSafe(|| kinds.run(node, &job.inputs, &context)))
         .unwrap_or_else(|payload| Err(panicked(node, panic_text(payload.as_ref()))))
         .and_then(|outputs| check_outputs(&job, outputs, store))
-        .and_then(|outputs| check_unchanged(&job, kinds).map(|()| outputs));
+        .and_then(|found| check_unchanged(&job, kinds).map(|()| found));
     let late = context.timed_out() && !cancel.requested();
     let result = result.map_err(|error| if late && error.cancelled { timed_out(node) } else { error });
     let (log, lost) = context.finish();
-    let result = result.and_then(|outputs| {
+    let result = result.and_then(|(outputs, lengths)| {
         let head = RecordHead {
             key,
             outputs: outputs.artifacts.into_iter().collect(),
+            lengths: lengths.into_iter().collect(),
             metrics: outputs.metrics,
             seconds: started.elapsed().as_secs_f64(),
             log,
@@ -177,19 +182,19 @@ fn timed_out(node: &PlanNode) -> NodeError {
         .with_help("its checkpoint is kept: run again to go on from there, or raise the node's `timeout`")
 }
 
-/// A kind's word is not enough: what it names must be in the store, and what others need must be named.
-fn check_outputs(job: &Job<'_>, outputs: Outputs, store: &Store) -> Result<Outputs, NodeError> {
+/// A kind's word is not enough: what it names must be in the store, and what others need must be named. Gives the length
+/// of each artifact too.
+fn check_outputs(job: &Job<'_>, outputs: Outputs, store: &Store) -> Result<(Outputs, Lengths), NodeError> {
     let kind = &job.node.kind;
     if let Some(missing) = job.used.iter().find(|output| !outputs.artifacts.contains_key(**output)) {
         return Err(NodeError::internal(format!("the kind `{kind}` did not give its output `{missing}`")));
     }
-    match outputs.artifacts.iter().find(|(_, digest)| !store.contains(digest)) {
-        Some((output, digest)) => {
-            let short = digest.short();
-            Err(NodeError::internal(format!("the kind `{kind}` did not store its output `{output}` (b3:{short})")))
-        }
-        None => Ok(outputs),
-    }
+    let length = |(output, digest): (&String, &Digest)| {
+        let missing = || format!("the kind `{kind}` did not store its output `{output}` (b3:{})", digest.short());
+        Ok((output.clone(), store.length(digest).ok_or_else(|| NodeError::internal(missing()))?))
+    };
+    let lengths = outputs.artifacts.iter().map(length).collect::<Result<Lengths, NodeError>>()?;
+    Ok((outputs, lengths))
 }
 
 /// The result belongs to the key only if nothing outside the store changed while the node ran.

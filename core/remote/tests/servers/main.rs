@@ -70,7 +70,10 @@ fn record(kind: &str, outputs: &[(&str, Digest)]) -> Record {
     let outputs = outputs.iter().map(|(port, digest)| ((*port).to_owned(), *digest)).collect();
     let metrics = BTreeMap::from([("accuracy".to_owned(), 0.5)]);
     let (log, program) = (vec!["said".to_owned()], "test".to_owned());
-    Record { parts, head: RecordHead { key, outputs, metrics, seconds: 1.0, log, program } }
+    Record {
+        parts,
+        head: RecordHead { key, outputs, lengths: std::iter::empty().collect(), metrics, seconds: 1.0, log, program },
+    }
 }
 
 fn credentials(server: &Server) -> Vec<(String, String)> {
