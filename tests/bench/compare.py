@@ -65,7 +65,7 @@ def prepare_torch():
 def build():
     """The benchmark program."""
     # All of it: a part alone would build its dependencies with other features.
-    command = ["cargo", "build", "--quiet", "--release"]
+    command = ["cargo", "build", "--quiet", "--release", "--workspace"]
     subprocess.run(command, cwd=ROOT, check=True)
     return TARGET / "release" / "pddflow-bench"
 

@@ -91,7 +91,8 @@ fn other_files_of_a_plugin_folder_do_not_matter() {
 fn the_committed_schema_is_what_the_program_prints() {
     let printed = Place::new().run(&["schema", "--no-plugins"]).succeeds().out;
     let committed = fs_err::read_to_string(workspace_root().join("pipelines/schema.json")).unwrap_or_default();
-    assert!(printed == committed, "pipelines/schema.json is not up to date: run `cargo xtask schema`");
+    let renew = "cargo run -p pddflow-cli -- schema --no-plugins > pipelines/schema.json";
+    assert!(printed == committed, "pipelines/schema.json is not up to date: run `{renew}`");
 }
 
 #[test]

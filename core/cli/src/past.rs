@@ -28,10 +28,9 @@ pub(crate) fn latest(store: &Store, most: usize, wanted: impl Fn(&PastRun) -> bo
 
 /// The moment at which a run began, in the user's time zone.
 pub(crate) fn when(run: &PastRun) -> String {
-    let moment = i64::try_from(run.unix_milliseconds).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
-    moment.map_or_else(String::new, |moment| {
-        moment.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
-    })
+    let moment = i64::try_from(run.unix_milliseconds).ok().and_then(chrono::DateTime::from_timestamp_millis);
+    moment
+        .map_or_else(String::new, |moment| moment.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 /// The metrics of a node, also of one that was fresh: those are in its record.

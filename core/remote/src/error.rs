@@ -1,8 +1,7 @@
-//! What can go wrong with another place, from the many layers of its errors to one sentence and one cause.
+//! What can go wrong with another place: one sentence and one cause.
 
-use object_store::client::{HttpError, HttpErrorKind};
+use crate::files::FailureKind;
 use pddflow_cache::StoreError;
-use std::error::Error;
 use std::io;
 
 /// A transfer that could not be carried out.
@@ -16,6 +15,12 @@ pub enum RemoteError {
         url: String,
         /// What is wrong with it.
         why: String,
+    },
+    /// The feature `cloud` was off when the program was built.
+    #[error("this build of pddflow has no remotes at {scheme}:// addresses")]
+    NotBuilt {
+        /// How the address begins.
+        scheme: String,
     },
     /// Nobody answers there.
     #[error("{action}: {url} cannot be reached")]
@@ -91,6 +96,7 @@ impl RemoteError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Address { .. } => "pddflow::remote::address",
+            Self::NotBuilt { .. } => "pddflow::remote::not_built",
             Self::Unreachable { .. } => "pddflow::remote::unreachable",
             Self::NotFound { .. } => "pddflow::remote::not_found",
             Self::Denied { .. } => "pddflow::remote::denied",
@@ -107,6 +113,10 @@ impl RemoteError {
         match self {
             Self::Address { .. } => {
                 "a folder or file://FOLDER, s3://BUCKET/PREFIX, http://HOST/PATH or https://HOST/PATH"
+            }
+            Self::NotBuilt { .. } => {
+                "released programs have S3 and HTTP; from source build with `cargo dist`, or add `--features \
+                 pddflow-cli/cloud` to your command; a folder works in every build"
             }
             Self::Unreachable { .. } => {
                 "check the address and the network; for S3 also AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and \
@@ -127,100 +137,17 @@ impl RemoteError {
         }
     }
 
-    /// From what the library says while doing `action` (a phrase such as "reading record k:..") at `url`.
-    pub(crate) fn from_library(action: &str, url: &str, error: &object_store::Error) -> Self {
-        let (action, url) = (action.to_owned(), url.to_owned());
-        let (class, cause) = classify(error);
-        let cause = Cause(cause);
-        match class {
-            Class::Unreachable => Self::Unreachable { action, url, cause },
-            Class::NotFound => Self::NotFound { action, url, cause },
-            Class::Denied => Self::Denied { action, url, cause },
-            Class::Unsupported => Self::Unsupported { action, url, cause },
-            Class::Interrupted => Self::Interrupted { action, url, cause },
+    /// From what happened while doing `action` (a phrase such as "reading record k:..") at `url`.
+    pub(crate) fn of(kind: FailureKind, action: &str, url: &str, cause: String) -> Self {
+        let (action, url, cause) = (action.to_owned(), url.to_owned(), Cause(cause));
+        match kind {
+            FailureKind::Unreachable => Self::Unreachable { action, url, cause },
+            FailureKind::NotFound => Self::NotFound { action, url, cause },
+            FailureKind::Denied => Self::Denied { action, url, cause },
+            FailureKind::Unsupported => Self::Unsupported { action, url, cause },
+            FailureKind::Interrupted => Self::Interrupted { action, url, cause },
         }
     }
-}
-
-/// How the library begins the text of what a server answered; the status follows, then a colon and the body.
-const ANSWERED: &str = "Server returned non-2xx status code: ";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Unreachable,
-    NotFound,
-    Denied,
-    Unsupported,
-    Interrupted,
-}
-
-fn chain(error: &object_store::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    let first: &(dyn Error + 'static) = error;
-    std::iter::successors(Some(first), |error| (**error).source())
-}
-
-/// What a server answered: the status, with the body behind it. The library keeps the type of this error to itself, so
-/// that only its text can be asked; its version is pinned, and `tests/servers.rs` notices another text.
-fn answered(error: &object_store::Error) -> Option<String> {
-    let texts = chain(error).map(ToString::to_string);
-    texts.filter_map(|text| text.strip_prefix(ANSWERED).map(str::to_owned)).next()
-}
-
-/// Whether an object is merely absent, and not the bucket that it would be in.
-pub(crate) fn is_absent(error: &object_store::Error) -> bool {
-    let no_bucket = || answered(error).is_some_and(|answer| answer.contains("NoSuchBucket"));
-    matches!(error, object_store::Error::NotFound { .. }) && !no_bucket()
-}
-
-fn classify(error: &object_store::Error) -> (Class, String) {
-    // The last layer says what happened; those above it repeat it with more words.
-    let last = chain(error).last().map(ToString::to_string).unwrap_or_default();
-    if let Some((status, body)) = answered(error).as_deref().and_then(|answer| answer.split_once(": ")) {
-        let number = status.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default();
-        return (class_of_status(number), answer(status, body));
-    }
-    if let Some(http) = chain(error).find_map(|error| error.downcast_ref::<HttpError>()) {
-        let class = match http.kind() {
-            HttpErrorKind::Connect | HttpErrorKind::Timeout => Class::Unreachable,
-            _ => Class::Interrupted,
-        };
-        return (class, last);
-    }
-    let system = chain(error).find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
-    (class_of_system(error, system), last)
-}
-
-fn class_of_system(error: &object_store::Error, system: Option<io::ErrorKind>) -> Class {
-    use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
-    match (error, system) {
-        (object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. }, _) => {
-            Class::Unsupported
-        }
-        (object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. }, _)
-        | (_, Some(PermissionDenied | ReadOnlyFilesystem)) => Class::Denied,
-        (object_store::Error::NotFound { .. }, _) | (_, Some(NotFound)) => Class::NotFound,
-        _ => Class::Interrupted,
-    }
-}
-
-fn class_of_status(status: u16) -> Class {
-    match status {
-        401 | 403 | 407 => Class::Denied,
-        404 | 410 => Class::NotFound,
-        405 | 501 => Class::Unsupported,
-        _ => Class::Interrupted,
-    }
-}
-
-/// The status, and what S3 says besides.
-fn answer(status: &str, body: &str) -> String {
-    let said = |tag: &str| {
-        let (_, rest) = body.split_once(&format!("<{tag}>"))?;
-        rest.split_once(&format!("</{tag}>")).map(|(text, _)| text.trim().to_owned())
-    };
-    let words: Vec<String> = ["Code", "Message"].into_iter().filter_map(said).collect();
-    let words = if words.is_empty() { String::new() } else { format!(" ({})", words.join(": ")) };
-    format!("the server answered {status}{words}")
 }
 
 #[cfg(test)]
@@ -228,18 +155,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_says_what_s3_says() {
-        let body = "<?xml version=\"1.0\"?><Error><Code>NoSuchBucket</Code><Message>It is gone</Message></Error>";
-        assert_eq!(answer("404 Not Found", body), "the server answered 404 Not Found (NoSuchBucket: It is gone)");
-        assert_eq!(answer("403 Forbidden", "<html>"), "the server answered 403 Forbidden");
-    }
-
-    #[test]
-    fn statuses_have_their_class() {
-        let check = |status, class| assert_eq!(class_of_status(status), class, "{status}");
-        check(401, Class::Denied);
-        check(404, Class::NotFound);
-        check(405, Class::Unsupported);
-        check(503, Class::Interrupted);
+    fn a_build_without_s3_and_http_says_which_one_has_them() {
+        let error = RemoteError::NotBuilt { scheme: "s3".to_owned() };
+        assert_eq!(error.to_string(), "this build of pddflow has no remotes at s3:// addresses");
+        assert!(error.help().contains("--features pddflow-cli/cloud"));
     }
 }

@@ -24,16 +24,25 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `address` | from what the user writes to a place that can be asked |
-//! | `place` | the few requests that a transfer is made of |
-//! | `remote` | [`Remote`]: the only place with a runtime for asynchronous code |
-//! | `push`, `pull` | the two ways |
+//! | `remote` | [`Remote`], the face |
+//! | `address` | from what the user writes to a remote |
+//! | `push`, `pull` | the two directions |
+//! | `parallel` | a few requests at the same time |
+//! | `place` | records and artifacts of a remote |
+//! | `files` | what a remote must be able to do: a trait of seven requests |
+//! | `folder` | a remote that is a folder |
+//! | `cloud` | S3 and HTTP servers; only with the feature of that name, and the only code with a runtime for asynchronous calls |
 //! | `progress` | how far it is |
 //! | `error` | everything that can go wrong |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
 
 mod address;
+#[cfg(feature = "cloud")]
+mod cloud;
 mod error;
+mod files;
+mod folder;
+mod parallel;
 mod place;
 mod progress;
 mod pull;
@@ -41,7 +50,7 @@ mod push;
 mod remote;
 
 pub use error::RemoteError;
-pub use progress::Progress;
+pub use progress::{Progress, Tell};
 pub use pull::Pulled;
 pub use push::Pushed;
 pub use remote::{Options, Remote};

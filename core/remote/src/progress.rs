@@ -1,6 +1,6 @@
 //! How far a transfer is.
 
-use std::cell::Cell;
+use std::sync::{Mutex, PoisonError};
 
 /// How far a transfer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,33 +16,35 @@ pub struct Progress {
     pub all_bytes: u64,
 }
 
+/// What is told each change, from any thread, one after the other.
+pub type Tell<'a> = dyn Fn(Progress) + Sync + 'a;
+
 /// Counts, and tells each change.
 pub(crate) struct Teller<'a> {
-    now: Cell<Progress>,
-    tell: &'a dyn Fn(Progress),
+    now: Mutex<Progress>,
+    tell: &'a Tell<'a>,
 }
 
 impl<'a> Teller<'a> {
-    pub(crate) fn new(tell: &'a dyn Fn(Progress)) -> Self {
-        Self { now: Cell::default(), tell }
+    pub(crate) fn new(tell: &'a Tell<'a>) -> Self {
+        Self { now: Mutex::default(), tell }
     }
 
     pub(crate) fn begin(&self, all_artifacts: usize, all_bytes: u64) {
-        self.set(Progress { all_artifacts, all_bytes, ..Progress::default() });
+        self.change(|now| *now = Progress { all_artifacts, all_bytes, ..Progress::default() });
     }
 
     pub(crate) fn bytes(&self, more: usize) {
-        let now = self.now.get();
-        self.set(Progress { bytes: now.bytes + more as u64, ..now });
+        self.change(|now| now.bytes += more as u64);
     }
 
     pub(crate) fn artifact(&self) {
-        let now = self.now.get();
-        self.set(Progress { artifacts: now.artifacts + 1, ..now });
+        self.change(|now| now.artifacts += 1);
     }
 
-    fn set(&self, now: Progress) {
-        self.now.set(now);
-        (self.tell)(now);
+    fn change(&self, change: impl FnOnce(&mut Progress)) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut now);
+        (self.tell)(*now);
     }
 }

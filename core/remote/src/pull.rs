@@ -6,12 +6,11 @@
 //! | nothing, or a record that lacks an artifact | the artifacts of the record there that are not here, then the record |
 
 use crate::error::RemoteError;
+use crate::parallel::each;
 use crate::place::{Place, Theirs};
 use crate::progress::Teller;
 use crate::remote::Options;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use pddflow_cache::{Digest, Key, Record, Store};
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a pull did, or would do.
@@ -51,17 +50,15 @@ enum Looked {
     Wanted(Box<Record>),
 }
 
-pub(crate) async fn pull(
+pub(crate) fn pull(
     place: &Place,
     store: &Store,
     keys: &[Key],
     (options, teller): (&Options, &Teller<'_>),
 ) -> Result<Pulled, RemoteError> {
-    let at_once = options.at_once.max(1);
-    let looks = stream::iter(keys).map(|key| look(place, store, key)).buffered(at_once);
     let mut done = Pulled::default();
     let mut wanted = Vec::new();
-    for looked in looks.try_collect::<Vec<Looked>>().await? {
+    for looked in each(keys, options.at_once, |key| look(place, store, key))? {
         match looked {
             Looked::There => done.there += 1,
             Looked::Absent => done.absent += 1,
@@ -69,11 +66,11 @@ pub(crate) async fn pull(
             Looked::Wanted(record) => wanted.push(*record),
         }
     }
-    let (missing, mut gone) = missing(place, store, &wanted, at_once).await?;
+    let (missing, mut gone) = missing(place, store, &wanted, options.at_once)?;
     done.damaged.extend(gone.iter().map(|digest| format!("{} is not there", place.artifact_url(digest))));
     if !options.dry_run {
         teller.begin(missing.len(), missing.values().sum());
-        let wrong = download(place, store, (&missing, at_once), teller).await?;
+        let wrong = download(place, store, (&missing, options.at_once), teller)?;
         let said = |digest: &Digest| format!("{}: its bytes have another digest", place.artifact_url(digest));
         done.damaged.extend(wrong.iter().map(said));
         gone.extend(wrong);
@@ -96,12 +93,12 @@ pub(crate) async fn pull(
 }
 
 /// What is to be done about a key.
-async fn look(place: &Place, store: &Store, key: &Key) -> Result<Looked, RemoteError> {
+fn look(place: &Place, store: &Store, key: &Key) -> Result<Looked, RemoteError> {
     let ours = store.record(key)?;
     if ours.is_some_and(|record| record.outputs.values().all(|digest| store.contains(digest))) {
         return Ok(Looked::There);
     }
-    Ok(match place.record(key).await? {
+    Ok(match place.record(key)? {
         Theirs::Nothing => Looked::Absent,
         Theirs::Damaged(why) => Looked::Damaged(format!("{}: {why}", place.record_url(key))),
         Theirs::Whole(record) => Looked::Wanted(Box::new(record)),
@@ -109,7 +106,7 @@ async fn look(place: &Place, store: &Store, key: &Key) -> Result<Looked, RemoteE
 }
 
 /// The artifacts that must be copied, with their bytes, and those that are not there.
-async fn missing(
+fn missing(
     place: &Place,
     store: &Store,
     wanted: &[Record],
@@ -117,11 +114,10 @@ async fn missing(
 ) -> Result<(BTreeMap<Digest, u64>, BTreeSet<Digest>), RemoteError> {
     let digests = wanted.iter().flat_map(|record| record.outputs.values());
     let needed: BTreeSet<Digest> = digests.filter(|digest| !store.contains(digest)).copied().collect();
-    let asked = stream::iter(needed)
-        .map(|digest| async move { Ok::<_, RemoteError>((digest, place.length(&digest).await?)) })
-        .buffered(at_once);
+    let needed: Vec<Digest> = needed.into_iter().collect();
+    let lengths = each(&needed, at_once, |digest| place.length(digest))?;
     let (mut found, mut gone) = (BTreeMap::new(), BTreeSet::new());
-    for (digest, length) in asked.try_collect::<Vec<_>>().await? {
+    for (digest, length) in needed.into_iter().zip(lengths) {
         match length {
             Some(bytes) => drop(found.insert(digest, bytes)),
             None => drop(gone.insert(digest)),
@@ -131,22 +127,17 @@ async fn missing(
 }
 
 /// Copies artifacts; says which ones are not what their name says.
-async fn download(
+fn download(
     place: &Place,
     store: &Store,
     (missing, at_once): (&BTreeMap<Digest, u64>, usize),
     teller: &Teller<'_>,
 ) -> Result<BTreeSet<Digest>, RemoteError> {
-    let wrong: RefCell<BTreeSet<Digest>> = RefCell::default();
-    let noted = &wrong;
-    stream::iter(missing.keys().map(Ok::<_, RemoteError>))
-        .try_for_each_concurrent(at_once, |digest| async move {
-            if !place.download(digest, store, teller).await? {
-                noted.borrow_mut().insert(*digest);
-            }
-            teller.artifact();
-            Ok(())
-        })
-        .await?;
-    Ok(wrong.into_inner())
+    let digests: Vec<Digest> = missing.keys().copied().collect();
+    let right = each(&digests, at_once, |digest| {
+        let right = place.download(digest, store, teller)?;
+        teller.artifact();
+        Ok(right)
+    })?;
+    Ok(digests.into_iter().zip(right).filter(|(_, right)| !right).map(|(digest, _)| digest).collect())
 }

@@ -9,12 +9,11 @@
 //! Every artifact of every record is there before the first record is written.
 
 use crate::error::RemoteError;
+use crate::parallel::each;
 use crate::place::{Place, Theirs};
 use crate::progress::Teller;
 use crate::remote::Options;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use pddflow_cache::{Digest, Key, Record, Store, StoreError, StoreErrorKind};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// What a push did, or would do.
@@ -48,17 +47,15 @@ enum Looked {
     Wanted(Box<Wanted>),
 }
 
-pub(crate) async fn push(
+pub(crate) fn push(
     place: &Place,
     store: &Store,
     keys: &[Key],
     (options, teller): (&Options, &Teller<'_>),
 ) -> Result<Pushed, RemoteError> {
-    let at_once = options.at_once.max(1);
-    let looks = stream::iter(keys).map(|key| look(place, store, key)).buffered(at_once);
     let mut done = Pushed::default();
     let mut wanted = Vec::new();
-    for looked in looks.try_collect::<Vec<Looked>>().await? {
+    for looked in each(keys, options.at_once, |key| look(place, store, key))? {
         match looked {
             Looked::There => done.there += 1,
             Looked::Incomplete => done.incomplete += 1,
@@ -68,7 +65,7 @@ pub(crate) async fn push(
             }
         }
     }
-    let missing = missing(place, store, &wanted, at_once).await?;
+    let missing = missing(place, store, &wanted, options.at_once)?;
     teller.begin(missing.len(), missing.values().sum());
     if options.dry_run {
         done.artifacts = missing.len();
@@ -76,7 +73,7 @@ pub(crate) async fn push(
         done.records = wanted.iter().filter(|one| one.publish).count();
         return Ok(done);
     }
-    let damaged = upload(place, store, (&missing, at_once), teller).await?;
+    let damaged = upload(place, store, (&missing, options.at_once), teller)?;
     let whole = missing.iter().filter(|(digest, _)| !damaged.contains_key(digest));
     (done.artifacts, done.bytes) = whole.fold((0, 0), |(count, sum), (_, bytes)| (count + 1, sum + bytes));
     let publishable =
@@ -84,10 +81,7 @@ pub(crate) async fn push(
     let records: Vec<&Record> = wanted.iter().filter(publishable).map(|one| &one.record).collect();
     done.records = records.len();
     done.damaged = damaged.into_values().collect();
-    let put = |record: &'_ Record| -> Result<(Key, Vec<u8>), RemoteError> { Ok((record.key, file(record)?)) };
-    stream::iter(records.into_iter().map(put))
-        .try_for_each_concurrent(at_once, |(key, file)| async move { place.put_record(&key, file).await })
-        .await?;
+    each(&records, options.at_once, |record| place.put_record(&record.key, file(record)?))?;
     Ok(done)
 }
 
@@ -97,10 +91,10 @@ fn file(record: &Record) -> Result<Vec<u8>, RemoteError> {
 }
 
 /// What is to be done about a key.
-async fn look(place: &Place, store: &Store, key: &Key) -> Result<Looked, RemoteError> {
+fn look(place: &Place, store: &Store, key: &Key) -> Result<Looked, RemoteError> {
     let Some(record) = store.record(key)? else { return Ok(Looked::Incomplete) };
     let complete = record.outputs.values().all(|digest| store.contains(digest));
-    let theirs = match place.record(key).await? {
+    let theirs = match place.record(key)? {
         Theirs::Whole(theirs) if theirs.outputs == record.outputs => {
             // Without its artifacts here, there is nothing that could be looked after there.
             let kept = Wanted { record, publish: false };
@@ -110,16 +104,16 @@ async fn look(place: &Place, store: &Store, key: &Key) -> Result<Looked, RemoteE
         Theirs::Damaged(_) | Theirs::Nothing => None,
     };
     if let Some(theirs) = theirs
-        && all_there(place, &theirs).await?
+        && all_there(place, &theirs)?
     {
         return Ok(Looked::There);
     }
     Ok(if complete { Looked::Wanted(Box::new(Wanted { record, publish: true })) } else { Looked::Incomplete })
 }
 
-async fn all_there(place: &Place, record: &Record) -> Result<bool, RemoteError> {
+fn all_there(place: &Place, record: &Record) -> Result<bool, RemoteError> {
     for digest in record.outputs.values() {
-        if place.length(digest).await?.is_none() {
+        if place.length(digest)?.is_none() {
             return Ok(false);
         }
     }
@@ -127,7 +121,7 @@ async fn all_there(place: &Place, record: &Record) -> Result<bool, RemoteError> 
 }
 
 /// The artifacts that must be copied, with their bytes.
-async fn missing(
+fn missing(
     place: &Place,
     store: &Store,
     wanted: &[Wanted],
@@ -136,39 +130,33 @@ async fn missing(
     let length = |digest: &Digest| store.length(digest).unwrap_or(0);
     let digests = wanted.iter().flat_map(|one| one.record.outputs.values());
     let needed: BTreeMap<Digest, u64> = digests.map(|digest| (*digest, length(digest))).collect();
-    let asked = stream::iter(needed)
-        .map(|(digest, bytes)| async move {
-            // Another length: a copy that broke off where nobody saw to it that names only get whole files.
-            let theirs = place.length(&digest).await?;
-            Ok::<_, RemoteError>((theirs != Some(bytes)).then_some((digest, bytes)))
-        })
-        .buffered(at_once);
-    Ok(asked.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+    let needed: Vec<(Digest, u64)> = needed.into_iter().collect();
+    // Another length: a copy that broke off where names do not stand for whole files only.
+    let lacks = each(&needed, at_once, |(digest, bytes)| Ok(place.length(digest)? != Some(*bytes)))?;
+    Ok(needed.into_iter().zip(lacks).filter(|(_, lacks)| *lacks).map(|(artifact, _)| artifact).collect())
 }
 
 /// Copies artifacts; says which ones are damaged here, and how.
-async fn upload(
+fn upload(
     place: &Place,
     store: &Store,
     (missing, at_once): (&BTreeMap<Digest, u64>, usize),
     teller: &Teller<'_>,
 ) -> Result<BTreeMap<Digest, String>, RemoteError> {
-    let damaged: RefCell<BTreeMap<Digest, String>> = RefCell::default();
-    let noted = &damaged;
-    stream::iter(missing.keys().map(Ok::<_, RemoteError>))
-        .try_for_each_concurrent(at_once, |digest| async move {
-            match store.get(digest) {
-                Ok(blob) => place.upload(digest, blob, teller).await?,
-                Err(error) if is_loss(&error) => {
-                    noted.borrow_mut().insert(*digest, error.to_string());
-                }
-                Err(error) => return Err(error.into()),
+    let digests: Vec<Digest> = missing.keys().copied().collect();
+    let damage = each(&digests, at_once, |digest| {
+        let damage = match store.get(digest) {
+            Ok(blob) => {
+                place.upload(digest, blob, teller)?;
+                None
             }
-            teller.artifact();
-            Ok(())
-        })
-        .await?;
-    Ok(damaged.into_inner())
+            Err(error) if is_loss(&error) => Some(error.to_string()),
+            Err(error) => return Err(error.into()),
+        };
+        teller.artifact();
+        Ok(damage)
+    })?;
+    Ok(digests.into_iter().zip(damage).filter_map(|(digest, damage)| Some((digest, damage?))).collect())
 }
 
 fn is_loss(error: &StoreError) -> bool {

@@ -1,13 +1,13 @@
-//! [`Remote`]: another place, and the only runtime for asynchronous code in the program.
+//! [`Remote`]: another place with results.
 
 use crate::address;
 use crate::error::RemoteError;
-use crate::place::{Place, Purpose};
-use crate::progress::{Progress, Teller};
+use crate::files::Purpose;
+use crate::place::Place;
+use crate::progress::{Tell, Teller};
 use crate::pull::{self, Pulled};
 use crate::push::{self, Pushed};
 use pddflow_cache::{Key, Store};
-use tokio::runtime::{Builder, Runtime};
 
 /// How a transfer is carried out. Nothing here changes what is copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,24 +24,20 @@ impl Default for Options {
     }
 }
 
-/// Another place with results. Its calls wait until they are done.
+/// Another place with results. Its calls return when they are done.
 pub struct Remote {
     place: Place,
-    runtime: Runtime,
 }
 
 impl Remote {
-    /// The place at an address: a folder, `file://`, `s3://bucket/prefix`, `http://` or `https://`. Nothing is asked yet.
-    /// `variables` are names and values of the environment for S3 (`AWS_ENDPOINT_URL` and so on).
+    /// The place at an address: a folder, `file://`, and with the feature `cloud` `s3://bucket/prefix`, `http://` or
+    /// `https://`. Nothing is asked yet. `variables` are names and values of the environment for S3 (`AWS_ENDPOINT_URL`
+    /// and so on).
     ///
     /// # Errors
-    /// The address names no such place, or the variables contradict each other.
+    /// The address names no such place, this build has no S3 and HTTP, or the variables contradict each other.
     pub fn open(url: &str, variables: &[(String, String)]) -> Result<Self, RemoteError> {
-        provide_cryptography();
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(RemoteError::System)?;
-        // Clients are made inside the runtime that drives them.
-        let place = runtime.block_on(async { address::open(url, variables) })?;
-        Ok(Self { place, runtime })
+        Ok(Self { place: address::open(url, variables)? })
     }
 
     /// Its address, without a password.
@@ -55,8 +51,8 @@ impl Remote {
     /// # Errors
     /// It cannot be reached, refuses, or has no means to list what it has.
     pub fn record_keys(&self) -> Result<Vec<Key>, RemoteError> {
-        let place = self.place.ready(Purpose::Reading)?;
-        self.runtime.block_on(place.record_keys())
+        self.place.ready(Purpose::Reading)?;
+        self.place.record_keys()
     }
 
     /// Copies the records under these keys there, with their artifacts, unless they are there.
@@ -64,16 +60,9 @@ impl Remote {
     /// # Errors
     /// The place cannot be reached or refuses; the store cannot be read. What was copied until then stays, and no record
     /// there lacks an artifact. Damage of single results is no error: see [`Pushed::damaged`].
-    pub fn push(
-        &self,
-        store: &Store,
-        keys: &[Key],
-        options: &Options,
-        tell: &dyn Fn(Progress),
-    ) -> Result<Pushed, RemoteError> {
-        let purpose = if options.dry_run { Purpose::TryWriting } else { Purpose::Writing };
-        let place = self.place.ready(purpose)?;
-        self.runtime.block_on(push::push(&place, store, keys, (options, &Teller::new(tell))))
+    pub fn push(&self, store: &Store, keys: &[Key], options: &Options, tell: &Tell<'_>) -> Result<Pushed, RemoteError> {
+        self.place.ready(if options.dry_run { Purpose::DryRun } else { Purpose::Writing })?;
+        push::push(&self.place, store, keys, (options, &Teller::new(tell)))
     }
 
     /// Copies the records under these keys from there, with their artifacts, unless the store has them.
@@ -81,20 +70,8 @@ impl Remote {
     /// # Errors
     /// The place cannot be reached or refuses; the store cannot be written. What was copied until then stays. Damage of
     /// single results is no error: see [`Pulled::damaged`].
-    pub fn pull(
-        &self,
-        store: &Store,
-        keys: &[Key],
-        options: &Options,
-        tell: &dyn Fn(Progress),
-    ) -> Result<Pulled, RemoteError> {
-        let place = self.place.ready(Purpose::Reading)?;
-        self.runtime.block_on(pull::pull(&place, store, keys, (options, &Teller::new(tell))))
+    pub fn pull(&self, store: &Store, keys: &[Key], options: &Options, tell: &Tell<'_>) -> Result<Pulled, RemoteError> {
+        self.place.ready(Purpose::Reading)?;
+        pull::pull(&self.place, store, keys, (options, &Teller::new(tell)))
     }
-}
-
-/// Gives TLS its cryptography: the library that downloads use too. A program that gave another one keeps it.
-pub(crate) fn provide_cryptography() {
-    // Fails only if there is one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
 }

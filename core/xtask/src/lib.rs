@@ -1,24 +1,15 @@
-//! Chores of the source tree: generated files, and the checks that keep its shape.
-//!
-//! `cargo xtask header|schema [--check]` and `cargo xtask tidy`. The checks also run as tests of this crate, so that
-//! `cargo test --workspace` is all that a change needs.
-//!
-//! ```
-//! let root = pddflow_xtask::workspace_root();
-//! assert!(root.join("Cargo.toml").is_file());
-//! ```
-//!
-//! | module | what |
-//! |---|---|
-//! | [`generated`] | `plugins/abi/pddflow.h` and `pipelines/schema.json` |
-//! | [`tidy`] | sizes, arrows between crates, words, places where `unsafe` may be |
+//! Chores of the source tree: the generated C header, and as tests (`tests/tidy`) the checks that neither clippy nor
+//! `cargo deny` makes.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
 
-pub mod generated;
-mod rust_text;
-pub mod tidy;
+mod header;
+
+pub use header::header;
 
 use std::path::{Path, PathBuf};
+
+/// Where the C header lies, from the root.
+pub const HEADER: &str = "plugins/abi/pddflow.h";
 
 /// The folder of the workspace that this crate was built in.
 #[must_use]
@@ -27,5 +18,14 @@ pub fn workspace_root() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
-/// A chore that could not be done or a check that failed: text for the person at the keyboard.
-pub type Outcome = Result<String, String>;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_header_is_what_its_sources_give() {
+        let root = workspace_root();
+        let committed = fs_err::read(root.join(HEADER)).unwrap();
+        assert!(header(&root).unwrap() == committed, "run `cargo xtask header` and commit {HEADER}");
+    }
+}

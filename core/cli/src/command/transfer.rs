@@ -14,9 +14,9 @@ use pddflow_remote::{Options, Progress, Pulled, Pushed, Remote};
 use pddflow_report::{Tone, bytes, count};
 use pddflow_runner::Freshness;
 use serde_json::{Value, json};
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The line that says how far it is changes at most this often.
@@ -148,18 +148,19 @@ fn lacking(opened: &Opened, states: &[Freshness], pulled: &Pulled) -> Lacking {
 /// The line that says how far it is.
 struct Drawn<'a> {
     output: &'a Output,
-    last: Cell<Option<Instant>>,
+    last: Mutex<Option<Instant>>,
 }
 
 impl<'a> Drawn<'a> {
     fn new(output: &'a Output) -> Self {
-        Self { output, last: Cell::new(None) }
+        Self { output, last: Mutex::new(None) }
     }
 
     fn draw(&self, progress: Progress) {
-        let soon = self.last.get().is_some_and(|last| last.elapsed() < REDRAW_INTERVAL);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let soon = last.is_some_and(|last| last.elapsed() < REDRAW_INTERVAL);
         if !soon {
-            self.last.set(Some(Instant::now()));
+            *last = Some(Instant::now());
             let (artifacts, all) = (progress.artifacts, count(progress.all_artifacts, "artifact"));
             let (done, total) = (bytes(progress.bytes), bytes(progress.all_bytes));
             self.output.redraw(&format!("{artifacts} of {all}, {done} of {total}"));
@@ -167,7 +168,7 @@ impl<'a> Drawn<'a> {
     }
 
     fn clear(&self) {
-        if self.last.get().is_some() {
+        if self.last.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             self.output.redraw("");
         }
     }

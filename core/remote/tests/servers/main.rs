@@ -8,6 +8,7 @@ use pddflow_remote::{Options, Pulled, Pushed, Remote, RemoteError};
 use server::{Server, Speaks};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
 use tempfile::TempDir;
 
 /// A store in a folder of its own.
@@ -246,16 +247,12 @@ fn large_artifacts_go_in_parts_and_come_back() {
     let bytes: Vec<u8> = (0..(65 << 20) + 3_u32).map(|at| (at >> 7) as u8).collect();
     let key = here.record("train", &[("net", here.store.put(&bytes).unwrap())]);
     let server = Server::new(Speaks::S3);
-    let seen = std::cell::Cell::new(Vec::new());
-    let note = |progress: pddflow_remote::Progress| {
-        let mut all = seen.take();
-        all.push(progress.bytes);
-        seen.set(all);
-    };
+    let seen = Mutex::new(Vec::new());
+    let note = |progress: pddflow_remote::Progress| seen.lock().unwrap().push(progress.bytes);
     s3(&server).push(&here.store, &[key], &Options::default(), &note).unwrap();
     let requests = server.requests();
     assert_eq!(requests.iter().filter(|request| request.starts_with("POST")).count(), 2, "{requests:?}");
-    assert!(seen.take().windows(2).filter(|pair| pair[1] > pair[0]).count() >= 5);
+    assert!(seen.into_inner().unwrap().windows(2).filter(|pair| pair[1] > pair[0]).count() >= 5);
     assert_eq!(there.pull(&s3(&server), &[key]).unwrap().bytes, bytes.len() as u64);
     there.is_like(&here);
 }

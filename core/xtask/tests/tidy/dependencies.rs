@@ -1,18 +1,8 @@
 //! `[workspace.dependencies]` of the root: pinned, and each with its reason.
 
 use super::Problems;
-use std::path::Path;
 
-pub(crate) fn check(root: &Path) -> Result<Problems, String> {
-    let text = fs_err::read_to_string(root.join("Cargo.toml")).map_err(|error| error.to_string())?;
-    let mut problems = check_text(&text);
-    if !text.contains("[workspace.dependencies]") {
-        problems.push("Cargo.toml: no [workspace.dependencies]".to_owned());
-    }
-    Ok(problems)
-}
-
-fn check_text(text: &str) -> Problems {
+pub(super) fn check(text: &str) -> Problems {
     let mut problems = Problems::new();
     let (mut inside, mut explained) = (false, false);
     for (index, line) in text.lines().enumerate() {
@@ -36,15 +26,11 @@ fn check_text(text: &str) -> Problems {
     problems
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_dependency_without_reason_or_pin_is_found() {
-        let text = "[workspace.dependencies]\n# Why.\na = \"=1.0.0\"\n\nb = \"=1.0.0\"\nc = \"1\" # why\n\n[other]\nd = \"1\"\n";
-        let found = check_text(text);
-        assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].contains("`b` has no comment") && found[1].contains("`c` is not pinned"));
-    }
+#[test]
+fn a_dependency_without_reason_or_pin_is_found() {
+    let text =
+        "[workspace.dependencies]\n# Why.\na = \"=1.0.0\"\n\nb = \"=1.0.0\"\nc = \"1\" # why\n\n[other]\nd = \"1\"\n";
+    let found = check(text);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("`b` has no comment") && found[1].contains("`c` is not pinned"));
 }

@@ -1,9 +1,7 @@
 //! The arrows between crates, from `cargo metadata`.
 
-use super::Problems;
+use super::{Problems, list};
 use serde_json::Value;
-use std::path::Path;
-use std::process::Command;
 
 /// A crate and the crates of ours that it may depend on. The drawing is in `core/ARCHITECTURE.md`.
 const ARROWS: [(&str, &[&str]); 15] = [
@@ -22,7 +20,10 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("pddflow-runner", &["pddflow-cache", "pddflow-pipeline"]),
     ("pddflow-sdk", &["pddflow-abi"]),
     ("pddflow-tensor", &[]),
-    ("pddflow-tests", &["pddflow-abi", "pddflow-cache", "pddflow-nodes", "pddflow-sdk", "pddflow-tensor"]),
+    (
+        "pddflow-tests",
+        &["pddflow-abi", "pddflow-cache", "pddflow-nodes", "pddflow-remote", "pddflow-sdk", "pddflow-tensor"],
+    ),
     ("pddflow-trajectory", &["pddflow-sdk"]),
     ("pddflow-xtask", &["pddflow-abi"]),
 ];
@@ -33,29 +34,13 @@ const FUZZ: &str = "pddflow-fuzz";
 /// The only crate that may name burn.
 const NAMES_BURN: &str = "pddflow-tensor";
 
-pub(crate) fn check(root: &Path) -> Result<Problems, String> {
-    let metadata = metadata(root)?;
-    let packages = metadata["packages"].as_array().ok_or("cargo metadata lists no packages")?;
-    Ok(packages.iter().flat_map(check_package).collect())
-}
-
-fn metadata(root: &Path) -> Result<Value, String> {
-    let cargo = option_env!("CARGO").unwrap_or("cargo");
-    let output = Command::new(cargo)
-        .current_dir(root)
-        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
-        .output()
-        .map_err(|error| format!("{cargo}: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("cargo metadata failed:\n{}", String::from_utf8_lossy(&output.stderr)));
-    }
-    serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))
+pub(super) fn check(packages: &[Value]) -> Problems {
+    packages.iter().flat_map(check_package).collect()
 }
 
 fn check_package(package: &Value) -> Problems {
     let name = package["name"].as_str().unwrap_or_default();
-    let dependencies = package["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default();
-    dependencies
+    list(&package["dependencies"])
         .iter()
         .filter_map(|dependency| {
             let on = dependency["name"].as_str().unwrap_or_default();
@@ -70,8 +55,8 @@ fn refusal(name: &str, on: &str, dev: bool) -> Option<String> {
     if on.starts_with("burn") && name != NAMES_BURN {
         return Some(format!("only {NAMES_BURN} names burn"));
     }
-    if dev && (is_plugin(on) || on == FUZZ) {
-        // Plugins are built beside the tests, which load them.
+    if dev && (is_plugin(on) || on == FUZZ || on == name) {
+        // Plugins are built beside the tests, which load them; tests may turn on features of their own crate.
         return None;
     }
     if is_plugin(name) {
@@ -89,21 +74,16 @@ fn is_plugin(name: &str) -> bool {
     name.starts_with("pddflow-matcher-") || name.starts_with("pddflow-model-")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn forbidden_arrows_are_refused() {
-        let check = |name, on, refused| assert_eq!(refusal(name, on, false).is_some(), refused, "{name} -> {on}");
-        check("pddflow-runner", "pddflow-tensor", true);
-        check("pddflow-runner", "pddflow-cache", false);
-        check("pddflow-nodes", "burn-flex", true);
-        check("pddflow-tensor", "burn-flex", false);
-        check("pddflow-matcher-dc", "rayon", true);
-        check("pddflow-matcher-dc", "pddflow-sdk", false);
-        check("pddflow-new", "serde", true);
-        check("pddflow-nodes", "pddflow-matcher-dc", true);
-        assert!(refusal("pddflow-nodes", "pddflow-matcher-dc", true).is_none(), "tests may load plugins");
-    }
+#[test]
+fn forbidden_arrows_are_refused() {
+    let check = |name, on, refused| assert_eq!(refusal(name, on, false).is_some(), refused, "{name} -> {on}");
+    check("pddflow-runner", "pddflow-tensor", true);
+    check("pddflow-runner", "pddflow-cache", false);
+    check("pddflow-nodes", "burn-flex", true);
+    check("pddflow-tensor", "burn-flex", false);
+    check("pddflow-matcher-dc", "rayon", true);
+    check("pddflow-matcher-dc", "pddflow-sdk", false);
+    check("pddflow-new", "serde", true);
+    check("pddflow-nodes", "pddflow-matcher-dc", true);
+    assert!(refusal("pddflow-nodes", "pddflow-matcher-dc", true).is_none(), "tests may load plugins");
 }
