@@ -22,7 +22,7 @@
 //!     log: Vec::new(),
 //!     program: "example".to_owned(),
 //! };
-//! store.put_record(&Record { parts, head })?;
+//! store.put_record(&Record { parts, made_on: None, head })?;
 //! let record = store.record(&key)?.ok_or("just stored")?;
 //! assert_eq!(&*store.get(record.outputs.get("data").ok_or("it has one")?)?, b"an artifact");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -78,5 +78,6 @@ pub use key::{KEY_CONTEXT, KEY_FORMAT, KeyBuilder, KeyPart};
 pub use locks::{Lock, LockGuard};
 pub use ram_store::RamStore;
 pub use record::{Lookup, Record, RecordHead};
+pub use record_format::MadeOn;
 pub use store::Store;
 pub use verify::Verified;

@@ -2,6 +2,7 @@
 
 use crate::digest::{Digest, Key};
 use crate::key::KeyPart;
+use crate::record_format::MadeOn;
 use litemap::LiteMap;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ use std::ops::Deref;
 pub struct Record {
     /// What the key was made of, sorted by name.
     pub parts: Vec<KeyPart>,
+    /// Where it was made; not known of records of format 1.
+    pub made_on: Option<MadeOn>,
     /// What came out. Its fields are read as if they were the record's own.
     pub head: RecordHead,
 }

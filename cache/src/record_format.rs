@@ -1,4 +1,5 @@
-//! How a [`Record`] lies in a file, version 2. Version 1, which has no `lengths`, is still read.
+//! How a [`Record`] lies in a file, version 2. Version 1, which has neither `lengths` nor `made_on`, is still
+//! read.
 //!
 //! One JSON object on one line, members in the order of [`RecordFile`], maps sorted, closed by a self digest (see
 //! `seal.rs`). Unknown members are refused. A new or changed member needs a new [`VERSION`] and an old sample in
@@ -32,9 +33,25 @@ pub(crate) enum RecordFormatError {
     Version { found: u32 },
 }
 
+/// Where and with what a result was made. Nothing of it is in the key unless it is also one of its parts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MadeOn {
+    /// Name of the machine.
+    pub host: String,
+    /// Level of the processor's instructions, e.g. `avx2`.
+    pub instructions: String,
+    /// Where tensors lived, e.g. `cpu`.
+    pub device: String,
+    /// Threads that computed.
+    pub threads: usize,
+    /// Version and digest of the file of each plugin, by role and id, e.g. `matcher dm`.
+    pub plugins: BTreeMap<String, String>,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RecordFile<Parts> {
+struct RecordFile<Parts, Place> {
     format: u32,
     key: Key,
     parts: Parts,
@@ -45,6 +62,8 @@ struct RecordFile<Parts> {
     seconds: Float,
     log: Vec<String>,
     program: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    made_on: Option<Place>,
     /// Present when reading; `seal` writes it.
     #[serde(skip_serializing)]
     #[expect(
@@ -74,6 +93,7 @@ pub(crate) fn to_bytes(record: &Record) -> Result<Vec<u8>, serde_json::Error> {
         seconds: Float(record.seconds),
         log: record.log.clone(),
         program: record.program.clone(),
+        made_on: record.made_on.as_ref(),
         digest: None,
     };
     Ok(seal::seal(&serde_json::to_string(&file)?).into_bytes())
@@ -81,13 +101,14 @@ pub(crate) fn to_bytes(record: &Record) -> Result<Vec<u8>, serde_json::Error> {
 
 /// Reads a record's file.
 pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Record, RecordFormatError> {
-    let (parts, head) = read::<Vec<PartFile>>(bytes)?;
-    Ok(Record { parts: parts.into_iter().map(|part| KeyPart { name: part.name, value: part.value }).collect(), head })
+    let (parts, made_on, head) = read::<Vec<PartFile>, MadeOn>(bytes)?;
+    let parts = parts.into_iter().map(|part| KeyPart { name: part.name, value: part.value }).collect();
+    Ok(Record { parts, made_on, head })
 }
 
-/// Reads a record's file without taking in what the key was made of.
+/// Reads a record's file without taking in what the key was made of, and where it was made.
 pub(crate) fn head_from_bytes(bytes: &[u8]) -> Result<RecordHead, RecordFormatError> {
-    Ok(read::<IgnoredAny>(bytes)?.1)
+    Ok(read::<IgnoredAny, IgnoredAny>(bytes)?.2)
 }
 
 impl Record {
@@ -109,12 +130,14 @@ impl Record {
     }
 }
 
-fn read<Parts: DeserializeOwned>(bytes: &[u8]) -> Result<(Parts, RecordHead), RecordFormatError> {
+fn read<Parts: DeserializeOwned, Place: DeserializeOwned>(
+    bytes: &[u8],
+) -> Result<(Parts, Option<Place>, RecordHead), RecordFormatError> {
     if !seal::is_sealed(bytes) {
         return Err(RecordFormatError::Seal);
     }
     check_version(bytes)?;
-    let file: RecordFile<Parts> = serde_json::from_slice(bytes).map_err(RecordFormatError::Content)?;
+    let file: RecordFile<Parts, Place> = serde_json::from_slice(bytes).map_err(RecordFormatError::Content)?;
     let head = RecordHead {
         key: file.key,
         outputs: tight(file.outputs),
@@ -124,7 +147,7 @@ fn read<Parts: DeserializeOwned>(bytes: &[u8]) -> Result<(Parts, RecordHead), Re
         log: file.log,
         program: file.program,
     };
-    Ok((file.parts, head))
+    Ok((file.parts, file.made_on, head))
 }
 
 /// The same map in as much memory as it takes: most records have one output, and a large plan has many records.
@@ -205,7 +228,7 @@ mod tests {
             KeyPart::new("kind", json!("distill")),
             KeyPart::new("with", json!({"lr": 0.1, "ipc": 10, "tag": "é\n"})),
         ];
-        Record { parts, head }
+        Record { parts, made_on: None, head }
     }
 
     #[test]
@@ -218,6 +241,21 @@ mod tests {
         let back = from_bytes(&to_bytes(&odd).unwrap()).unwrap();
         assert!(back.metrics["nan"].is_nan());
         assert_eq!(back.metrics["none"].to_bits(), (-0.0_f64).to_bits());
+    }
+
+    #[test]
+    fn where_it_was_made_round_trips_and_costs_a_head_nothing() {
+        let mut record = sample();
+        record.made_on = Some(MadeOn {
+            host: "kepler".into(),
+            instructions: "avx2".into(),
+            device: "cpu".into(),
+            threads: 8,
+            plugins: BTreeMap::from([("matcher dm".into(), "0.1.0 b3:00".into())]),
+        });
+        let bytes = to_bytes(&record).unwrap();
+        assert_eq!(from_bytes(&bytes).unwrap(), record);
+        assert_eq!(head_from_bytes(&bytes).unwrap(), record.head);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) fn record(name: &str, output: Digest) -> Record {
         log: vec!["said".to_owned()],
         program: "test".to_owned(),
     };
-    Record { parts, head }
+    Record { parts, made_on: None, head }
 }
 
 /// The key of [`record`].

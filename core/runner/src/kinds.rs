@@ -3,7 +3,7 @@
 use crate::context::NodeContext;
 use crate::error::NodeError;
 use crate::key::{FORMAT, KIND, WITH, is_reserved};
-use pddflow_cache::{Digest, KEY_FORMAT, KeyPart};
+use pddflow_cache::{Digest, KEY_FORMAT, KeyPart, MadeOn};
 use pddflow_pipeline::{NodeId, PlanNode};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -41,6 +41,12 @@ pub trait Kinds: Send + Sync {
     fn memory_bytes(&self, node: &PlanNode) -> u64 {
         let _ = node;
         0
+    }
+
+    /// Where a result with these key parts is made, for its record.
+    fn made_on(&self, parts: &[KeyPart]) -> MadeOn {
+        let _ = parts;
+        MadeOn::default()
     }
 
     /// Computes a node. Every artifact must have been put into [`NodeContext::store`]. Called on a worker thread that

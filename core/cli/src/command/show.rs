@@ -6,9 +6,9 @@ use crate::exit::Exit;
 use crate::opened::Opened;
 use crate::output::Output;
 use crate::problem::Problem;
-use pddflow_cache::{Record, RecordHead};
+use pddflow_cache::{MadeOn, Record, RecordHead};
 use pddflow_pipeline::PlanNode;
-use pddflow_report::{Tone, seconds};
+use pddflow_report::{Tone, count, seconds};
 use pddflow_runner::Freshness;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -21,8 +21,9 @@ pub(crate) fn show(args: &ShowArgs, output: &Output) -> Result<Exit, Problem> {
     let opened = Opened::new(&args.pipeline, &args.place)?;
     let (node, head) = fresh(&opened, &args.node)?;
     // Gone since: shown without what its key was made of.
-    let parts = opened.store.record(&head.key)?.map(|record| record.parts).unwrap_or_default();
-    let record = Record { parts, head: Arc::unwrap_or_clone(head) };
+    let whole = opened.store.record(&head.key)?;
+    let (parts, made_on) = whole.map(|record| (record.parts, record.made_on)).unwrap_or_default();
+    let record = Record { parts, made_on, head: Arc::unwrap_or_clone(head) };
     let outputs = outputs(&opened, node, &record)?;
     if output.json() {
         output.value(&as_json(node, &record, &outputs));
@@ -80,6 +81,7 @@ fn as_json(node: &PlanNode, record: &Record, outputs: &[Shown]) -> Value {
     json!({
         "node": node.id, "kind": node.kind, "key": record.key, "parts": parts, "outputs": outputs,
         "metrics": record.metrics, "seconds": record.seconds, "log": record.log, "program": record.program,
+        "made_on": record.made_on,
     })
 }
 
@@ -88,6 +90,13 @@ fn as_text(node: &PlanNode, record: &Record, outputs: &[Shown], output: &Output)
     let mut text = format!("{} ({})\n", head(node.id.as_str()), node.kind);
     let _ = writeln!(text, "key      {}", record.key);
     let _ = writeln!(text, "made by  {} in {}", record.program, seconds(record.seconds));
+    if let Some(made_on) = &record.made_on {
+        let MadeOn { host, instructions, device, threads, plugins } = made_on;
+        let _ = writeln!(text, "made on  {host}: {device}, {instructions}, {}", count(*threads, "thread"));
+        for (plugin, version) in plugins {
+            let _ = writeln!(text, "with     {plugin} {version}");
+        }
+    }
     for one in outputs {
         let _ = writeln!(text, "{} {}: {}, {} bytes", head("output"), one.port, one.artifact, one.bytes);
         let _ = writeln!(text, "  {}", output.paint.tone(Tone::Faint, &one.digest));

@@ -73,6 +73,7 @@ fn record(kind: &str, outputs: &[(&str, Digest)]) -> Record {
     let (log, program) = (vec!["said".to_owned()], "test".to_owned());
     Record {
         parts,
+        made_on: None,
         head: RecordHead { key, outputs, lengths: std::iter::empty().collect(), metrics, seconds: 1.0, log, program },
     }
 }
