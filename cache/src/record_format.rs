@@ -50,7 +50,7 @@ pub struct MadeOn {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "Parts: Deserialize<'de>, Place: Deserialize<'de>"))]
 struct RecordFile<Parts, Place> {
     format: u32,
     key: Key,

@@ -44,6 +44,16 @@ pub struct PluginInfo {
 }
 
 impl PluginInfo {
+    /// What results depend on, as it enters keys: id and revision, so that a rebuild changes nothing; without a revision the digest
+    /// of the file.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self.revision {
+            Some(revision) => format!("{} revision {revision}", self.id),
+            None => format!("b3:{}", blake3::Hash::from_bytes(self.digest).to_hex()),
+        }
+    }
+
     /// How errors name it.
     pub(crate) fn title(&self) -> String {
         format!("{} `{}` {}", self.role, self.id, self.version)

@@ -4,7 +4,7 @@
 mod support;
 
 use pddflow_host::{
-    Decoded, InputShape, Labels, LearnableInit, LearnableRole, Mode, Need, Registry, Role, SearchPaths, Sgd,
+    Decoded, InputShape, Labels, LearnableInit, LearnableRole, Mode, Need, PluginInfo, Registry, Role, SearchPaths, Sgd,
 };
 use pddflow_tensor::{DType, Device, RandomKey, Tensor};
 use serde_json::json;
@@ -82,6 +82,31 @@ fn a_plugin_built_with_any_frozen_header_is_loaded_and_runs() {
         let expected = run(&registry, "dm", &json!({"augment": "none", "batch": 4}));
         assert_eq!(run(&registry, "c-dm", &json!({"batch": 4})), expected, "{version}");
     }
+}
+
+/// Two builds of one source differ in their bytes; here a note is appended to a copy.
+#[test]
+fn a_rebuild_changes_the_key_of_a_plugin_without_a_revision_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let info = |file: &std::path::Path, id: &str| {
+        PluginInfo::clone(support::open(file).unwrap().find(Role::Matcher, id).unwrap())
+    };
+    let rebuilt = |file: &std::path::Path| {
+        let copy = folder.path().join(format!("rebuilt{}", std::env::consts::DLL_SUFFIX));
+        let mut bytes = fs_err::read(file).unwrap();
+        bytes.extend_from_slice(b"another folder");
+        fs_err::write(&copy, bytes).unwrap();
+        copy
+    };
+    let own = support::plugin("pddflow_matcher_dm");
+    let (first, second) = (info(&own, "dm"), info(&rebuilt(&own), "dm"));
+    assert_ne!(first.digest, second.digest);
+    assert_eq!(first.key(), second.key());
+    assert_eq!(first.key(), format!("dm revision {}", first.revision.unwrap()));
+    let foreign = support::plugin("misbehaves");
+    let (first, second) = (info(&foreign, "misbehaves"), info(&rebuilt(&foreign), "misbehaves"));
+    assert_eq!((first.revision, first.key().starts_with("b3:")), (None, true));
+    assert_ne!(first.key(), second.key());
 }
 
 #[test]

@@ -44,9 +44,9 @@ pub trait Kinds: Send + Sync {
     }
 
     /// Where a result with these key parts is made, for its record.
-    fn made_on(&self, parts: &[KeyPart]) -> MadeOn {
+    fn made_on(&self, parts: &[KeyPart]) -> Option<MadeOn> {
         let _ = parts;
-        MadeOn::default()
+        None
     }
 
     /// Computes a node. Every artifact must have been put into [`NodeContext::store`]. Called on a worker thread that

@@ -154,7 +154,7 @@ fn carry_out(shared: Shared<'_>, job: Job<'_>, messages: &Sender<Message>) -> Do
             log,
             program: settings.program.clone(),
         };
-        let record = Record { made_on: Some(kinds.made_on(&job.parts)), parts: job.parts, head };
+        let record = Record { made_on: kinds.made_on(&job.parts), parts: job.parts, head };
         store.put_record(&record)?;
         Ok(record.head)
     });

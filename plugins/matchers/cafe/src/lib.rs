@@ -176,6 +176,7 @@ impl Cafe {
 impl Matcher for Cafe {
     const ID: &'static str = "cafe";
     const SUMMARY: &'static str = "Feature alignment over all layers: CAFE (CVPR 2022), and CAFE+DSA with `augment`";
+    const REVISION: u32 = 1;
     type Config = Config;
 
     fn create(config: Config) -> Result<Self> {

@@ -240,6 +240,7 @@ impl Dc {
 impl Matcher for Dc {
     const ID: &'static str = "dc";
     const SUMMARY: &'static str = "Gradient matching: DC (ICLR 2021), and DSA (ICML 2021) with `augment`";
+    const REVISION: u32 = 1;
     type Config = Config;
 
     fn create(config: Config) -> Result<Self> {

@@ -138,6 +138,7 @@ fn means<'call>(features: &Tensor<'call>, parts: &[Tensor<'call>]) -> Result<Ten
 impl Matcher for Dm {
     const ID: &'static str = "dm";
     const SUMMARY: &'static str = "Distribution matching (Zhao and Bilen, WACV 2023)";
+    const REVISION: u32 = 1;
     type Config = Config;
 
     fn create(config: Config) -> Result<Self> {

@@ -213,6 +213,7 @@ fn leaves<'call>(run: &Iteration<'call>, net: &Net<'call>) -> Result<(Vec<Tensor
 impl Matcher for Idc {
     const ID: &'static str = "idc";
     const SUMMARY: &'static str = "Gradient matching of multi-formation images: IDC (ICML 2022)";
+    const REVISION: u32 = 1;
     const DECODES: bool = true;
     type Config = Config;
 

@@ -248,6 +248,7 @@ impl Mtt {
 impl Matcher for Mtt {
     const ID: &'static str = "mtt";
     const SUMMARY: &'static str = "Matching training trajectories (Cazenavette et al., CVPR 2022)";
+    const REVISION: u32 = 1;
     const DECODES: bool = true;
     type Config = Config;
 

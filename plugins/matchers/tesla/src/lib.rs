@@ -251,6 +251,7 @@ impl Tesla {
 impl Matcher for Tesla {
     const ID: &'static str = "tesla";
     const SUMMARY: &'static str = "Trajectory matching without second-order chains (Cui et al., ICML 2023)";
+    const REVISION: u32 = 1;
     type Config = Config;
 
     fn create(config: Config) -> Result<Self> {

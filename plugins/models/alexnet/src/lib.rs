@@ -54,6 +54,7 @@ impl AlexNet {
 impl Model for AlexNet {
     const ID: &'static str = "alexnet";
     const SUMMARY: &'static str = "AlexNet for small images";
+    const REVISION: u32 = 1;
     type Config = Config;
 
     fn create(config: Config) -> Result<Self> {

@@ -123,6 +123,7 @@ impl ConvNet {
 impl Model for ConvNet {
     const ID: &'static str = "convnet";
     const SUMMARY: &'static str = "ConvNet-D, the standard network of dataset distillation";
+    const REVISION: u32 = 1;
     type Config = Config;
 
     fn create(config: Config) -> Result<Self> {

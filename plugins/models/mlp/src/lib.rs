@@ -37,6 +37,7 @@ struct Mlp(Config);
 impl Model for Mlp {
     const ID: &'static str = "mlp";
     const SUMMARY: &'static str = "Multilayer perceptron";
+    const REVISION: u32 = 1;
     type Config = Config;
 
     fn create(config: Config) -> Result<Self> {

@@ -186,6 +186,7 @@ fn take<'a, T>(from: &mut &'a [T], count: usize) -> Option<&'a [T]> {
 impl Model for ResNet {
     const ID: &'static str = "resnet";
     const SUMMARY: &'static str = "ResNet-10 and ResNet-18 for small images";
+    const REVISION: u32 = 1;
     type Config = Config;
 
     fn create(config: Config) -> Result<Self> {

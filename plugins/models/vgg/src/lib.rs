@@ -49,6 +49,7 @@ impl Vgg {
 impl Model for Vgg {
     const ID: &'static str = "vgg";
     const SUMMARY: &'static str = "VGG11 for small images";
+    const REVISION: u32 = 1;
     type Config = Config;
 
     fn create(config: Config) -> Result<Self> {
