@@ -1,8 +1,8 @@
 //! What is computed once from the whole data: whitening, and choosing images by their features.
 
-use pddflow_nodes::select;
 use pddflow_tensor::linalg::{add_gram, mirror, symmetric_eigen};
 use pddflow_tensor::{RandomKey, Result};
+use pddflow_training::selection;
 
 use crate::network::normal;
 
@@ -56,5 +56,5 @@ pub(crate) fn features() -> Result<Vec<f32>> {
 
 /// Chooses rows whose mean stays near that of all.
 pub(crate) fn herding(features: &[f32]) {
-    std::hint::black_box(select::herding(select::Features::new(features, HERDING_WIDTH), HERDING_COUNT));
+    std::hint::black_box(selection::herding(selection::Features::new(features, HERDING_WIDTH), HERDING_COUNT));
 }

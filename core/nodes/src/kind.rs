@@ -1,14 +1,14 @@
 //! What a node kind must say of itself.
 //!
 //! A kind is a value without state: everything that a node depends on comes through `with` (resolved parameters), its
-//! inputs, and the [`Library`] (plugins, data folders, device). The library lists the kinds in `library::built_in`.
+//! inputs, and the [`Surroundings`] (plugins, data folders, device). The kinds are listed in `kinds.rs`.
 
 use pddflow_cache::KeyPart;
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode, PortSpec};
 use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs};
 use serde_json::Value;
 
-use crate::Library;
+use crate::surroundings::Surroundings;
 
 /// One node kind.
 pub(crate) trait Kind: Send + Sync {
@@ -16,17 +16,22 @@ pub(crate) trait Kind: Send + Sync {
     fn spec(&self) -> KindSpec;
 
     /// Checks `with` and returns it with every default filled in; the result enters the key.
-    fn check(&self, library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>>;
+    fn check(&self, surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>>;
 
     /// Checks that inputs and checked parameters go together; `count` says how many artifacts come into a port.
-    fn check_inputs(&self, library: &Library, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
-        let _ = (library, with, count);
+    fn check_inputs(
+        &self,
+        surroundings: &Surroundings,
+        with: &Value,
+        count: &dyn Fn(&str) -> usize,
+    ) -> Result<(), InputProblem> {
+        let _ = (surroundings, with, count);
         Ok(())
     }
 
     /// What besides parameters and inputs decides the result: the kind's revision, plugin digests, the revision of the
     /// numeric kernels, digests of outside files.
-    fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError>;
+    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError>;
 
     /// The parameters as they enter the key, if some only say where something is whose content is a key part.
     fn key_with(&self, with: &Value) -> Option<Value> {
@@ -35,15 +40,15 @@ pub(crate) trait Kind: Send + Sync {
     }
 
     /// The parameter that only says how far the node goes, if there is one; see [`pddflow_runner::Kinds::growing`].
-    fn growing(&self, library: &Library, with: &Value) -> Option<Growing> {
-        let _ = (library, with);
+    fn growing(&self, surroundings: &Surroundings, with: &Value) -> Option<Growing> {
+        let _ = (surroundings, with);
         None
     }
 
     /// Does the work and stores the outputs.
     fn run(
         &self,
-        library: &Library,
+        surroundings: &Surroundings,
         node: &PlanNode,
         inputs: &Inputs,
         context: &NodeContext<'_>,
@@ -58,9 +63,4 @@ pub(crate) fn port(name: &str, artifact: &str, arity: Arity, summary: &str) -> P
 /// What is wrong with an input, said in one line.
 pub(crate) fn input_problem(port: &'static str, message: impl Into<String>, help: impl Into<String>) -> InputProblem {
     InputProblem { port, message: message.into(), help: help.into() }
-}
-
-/// One named ingredient of a key.
-pub(crate) fn part(name: &str, value: impl Into<Value>) -> KeyPart {
-    KeyPart { name: name.to_owned(), value: value.into() }
 }

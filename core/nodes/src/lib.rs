@@ -6,21 +6,19 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`artifact`] | types that pass between nodes, and their bytes |
+//! | `kinds` | the list of kinds, and [`Library`] |
 //! | `dataset`, `classes`, `forgetting`, `filter`, `select`, `train`, `advance`, `distill` | one kind each |
-//! | `evaluate`, `continual`, `table`, `figure`, `images`, `export` | one kind each |
-//! | `stored` | pools of weights and trajectories on their way into nodes |
-//! | `protocol`, `observe` | training nets on sets and testing them; results by labels |
-//! | `nets` | weights, training and accuracy of nets, shared by the kinds |
-//! | `library`, `kind`, `params` | the list of kinds and what each must say of itself |
+//! | `evaluate`, `continual`, `table`, `figure`, `images`, `export`, `command` | one kind each |
+//! | `observe` | results by labels, for `table` and `figure` |
+//! | `kind`, `surroundings` | what each kind must say of itself, and what it is given |
+//!
+//! What kinds work with is in crates of its own: [`pddflow_artifact`], [`pddflow_data`], [`pddflow_training`].
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes, reason = "tests may unwrap")
 )]
 
 mod advance;
-pub mod artifact;
-mod choice;
 mod classes;
 mod command;
 mod continual;
@@ -28,25 +26,19 @@ mod dataset;
 pub mod distill;
 mod evaluate;
 mod export;
-mod failure;
 mod figure;
 mod filter;
 mod forgetting;
 mod images;
 mod kind;
-mod library;
-pub mod nets;
+mod kinds;
 mod observe;
-mod params;
-mod protocol;
-pub mod select;
-mod sets;
-mod splits;
-mod stored;
+mod select;
+mod surroundings;
 mod table;
-mod tensor_file;
 mod train;
 
 pub use pddflow_tensor::{Instructions, keep_freed_memory, trace, use_at_most};
 
-pub use library::{Library, LibraryOptions, Precision};
+pub use kinds::Library;
+pub use surroundings::{LibraryOptions, Precision};

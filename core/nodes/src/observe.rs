@@ -12,17 +12,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use pddflow_artifact::failure::{NodeResult, fail};
+use pddflow_artifact::params::suggestion;
+use pddflow_artifact::{CurvePoint, Phase, Results, TIME_LABELS};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::artifact::{CurvePoint, Phase, Results};
-use crate::failure::{NodeResult, fail};
-use crate::params::suggestion;
-
-/// Places in time, by which a result is taken apart; no label may have such a name.
-pub(crate) const PLACES: [&str; 4] = ["phase", "classes_seen", "stage", "epoch"];
 /// Between the values of several labels.
 const JOINT: &str = " / ";
 
@@ -76,7 +73,7 @@ impl Observation<'_> {
         let text = |name: &String| {
             self.value(name).map(|value| shown(&value)).ok_or_else(|| {
                 let labels = self.result.label_names();
-                let known: Vec<&str> = labels.iter().map(String::as_str).chain(PLACES).collect();
+                let known: Vec<&str> = labels.iter().map(String::as_str).chain(TIME_LABELS).collect();
                 fail("no_label", format!("a result of `{}` has no label `{name}`", self.result.method))
                     .with_help(suggestion(name, &known))
             })
@@ -91,7 +88,7 @@ pub(crate) fn observe<'a>(
     arranged_by: &[&str],
     reading: &str,
 ) -> NodeResult<Vec<Observation<'a>>> {
-    let place = PLACES.into_iter().rev().find(|place| arranged_by.contains(place));
+    let place = TIME_LABELS.into_iter().rev().find(|place| arranged_by.contains(place));
     let mut all = Vec::new();
     for result in results {
         match place {
@@ -229,7 +226,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::artifact::Reading;
+    use pddflow_artifact::Reading;
 
     /// A result of two nets with a curve of the given (phase, stage, epoch).
     pub(crate) fn result(method: &str, labels: Value, accuracies: &[f64], curve: &[(usize, usize, u64)]) -> Results {

@@ -11,8 +11,8 @@
 
 use super::folder;
 use super::index_format::{self, NodeFiles, WrittenFile};
+use pddflow_artifact::Files;
 use pddflow_cache::Digest;
-use pddflow_nodes::artifact::Files;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -14,7 +14,5 @@
 
 mod node;
 mod params;
-mod stages;
 
 pub(crate) use node::AdvanceKind;
-pub(crate) use stages::stages;

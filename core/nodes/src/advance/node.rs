@@ -2,24 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use pddflow_artifact::NetWeights;
+use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
+use pddflow_artifact::params::{read, schema};
 use pddflow_cache::{Digest, KeyPart};
 use pddflow_host::{Net, Role};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Artifact, Inputs, NodeContext, NodeError, Outputs};
 use pddflow_tensor::{Device, RandomKey, Tensor};
+use pddflow_training::nets::{Course, Crew, Keeps, Trainee, Work, side_by_side};
+use pddflow_training::sets::load_sets_alone;
+use pddflow_training::stages::stages;
+use pddflow_training::stored::{Pool, Wanted, fresh_info, info, input_shape, specs_of};
 use serde_json::{Value, json};
 
 use super::params::{AdvanceParams, check};
-use super::stages::stages;
-use crate::Library;
-use crate::artifact::NetWeights;
-use crate::choice::{open_registry, plugin_digest};
-use crate::failure::{During, NodeResult, fail, from_plugin};
-use crate::kind::{Kind, part, port};
-use crate::nets::{Course, Crew, Keeps, Trainee, Work, side_by_side};
-use crate::params::{read, schema};
-use crate::sets::load_sets_alone;
-use crate::stored::{Pool, Wanted, fresh_info, info, input_shape, specs_of};
+use crate::kind::{Kind, port};
+use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
 const REVISION: u32 = 1;
@@ -42,20 +41,20 @@ impl Kind for AdvanceKind {
         }
     }
 
-    fn check(&self, library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
-        check(library, with)
+    fn check(&self, surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+        check(surroundings, with)
     }
 
-    fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
-        let params: AdvanceParams = read(with)?;
-        let mut parts = library.numeric_parts(REVISION);
-        parts.push(part("model", plugin_digest(library, Role::Model, &params.model)?));
+    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+        let params: AdvanceParams = read(&node.with)?;
+        let mut parts = surroundings.numeric_parts(REVISION);
+        parts.push(part("model", surroundings.plugins().digest(Role::Model, &params.model.id)?));
         Ok(parts)
     }
 
     fn run(
         &self,
-        library: &Library,
+        surroundings: &Surroundings,
         node: &PlanNode,
         inputs: &Inputs,
         context: &NodeContext<'_>,
@@ -65,14 +64,14 @@ impl Kind for AdvanceKind {
         let start = Pool::open(context, wired)?;
         check_prefix(start.sets(), sets)?;
         let made_by = json!({ "kind": "advance", "with": node.with });
-        let Some((loaded, about)) = load_sets_alone(library, context, sets)? else {
-            let info = fresh_info(library, &params.model, params.nets, Vec::new(), made_by)?;
+        let Some((loaded, about)) = load_sets_alone(surroundings.tensors(), context, sets)? else {
+            let info = fresh_info(surroundings.plugins(), &params.model, params.nets, Vec::new(), made_by)?;
             return stored(&NetWeights::encode_fresh(&info, params.seed)?, context);
         };
-        let registry = open_registry(library)?;
+        let registry = surroundings.plugins().open()?;
         let model = registry.model(&params.model.id, &params.model.config).map_err(|error| from_plugin(&error))?;
         let specs = specs_of(&model, &about)?;
-        let (device, dtype) = (library.device(), library.dtype());
+        let (device, dtype) = (surroundings.device(), surroundings.dtype());
         let wanted = Wanted { choice: &params.model, specs: &specs, data: &about, device, dtype };
         start.check(wired, &wanted)?;
         start.check_range(params.nets)?;
@@ -96,7 +95,7 @@ impl Kind for AdvanceKind {
         };
         let works = crew.run(params.nets.first, params.nets.count, context)?;
         let digests: Vec<Digest> = sets.iter().map(|set| set.digest).collect();
-        let info = info(library, &wanted, params.nets, digests, made_by)?;
+        let info = info(surroundings.plugins(), &wanted, params.nets, digests, made_by)?;
         let nets: Vec<Vec<Tensor>> = works.iter().map(on_cpu).collect::<NodeResult<_>>()?;
         stored(&NetWeights::encode(&info, &nets)?, context)
     }

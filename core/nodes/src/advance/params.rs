@@ -1,19 +1,19 @@
 //! Parameters of the kind `advance`, and how nets are trained through earlier sets.
 
+use pddflow_artifact::failure::{During, NodeResult};
+use pddflow_artifact::params::{check_numbers, check_policy, resolve};
 use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_tensor::augment::Policy;
+use pddflow_training::choice::{PluginChoice, check_choice};
+use pddflow_training::nets::{Rules, Schedule};
+use pddflow_training::protocol::StepSize;
+use pddflow_training::stored::NetRange;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Library;
-use crate::choice::{PluginChoice, check_choice};
-use crate::failure::{During, NodeResult};
-use crate::nets::{Rules, Schedule};
-use crate::params::{check_numbers, check_policy, resolve};
-use crate::protocol::StepSize;
-use crate::stored::NetRange;
+use crate::surroundings::Surroundings;
 
 /// What a pipeline file can say about progressive training on sets. The defaults are those of PDD's transition with MTT:
 /// 1001 epochs per stage, a tenth of the step size after epoch 501.
@@ -103,11 +103,11 @@ impl AdvanceParams {
 }
 
 /// Checks the parameters and fills in all defaults, also the plugin's.
-pub(super) fn check(library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
     let mut resolved = resolve::<AdvanceParams>(with)?;
     let mut problems = check_numbers(&resolved, &["epochs", "batch", "nets/count"]);
     problems.extend(check_policy(&mut resolved, "augment"));
-    if let Err(found) = check_choice(library, Role::Model, "model", &mut resolved) {
+    if let Err(found) = check_choice(surroundings.plugins(), Role::Model, "model", &mut resolved) {
         problems.extend(found);
     }
     if problems.is_empty() { Ok(resolved) } else { Err(problems) }

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
+use pddflow_artifact::Files;
+use pddflow_artifact::failure::{During, NodeResult, fail};
+use pddflow_artifact::params::{problem, read, resolve_and_read, schema};
 use pddflow_cache::{Digest, KeyPart};
 use pddflow_runner::pipeline::{ANY_ARTIFACT, Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Artifact, Inputs, NodeContext, NodeError, Outputs};
@@ -12,11 +15,8 @@ use serde_json::Value;
 
 use super::process::{self, Call};
 use super::word::Word;
-use crate::Library;
-use crate::artifact::Files;
-use crate::failure::{During, NodeResult, fail};
-use crate::kind::{Kind, part, port};
-use crate::params::{problem, read, resolve_and_read, schema};
+use crate::kind::{Kind, port};
+use crate::surroundings::{Surroundings, part};
 
 /// Raised when the surroundings of the program change.
 const REVISION: u32 = 1;
@@ -60,7 +60,7 @@ impl Kind for CommandKind {
         }
     }
 
-    fn check(&self, _: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+    fn check(&self, _: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
         let (resolved, params) = resolve_and_read::<CommandParams>(with)?;
         let mut problems = Vec::new();
         if params.run.first().is_none_or(|program| program.0.is_empty()) {
@@ -80,9 +80,9 @@ impl Kind for CommandKind {
         if problems.is_empty() { Ok(resolved) } else { Err(problems) }
     }
 
-    fn key_parts(&self, _: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
+    fn key_parts(&self, _: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
         // Of a fresh node nothing else is wanted, so the rest is not read.
-        let files = with["files"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let files = node.with["files"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let mut parts = vec![part("revision", REVISION)];
         for name in files {
             parts.push(part(&format!("file {name}"), Digest::of(&declared(name)?).to_string()));
@@ -92,7 +92,7 @@ impl Kind for CommandKind {
 
     fn run(
         &self,
-        _: &Library,
+        _: &Surroundings,
         node: &PlanNode,
         inputs: &Inputs,
         context: &NodeContext<'_>,

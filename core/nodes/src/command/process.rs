@@ -11,10 +11,10 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_runner::{NodeContext, NodeError};
 
 use super::word::Word;
-use crate::failure::{NodeResult, fail};
 
 /// How often a running program is looked at: often at first, because most glue ends at once.
 const POLL: Duration = Duration::from_millis(5);

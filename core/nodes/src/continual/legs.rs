@@ -1,10 +1,11 @@
 //! The legs of class-incremental learning; the tables of the parent module in code.
 
+use pddflow_artifact::failure::NodeResult;
+use pddflow_training::protocol::{Leg, Numbers, Pool, Training, stage_sets, step_size};
+
 use super::load::PartSet;
 use super::params::Mode;
 use super::phases::PhaseSets;
-use crate::failure::NodeResult;
-use crate::protocol::{Leg, Numbers, Pool, Training, stage_sets, step_size};
 
 /// The legs of all phases; `test_rows` counts the test images after each phase.
 pub(super) fn legs(
@@ -82,7 +83,7 @@ mod tests {
     use super::super::phases::tests::part;
     use super::super::phases::{phases, test_order};
     use super::*;
-    use crate::protocol::{RecipeParams, pool_of};
+    use pddflow_training::protocol::{RecipeParams, pool_of};
 
     /// Two phases of one class each, the first with two sets and the second with one; row r of the pool is set r.
     fn shown(mode: Mode, training: Training, lr: &Value) -> Vec<(usize, usize, bool, Vec<usize>, f64, usize)> {

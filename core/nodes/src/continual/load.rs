@@ -1,13 +1,13 @@
 //! Sets of some classes, made ready for training with the class numbers of the full data.
 
+use pddflow_artifact::DistilledSet;
+use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_host::{Decoded, Labels};
 use pddflow_runner::{Artifact, NodeContext};
 use pddflow_tensor::{Device, Tensor};
+use pddflow_training::splits::Prepared;
 
-use crate::Library;
-use crate::artifact::DistilledSet;
-use crate::failure::{During, NodeResult, fail};
-use crate::splits::Prepared;
+use crate::surroundings::Surroundings;
 
 /// A set whose labels are class numbers of the full data.
 #[derive(Clone, Debug)]
@@ -28,16 +28,16 @@ pub(super) struct PartSet {
 
 /// Reads sets and checks that each was made from a part of this data.
 pub(super) fn load_parts(
-    library: &Library,
+    surroundings: &Surroundings,
     context: &NodeContext<'_>,
     artifacts: &[Artifact],
     data: &Prepared,
 ) -> NodeResult<Vec<PartSet>> {
-    artifacts.iter().map(|artifact| load_part(library, context, artifact, data)).collect()
+    artifacts.iter().map(|artifact| load_part(surroundings, context, artifact, data)).collect()
 }
 
 fn load_part(
-    library: &Library,
+    surroundings: &Surroundings,
     context: &NodeContext<'_>,
     artifact: &Artifact,
     data: &Prepared,
@@ -46,11 +46,11 @@ fn load_part(
     let set = DistilledSet::decode(&context.get(&artifact.digest).during(doing)?)?;
     let ids = class_ids(&set, data).map_err(|problem| mismatch(artifact, problem))?;
     check_images(&set, data).map_err(|problem| mismatch(artifact, problem))?;
-    let images = set.images.cast(library.dtype()).and_then(|images| images.to_device(library.device()));
+    let images = set.images.cast(surroundings.dtype()).and_then(|images| images.to_device(surroundings.device()));
     let labels = match full_labels(&set.labels, &ids, data.classes)? {
-        Labels::Hard(labels) => Labels::Hard(labels.to_device(library.device()).during(doing)?),
+        Labels::Hard(labels) => Labels::Hard(labels.to_device(surroundings.device()).during(doing)?),
         Labels::Soft(labels) => {
-            let labels = labels.cast(library.dtype()).and_then(|labels| labels.to_device(library.device()));
+            let labels = labels.cast(surroundings.dtype()).and_then(|labels| labels.to_device(surroundings.device()));
             Labels::Soft(labels.during(doing)?)
         }
     };
@@ -98,7 +98,7 @@ fn class_ids(set: &DistilledSet, data: &Prepared) -> Result<Vec<usize>, Unfit> {
 fn check_images(set: &DistilledSet, data: &Prepared) -> Result<(), Unfit> {
     let (size, other) = (set.size(), data.dataset.size());
     if size != other {
-        let shown = |of: crate::artifact::ImageSize| format!("{}x{}x{}", of.channels, of.height, of.width);
+        let shown = |of: pddflow_artifact::ImageSize| format!("{}x{}x{}", of.channels, of.height, of.width);
         return Err((format!("has images of {}, the data has {}", shown(size), shown(other)), OTHER_DATA));
     }
     if set.info.preprocessing.digest() != data.dataset.preprocessing_digest() {

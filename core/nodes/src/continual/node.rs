@@ -1,9 +1,13 @@
 //! The node of kind `continual`.
 
+use pddflow_artifact::failure::{During, fail, from_plugin};
+use pddflow_artifact::params::{read_part, schema_of_both};
 use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Role};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_training::protocol::{Curve, Numbers, Protocol, RecipeParams, Summary, Test, pool_of};
+use pddflow_training::sets::one_artifact;
 use serde_json::Value;
 
 use super::legs::legs;
@@ -11,13 +15,8 @@ use super::load::load_parts;
 use super::params::{ContinualParams, check};
 use super::phases::{classes_seen, phases, test_order};
 use super::report::{Made, report};
-use crate::Library;
-use crate::choice::{open_registry, plugin_digest};
-use crate::failure::{During, fail, from_plugin};
-use crate::kind::{Kind, part, port};
-use crate::params::{read_part, schema_of_both};
-use crate::protocol::{Curve, Numbers, Protocol, RecipeParams, Summary, Test, pool_of};
-use crate::sets::one_artifact;
+use crate::kind::{Kind, port};
+use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
 const REVISION: u32 = 1;
@@ -40,30 +39,30 @@ impl Kind for ContinualKind {
         }
     }
 
-    fn check(&self, library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
-        check(library, with)
+    fn check(&self, surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+        check(surroundings, with)
     }
 
-    fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
-        let recipe: RecipeParams = read_part(with)?;
-        let mut parts = library.numeric_parts(REVISION);
-        parts.push(part("model", plugin_digest(library, Role::Model, &recipe.model)?));
+    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+        let recipe: RecipeParams = read_part(&node.with)?;
+        let mut parts = surroundings.numeric_parts(REVISION);
+        parts.push(part("model", surroundings.plugins().digest(Role::Model, &recipe.model.id)?));
         Ok(parts)
     }
 
     fn run(
         &self,
-        library: &Library,
+        surroundings: &Surroundings,
         node: &PlanNode,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
         let recipe: RecipeParams = read_part(&node.with)?;
         let params: ContinualParams = read_part(&node.with)?;
-        let data = library.splits().prepare(library, context, &one_artifact(inputs, "data")?.digest)?;
-        let sets = load_parts(library, context, inputs.port("sets"), &data)?;
+        let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
+        let sets = load_parts(surroundings, context, inputs.port("sets"), &data)?;
         let phases = phases(&sets, data.dataset.class_names())?;
-        let test = data.test(library)?;
+        let test = data.test()?;
         let (rows, ends) = test_order(&phases, test.class_rows());
         if let Some(empty) = ends.iter().zip(std::iter::once(&0).chain(&ends)).position(|(end, start)| end == start) {
             return Err(fail(
@@ -76,15 +75,15 @@ impl Kind for ContinualKind {
         let decoded: Vec<Decoded> = sets.iter().map(|set| set.decoded.clone()).collect();
         let pool = pool_of(&decoded, data.classes)?;
         let legs = legs((&pool, &sets), &phases, (params.mode, params.training), &numbers, &ends)?;
-        let registry = open_registry(library)?;
+        let registry = surroundings.plugins().open()?;
         let model = registry.model(&recipe.model.id, &recipe.model.config).map_err(|error| from_plugin(&error))?;
         let specs = model.weights(data.shape, data.classes).during("asking the model for its weights")?;
         let protocol = Protocol {
             purpose: "continual",
             model: &model,
             specs: &specs,
-            dtype: library.dtype(),
-            device: library.device(),
+            dtype: surroundings.dtype(),
+            device: surroundings.device(),
             pool: &pool.samples,
             legs: &legs,
             numbers: &numbers,

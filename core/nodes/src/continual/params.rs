@@ -1,13 +1,13 @@
 //! Parameters of the kind `continual`, besides those of the recipe.
 
+use pddflow_artifact::params::{problem, resolve_both};
 use pddflow_runner::pipeline::ParamProblem;
+use pddflow_training::protocol::{RecipeParams, Training, check_recipe};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Library;
-use crate::params::{problem, resolve_both};
-use crate::protocol::{RecipeParams, Training, check_recipe};
+use crate::surroundings::Surroundings;
 
 /// What becomes of a net at the end of a phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,9 +33,9 @@ pub(super) struct ContinualParams {
 }
 
 /// Checks the parameters; the recipe's numbers and the plugin's defaults are filled in.
-pub(super) fn check(library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
     let mut resolved = resolve_both::<RecipeParams, ContinualParams>(with)?;
-    let mut problems = check_recipe(library, &mut resolved);
+    let mut problems = check_recipe(surroundings.plugins(), &mut resolved);
     if resolved["training"] == "full" {
         let help = "give `progressive`, `union` or `sequential`";
         problems.push(problem("/training", "nets of `continual` train on sets", Some(help.into())));

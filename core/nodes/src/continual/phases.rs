@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use pddflow_artifact::failure::{NodeResult, fail};
+
 use super::load::PartSet;
-use crate::failure::{NodeResult, fail};
 
 /// The classes of one phase and its sets.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use pddflow_artifact::failure::{During, NodeResult};
+use pddflow_artifact::{CurvePoint, Phase, Reading, Results};
 use pddflow_runner::{NodeContext, NodeError, Outputs};
+use pddflow_training::protocol::{Moment, RecipeParams, Report, Summary};
+use pddflow_training::splits::Prepared;
 use serde_json::{Value, json};
 
 use super::load::PartSet;
 use super::params::ContinualParams;
 use super::phases::PhaseSets;
-use crate::artifact::{CurvePoint, Phase, Reading, Results};
-use crate::failure::{During, NodeResult};
-use crate::protocol::{Moment, RecipeParams, Report, Summary};
-use crate::splits::Prepared;
 
 /// What the nets were trained on.
 pub(super) struct Made<'a> {

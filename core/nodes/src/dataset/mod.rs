@@ -1,38 +1,6 @@
-//! The kind `dataset`: real images with labels, from where they are to one verified artifact.
-//!
-//! | source | what is read | where from |
-//! |---|---|---|
-//! | `fashion-mini` | 2,000 + 500 images of Fashion-MNIST | inside the program |
-//! | `fashion-mnist` | four IDX files whose content is pinned | a folder, the system's data set package, else a download |
-//! | `idx` | any four IDX files, plain or gzip | named files |
-//! | `cifar10`, `cifar100` | the "binary version" layouts | a folder or archive, else a download |
-//! | `parquet` | image column (PNG or JPEG) and label column | files, or a folder with `train-*`, `test-*` |
-//! | `image-folder` | one folder for each class, with or without `train`/`test` above | a folder |
-//! | `tiny-imagenet` | the original layout | a folder or archive, else a download |
-//!
-//! Every source ends as [`raw::RawData`]; then classes and numbers are cut (`subset`) and the normalisation is settled
-//! (`normalize`). What a source reads from outside enters the key by content, as BLAKE3 of every file (`digests`).
-//! Nothing is ever guessed about damaged files: a file that is not what it should be stops the node.
+//! The kind `dataset`: real images with labels, from where they are to one verified artifact; see [`pddflow_data`].
 
-mod archive;
-mod cifar;
-mod digests;
-mod download;
-mod fashion;
-mod folder;
-mod idx;
 mod node;
-mod normalize;
 mod params;
-mod parquet_file;
-mod picture;
-mod places;
-mod raw;
-mod source;
-mod subset;
-mod tiny;
-mod zca;
 
 pub(crate) use node::DatasetKind;
-pub(crate) use params::ClassRef;
-pub(crate) use subset::chosen;

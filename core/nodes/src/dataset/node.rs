@@ -1,19 +1,17 @@
 //! The node of kind `dataset`.
 
+use pddflow_artifact::failure::During;
+use pddflow_artifact::params::{read, schema};
+use pddflow_artifact::{Dataset, DatasetParts};
 use pddflow_cache::KeyPart;
+use pddflow_data::{Places, moments, preprocessing, subset};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
 use serde_json::Value;
 
-use super::normalize::{moments, preprocessing};
 use super::params::{DatasetParams, check};
-use super::places::Places;
-use super::subset::subset;
-use crate::Library;
-use crate::artifact::{Dataset, DatasetParts};
-use crate::failure::During;
-use crate::kind::{Kind, part, port};
-use crate::params::{read, schema};
+use crate::kind::{Kind, port};
+use crate::surroundings::{Surroundings, part};
 
 /// Raised when the artifact changes for the same files and parameters.
 const REVISION: u32 = 2;
@@ -33,13 +31,13 @@ impl Kind for DatasetKind {
         }
     }
 
-    fn check(&self, _: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+    fn check(&self, _: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
         check(with)
     }
 
-    fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
-        let params: DatasetParams = read(with)?;
-        let content = params.source.open()?.identity(&Places::of(library))?;
+    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+        let params: DatasetParams = read(&node.with)?;
+        let content = params.source.open()?.identity(&places(surroundings))?;
         let kernels = pddflow_tensor::kernel_revision();
         Ok(vec![part("revision", REVISION), part("kernels", kernels), part("source files", content)])
     }
@@ -53,19 +51,20 @@ impl Kind for DatasetKind {
 
     fn run(
         &self,
-        library: &Library,
+        surroundings: &Surroundings,
         node: &PlanNode,
         _: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
         let params: DatasetParams = read(&node.with)?;
         let source = params.source.open()?;
-        let raw = source.read(&Places::of(library), context)?;
+        let raw = source.read(&places(surroundings), context)?;
         if context.cancelled() {
             return Err(NodeError::cancelled());
         }
         let full = moments(&raw.train, raw.size);
-        let (data, class_ids) = subset(raw, &params)?;
+        let (data, class_ids) =
+            subset(raw, params.classes.as_deref(), (params.train_per_class, params.test_per_class))?;
         if data.test.labels.is_empty() {
             context.warn("there are no test images: evaluation will not be possible");
         }
@@ -90,4 +89,10 @@ impl Kind for DatasetKind {
         outputs.artifacts.insert("data".into(), context.put(&bytes).during("storing the data set")?);
         Ok(outputs)
     }
+}
+
+/// Where files of data sets are looked for.
+fn places(surroundings: &Surroundings) -> Places {
+    let options = surroundings.options();
+    Places::new(&options.data_dirs, &options.downloads)
 }

@@ -1,15 +1,14 @@
 //! How nets are trained on sets inside a distillation: parameters with defaults that depend on what it is for.
 
+use pddflow_artifact::failure::{During, NodeResult, fail};
+use pddflow_artifact::params::{check_numbers, check_policy};
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_tensor::augment::Policy;
+use pddflow_training::nets::{Rules, Schedule};
+use pddflow_training::protocol::StepSize;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-
-use crate::failure::{During, NodeResult, fail};
-use crate::nets::{Rules, Schedule};
-use crate::params::{check_numbers, check_policy};
-use crate::protocol::StepSize;
 
 /// How nets are trained on sets.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]

@@ -5,18 +5,18 @@
 
 use std::collections::BTreeSet;
 
+use pddflow_artifact::failure::fail;
 use pddflow_host::{
-    Batch, Decoded, Environment, EnvironmentError, EnvironmentResult, Forward, Labels, Mode, Net, Problem, Segment,
-    TrainData, TrainSpec, WeightSpec,
+    Batch, Decoded, Environment, EnvironmentError, EnvironmentResult, Forward, Mode, Net, Problem, Segment, TrainData,
+    TrainSpec, WeightSpec,
 };
 use pddflow_runner::{NodeContext, NodeError};
 use pddflow_tensor::{RandomKey, Tensor};
+use pddflow_training::nets::{Epoch, Samples, Trainee, initial_weights, train_epoch, train_samples};
+use pddflow_training::splits::Split;
 
 use super::network::Network;
 use super::state::{Learnable, State};
-use crate::failure::{During, NodeResult, fail};
-use crate::nets::{Epoch, Samples, Trainee, initial_weights, train_epoch, train_samples};
-use crate::splits::Split;
 
 /// One distillation's side of the conversation with its matcher.
 pub(super) struct Bench<'a> {
@@ -200,27 +200,6 @@ fn from_node(error: NodeError) -> EnvironmentError {
     inside.cancelled = error.cancelled;
     inside.source = error.source;
     inside
-}
-
-/// All earlier sets as one, in their order; `None` where there is none. Hard labels become probabilities if any set has such.
-pub(crate) fn join_sets(sets: &[Decoded], classes: usize) -> NodeResult<Option<Decoded>> {
-    let doing = "joining the earlier sets";
-    let Some(first) = sets.first() else { return Ok(None) };
-    if sets.len() == 1 {
-        return Ok(Some(first.clone()));
-    }
-    let images: Vec<Tensor> = sets.iter().map(|set| set.images.clone()).collect();
-    let soft = sets.iter().any(|set| matches!(set.labels, Labels::Soft(_)));
-    let mut labels = Vec::with_capacity(sets.len());
-    for set in sets {
-        labels.push(match &set.labels {
-            Labels::Hard(hard) if soft => hard.one_hot(classes, set.images.dtype()).during(doing)?,
-            labels => labels.tensor().clone(),
-        });
-    }
-    let labels = Tensor::concat(&labels, 0).during(doing)?;
-    let labels = if soft { Labels::Soft(labels) } else { Labels::Hard(labels) };
-    Ok(Some(Decoded { images: Tensor::concat(&images, 0).during(doing)?, labels }))
 }
 
 /// Why an iteration failed, with its place.

@@ -13,109 +13,22 @@
 
 use std::sync::OnceLock;
 
+use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_host::{Decoded, Net};
 use pddflow_runner::NodeError;
 use pddflow_tensor::RandomKey;
+use pddflow_training::nets::{Course, CourseStage, Pupil, Rules, Samples, Trainee, accuracy};
+use pddflow_training::protocol::StepSize;
+use pddflow_training::sets::{LoadedSet, join_sets};
+use pddflow_training::splits::Split;
+use pddflow_training::stages::stages;
 use rayon::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
-use super::course::CourseParams;
-use super::environment::join_sets;
 use super::network::Network;
-use crate::advance::stages;
-use crate::failure::{During, NodeResult, fail};
-use crate::nets::{Course, CourseStage, Pupil, Rules, Samples, Trainee, accuracy};
-use crate::protocol::StepSize;
-use crate::sets::LoadedSet;
-use crate::splits::Split;
+use super::params::EvaluationParams;
 
 /// Step size where none was learned and none is given.
 const DEFAULT_LR: f64 = 0.01;
-
-/// Which state of the set is the result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Keep {
-    /// That after the last iteration.
-    #[default]
-    Last,
-    /// The one that was best in the evaluations during distillation.
-    Best,
-    /// That after so many iterations; later ones are not run.
-    Iteration(u64),
-}
-
-/// The real images on which evaluations during distillation test.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum On {
-    /// A part of the training split that the matcher does not see.
-    #[default]
-    HeldOut,
-    /// The test split, as in the papers: choosing by it flatters.
-    Test,
-}
-
-impl On {
-    /// In words, as the set tells it.
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::HeldOut => "held-out training images",
-            Self::Test => "test images",
-        }
-    }
-
-    /// As a part of a metric's name.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::HeldOut => "held_out",
-            Self::Test => "test",
-        }
-    }
-}
-
-/// Evaluations during distillation.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EvaluationParams {
-    /// Iterations between two evaluations; there is one after the last iteration too.
-    #[serde(default = "hundred")]
-    pub(super) every: u64,
-    /// Nets that are trained each time.
-    #[serde(default = "five")]
-    pub(super) nets: usize,
-    /// What they are tested on.
-    #[serde(default)]
-    pub(super) on: On,
-    /// Share of each class of the training split that is held out, for `on: held_out`.
-    #[serde(default = "tenth")]
-    pub(super) fraction: f64,
-    /// How they are trained; by default as MTT does it, at the learned step size where there is one.
-    #[serde(default)]
-    pub(super) training: CourseParams,
-}
-
-fn hundred() -> u64 {
-    100
-}
-
-fn five() -> usize {
-    5
-}
-
-fn tenth() -> f64 {
-    0.1
-}
-
-/// As MTT trains the nets of its evaluations (`methods.md` 13).
-pub(super) fn evaluation_defaults() -> Value {
-    json!({
-        "epochs": 1000, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "dc", "batch": 256, "augment": "dsa",
-        "cutmix": 0.0, "carry_momentum": false,
-    })
-}
 
 /// Keeps `fraction` of each class aside, at least one image: the rest, and what is kept aside.
 pub(super) fn hold_out(train: &Split, fraction: f64, key: RandomKey) -> NodeResult<(Split, Split)> {

@@ -29,6 +29,5 @@ mod start;
 mod state;
 mod tile;
 
-pub(crate) use environment::join_sets;
 pub(crate) use node::DistillKind;
 pub use tile::tile;

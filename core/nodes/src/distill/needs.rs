@@ -1,15 +1,14 @@
 //! What a matcher needs besides data: found missing before anything runs where possible, else when its node begins.
 
+use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_host::{Description, InputShape, Need, Problem, ValueRange};
 use pddflow_runner::pipeline::InputProblem;
 use pddflow_tensor::RandomKey;
 
 use super::network::Network;
 use super::params::DistillParams;
-use crate::Library;
-use crate::choice::open_registry;
-use crate::failure::{NodeResult, fail};
 use crate::kind::input_problem;
+use crate::surroundings::Surroundings;
 
 const NO_MODEL_HELP: &str = "give `model:` in the parameters";
 
@@ -25,11 +24,11 @@ struct Missing {
 /// Whether the inputs meet what the matcher says that it needs for small colour images. What it needs for the data as they
 /// are is known, and checked, when the node runs.
 pub(super) fn check_planned(
-    library: &Library,
+    surroundings: &Surroundings,
     params: &DistillParams,
     count: &dyn Fn(&str) -> usize,
 ) -> Result<(), InputProblem> {
-    let Some(description) = usual_description(library, params) else { return Ok(()) };
+    let Some(description) = usual_description(surroundings, params) else { return Ok(()) };
     let wired = |port: &str| count(port) > 0;
     let has_start = wired("start") || params.warm_up.is_some();
     let has_model = params.model.is_some() || wired("start") || wired("trajectories");
@@ -54,8 +53,8 @@ pub(super) fn check_given(
 }
 
 /// Whether the matcher's steps may depend on how many there are: it says so, or cannot say now.
-pub(super) fn needs_horizon(library: &Library, params: &DistillParams) -> bool {
-    usual_description(library, params).is_none_or(|description| description.needs.contains(&Need::Horizon))
+pub(super) fn needs_horizon(surroundings: &Surroundings, params: &DistillParams) -> bool {
+    usual_description(surroundings, params).is_none_or(|description| description.needs.contains(&Need::Horizon))
 }
 
 fn missing(
@@ -96,12 +95,12 @@ fn missing(
 }
 
 /// What the matcher says for small colour images; `None` if it refuses these, as it may well take those of the data set.
-fn usual_description(library: &Library, params: &DistillParams) -> Option<Description> {
-    let matcher = open_registry(library).ok()?.matcher(&params.matcher.id, &params.matcher.config).ok()?;
-    matcher.describe(&usual_problem(library, params)).ok()
+fn usual_description(surroundings: &Surroundings, params: &DistillParams) -> Option<Description> {
+    let matcher = surroundings.plugins().open().ok()?.matcher(&params.matcher.id, &params.matcher.config).ok()?;
+    matcher.describe(&usual_problem(surroundings, params)).ok()
 }
 
-fn usual_problem(library: &Library, params: &DistillParams) -> Problem {
+fn usual_problem(surroundings: &Surroundings, params: &DistillParams) -> Problem {
     let classes = 10;
     let one = |value: f64| vec![value; 3];
     Problem {
@@ -111,8 +110,8 @@ fn usual_problem(library: &Library, params: &DistillParams) -> Problem {
         learnable_rows: classes * params.ipc,
         horizon: None,
         seed_key: RandomKey::new(params.seed),
-        device: library.device().clone(),
-        dtype: library.dtype(),
+        device: surroundings.device().clone(),
+        dtype: surroundings.dtype(),
         value_range: ValueRange { min: one(0.0), max: one(1.0), mean: one(0.5), std: one(0.25) },
     }
 }

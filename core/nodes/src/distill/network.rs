@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
+use pddflow_artifact::NetData;
+use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
 use pddflow_host::{Model, Net, WeightSpec};
 use pddflow_runner::{Inputs, NodeContext};
 use pddflow_tensor::{DType, Device, RandomKey, Tensor};
+use pddflow_training::choice::PluginChoice;
+use pddflow_training::nets::{Course, CourseStage, Pupil, Rules, Trainee, initial_weights};
+use pddflow_training::protocol::StepSize;
+use pddflow_training::sets::LoadedSet;
+use pddflow_training::splits::Prepared;
+use pddflow_training::stages::stages;
+use pddflow_training::stored::{Experts, Pool, Wanted, net_data, specs_of};
 
 use super::params::DistillParams;
-use crate::Library;
-use crate::advance::stages;
-use crate::artifact::NetData;
-use crate::choice::{PluginChoice, open_registry};
-use crate::failure::{During, NodeResult, fail, from_plugin};
-use crate::nets::{Course, CourseStage, Pupil, Rules, Trainee, initial_weights};
-use crate::protocol::StepSize;
-use crate::sets::LoadedSet;
-use crate::splits::Prepared;
-use crate::stored::{Experts, Pool, Wanted, net_data, specs_of};
+use crate::surroundings::Surroundings;
 
 /// The model with all nets of it that are wired.
 pub(super) struct Network {
@@ -45,7 +45,7 @@ struct WarmUp {
 impl Network {
     /// Opens what the node is given and checks that it fits; `None` where no model is named or wired.
     pub(super) fn open(
-        library: &Library,
+        surroundings: &Surroundings,
         params: &DistillParams,
         inputs: &Inputs,
         context: &NodeContext<'_>,
@@ -54,10 +54,11 @@ impl Network {
         let experts = Experts::open(context, inputs.port("trajectories"))?;
         let pool = Pool::open(context, inputs.port("start"))?;
         let Some(choice) = choice(params, &experts, &pool)? else { return Ok(None) };
-        let model = open_registry(library)?.model(&choice.id, &choice.config).map_err(|error| from_plugin(&error))?;
+        let model =
+            surroundings.plugins().open()?.model(&choice.id, &choice.config).map_err(|error| from_plugin(&error))?;
         let about = net_data(data);
         let specs = specs_of(&model, &about)?;
-        let (device, dtype) = (library.device(), library.dtype());
+        let (device, dtype) = (surroundings.device(), surroundings.dtype());
         let wanted = Wanted { choice: &choice, specs: &specs, data: &about, device, dtype };
         pool.check(inputs.port("start"), &wanted)?;
         let experts = experts.check(inputs.port("trajectories"), &wanted)?;

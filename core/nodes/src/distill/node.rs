@@ -2,29 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
+use pddflow_artifact::params::{read, schema};
+use pddflow_artifact::{DistilledSet, SetInfo};
 use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Description, Environment, LearnableRole, Matcher, Need, Problem, Role};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs, Progress};
 use pddflow_tensor::{Device, RandomKey, Tensor, trace};
+use pddflow_training::sets::{LoadedSet, join_sets, load_sets, one_artifact, store_set, to_cpu};
+use pddflow_training::splits::{Prepared, Split};
+use pddflow_training::tensor_file::Named;
 use serde_json::{Value, json};
 
-use super::environment::{Bench, at_iteration, join_sets, not_finite};
-use super::inspect::{Inspector, Keep, On, hold_out, while_evaluating};
+use super::environment::{Bench, at_iteration, not_finite};
+use super::inspect::{Inspector, hold_out, while_evaluating};
 use super::needs::{check_given, check_planned, needs_horizon};
 use super::network::Network;
-use super::params::{DistillParams, check};
+use super::params::{DistillParams, Keep, On, check};
 use super::start::first_learnables;
 use super::state::{Best, Kept, State};
-use crate::Library;
-use crate::artifact::{DistilledSet, SetInfo};
-use crate::choice::{open_registry, plugin_digest};
-use crate::failure::{During, NodeResult, fail, from_plugin};
-use crate::kind::{Kind, part, port};
-use crate::params::{read, schema};
-use crate::sets::{LoadedSet, load_sets, one_artifact, store_set, to_cpu};
-use crate::splits::{Prepared, Split};
-use crate::tensor_file::Named;
+use crate::kind::{Kind, port};
+use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
 const REVISION: u32 = 2;
@@ -54,47 +53,52 @@ impl Kind for DistillKind {
         }
     }
 
-    fn check(&self, library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
-        check(library, with)
+    fn check(&self, surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+        check(surroundings, with)
     }
 
-    fn check_inputs(&self, library: &Library, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
+    fn check_inputs(
+        &self,
+        surroundings: &Surroundings,
+        with: &Value,
+        count: &dyn Fn(&str) -> usize,
+    ) -> Result<(), InputProblem> {
         let Ok(params) = read::<DistillParams>(with) else { return Ok(()) };
-        check_planned(library, &params, count)
+        check_planned(surroundings, &params, count)
     }
 
-    fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
-        let params: DistillParams = read(with)?;
-        let mut parts = library.numeric_parts(REVISION);
-        parts.push(part("matcher", plugin_digest(library, Role::Matcher, &params.matcher)?));
+    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+        let params: DistillParams = read(&node.with)?;
+        let mut parts = surroundings.numeric_parts(REVISION);
+        parts.push(part("matcher", surroundings.plugins().digest(Role::Matcher, &params.matcher.id)?));
         if let Some(model) = &params.model {
-            parts.push(part("model", plugin_digest(library, Role::Model, model)?));
+            parts.push(part("model", surroundings.plugins().digest(Role::Model, &model.id)?));
         }
         Ok(parts)
     }
 
-    fn growing(&self, library: &Library, with: &Value) -> Option<Growing> {
+    fn growing(&self, surroundings: &Surroundings, with: &Value) -> Option<Growing> {
         let params: DistillParams = read(with).ok()?;
-        let extends = params.extends() && (params.horizon.is_some() || !needs_horizon(library, &params));
+        let extends = params.extends() && (params.horizon.is_some() || !needs_horizon(surroundings, &params));
         extends.then_some(Growing { parameter: "iterations", wanted: params.iterations })
     }
 
     fn run(
         &self,
-        library: &Library,
+        surroundings: &Surroundings,
         node: &PlanNode,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
         let params: DistillParams = read(&node.with)?;
-        let data = library.splits().prepare(library, context, &one_artifact(inputs, "data")?.digest)?;
-        let earlier = load_sets(library, context, inputs.port("previous"), &data)?;
-        let matcher = open_registry(library)?.matcher(&params.matcher.id, &params.matcher.config);
+        let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
+        let earlier = load_sets(surroundings.tensors(), context, inputs.port("previous"), &data)?;
+        let matcher = surroundings.plugins().open()?.matcher(&params.matcher.id, &params.matcher.config);
         let matcher = matcher.map_err(|error| from_plugin(&error))?;
-        let network = Network::open(library, &params, inputs, context, (&data, &earlier))?;
+        let network = Network::open(surroundings, &params, inputs, context, (&data, &earlier))?;
         let stage = params.stage.unwrap_or(earlier.len() as u64 + 1);
         let key = RandomKey::new(params.seed).fold("distill").fold_u64(stage - 1);
-        let mut problem = problem(library, &params, &data, key.fold("matcher"));
+        let mut problem = problem(surroundings, &params, &data, key.fold("matcher"));
         let held_out = match &params.evaluation {
             Some(evaluation) if evaluation.on == On::HeldOut => {
                 let key = RandomKey::new(params.seed).fold("distill").fold("held out");
@@ -116,7 +120,7 @@ impl Kind for DistillKind {
         let learnables = first_learnables(&description.learnables, &problem, train, key.fold("start"))?;
         let fresh = State { now: Kept { learnables, ..Kept::default() }, ..State::default() };
         let state = match context.checkpoint()? {
-            Some(bytes) => State::from_checkpoint(&bytes, &fresh, library.device()).unwrap_or_else(|error| {
+            Some(bytes) => State::from_checkpoint(&bytes, &fresh, surroundings.device()).unwrap_or_else(|error| {
                 context.warn(format!("starting over: {}", error.message));
                 fresh
             }),
@@ -133,7 +137,7 @@ impl Kind for DistillKind {
             not_finite: BTreeSet::new(),
         };
         let test = match (&params.evaluation, &held_out) {
-            (Some(_), None) => Some(data.test(library)?),
+            (Some(_), None) => Some(data.test()?),
             _ => None,
         };
         let test = held_out.as_ref().map(|(_, aside)| aside).or(test.as_deref());
@@ -155,7 +159,7 @@ impl Kind for DistillKind {
     }
 }
 
-fn problem(library: &Library, params: &DistillParams, data: &Prepared, seed_key: RandomKey) -> Problem {
+fn problem(surroundings: &Surroundings, params: &DistillParams, data: &Prepared, seed_key: RandomKey) -> Problem {
     Problem {
         classes: data.classes,
         shape: data.shape,
@@ -163,8 +167,8 @@ fn problem(library: &Library, params: &DistillParams, data: &Prepared, seed_key:
         learnable_rows: data.classes * params.ipc,
         horizon: None,
         seed_key,
-        device: library.device().clone(),
-        dtype: library.dtype(),
+        device: surroundings.device().clone(),
+        dtype: surroundings.dtype(),
         value_range: data.value_range.clone(),
     }
 }

@@ -1,16 +1,15 @@
 //! Parameters of the kind `distill`.
 
+use pddflow_artifact::params::{problem, resolve};
 use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
+use pddflow_training::choice::{PluginChoice, check_choice};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::course::{CourseParams, check_course, warm_up_defaults};
-use super::inspect::{EvaluationParams, Keep, evaluation_defaults};
-use crate::Library;
-use crate::choice::{PluginChoice, check_choice};
-use crate::params::{problem, resolve};
+use crate::surroundings::Surroundings;
 
 /// What a pipeline file can say about a distillation.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -58,6 +57,89 @@ pub(super) struct DistillParams {
     pub(super) method: Option<String>,
 }
 
+/// Which state of the set is the result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Keep {
+    /// That after the last iteration.
+    #[default]
+    Last,
+    /// The one that was best in the evaluations during distillation.
+    Best,
+    /// That after so many iterations; later ones are not run.
+    Iteration(u64),
+}
+
+/// The real images on which evaluations during distillation test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum On {
+    /// A part of the training split that the matcher does not see.
+    #[default]
+    HeldOut,
+    /// The test split, as in the papers: choosing by it flatters.
+    Test,
+}
+
+impl On {
+    /// In words, as the set tells it.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::HeldOut => "held-out training images",
+            Self::Test => "test images",
+        }
+    }
+
+    /// As a part of a metric's name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::HeldOut => "held_out",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// Evaluations during distillation.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EvaluationParams {
+    /// Iterations between two evaluations; there is one after the last iteration too.
+    #[serde(default = "hundred")]
+    pub(super) every: u64,
+    /// Nets that are trained each time.
+    #[serde(default = "five")]
+    pub(super) nets: usize,
+    /// What they are tested on.
+    #[serde(default)]
+    pub(super) on: On,
+    /// Share of each class of the training split that is held out, for `on: held_out`.
+    #[serde(default = "tenth")]
+    pub(super) fraction: f64,
+    /// How they are trained; by default as MTT does it, at the learned step size where there is one.
+    #[serde(default)]
+    pub(super) training: CourseParams,
+}
+
+fn hundred() -> u64 {
+    100
+}
+
+fn five() -> usize {
+    5
+}
+
+fn tenth() -> f64 {
+    0.1
+}
+
+/// As MTT trains the nets of its evaluations (`methods.md` 13).
+pub(super) fn evaluation_defaults() -> Value {
+    json!({
+        "epochs": 1000, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "dc", "batch": 256, "augment": "dsa",
+        "cutmix": 0.0, "carry_momentum": false,
+    })
+}
+
 fn yes() -> bool {
     true
 }
@@ -81,7 +163,7 @@ impl DistillParams {
 }
 
 /// Checks the parameters and fills in all defaults, also the plugins'.
-pub(super) fn check(library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
     let mut resolved = resolve::<DistillParams>(with)?;
     let mut problems = Vec::new();
     for field in ["ipc", "iterations", "horizon", "stage"] {
@@ -94,7 +176,7 @@ pub(super) fn check(library: &Library, with: &Value) -> Result<Value, Vec<ParamP
     problems.extend(check_course(&mut resolved, "/recipe", &Value::Null));
     problems.extend(check_evaluation(&resolved));
     for (role, field) in [(Role::Matcher, "matcher"), (Role::Model, "model")] {
-        if let Err(found) = check_choice(library, role, field, &mut resolved) {
+        if let Err(found) = check_choice(surroundings.plugins(), role, field, &mut resolved) {
             problems.extend(found);
         }
     }

@@ -1,12 +1,12 @@
 //! First values of the learnables.
 
+use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_host::{LearnableInit, LearnableSpec, Problem, Space};
 use pddflow_tensor::{RandomKey, Tensor};
+use pddflow_training::splits::Split;
 
 use super::state::Learnable;
 use super::tile::tile;
-use crate::failure::{During, NodeResult, fail};
-use crate::splits::Split;
 
 /// Draws every learnable. Each has a key of its own, folded from its name.
 pub(super) fn first_learnables(

@@ -7,14 +7,14 @@
 //! | `good.value.<learnable>` and so on | the same at the save point |
 //! | `best.value.<learnable>` and so on | the same where an evaluation was best |
 
+use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_host::{LearnableSpec, Sgd};
 use pddflow_tensor::{Device, Tensor, TensorError};
+use pddflow_training::nets::sgd_step;
+use pddflow_training::tensor_file::{Named, decode, encode};
 use serde::{Deserialize, Serialize};
 
 use super::curve::Curves;
-use crate::failure::{NodeResult, fail};
-use crate::nets::sgd_step;
-use crate::tensor_file::{Named, decode, encode};
 
 /// One tensor that is being optimised.
 #[derive(Clone, Debug)]

@@ -1,25 +1,26 @@
 //! The node of kind `evaluate`.
 
+use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
+use pddflow_artifact::params::{read_part, schema_of_both};
 use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Role};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
 use pddflow_tensor::RandomKey;
+use pddflow_training::nets::Samples;
+use pddflow_training::protocol::{
+    Curve, Leg, Numbers, Protocol, RecipeParams, Start, Summary, Test, Training, pool_of,
+};
+use pddflow_training::sets::{LoadedSet, load_sets, one_artifact};
+use pddflow_training::splits::Split;
+use pddflow_training::stored::{Pool, Wanted, net_data, specs_of};
 use serde_json::Value;
 
 use super::params::{EvaluateParams, Holdout, check};
 use super::report::report;
 use super::stages::{full_leg, legs};
-use crate::Library;
-use crate::choice::{open_registry, plugin_digest};
-use crate::failure::{During, NodeResult, fail, from_plugin};
-use crate::kind::{Kind, input_problem, part, port};
-use crate::nets::Samples;
-use crate::params::{read_part, schema_of_both};
-use crate::protocol::{Curve, Leg, Numbers, Protocol, RecipeParams, Start, Summary, Test, Training, pool_of};
-use crate::sets::{LoadedSet, load_sets, one_artifact};
-use crate::splits::Split;
-use crate::stored::{Pool, Wanted, net_data, specs_of};
+use crate::kind::{Kind, input_problem, port};
+use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
 const REVISION: u32 = 2;
@@ -43,11 +44,11 @@ impl Kind for EvaluateKind {
         }
     }
 
-    fn check(&self, library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
-        check(library, with)
+    fn check(&self, surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+        check(surroundings, with)
     }
 
-    fn check_inputs(&self, _: &Library, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
+    fn check_inputs(&self, _: &Surroundings, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
         let Ok(params) = read_part::<EvaluateParams>(with) else { return Ok(()) };
         match (params.training, count("sets")) {
             (Training::Full, 0) => Ok(()),
@@ -65,28 +66,28 @@ impl Kind for EvaluateKind {
         }
     }
 
-    fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
-        let recipe: RecipeParams = read_part(with)?;
-        let mut parts = library.numeric_parts(REVISION);
-        parts.push(part("model", plugin_digest(library, Role::Model, &recipe.model)?));
+    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+        let recipe: RecipeParams = read_part(&node.with)?;
+        let mut parts = surroundings.numeric_parts(REVISION);
+        parts.push(part("model", surroundings.plugins().digest(Role::Model, &recipe.model.id)?));
         Ok(parts)
     }
 
     fn run(
         &self,
-        library: &Library,
+        surroundings: &Surroundings,
         node: &PlanNode,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
         let recipe: RecipeParams = read_part(&node.with)?;
         let params: EvaluateParams = read_part(&node.with)?;
-        let data = library.splits().prepare(library, context, &one_artifact(inputs, "data")?.digest)?;
-        let test = data.test(library)?;
+        let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
+        let test = data.test()?;
         if test.rows() == 0 {
             return Err(fail("empty_data", "the data set has no test images"));
         }
-        let sets = load_sets(library, context, inputs.port("sets"), &data)?;
+        let sets = load_sets(surroundings.tensors(), context, inputs.port("sets"), &data)?;
         let kept = held_out_rows(&data.train, params.holdout, recipe.seed);
         let held_out = params.holdout.map(|_| data.train.part(&kept).during("taking held-out images")).transpose()?;
         let numbers = Numbers::of(&recipe)?;
@@ -94,11 +95,11 @@ impl Kind for EvaluateKind {
             Training::Full => Lesson::full(&data.train, &kept, &numbers, test.rows())?,
             training => Lesson::of_sets(&sets, training, &numbers, (data.classes, test.rows()))?,
         };
-        let registry = open_registry(library)?;
+        let registry = surroundings.plugins().open()?;
         let model = registry.model(&recipe.model.id, &recipe.model.config).map_err(|error| from_plugin(&error))?;
         let about = net_data(&data);
         let specs = specs_of(&model, &about)?;
-        let (device, dtype) = (library.device(), library.dtype());
+        let (device, dtype) = (surroundings.device(), surroundings.dtype());
         let wanted = Wanted { choice: &recipe.model, specs: &specs, data: &about, device, dtype };
         let pool = Pool::open(context, inputs.port("start"))?;
         pool.check(inputs.port("start"), &wanted)?;

@@ -1,13 +1,13 @@
 //! Parameters of the kind `evaluate`, besides those of the recipe.
 
+use pddflow_artifact::params::{problem, resolve_both};
 use pddflow_runner::pipeline::ParamProblem;
+use pddflow_training::protocol::{RecipeParams, Report, Training, check_recipe, points_every};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Library;
-use crate::params::{problem, resolve_both};
-use crate::protocol::{RecipeParams, Report, Training, check_recipe, points_every};
+use crate::surroundings::Surroundings;
 
 /// Real images kept aside to choose an epoch by, without looking at the test split.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,9 +40,9 @@ pub(super) struct EvaluateParams {
 }
 
 /// Checks the parameters; the recipe's numbers and the plugin's defaults are filled in.
-pub(super) fn check(library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
     let mut resolved = resolve_both::<RecipeParams, EvaluateParams>(with)?;
-    let mut problems = check_recipe(library, &mut resolved);
+    let mut problems = check_recipe(surroundings.plugins(), &mut resolved);
     if resolved["curve_every"].is_null() {
         let best = resolved["report"] != Report::Last.name();
         let points = if best { points_every(&resolved["recipe"]) } else { None };

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use pddflow_artifact::failure::{During, NodeResult, fail};
+use pddflow_artifact::{CurvePoint, Reading, Results};
 use pddflow_runner::{NodeContext, NodeError, Outputs};
+use pddflow_training::protocol::{Moment, RecipeParams, Report, Summary, Training};
+use pddflow_training::sets::LoadedSet;
+use pddflow_training::splits::Prepared;
 use serde_json::{Value, json};
 
 use super::params::EvaluateParams;
-use crate::artifact::{CurvePoint, Reading, Results};
-use crate::failure::{During, NodeResult, fail};
-use crate::protocol::{Moment, RecipeParams, Report, Summary, Training};
-use crate::sets::LoadedSet;
-use crate::splits::Prepared;
 
 /// Label `ipc` and name of the method of nets that were trained on all of the data.
 const FULL: &str = "full";

@@ -1,7 +1,7 @@
 //! The legs of an evaluation.
 
-use crate::failure::NodeResult;
-use crate::protocol::{Leg, Numbers, Pool, Training, stage_sets, step_size};
+use pddflow_artifact::failure::NodeResult;
+use pddflow_training::protocol::{Leg, Numbers, Pool, Training, stage_sets, step_size};
 
 /// A leg for each stage; `learned` are the sets' own step sizes. In `Union` a learned step size is that of the last set.
 pub(super) fn legs(
@@ -41,7 +41,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::protocol::{RecipeParams, pool_of};
+    use pddflow_training::protocol::{RecipeParams, pool_of};
 
     fn numbers(with: &Value) -> Numbers {
         let mut all = json!({ "model": "convnet" });

@@ -3,18 +3,11 @@
 use pddflow_host::Labels;
 use serde_json::{Value, json};
 
+use super::entry::Entry;
 use super::training::Plan;
-use crate::artifact::DistilledSet;
 
 /// Version of the manifest's layout.
 const FORMAT: u32 = 2;
-
-/// One exported set.
-pub(super) struct Entry<'a> {
-    /// Folder with its files, `""` or ending in `/`.
-    pub(super) folder: String,
-    pub(super) set: &'a DistilledSet,
-}
 
 /// The manifest.
 pub(super) fn manifest(

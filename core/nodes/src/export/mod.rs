@@ -10,6 +10,7 @@
 //!
 //! With several sets, `images.safetensors` and `png` are in a folder for each.
 
+mod entry;
 mod manifest;
 mod node;
 mod readme;

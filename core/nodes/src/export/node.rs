@@ -1,22 +1,23 @@
 //! The node of kind `export`.
 
+use pddflow_artifact::failure::{During, NodeResult, fail};
+use pddflow_artifact::params::{read, resolve, schema};
+use pddflow_artifact::{Dataset, DistilledSet, FileNameError, Files, Normalization, PreprocessingNote, file_stem};
 use pddflow_cache::KeyPart;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_training::protocol::Preset;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::manifest::{Entry, manifest};
+use super::entry::Entry;
+use super::manifest::manifest;
 use super::readme::readme;
 use super::training::Plan;
-use crate::Library;
-use crate::artifact::{Dataset, DistilledSet, FileNameError, Files, Normalization, PreprocessingNote, file_stem};
-use crate::failure::{During, NodeResult, fail};
 use crate::images::{png, set_names, sets_and_data, show};
-use crate::kind::{Kind, part, port};
-use crate::params::{read, resolve, schema};
-use crate::protocol::Preset;
+use crate::kind::{Kind, port};
+use crate::surroundings::{Surroundings, part};
 
 /// Raised when the folder changes for the same parameters.
 const REVISION: u32 = 2;
@@ -56,17 +57,17 @@ impl Kind for ExportKind {
         }
     }
 
-    fn check(&self, _: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+    fn check(&self, _: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
         resolve::<ExportParams>(with)
     }
 
-    fn key_parts(&self, _: &Library, _: &Value) -> Result<Vec<KeyPart>, NodeError> {
+    fn key_parts(&self, _: &Surroundings, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
         Ok(vec![part("revision", REVISION), part("kernels", pddflow_tensor::kernel_revision())])
     }
 
     fn run(
         &self,
-        _: &Library,
+        _: &Surroundings,
         node: &PlanNode,
         inputs: &Inputs,
         context: &NodeContext<'_>,

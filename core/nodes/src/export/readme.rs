@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
+use pddflow_artifact::PreprocessingNote;
 use serde_json::Value;
 
-use super::manifest::Entry;
+use super::entry::Entry;
 use super::training::Plan;
-use crate::artifact::PreprocessingNote;
 
 /// How to train on the sets, for somebody who has never seen them.
 pub(super) fn readme(

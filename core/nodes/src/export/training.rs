@@ -1,10 +1,10 @@
 //! How nets are to be trained on the exported sets, stage by stage.
 
+use pddflow_training::nets::Schedule;
+use pddflow_training::protocol::Preset;
 use serde_json::{Value, json};
 
-use super::manifest::Entry;
-use crate::nets::Schedule;
-use crate::protocol::Preset;
+use super::entry::Entry;
 
 /// What the training of every stage is, and the step size of each.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use pddflow_artifact::failure::NodeResult;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::element::DashedPathElement;
@@ -11,7 +12,6 @@ use plotters::style::register_font;
 
 use super::axis::Axis;
 use super::chart::{Bar, Chart, Line, Marks, Points};
-use crate::failure::NodeResult;
 use crate::images::png;
 
 /// Pixels of the PNG for one of the SVG: screens and papers show small text badly.

@@ -1,10 +1,11 @@
 //! Scores as a histogram.
 
+use pddflow_artifact::Scores;
+use pddflow_artifact::failure::{NodeResult, fail};
+
 use super::axis::Axis;
 use super::chart::{Bar, Chart, Marks};
 use super::params::{FigureParams, Scale};
-use crate::artifact::Scores;
-use crate::failure::{NodeResult, fail};
 
 /// Bars by default, where values are not few whole numbers.
 const BINS: usize = 30;

@@ -1,14 +1,14 @@
 //! Results as lines.
 
+use pddflow_artifact::failure::{NodeResult, fail};
+use pddflow_artifact::params::suggestion;
+use pddflow_artifact::{Results, population_spread};
 use serde_json::Value;
 
 use super::axis::Axis;
 use super::chart::{Chart, Line, Marks, Point, Points, Spread};
 use super::params::{FigureParams, Scale};
-use crate::artifact::{Results, population_spread};
-use crate::failure::{NodeResult, fail};
 use crate::observe::observe;
-use crate::params::suggestion;
 
 const PERCENT: f64 = 100.0;
 

@@ -1,5 +1,8 @@
 //! The node of kind `figure`.
 
+use pddflow_artifact::failure::{During, NodeResult, fail};
+use pddflow_artifact::params::{read, schema};
+use pddflow_artifact::{Files, Results, Scores};
 use pddflow_cache::KeyPart;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
@@ -8,11 +11,8 @@ use serde_json::Value;
 use super::chart::Chart;
 use super::params::{FigureParams, check};
 use super::{draw, histogram, lines};
-use crate::Library;
-use crate::artifact::{Files, Results, Scores};
-use crate::failure::{During, NodeResult, fail};
-use crate::kind::{Kind, part, port};
-use crate::params::{read, schema};
+use crate::kind::{Kind, port};
+use crate::surroundings::{Surroundings, part};
 
 /// Raised when the files change for the same parameters.
 const REVISION: u32 = 2;
@@ -35,17 +35,17 @@ impl Kind for FigureKind {
         }
     }
 
-    fn check(&self, _: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+    fn check(&self, _: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
         check(with)
     }
 
-    fn key_parts(&self, _: &Library, _: &Value) -> Result<Vec<KeyPart>, NodeError> {
+    fn key_parts(&self, _: &Surroundings, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
         Ok(vec![part("revision", REVISION)])
     }
 
     fn run(
         &self,
-        _: &Library,
+        _: &Surroundings,
         node: &PlanNode,
         inputs: &Inputs,
         context: &NodeContext<'_>,

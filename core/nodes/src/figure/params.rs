@@ -1,12 +1,12 @@
 //! Parameters of the kind `figure`.
 
+use pddflow_artifact::params::{problem, resolve};
 use pddflow_runner::pipeline::ParamProblem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::observe::Names;
-use crate::params::{problem, resolve};
 
 /// Sides of a figure in pixels.
 const SIDES: std::ops::RangeInclusive<u64> = 100..=4000;

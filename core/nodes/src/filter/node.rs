@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use pddflow_artifact::failure::{During, NodeResult, fail};
+use pddflow_artifact::params::{read, schema};
+use pddflow_artifact::{Dataset, Side};
 use pddflow_cache::KeyPart;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_training::sets::{load_scores, one_artifact};
 use serde_json::Value;
 
 use super::params::{FilterParams, check};
 use super::range::{histogram, part_of};
-use crate::Library;
-use crate::artifact::{Dataset, Side};
-use crate::failure::{During, NodeResult, fail};
-use crate::kind::{Kind, part, port};
-use crate::params::{read, schema};
-use crate::sets::{load_scores, one_artifact};
+use crate::kind::{Kind, port};
+use crate::surroundings::{Surroundings, part};
 
 /// Raised when the artifact changes for the same parameters.
 const REVISION: u32 = 1;
@@ -37,17 +37,17 @@ impl Kind for FilterKind {
         }
     }
 
-    fn check(&self, _: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+    fn check(&self, _: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
         check(with)
     }
 
-    fn key_parts(&self, _: &Library, _: &Value) -> Result<Vec<KeyPart>, NodeError> {
+    fn key_parts(&self, _: &Surroundings, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
         Ok(vec![part("revision", REVISION)])
     }
 
     fn run(
         &self,
-        _: &Library,
+        _: &Surroundings,
         node: &PlanNode,
         inputs: &Inputs,
         context: &NodeContext<'_>,

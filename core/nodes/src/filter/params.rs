@@ -1,11 +1,10 @@
 //! Parameters of the kind `filter`.
 
+use pddflow_artifact::params::{problem, resolve};
 use pddflow_runner::pipeline::ParamProblem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use crate::params::{problem, resolve};
 
 /// Which examples stay: exactly one of `range`, `quantile` and `bin`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

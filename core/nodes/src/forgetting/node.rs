@@ -2,24 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
+use pddflow_artifact::params::{read, schema};
+use pddflow_artifact::{Files, Scores};
 use pddflow_cache::KeyPart;
 use pddflow_host::Role;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
 use pddflow_tensor::augment::Policy;
+use pddflow_training::sets::one_artifact;
+use pddflow_training::splits::Prepared;
 use serde_json::{Value, json};
 
 use super::histogram::{bars, csv, json as histogram_json, markdown, svg};
 use super::params::{ForgettingParams, check};
 use super::training::{Counted, Training};
-use crate::Library;
-use crate::artifact::{Files, Scores};
-use crate::choice::{open_registry, plugin_digest};
-use crate::failure::{During, NodeResult, fail, from_plugin};
-use crate::kind::{Kind, part, port};
-use crate::params::{read, schema};
-use crate::sets::one_artifact;
-use crate::splits::Prepared;
+use crate::kind::{Kind, port};
+use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
 const REVISION: u32 = 1;
@@ -44,30 +43,30 @@ impl Kind for ForgettingKind {
         }
     }
 
-    fn check(&self, library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
-        check(library, with)
+    fn check(&self, surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+        check(surroundings, with)
     }
 
-    fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
-        let params: ForgettingParams = read(with)?;
-        let mut parts = library.numeric_parts(REVISION);
-        parts.push(part("model", plugin_digest(library, Role::Model, &params.model)?));
+    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+        let params: ForgettingParams = read(&node.with)?;
+        let mut parts = surroundings.numeric_parts(REVISION);
+        parts.push(part("model", surroundings.plugins().digest(Role::Model, &params.model.id)?));
         Ok(parts)
     }
 
     fn run(
         &self,
-        library: &Library,
+        surroundings: &Surroundings,
         node: &PlanNode,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
         let params: ForgettingParams = read(&node.with)?;
-        let data = library.splits().prepare(library, context, &one_artifact(inputs, "data")?.digest)?;
+        let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         if data.train.rows() == 0 {
             return Err(fail("empty_data", "the data set has no training images"));
         }
-        let registry = open_registry(library)?;
+        let registry = surroundings.plugins().open()?;
         let model = registry.model(&params.model.id, &params.model.config).map_err(|error| from_plugin(&error))?;
         let specs = model.weights(data.shape, data.classes).during("asking the model for its weights")?;
         let training = Training {
@@ -76,8 +75,8 @@ impl Kind for ForgettingKind {
             specs: &specs,
             augment: Policy::parse(&params.augment).during("reading `augment`")?,
             train: &data.train,
-            dtype: library.dtype(),
-            device: library.device(),
+            dtype: surroundings.dtype(),
+            device: surroundings.device(),
         };
         let counted = training.run(context)?;
         finish(&params, &data, counted, &node.with, context)

@@ -1,15 +1,15 @@
 //! Parameters of the kind `forgetting`.
 
+use pddflow_artifact::params::{problem, resolve_and_read};
 use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_tensor::augment::Policy;
+use pddflow_training::choice::{PluginChoice, check_choice};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Library;
-use crate::choice::{PluginChoice, check_choice};
-use crate::params::{problem, resolve_and_read};
+use crate::surroundings::Surroundings;
 
 /// How the nets are trained. The defaults are those of the scores' authors.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -104,14 +104,14 @@ impl ForgettingParams {
 }
 
 /// Checks `with` and fills in the defaults, also those of the plugin.
-pub(super) fn check(library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
     let (mut resolved, params) = resolve_and_read::<ForgettingParams>(with)?;
     let mut problems = params.problems();
     match Policy::parse(&params.augment) {
         Ok(policy) => resolved["augment"] = policy.canonical().into(),
         Err(error) => problems.push(problem("/augment", error.to_string(), None)),
     }
-    if let Err(found) = check_choice(library, Role::Model, "model", &mut resolved) {
+    if let Err(found) = check_choice(surroundings.plugins(), Role::Model, "model", &mut resolved) {
         problems.extend(found);
     }
     if problems.is_empty() { Ok(resolved) } else { Err(problems) }

@@ -1,17 +1,17 @@
 //! Trains the nets, batch by batch, and counts.
 
+use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_host::{Labels, Model, Net, Sgd, WeightSpec};
 use pddflow_runner::{NodeContext, NodeError, Progress};
 use pddflow_tensor::augment::Policy;
 use pddflow_tensor::{DType, Device, RandomKey, Tensor};
+use pddflow_training::nets::{Batch, Epoch, Momentum, Trainee, initial_weights, train_step};
+use pddflow_training::selection::Tally;
+use pddflow_training::splits::Split;
+use pddflow_training::tensor_file::{Named, decode, encode};
 use serde::{Deserialize, Serialize};
 
 use super::params::ForgettingParams;
-use crate::failure::{During, NodeResult, fail};
-use crate::nets::{Batch, Epoch, Momentum, Trainee, initial_weights, train_step};
-use crate::select::Tally;
-use crate::splits::Split;
-use crate::tensor_file::{Named, decode, encode};
 
 /// Version of the checkpoint's form; a checkpoint of another version is not continued.
 const VERSION: u32 = 1;

@@ -1,7 +1,8 @@
 //! Many small pictures in one.
 
+use pddflow_artifact::failure::NodeResult;
+
 use super::shown::Shown;
-use crate::failure::NodeResult;
 
 /// Pixels of the picture between two images, before scaling.
 const GAP: usize = 1;
@@ -79,7 +80,7 @@ fn repeat(canvas: &[u8], width: usize, channels: usize, scale: usize) -> Vec<u8>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifact::ImageSize;
+    use pddflow_artifact::ImageSize;
 
     #[test]
     fn classes_are_rows_and_images_columns() {

@@ -1,5 +1,8 @@
 //! The node of kind `images`.
 
+use pddflow_artifact::failure::{During, NodeResult, fail};
+use pddflow_artifact::params::{problem, read, resolve, schema};
+use pddflow_artifact::{Dataset, DistilledSet, Files};
 use pddflow_cache::KeyPart;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
@@ -9,11 +12,8 @@ use serde_json::Value;
 
 use super::grid::Grid;
 use super::shown::{set_names, show};
-use crate::Library;
-use crate::artifact::{Dataset, DistilledSet, Files};
-use crate::failure::{During, NodeResult, fail};
-use crate::kind::{Kind, part, port};
-use crate::params::{problem, read, resolve, schema};
+use crate::kind::{Kind, port};
+use crate::surroundings::{Surroundings, part};
 
 /// Raised when the pictures change for the same parameters.
 const REVISION: u32 = 2;
@@ -64,7 +64,7 @@ impl Kind for ImagesKind {
         }
     }
 
-    fn check(&self, _: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+    fn check(&self, _: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
         let resolved = resolve::<ImagesParams>(with)?;
         let in_range = |name: &str, most: usize| {
             let value = resolved[name].as_u64();
@@ -78,13 +78,13 @@ impl Kind for ImagesKind {
         if problems.is_empty() { Ok(resolved) } else { Err(problems) }
     }
 
-    fn key_parts(&self, _: &Library, _: &Value) -> Result<Vec<KeyPart>, NodeError> {
+    fn key_parts(&self, _: &Surroundings, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
         Ok(vec![part("revision", REVISION), part("kernels", pddflow_tensor::kernel_revision())])
     }
 
     fn run(
         &self,
-        _: &Library,
+        _: &Surroundings,
         node: &PlanNode,
         inputs: &Inputs,
         context: &NodeContext<'_>,

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
+use pddflow_artifact::failure::{During, NodeResult, fail};
+use pddflow_artifact::{Dataset, DistilledSet, ImageSize, Normalization, Preprocessing, PreprocessingNote, file_stem};
 use pddflow_runner::{Artifact, NodeError};
-
-use crate::artifact::{Dataset, DistilledSet, ImageSize, Normalization, Preprocessing, PreprocessingNote, file_stem};
-use crate::failure::{During, NodeResult, fail};
 
 const PIXEL_MAX: f64 = 255.0;
 

@@ -2,25 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use pddflow_artifact::failure::{During, NodeResult, fail};
+use pddflow_artifact::params::{problem, read, resolve, schema};
+use pddflow_artifact::{DistilledSet, SetInfo};
 use pddflow_cache::KeyPart;
 use pddflow_host::Role;
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
 use pddflow_tensor::{Device, RandomKey};
+use pddflow_training::choice::{PluginChoice, check_choice};
+use pddflow_training::selection::{
+    FeatureNet, Features, herding, highest, k_center, k_center_random_start, k_means, random,
+};
+use pddflow_training::sets::{load_scores, one_artifact, store_set, to_cpu};
+use pddflow_training::splits::Prepared;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::choose::{Features, herding, highest, k_center, k_center_random_start, k_means, random};
-use super::feature_net::FeatureNet;
-use crate::Library;
-use crate::artifact::{DistilledSet, SetInfo};
-use crate::choice::{PluginChoice, check_choice, plugin_digest};
-use crate::failure::{During, NodeResult, fail};
-use crate::kind::{Kind, input_problem, part, port};
-use crate::params::{problem, read, resolve, schema};
-use crate::sets::{load_scores, one_artifact, store_set, to_cpu};
-use crate::splits::Prepared;
+use crate::kind::{Kind, input_problem, port};
+use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
 const REVISION: u32 = 2;
@@ -125,7 +126,7 @@ impl Kind for SelectKind {
         }
     }
 
-    fn check(&self, library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+    fn check(&self, surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
         let mut resolved = resolve::<SelectParams>(with)?;
         let mut problems = Vec::new();
         if resolved["ipc"] == 0 {
@@ -139,13 +140,13 @@ impl Kind for SelectKind {
                 Some("give `model:`, the net whose features are compared".into()),
             ));
         }
-        if let Err(found) = check_choice(library, Role::Model, "model", &mut resolved) {
+        if let Err(found) = check_choice(surroundings.plugins(), Role::Model, "model", &mut resolved) {
             problems.extend(found);
         }
         if problems.is_empty() { Ok(resolved) } else { Err(problems) }
     }
 
-    fn check_inputs(&self, _: &Library, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
+    fn check_inputs(&self, _: &Surroundings, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
         let by_scores = with["method"] == Method::Forgetting.name();
         match count("scores") {
             0 if by_scores => Err(input_problem(
@@ -157,29 +158,29 @@ impl Kind for SelectKind {
         }
     }
 
-    fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
-        let params: SelectParams = read(with)?;
-        let mut parts = library.numeric_parts(REVISION);
+    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+        let params: SelectParams = read(&node.with)?;
+        let mut parts = surroundings.numeric_parts(REVISION);
         if let Some(model) = params.model.as_ref().filter(|_| params.method.needs_features()) {
-            parts.push(part("model", plugin_digest(library, Role::Model, model)?));
+            parts.push(part("model", surroundings.plugins().digest(Role::Model, &model.id)?));
         }
         Ok(parts)
     }
 
     fn run(
         &self,
-        library: &Library,
+        surroundings: &Surroundings,
         node: &PlanNode,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
         let params: SelectParams = read(&node.with)?;
-        let data = library.splits().prepare(library, context, &one_artifact(inputs, "data")?.digest)?;
+        let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         check_class_sizes(&params, &data)?;
         let key = RandomKey::new(params.seed).fold("select");
         let features = match &params.model {
             Some(choice) if params.method.needs_features() => {
-                let net = FeatureNet { library, choice, data: &data };
+                let net = FeatureNet { plugins: surroundings.plugins(), choice, data: &data };
                 Some(net.features(inputs, params.epochs, key.fold("net"), context)?)
             }
             _ => None,

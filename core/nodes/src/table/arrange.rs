@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use pddflow_artifact::failure::{NodeResult, fail};
+use pddflow_artifact::{Results, population_spread};
 use serde_json::Value;
 
 use super::params::{Published, TableParams};
-use crate::artifact::{Results, population_spread};
-use crate::failure::{NodeResult, fail};
 use crate::observe::{Observation, numbers_first, observe};
 
 const PERCENT: f64 = 100.0;

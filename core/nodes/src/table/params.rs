@@ -1,12 +1,12 @@
 //! Parameters of the kind `table`.
 
+use pddflow_artifact::params::{problem, resolve};
 use pddflow_runner::pipeline::ParamProblem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::observe::{Names, shown};
-use crate::params::{problem, resolve};
 
 /// Nobody's accuracy is known to more digits.
 const MOST_DIGITS: usize = 6;

@@ -3,17 +3,17 @@
 //! What is kept is each net's weights and momentum. The snapshots lie in that node's trajectories, which the state names;
 //! when they are gone from the store, training starts over.
 
+use pddflow_artifact::Trajectories;
+use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_cache::Digest;
 use pddflow_host::Net;
 use pddflow_runner::NodeContext;
 use pddflow_tensor::{Device, Tensor};
+use pddflow_training::nets::{Pupil, Work};
+use pddflow_training::tensor_file::{Named, decode, encode};
 use serde::{Deserialize, Serialize};
 
 use super::params::TrainParams;
-use crate::artifact::Trajectories;
-use crate::failure::{During, NodeResult, fail};
-use crate::nets::{Pupil, Work};
-use crate::tensor_file::{Named, decode, encode};
 
 /// Version of the state's form; one of another version is not continued.
 const VERSION: u32 = 1;

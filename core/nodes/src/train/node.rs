@@ -2,27 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
+use pddflow_artifact::params::{read, schema};
+use pddflow_artifact::{Trajectories, population_spread};
 use pddflow_cache::KeyPart;
 use pddflow_host::{Net, Role, WeightRole};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs};
 use pddflow_tensor::augment::Policy;
 use pddflow_tensor::{Device, RandomKey, Tensor};
+use pddflow_training::nets::{Course, CourseStage, Crew, Keeps, Rules, Trainee, Work, accuracy, side_by_side};
+use pddflow_training::sets::one_artifact;
+use pddflow_training::splits::{Prepared, Split};
+use pddflow_training::stored::{Pool, Wanted, info, net_data, specs_of};
 use serde_json::{Value, json};
 
 use super::extending::Extending;
 use super::params::{TrainParams, check};
 use super::report::results;
-use crate::Library;
-use crate::artifact::{Trajectories, population_spread};
-use crate::choice::{open_registry, plugin_digest};
-use crate::failure::{During, NodeResult, fail, from_plugin};
-use crate::kind::{Kind, part, port};
-use crate::nets::{Course, CourseStage, Crew, Keeps, Rules, Trainee, Work, accuracy, side_by_side};
-use crate::params::{read, schema};
-use crate::sets::one_artifact;
-use crate::splits::{Prepared, Split};
-use crate::stored::{Pool, Wanted, info, net_data, specs_of};
+use crate::kind::{Kind, port};
+use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
 const REVISION: u32 = 1;
@@ -58,32 +57,32 @@ impl Kind for TrainKind {
         }
     }
 
-    fn check(&self, library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
-        check(library, with)
+    fn check(&self, surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+        check(surroundings, with)
     }
 
-    fn key_parts(&self, library: &Library, with: &Value) -> Result<Vec<KeyPart>, NodeError> {
-        let params: TrainParams = read(with)?;
-        let mut parts = library.numeric_parts(REVISION);
-        parts.push(part("model", plugin_digest(library, Role::Model, &params.model)?));
+    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+        let params: TrainParams = read(&node.with)?;
+        let mut parts = surroundings.numeric_parts(REVISION);
+        parts.push(part("model", surroundings.plugins().digest(Role::Model, &params.model.id)?));
         Ok(parts)
     }
 
-    fn growing(&self, _library: &Library, with: &Value) -> Option<Growing> {
+    fn growing(&self, _: &Surroundings, with: &Value) -> Option<Growing> {
         let params: TrainParams = read(with).ok()?;
         params.extends().then_some(Growing { parameter: "epochs", wanted: params.epochs })
     }
 
     fn run(
         &self,
-        library: &Library,
+        surroundings: &Surroundings,
         node: &PlanNode,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
         let params: TrainParams = read(&node.with)?;
-        let data = library.splits().prepare(library, context, &one_artifact(inputs, "data")?.digest)?;
-        let registry = open_registry(library)?;
+        let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
+        let registry = surroundings.plugins().open()?;
         let model = registry.model(&params.model.id, &params.model.config).map_err(|error| from_plugin(&error))?;
         let about = net_data(&data);
         let specs = specs_of(&model, &about)?;
@@ -91,13 +90,13 @@ impl Kind for TrainKind {
             choice: &params.model,
             specs: &specs,
             data: &about,
-            device: library.device(),
-            dtype: library.dtype(),
+            device: surroundings.device(),
+            dtype: surroundings.dtype(),
         };
         let start = Pool::open(context, inputs.port("start"))?;
         start.check(inputs.port("start"), &wanted)?;
         start.check_range(params.nets)?;
-        let (measured, on) = measured(library, &data)?;
+        let (measured, on) = measured(&data)?;
         let measured = measured.as_deref().unwrap_or(&data.train);
         let test = |net: &Net| accuracy(&model, &net.weights, &measured.samples().images, measured.classes_of_rows());
         let rules = rules(&params)?;
@@ -109,7 +108,7 @@ impl Kind for TrainKind {
         };
         let epochs = course.epochs();
         let kept = params.snapshots.epochs(epochs).map_err(|message| fail("parameters", message))?;
-        let extending = Extending { params: &params, context, device: library.device() };
+        let extending = Extending { params: &params, context, device: surroundings.device() };
         let crew = Crew {
             course,
             key: RandomKey::new(params.seed).fold("train"),
@@ -123,14 +122,14 @@ impl Kind for TrainKind {
                 }
                 Ok(())
             },
-            width: side_by_side(params.batch, data.shape.elements(), library.device()),
+            width: side_by_side(params.batch, data.shape.elements(), surroundings.device()),
             keeps: if context.keeps_state() { Keeps::Momentum } else { Keeps::Nothing },
             resume: Some(&|bytes| extending.resume(bytes, epochs)),
-            device: library.device(),
+            device: surroundings.device(),
         };
         let works = crew.run(params.nets.first, params.nets.count, context)?;
         let made_by = json!({ "kind": "train", "with": node.with });
-        let info = info(library, &wanted, params.nets, start.sets().to_vec(), made_by)?;
+        let info = info(surroundings.plugins(), &wanted, params.nets, start.sets().to_vec(), made_by)?;
         let results = results(&works, &params, &node.with, data.dataset.source(), on);
         let metrics = metrics(&works);
         let mut works = works;
@@ -150,8 +149,8 @@ impl Kind for TrainKind {
 }
 
 /// The images that accuracy is measured on: the test split, or (`None`) the training split where there is no other.
-fn measured(library: &Library, data: &Prepared) -> NodeResult<(Option<std::sync::Arc<Split>>, &'static str)> {
-    let test = data.test(library)?;
+fn measured(data: &Prepared) -> NodeResult<(Option<std::sync::Arc<Split>>, &'static str)> {
+    let test = data.test()?;
     Ok(if test.rows() > 0 { (Some(test), "test") } else { (None, "train") })
 }
 

@@ -1,17 +1,17 @@
 //! Parameters of the kind `train`.
 
+use pddflow_artifact::params::{check_numbers, check_policy, problem, read, resolve};
 use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
+use pddflow_training::choice::{PluginChoice, check_choice};
+use pddflow_training::nets::Schedule;
+use pddflow_training::stored::NetRange;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::snapshots::Snapshots;
-use crate::Library;
-use crate::choice::{PluginChoice, check_choice};
-use crate::nets::Schedule;
-use crate::params::{check_numbers, check_policy, problem, read, resolve};
-use crate::stored::NetRange;
+use crate::surroundings::Surroundings;
 
 /// What a pipeline file can say about training on real data. The defaults are those of MTT's experts.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -82,11 +82,11 @@ fn dsa() -> String {
 }
 
 /// Checks the parameters and fills in all defaults, also the plugin's.
-pub(super) fn check(library: &Library, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
     let mut resolved = resolve::<TrainParams>(with)?;
     let mut problems = check_numbers(&resolved, &["epochs", "batch", "nets/count"]);
     problems.extend(check_policy(&mut resolved, "augment"));
-    if let Err(found) = check_choice(library, Role::Model, "model", &mut resolved) {
+    if let Err(found) = check_choice(surroundings.plugins(), Role::Model, "model", &mut resolved) {
         problems.extend(found);
     }
     let params: TrainParams = read(&resolved).map_err(|error| vec![problem("", error.message, error.help)])?;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use pddflow_artifact::{CurvePoint, Reading, Results};
+use pddflow_training::nets::Work;
 use serde_json::{Value, json};
 
 use super::params::TrainParams;
-use crate::artifact::{CurvePoint, Reading, Results};
-use crate::nets::Work;
 
 /// Which moment counts.
 const RULE: &str = "last epoch";

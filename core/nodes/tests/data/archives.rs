@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 
-use pddflow_nodes::artifact::Side;
+use pddflow_artifact::Side;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, shared, text};

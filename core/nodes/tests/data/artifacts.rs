@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pddflow_cache::Blob;
-use pddflow_host::Labels;
-use pddflow_nodes::artifact::{
+use pddflow_artifact::{
     Dataset, DatasetParts, DistilledSet, ImageSize, LabelledImages, Normalization, Origin, Preprocessing, SetInfo,
     Side, Zca,
 };
+use pddflow_cache::Blob;
+use pddflow_host::Labels;
 use pddflow_runner::NodeError;
 use pddflow_tensor::{Device, Tensor};
 use serde_json::json;

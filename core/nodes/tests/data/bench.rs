@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use pddflow_artifact::{Dataset, DistilledSet, Files, Results};
 use pddflow_cache::{Digest, Key, RamStore};
-use pddflow_nodes::artifact::{Dataset, DistilledSet, Files, Results};
 use pddflow_nodes::{Library, LibraryOptions};
 use pddflow_runner::pipeline::{self, Catalog, NodeId, Options, ParamProblem, PlanNode};
 use pddflow_runner::{Artifact, Cancel, Inputs, Kinds, NodeContext, NodeError, Outputs};

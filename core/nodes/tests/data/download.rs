@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use pddflow_nodes::artifact::Side;
+use pddflow_artifact::Side;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, text};

@@ -1,6 +1,6 @@
 //! Parts of data sets: classes and difficulty.
 
-use pddflow_nodes::artifact::{ClassIds, Dataset, DistilledSet, Side};
+use pddflow_artifact::{ClassIds, Dataset, DistilledSet, Side};
 use pddflow_runner::pipeline::NodeId;
 use pddflow_runner::{Artifact, Inputs, NodeError};
 use serde_json::{Value, json};

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use pddflow_artifact::{Dataset, DistilledSet, Files, Normalization, Preprocessing, Reading, Results, SetInfo, Side};
 use pddflow_host::Labels;
-use pddflow_nodes::artifact::{
-    Dataset, DistilledSet, Files, Normalization, Preprocessing, Reading, Results, SetInfo, Side,
-};
 use pddflow_tensor::{DType, Device, Tensor};
 use serde_json::{Value, json};
 
@@ -243,7 +241,7 @@ fn preprocessing_of_one_channel_does_not_touch_another() {
     let normalization = Normalization::Standard {
         mean: vec![0.0, 0.5, 1.0],
         std: vec![1.0, 2.0, 4.0],
-        origin: pddflow_nodes::artifact::Origin::Given,
+        origin: pddflow_artifact::Origin::Given,
     };
     let zeros = Tensor::zeros(&[2, 3, 1, 2], DType::F32, &Device::Cpu).unwrap();
     let pixels = Preprocessing::new(normalization, 3).invert(&zeros).unwrap();

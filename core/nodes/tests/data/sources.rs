@@ -1,7 +1,7 @@
 //! Every source with good files.
 
 use image::DynamicImage;
-use pddflow_nodes::artifact::{ImageSize, Normalization, Origin, Side};
+use pddflow_artifact::{ImageSize, Normalization, Origin, Side};
 use pddflow_tensor::{DType, Device};
 use serde_json::{Value, json};
 

@@ -1,15 +1,16 @@
 //! One small artifact of every type, and of every form that it has.
 
-use pddflow_cache::Digest;
-use pddflow_host::Labels;
-use pddflow_nodes::artifact::{
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pddflow_artifact::{
     CurvePoint, Dataset, DatasetParts, DistilledSet, Files, ImageSize, LabelledImages, NetData, NetWeights, NetsInfo,
     Normalization, Origin, Preprocessing, Reading, Results, Scores, SetInfo, StoredWeight, Trajectories, Zca,
 };
+use pddflow_cache::Digest;
+use pddflow_host::Labels;
 use pddflow_tensor::{Device, Tensor};
 use serde_json::json;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// How many there are.
 pub(crate) const COUNT: usize = 10;

@@ -1,9 +1,10 @@
 //! The readers of artifacts. Shared by the test `fuzz` and the example `fuzz_artifacts`.
 
-use crate::corpus::artifacts;
+use pddflow_artifact::{Dataset, DistilledSet, Files, NetWeights, Results, Scores, Side, Trajectories};
 use pddflow_cache::Blob;
 use pddflow_fuzz::{Chance, Target, bytes, text};
-use pddflow_nodes::artifact::{Dataset, DistilledSet, Files, NetWeights, Results, Scores, Side, Trajectories};
+
+use crate::corpus::artifacts;
 
 /// Pieces that the readers of headers and notes look at.
 const WORDS: [&str; 36] = [

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use pddflow_cache::{Key, RamStore};
-use pddflow_host::Labels;
-use pddflow_nodes::artifact::{
+use pddflow_artifact::{
     ClassIds, Dataset, DatasetParts, DistilledSet, ImageSize, LabelledImages, Normalization, Preprocessing, Results,
     SetInfo,
 };
+use pddflow_cache::{Key, RamStore};
+use pddflow_host::Labels;
 use pddflow_nodes::{Library, LibraryOptions};
 use pddflow_runner::pipeline::{self, Catalog as _, NodeId, Options};
 use pddflow_runner::{Artifact, Cancel, Inputs, Kinds as _, NodeContext, NodeError};

@@ -1,6 +1,6 @@
 //! Forgetting scores and what is done with them.
 
-use pddflow_nodes::artifact::{Dataset, DistilledSet, Files, Scores, Side};
+use pddflow_artifact::{Dataset, DistilledSet, Files, Scores, Side};
 
 use crate::failure_of;
 use crate::harness::Bench;

@@ -1,6 +1,6 @@
 //! Evaluations: ways to train, what is reported, the full data, stopping in the middle.
 
-use pddflow_nodes::artifact::Results;
+use pddflow_artifact::Results;
 
 use crate::digests_of;
 use crate::harness::{Bench, distill_pipeline};

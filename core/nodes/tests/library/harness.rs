@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use pddflow_artifact::{Files, Results};
 use pddflow_cache::{Blob, Digest, KeyBuilder, RamStore};
 use pddflow_host::SearchPaths;
-use pddflow_nodes::artifact::{Files, Results};
 use pddflow_nodes::{Library, LibraryOptions};
 use pddflow_runner::pipeline::{self, InputRef, Options, Plan};
 use pddflow_runner::{Artifact, Cancel, Inputs, Kinds as _, NodeContext, NodeFailure, RunEvent, Settings};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use pddflow_artifact::{DistilledSet, NetWeights, Results, Trajectories};
 use pddflow_cache::Digest;
-use pddflow_nodes::artifact::{DistilledSet, NetWeights, Results, Trajectories};
 
 use crate::harness::Bench;
 use crate::{digests_of, failure_of};

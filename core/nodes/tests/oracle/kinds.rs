@@ -1,10 +1,11 @@
 //! Which routine answers which kind of case.
 
+use pddflow_data::class_order;
 use pddflow_host::{InputShape, Sgd};
 use pddflow_nodes::distill::tile;
-use pddflow_nodes::nets::{Schedule, sgd_step};
-use pddflow_nodes::select::{Features, class_order, easiest_first, forgetting_scores, herding, highest, k_center};
 use pddflow_tensor::{Device, Keep, Tensor, grad};
+use pddflow_training::nets::{Schedule, sgd_step};
+use pddflow_training::selection::{Features, easiest_first, forgetting_scores, herding, highest, k_center};
 
 use crate::case::{Array, Case, Outputs};
 use crate::convnet;

@@ -4,16 +4,37 @@ use super::{Problems, list};
 use serde_json::Value;
 
 /// A crate and the crates of ours that it may depend on. The drawing is in `core/ARCHITECTURE.md`.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("pddflow-abi", &[]),
+    ("pddflow-artifact", &["pddflow-cache", "pddflow-host", "pddflow-runner", "pddflow-tensor"]),
     ("pddflow-cache", &[]),
     (
         "pddflow-cli",
-        &["pddflow-cache", "pddflow-nodes", "pddflow-pipeline", "pddflow-remote", "pddflow-report", "pddflow-runner"],
+        &[
+            "pddflow-artifact",
+            "pddflow-cache",
+            "pddflow-nodes",
+            "pddflow-pipeline",
+            "pddflow-remote",
+            "pddflow-report",
+            "pddflow-runner",
+        ],
     ),
+    ("pddflow-data", &["pddflow-artifact", "pddflow-cache", "pddflow-runner", "pddflow-tensor"]),
     ("pddflow-fuzz", &[]),
     ("pddflow-host", &["pddflow-abi", "pddflow-tensor"]),
-    ("pddflow-nodes", &["pddflow-cache", "pddflow-host", "pddflow-runner", "pddflow-tensor"]),
+    (
+        "pddflow-nodes",
+        &[
+            "pddflow-artifact",
+            "pddflow-cache",
+            "pddflow-data",
+            "pddflow-host",
+            "pddflow-runner",
+            "pddflow-tensor",
+            "pddflow-training",
+        ],
+    ),
     ("pddflow-pipeline", &["pddflow-cache"]),
     ("pddflow-remote", &["pddflow-cache"]),
     ("pddflow-report", &["pddflow-runner"]),
@@ -22,8 +43,9 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("pddflow-tensor", &[]),
     (
         "pddflow-tests",
-        &["pddflow-abi", "pddflow-cache", "pddflow-nodes", "pddflow-remote", "pddflow-sdk", "pddflow-tensor"],
+        &["pddflow-abi", "pddflow-cache", "pddflow-remote", "pddflow-sdk", "pddflow-tensor", "pddflow-training"],
     ),
+    ("pddflow-training", &["pddflow-artifact", "pddflow-cache", "pddflow-host", "pddflow-runner", "pddflow-tensor"]),
     ("pddflow-trajectory", &["pddflow-sdk"]),
     ("pddflow-xtask", &["pddflow-abi"]),
 ];

@@ -1,0 +1,55 @@
+//! Types that pass between nodes, and their bytes.
+//!
+//! | artifact | type | bytes |
+//! |---|---|---|
+//! | `dataset` | [`Dataset`] | safetensors: `train.images` u8 `[n, c, h, w]`, `train.labels` u16 `[n]`, the same for `test`, `zca.*` f32 |
+//! | `set` | [`DistilledSet`] | safetensors: `images` `[n, c, h, w]`, `labels` i64 `[n]` or `[n, class]`, `learnable.*`, `step_size` |
+//! | `trajectories` | [`Trajectories`] | safetensors: `weight.*` `[net, epoch, ...]`, the learnable weights at the epochs kept |
+//! | `weights` | [`NetWeights`] | safetensors: `weight.*` `[net, ...]`, all weights; nothing for fresh nets |
+//! | `results` | [`Results`] | JSON |
+//! | `scores` | [`Scores`] | safetensors: `scores` f64 `[n]`, one for each training image |
+//! | `table`, `files` | [`Files`] | safetensors with one u8 tensor for each file |
+//!
+//! Each safetensors file has one metadata entry `pddflow`: JSON with the artifact's type, its format version and what the
+//! tensors do not say. Equal content has equal bytes: names are sorted, there is no time, no path, no map in hash order.
+//! The wire structs live in the `*_format.rs` files; unknown fields and versions are refused.
+//!
+//! [`failure`] and [`params`] are what every kind of node shares besides: how an error is reported, how parameters are read.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes, reason = "tests may unwrap")
+)]
+
+mod class_ids;
+mod container;
+mod dataset;
+mod dataset_format;
+mod distilled_set;
+mod error;
+pub mod failure;
+mod files;
+mod nets_format;
+pub mod params;
+mod preprocessing;
+mod results;
+mod results_format;
+mod scores;
+mod scores_format;
+mod set_format;
+mod stack;
+mod tensors;
+mod trajectories;
+mod weights;
+
+pub use class_ids::ClassIds;
+pub use dataset::{Dataset, DatasetParts, ImageSize, LabelledImages, Side};
+pub use distilled_set::{DistilledSet, SetInfo};
+pub use error::ArtifactError;
+pub use files::file_stem;
+pub use files::{FileNameError, Files};
+pub use nets_format::{NetData, NetsInfo, StoredWeight};
+pub use preprocessing::{Normalization, Origin, Preprocessing, PreprocessingNote, Zca};
+pub use results::{CurvePoint, Phase, Reading, Results, TIME_LABELS, population_spread};
+pub use scores::Scores;
+pub use trajectories::Trajectories;
+pub use weights::NetWeights;

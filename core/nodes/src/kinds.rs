@@ -1,0 +1,119 @@
+//! The list of the built-in kinds, and the library that runs them.
+
+use std::collections::BTreeMap;
+
+use pddflow_artifact::failure::{NodeResult, fail};
+use pddflow_artifact::params::{problem, suggestion};
+use pddflow_cache::KeyPart;
+use pddflow_host::{PluginError, Registry};
+use pddflow_runner::pipeline::{Catalog, InputProblem, KindSpec, ParamProblem, PlanNode};
+use pddflow_runner::{Growing, Inputs, Kinds, NodeContext, NodeError, Outputs};
+use pddflow_tensor::trace;
+use serde_json::Value;
+
+use crate::kind::Kind;
+use crate::surroundings::{LibraryOptions, Surroundings};
+use crate::{
+    advance, classes, command, continual, dataset, distill, evaluate, export, figure, filter, forgetting, images,
+    select, table, train,
+};
+
+/// The built-in kinds with their surroundings; see the crate's overview.
+pub struct Library {
+    surroundings: Surroundings,
+    kinds: BTreeMap<String, (KindSpec, Box<dyn Kind>)>,
+}
+
+fn built_in() -> Vec<Box<dyn Kind>> {
+    vec![
+        Box::new(dataset::DatasetKind),
+        Box::new(classes::ClassesKind),
+        Box::new(forgetting::ForgettingKind),
+        Box::new(filter::FilterKind),
+        Box::new(select::SelectKind),
+        Box::new(train::TrainKind),
+        Box::new(advance::AdvanceKind),
+        Box::new(distill::DistillKind),
+        Box::new(evaluate::EvaluateKind),
+        Box::new(continual::ContinualKind),
+        Box::new(table::TableKind),
+        Box::new(figure::FigureKind),
+        Box::new(images::ImagesKind),
+        Box::new(export::ExportKind),
+        Box::new(command::CommandKind),
+    ]
+}
+
+impl Library {
+    /// A library over the built-in kinds. Plugins are not opened before something asks for one.
+    #[must_use]
+    pub fn new(options: LibraryOptions) -> Self {
+        let kinds = built_in().into_iter().map(|kind| {
+            let spec = kind.spec();
+            (spec.name.clone(), (spec, kind))
+        });
+        Self { surroundings: Surroundings::new(options), kinds: kinds.collect() }
+    }
+
+    /// Where the library finds things.
+    #[must_use]
+    pub fn options(&self) -> &LibraryOptions {
+        self.surroundings.options()
+    }
+
+    /// The table of plugins; opened at the first call.
+    pub fn registry(&self) -> Result<&Registry, &PluginError> {
+        self.surroundings.plugins().registry()
+    }
+
+    /// The table of plugins if something has asked for one: a pipeline without plugins should not load them.
+    #[must_use]
+    pub fn opened_registry(&self) -> Option<&Registry> {
+        self.surroundings.plugins().opened()
+    }
+
+    fn find(&self, name: &str) -> NodeResult<&dyn Kind> {
+        self.kinds.get(name).map(|(_, kind)| kind.as_ref()).ok_or_else(|| {
+            fail("unknown_kind", format!("there is no node kind `{name}`"))
+                .with_help(suggestion(name, &self.kinds.keys().map(String::as_str).collect::<Vec<_>>()))
+        })
+    }
+}
+
+impl Catalog for Library {
+    fn kinds(&self) -> Vec<&KindSpec> {
+        self.kinds.values().map(|(spec, _)| spec).collect()
+    }
+
+    fn kind(&self, name: &str) -> Option<&KindSpec> {
+        self.kinds.get(name).map(|(spec, _)| spec)
+    }
+
+    fn check(&self, kind: &str, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+        let found = self.find(kind).map_err(|error| vec![problem("", error.message, error.help)])?;
+        found.check(&self.surroundings, with)
+    }
+
+    fn check_inputs(&self, kind: &str, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
+        self.kinds.get(kind).map_or(Ok(()), |(_, kind)| kind.check_inputs(&self.surroundings, with, count))
+    }
+}
+
+impl Kinds for Library {
+    fn key_parts(&self, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+        self.find(&node.kind)?.key_parts(&self.surroundings, node)
+    }
+
+    fn key_with(&self, node: &PlanNode) -> Option<Value> {
+        self.find(&node.kind).ok()?.key_with(&node.with)
+    }
+
+    fn growing(&self, node: &PlanNode) -> Option<Growing> {
+        self.find(&node.kind).ok()?.growing(&self.surroundings, &node.with)
+    }
+
+    fn run(&self, node: &PlanNode, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
+        let _span = trace::span(node.id.to_string());
+        self.find(&node.kind)?.run(&self.surroundings, node, inputs, context)
+    }
+}

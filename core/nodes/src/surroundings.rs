@@ -1,0 +1,132 @@
+//! What every kind needs besides its parameters and inputs: plugins, data folders, device, number format.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pddflow_artifact::failure::NodeResult;
+use pddflow_cache::{Digest, KeyPart};
+use pddflow_host::SearchPaths;
+use pddflow_runner::NodeContext;
+use pddflow_tensor::{DType, Device};
+use pddflow_training::plugins::Plugins;
+use pddflow_training::splits::{Prepared, SplitCache, TensorOptions};
+use serde_json::Value;
+
+/// Number format of images, weights and gradients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Single precision: what the field uses.
+    #[default]
+    F32,
+    /// Double precision, on the CPU only: for checks.
+    F64,
+}
+
+impl Precision {
+    fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
+}
+
+/// Where the library finds things, and what it computes with.
+#[derive(Clone, Debug)]
+pub struct LibraryOptions {
+    /// Files and folders with plugins, in the order in which they are searched.
+    pub search: SearchPaths,
+    /// Folders in which data sets are looked for before anything is downloaded.
+    pub data_dirs: Vec<PathBuf>,
+    /// Folder that receives downloads.
+    pub downloads: PathBuf,
+    /// Where tensors live.
+    pub device: Device,
+    /// Their number format.
+    pub precision: Precision,
+}
+
+impl Default for LibraryOptions {
+    fn default() -> Self {
+        Self {
+            search: SearchPaths::default(),
+            data_dirs: Vec::new(),
+            downloads: PathBuf::from(".pddflow/downloads"),
+            device: Device::Cpu,
+            precision: Precision::F32,
+        }
+    }
+}
+
+/// What every kind needs besides its parameters and inputs.
+pub(crate) struct Surroundings {
+    options: LibraryOptions,
+    plugins: Plugins,
+    tensors: TensorOptions,
+    splits: SplitCache,
+}
+
+impl Surroundings {
+    /// Nothing is opened yet.
+    pub(crate) fn new(options: LibraryOptions) -> Self {
+        let dtype = match options.precision {
+            Precision::F32 => DType::F32,
+            Precision::F64 => DType::F64,
+        };
+        let tensors = TensorOptions { device: options.device.clone(), dtype };
+        Self { plugins: Plugins::new(options.search.clone()), tensors, splits: SplitCache::default(), options }
+    }
+
+    /// Where things are found.
+    pub(crate) fn options(&self) -> &LibraryOptions {
+        &self.options
+    }
+
+    /// The plugins.
+    pub(crate) fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
+    /// Where tensors live, and their number format.
+    pub(crate) fn tensors(&self) -> &TensorOptions {
+        &self.tensors
+    }
+
+    /// Where tensors live.
+    pub(crate) fn device(&self) -> &Device {
+        &self.tensors.device
+    }
+
+    /// Number format of the tensors.
+    pub(crate) fn dtype(&self) -> DType {
+        self.tensors.dtype
+    }
+
+    /// A data set, normalised; those used last are kept.
+    pub(crate) fn prepare(&self, context: &NodeContext<'_>, data: &Digest) -> NodeResult<Arc<Prepared>> {
+        self.splits.prepare(&self.tensors, context, data)
+    }
+
+    /// The ingredients that every numeric kind shares.
+    pub(crate) fn numeric_parts(&self, revision: u32) -> Vec<KeyPart> {
+        vec![
+            part("revision", revision),
+            part("kernels", pddflow_tensor::kernel_revision()),
+            part("device", self.device_class()),
+            part("precision", self.options.precision.name()),
+        ]
+    }
+
+    fn device_class(&self) -> &'static str {
+        match self.options.device {
+            Device::Cpu => "cpu",
+            #[cfg(feature = "cuda")]
+            Device::Cuda(_) => "cuda",
+        }
+    }
+}
+
+/// One named ingredient of a key.
+pub(crate) fn part(name: &str, value: impl Into<Value>) -> KeyPart {
+    KeyPart { name: name.to_owned(), value: value.into() }
+}

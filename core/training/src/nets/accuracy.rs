@@ -1,0 +1,67 @@
+//! What a trained net says about images: classes and features, in evaluation mode.
+
+use pddflow_artifact::failure::{During, NodeResult};
+use pddflow_host::{Forward, Mode, Model};
+use pddflow_runner::NodeError;
+use pddflow_tensor::{RandomKey, Tensor};
+
+/// Images in one forward pass: large enough to fill the cores, small enough for their caches.
+const FORWARD_ROWS: usize = 64;
+
+/// Share of the images, from 0 to 1, whose largest logit is at their class; ties go to the lower class.
+///
+/// `images` is `[row, channel, height, width]`, `labels` has one class number for each of the first rows; further rows do
+/// not count.
+pub fn accuracy(model: &Model, weights: &[Tensor], images: &Tensor, labels: &[i64]) -> NodeResult<f64> {
+    accuracy_unless(&|| false, model, weights, images, labels)
+}
+
+/// [`accuracy`], given up as cancelled as soon as `stop` says so.
+pub fn accuracy_unless(
+    stop: &dyn Fn() -> bool,
+    model: &Model,
+    weights: &[Tensor],
+    images: &Tensor,
+    labels: &[i64],
+) -> NodeResult<f64> {
+    let mut right = 0_usize;
+    let mut seen = 0_usize;
+    for_each_part(model, weights, images, labels.len(), |forward| {
+        if stop() {
+            return Err(NodeError::cancelled());
+        }
+        let said = forward.logits.argmax(1).during("testing")?.to_i64_vec().during("testing")?;
+        right += said.iter().zip(&labels[seen..]).filter(|(said, label)| said == label).count();
+        seen += said.len();
+        Ok(())
+    })?;
+    Ok(right as f64 / seen.max(1) as f64)
+}
+
+/// The embedding of each image, row after row, and its width.
+pub fn features(model: &Model, weights: &[Tensor], images: &Tensor) -> NodeResult<(Vec<f32>, usize)> {
+    let mut values = Vec::new();
+    let mut width = 0;
+    let rows = images.shape().first().copied().unwrap_or(0);
+    for_each_part(model, weights, images, rows, |forward| {
+        width = forward.features.shape().get(1).copied().unwrap_or(0);
+        values.extend(forward.features.to_f32_vec().during("reading features")?);
+        Ok(())
+    })?;
+    Ok((values, width))
+}
+
+fn for_each_part(
+    model: &Model,
+    weights: &[Tensor],
+    images: &Tensor,
+    rows: usize,
+    mut look: impl FnMut(Forward) -> NodeResult<()>,
+) -> NodeResult<()> {
+    for from in (0..rows).step_by(FORWARD_ROWS) {
+        let part = images.slice(0, from, rows.min(from + FORWARD_ROWS), 1).during("testing")?;
+        // A forward pass in evaluation mode draws nothing that lasts; its key is the same for all.
+        look(model.forward(weights, &part, Mode::Eval, RandomKey::new(0)).during("testing")?)?;
+    }
+    Ok(())
+}

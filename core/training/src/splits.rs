@@ -1,0 +1,216 @@
+//! The real images as tensors, shared by the nodes that use them.
+//!
+//! A data set is decoded and normalised once and kept while the cache lives, within a bound on memory: several nodes of
+//! a run read the same one, and one of them may read it thousands of times.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use pddflow_artifact::failure::{During, NodeResult};
+use pddflow_artifact::{Dataset, Normalization, Side};
+use pddflow_cache::Digest;
+use pddflow_host::{InputShape, Labels, ValueRange};
+use pddflow_runner::NodeContext;
+use pddflow_tensor::{DType, Device, Tensor, TensorError};
+
+use crate::nets::Samples;
+
+/// Bytes of images that are kept for later nodes. The data set used last is always kept.
+const KEPT_BYTES: usize = 2 << 30;
+
+/// Where tensors live, and their number format.
+#[derive(Clone, Debug)]
+pub struct TensorOptions {
+    /// Where they live.
+    pub device: Device,
+    /// Number format of images, weights and gradients.
+    pub dtype: DType,
+}
+
+/// Images of one split, normalised, with their classes.
+pub struct Split {
+    samples: Samples,
+    classes_of_rows: Vec<i64>,
+    class_rows: Vec<Vec<usize>>,
+}
+
+impl Split {
+    /// A split over normalised `images` `[row, channel, height, width]`.
+    pub fn new(images: Tensor, classes_of_rows: Vec<i64>, classes: usize) -> Result<Self, TensorError> {
+        let mut class_rows = vec![Vec::new(); classes];
+        for (row, class) in classes_of_rows.iter().enumerate() {
+            if let Some(rows) = usize::try_from(*class).ok().and_then(|class| class_rows.get_mut(class)) {
+                rows.push(row);
+            }
+        }
+        let labels = Tensor::from_i64(classes_of_rows.clone(), &[classes_of_rows.len()], &images.device())?;
+        Ok(Self { samples: Samples { images, labels: Labels::Hard(labels) }, classes_of_rows, class_rows })
+    }
+
+    /// Number of images.
+    pub fn rows(&self) -> usize {
+        self.classes_of_rows.len()
+    }
+
+    /// All images with their labels.
+    pub fn samples(&self) -> &Samples {
+        &self.samples
+    }
+
+    /// The class of each row.
+    pub fn classes_of_rows(&self) -> &[i64] {
+        &self.classes_of_rows
+    }
+
+    /// The rows of each class, ascending.
+    pub fn class_rows(&self) -> &[Vec<usize>] {
+        &self.class_rows
+    }
+
+    /// The named rows, in that order.
+    pub fn take(&self, rows: &[usize]) -> Result<Samples, TensorError> {
+        self.samples.take(rows)
+    }
+
+    /// The named rows as a split of their own.
+    pub fn part(&self, rows: &[usize]) -> Result<Self, TensorError> {
+        let classes = rows.iter().map(|row| self.classes_of_rows[*row]).collect();
+        Self::new(self.take(rows)?.images, classes, self.class_rows.len())
+    }
+}
+
+/// A data set ready for work.
+pub struct Prepared {
+    /// Number of classes.
+    pub classes: usize,
+    /// Size of one image.
+    pub shape: InputShape,
+    /// Range of the values.
+    pub value_range: ValueRange,
+    /// What the stored data set says of itself.
+    pub dataset: Dataset,
+    /// Where its tensors live, and their number format.
+    pub tensors: TensorOptions,
+    /// The training split.
+    pub train: Split,
+    test: OnceLock<Arc<Split>>,
+}
+
+impl Prepared {
+    /// The test split; made at the first call, since distillation never needs it.
+    pub fn test(&self) -> NodeResult<Arc<Split>> {
+        if let Some(test) = self.test.get() {
+            return Ok(Arc::clone(test));
+        }
+        let made = Arc::new(split(&self.tensors, &self.dataset, Side::Test)?);
+        Ok(Arc::clone(self.test.get_or_init(|| made)))
+    }
+
+    fn bytes(&self) -> usize {
+        let rows = self.train.rows() + self.test.get().map_or(0, |test| test.rows());
+        rows * self.shape.elements() * size_of::<f32>()
+    }
+}
+
+/// Recently used data sets, the latest last.
+#[derive(Default)]
+pub struct SplitCache {
+    kept: Mutex<Vec<(Digest, Arc<Slot>)>>,
+}
+
+#[derive(Default)]
+struct Slot {
+    ready: Mutex<Option<Arc<Prepared>>>,
+}
+
+impl SplitCache {
+    /// The data set of an artifact. Two nodes that ask at once wait for one and the same reading.
+    pub fn prepare(
+        &self,
+        tensors: &TensorOptions,
+        context: &NodeContext<'_>,
+        digest: &Digest,
+    ) -> NodeResult<Arc<Prepared>> {
+        let slot = self.slot(digest);
+        let mut ready = slot.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(prepared) = ready.as_ref() {
+            return Ok(Arc::clone(prepared));
+        }
+        let prepared = Arc::new(prepare(tensors, context, digest)?);
+        *ready = Some(Arc::clone(&prepared));
+        drop(ready);
+        self.forget_oldest();
+        Ok(prepared)
+    }
+
+    fn slot(&self, digest: &Digest) -> Arc<Slot> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.iter().position(|(known, _)| known == digest);
+        let entry = found.map_or_else(|| (*digest, Arc::default()), |place| kept.remove(place));
+        let slot = Arc::clone(&entry.1);
+        kept.push(entry);
+        slot
+    }
+
+    fn forget_oldest(&self) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let size = |slot: &Slot| {
+            // A slot whose lock is taken is being filled just now: its size is not known, and it is in use.
+            slot.ready.try_lock().ok().and_then(|ready| ready.as_ref().map(|data| data.bytes())).unwrap_or(0)
+        };
+        while kept.len() > 1 && kept.iter().map(|(_, slot)| size(slot)).sum::<usize>() > KEPT_BYTES {
+            kept.remove(0);
+        }
+    }
+}
+
+fn prepare(tensors: &TensorOptions, context: &NodeContext<'_>, digest: &Digest) -> NodeResult<Prepared> {
+    let dataset = Dataset::decode(&context.get(digest).during("reading the data set")?)?;
+    let size = dataset.size();
+    let train = split(tensors, &dataset, Side::Train)?;
+    Ok(Prepared {
+        classes: dataset.classes(),
+        shape: InputShape { channels: size.channels, height: size.height, width: size.width },
+        value_range: value_range(&dataset, &train)?,
+        tensors: tensors.clone(),
+        train,
+        test: OnceLock::new(),
+        dataset,
+    })
+}
+
+fn split(tensors: &TensorOptions, dataset: &Dataset, side: Side) -> NodeResult<Split> {
+    let images = dataset.images(side, tensors.dtype, &tensors.device).during("normalising the images")?;
+    let classes = dataset.labels(side).iter().map(|class| i64::from(*class)).collect();
+    Split::new(images, classes, dataset.classes()).during("preparing the labels")
+}
+
+/// Black and white after normalisation. Whitening mixes pixels, so that its range is the one that was seen.
+fn value_range(dataset: &Dataset, train: &Split) -> NodeResult<ValueRange> {
+    let (mean, std) = dataset.preprocessing().mean_std();
+    let (min, max) = if matches!(dataset.preprocessing().normalization(), Normalization::Zca(_)) && train.rows() > 0 {
+        let extreme =
+            |of: Result<Tensor, TensorError>| of.and_then(|range| range.to_f64_vec()).during("finding the range");
+        let images = &train.samples().images;
+        (extreme(images.min(&[0, 2, 3], false))?, extreme(images.max(&[0, 2, 3], false))?)
+    } else {
+        let at = |pixel: f64| mean.iter().zip(&std).map(|(mean, std)| (pixel - mean) / std).collect();
+        (at(0.0), at(1.0))
+    };
+    Ok(ValueRange { min, max, mean, std })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_found_by_class_and_taken_in_order() {
+        let images = Tensor::from_f32(vec![0.0, 1.0, 2.0, 3.0], &[4, 1, 1, 1], &Device::Cpu).unwrap();
+        let split = Split::new(images, vec![1, 0, 1, 1], 3).unwrap();
+        assert_eq!(split.class_rows(), [vec![1], vec![0, 2, 3], vec![]]);
+        let part = split.part(&[3, 1]).unwrap();
+        assert_eq!(part.samples().images.to_f64_vec().unwrap(), [3.0, 1.0]);
+        assert_eq!(part.classes_of_rows(), [1, 0]);
+        assert_eq!(part.samples().images.dtype(), DType::F32);
+    }
+}
