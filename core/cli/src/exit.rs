@@ -7,7 +7,7 @@ use std::process::ExitCode;
 /// | code | meaning |
 /// |---|---|
 /// | 0 | all that was asked for is done |
-/// | 1 | a node failed; the others that could run did so with `--keep-going` |
+/// | 1 | a node failed; with `plan --check`, a node is stale |
 /// | 2 | the command line is wrong |
 /// | 3 | the pipeline file has errors; nothing ran |
 /// | 4 | a plugin could not be found or loaded; nothing ran |
@@ -31,7 +31,7 @@ pub(crate) enum Exit {
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    a node failed
+  1    a node failed, or plan --check found a stale node
   2    the command line is wrong
   3    the pipeline file has errors
   4    a plugin could not be found or loaded

@@ -2,11 +2,12 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `args`, `store_args`, `exit` | the command line and the exit codes: what scripts rely on |
-//! | `command` | one file per command |
+//! | `command` | one file per command: its arguments, its examples, what it does |
+//! | `args`, `exit` | arguments that commands share, and the exit codes: what scripts rely on |
 //! | `complete` | names of nodes for shells |
 //! | `place` | where the store, plugins and data lie |
 //! | `opened` | a pipeline file made ready: library, plan, store |
+//! | `freshness`, `describe` | states of nodes and contents of artifacts in words |
 //! | `past` | which past run is meant |
 //! | `problem` | everything that can go wrong, with its exit code |
 //! | `output` | the only place that prints |
@@ -17,7 +18,9 @@
 mod args;
 mod command;
 mod complete;
+mod describe;
 mod exit;
+mod freshness;
 mod interrupt;
 mod opened;
 mod output;
@@ -27,12 +30,33 @@ mod problem;
 mod profile;
 mod results;
 mod shield;
-mod store_args;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, Parser};
 use clap_complete::CompleteEnv;
-use output::Output;
+use command::Command;
+use exit::EXIT_CODES;
+use output::{Output, OutputArgs};
 use std::process::ExitCode;
+
+const ABOUT: &str = "Runs dataset-distillation experiments written as YAML pipelines; only what changed runs again.";
+
+const EXAMPLES: &str = "\
+Examples:
+  pddflow run pipelines/quickstart.yaml              run every stale node
+  pddflow run pipelines/quickstart.yaml --set seed=1 override a parameter
+  pddflow plan pipelines/quickstart.yaml             show what would run, and why
+  pddflow show pipelines/quickstart.yaml table       show the result of a node
+  pddflow graph pipelines/quickstart.yaml --format mermaid";
+
+#[derive(Debug, Parser)]
+#[command(name = "pddflow", version, about = ABOUT, propagate_version = true, subcommand_required = true)]
+#[command(arg_required_else_help = true, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"), max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    output: OutputArgs,
+}
 
 /// Freed pages go back to the program and not to the system: page faults dominate elementwise tensor work.
 #[global_allocator]
@@ -41,9 +65,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     pddflow_nodes::keep_freed_memory();
     // A shell asks for completions by a variable; this answers and ends, or does nothing.
-    CompleteEnv::with_factory(args::Cli::command).var(complete::VARIABLE).complete();
+    CompleteEnv::with_factory(Cli::command).var(complete::VARIABLE).complete();
     // Clap prints usage errors itself, and ends with the exit code that they have here too.
-    let cli = args::Cli::parse();
+    let cli = Cli::parse();
     let output = Output::new(&cli.output);
-    shield::run(&output, || command::perform(&cli.command, &output)).into()
+    shield::run(&output, || cli.command.run(&output)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
 }

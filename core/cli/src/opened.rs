@@ -2,12 +2,13 @@
 
 use crate::args::{PipelineArgs, PlaceArgs, SelectArgs};
 use crate::exit::Exit;
-use crate::place;
+use crate::freshness;
 use crate::problem::Problem;
-use pddflow_cache::Store;
+use pddflow_cache::{RecordHead, Store};
 use pddflow_nodes::Library;
-use pddflow_pipeline::{Options, PipelineFile, Plan, PlanNode, Selection};
+use pddflow_pipeline::{PipelineFile, Plan, PlanNode, Selection};
 use pddflow_runner::Freshness;
+use std::sync::Arc;
 
 /// What every command about a pipeline begins with.
 pub(crate) struct Opened {
@@ -20,14 +21,13 @@ impl Opened {
     /// Reads and checks the pipeline, opens the store. Nothing is written.
     pub(crate) fn new(pipeline: &PipelineArgs, place: &PlaceArgs) -> Result<Self, Problem> {
         let file = PipelineFile::read(&pipeline.file)?;
-        let library = Library::new(place::library_options(place, file.plugin_files().to_vec()));
-        let options = Options { set: pipeline.set.clone(), profile: pipeline.profile.clone() };
-        let plan = file.plan(&library, &options).map_err(|diagnostics| {
+        let library = place.library(&file);
+        let plan = file.plan(&library, &pipeline.options()).map_err(|diagnostics| {
             // With a broken plugin every use of it is a problem; the cause is the one to show.
             plugin_problem(&library).unwrap_or_else(|| diagnostics.into())
         })?;
         // What is wrong with the pipeline is told before what is wrong with the store.
-        let store = Store::open(&place::store_root(place.cache_dir.as_deref()))?;
+        let store = place.store.open()?;
         Ok(Self { library, plan, store })
     }
 
@@ -39,9 +39,7 @@ impl Opened {
 
     /// The part of the plan that a selection chooses; all of it when nothing is selected.
     pub(crate) fn chosen(mut self, selection: &Selection) -> Result<Self, Problem> {
-        self.plan = std::mem::take(&mut self.plan)
-            .select(selection)
-            .map_err(|error| Problem::usage("unknown_node", error.message).with_help(error.help))?;
+        self.plan = std::mem::take(&mut self.plan).select(selection)?;
         Ok(self)
     }
 
@@ -61,6 +59,19 @@ impl Opened {
     /// Whether each node is fresh, in the order of the plan.
     pub(crate) fn freshness(&self) -> Vec<Freshness> {
         pddflow_runner::plan(&self.plan, &self.library, &self.store)
+    }
+
+    /// The node and its record, or the problem that it is not fresh.
+    pub(crate) fn fresh(&self, name: &str) -> Result<(&PlanNode, Arc<RecordHead>), Problem> {
+        let (at, node) = self.node(name)?;
+        let state = self.freshness().swap_remove(at);
+        if let Freshness::Fresh { record, .. } = state {
+            return Ok((node, record));
+        }
+        let (word, _, reasons) = freshness::words(&state);
+        let message = format!("node {name} has no result: it is {word} ({})", reasons.join("; "));
+        let help = format!("`pddflow run {}` makes it", self.plan.file.display());
+        Err(Problem::new(Exit::NodeFailed, "pddflow::cli::not_fresh", message).with_help(help))
     }
 
     /// The artifact type of an output port of a node.

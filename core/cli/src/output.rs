@@ -1,7 +1,7 @@
 //! The only place that prints. Data goes to standard output, everything else to standard error.
 
-use crate::args::{OutputArgs, When};
 use crate::problem::Problem;
+use clap::ValueEnum;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use pddflow_report::{Paint, Tone};
 use serde_json::Value;
@@ -10,6 +10,26 @@ use std::io::{IsTerminal as _, Write};
 
 /// Width of diagnostics; wider lines are hard to read.
 const WIDTH: usize = 100;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct OutputArgs {
+    /// Print data and errors as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// When to use colors
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    color: When,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum When {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
 
 /// How the program prints. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -2,7 +2,8 @@
 
 use crate::problem::Problem;
 use pddflow_cache::Store;
-use pddflow_runner::{PastNode, PastRun, PastState, named_run, run_ids};
+use pddflow_report::{Tone, count};
+use pddflow_runner::{PastNode, PastRun, PastState, RunState, named_run, run_ids};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -50,4 +51,22 @@ pub(crate) fn as_json(run: &PastRun) -> Value {
         "nodes": run.planned, "fresh": fresh, "ran": ran, "failed": failed, "skipped": skipped,
         "warnings": run.warnings,
     })
+}
+
+/// How many of its nodes ended in which way.
+pub(crate) fn counted(run: &PastRun) -> String {
+    let words = ["fresh", "ran", "failed", "skipped"];
+    let counts = run.counts.iter().zip(words).filter(|(number, _)| **number > 0);
+    let words: Vec<String> = counts.map(|(number, word)| format!("{number} {word}")).collect();
+    if words.is_empty() { count(0, "node") } else { words.join(", ") }
+}
+
+/// The colour of its state.
+pub(crate) fn tone(state: RunState) -> Tone {
+    match state {
+        RunState::Running => Tone::Busy,
+        RunState::Succeeded => Tone::Good,
+        RunState::Failed | RunState::Killed => Tone::Bad,
+        RunState::Stopped => Tone::Warn,
+    }
 }

@@ -1,7 +1,5 @@
 //! Where the store, plugins and data sets lie. The only module that reads the environment (with clap and `output`).
 
-use crate::args::{PlaceArgs, PluginArgs};
-use pddflow_nodes::LibraryOptions;
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -10,9 +8,9 @@ const S3_VARIABLES: &str = "AWS_";
 /// Name of the store's folder.
 const STORE: &str = ".pddflow";
 /// Folder of downloads inside the store's folder.
-const DOWNLOADS: &str = "downloads";
+pub(crate) const DOWNLOADS: &str = "downloads";
 /// Where systems install data sets for everyone.
-const SYSTEM_DATA: [&str; 2] = ["/usr/local/share/datasets", "/usr/share/datasets"];
+pub(crate) const SYSTEM_DATA: [&str; 2] = ["/usr/local/share/datasets", "/usr/share/datasets"];
 
 /// The root of the store: as asked for, else `.pddflow` in the nearest parent folder that has one, else here.
 pub(crate) fn store_root(asked: Option<&Path>) -> PathBuf {
@@ -47,24 +45,10 @@ pub(crate) fn machine_memory() -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
-/// Options of the library for a pipeline that names `files` as its plugins.
-pub(crate) fn library_options(place: &PlaceArgs, files: Vec<PathBuf>) -> LibraryOptions {
-    let mut options = plugin_options(&place.plugins);
-    options.search.files = files;
-    options.data_dirs = place.data_dir.iter().cloned().chain(SYSTEM_DATA.map(PathBuf::from)).collect();
-    options.downloads = store_root(place.cache_dir.as_deref()).join(DOWNLOADS);
-    options
-}
-
-/// Options of a library that is only asked about plugins and kinds.
-pub(crate) fn plugin_options(plugins: &PluginArgs) -> LibraryOptions {
-    let mut options = LibraryOptions::default();
-    let path = plugins.plugin_path.iter().flat_map(env::split_paths).filter(|folder| !folder.as_os_str().is_empty());
-    options.search.folders.extend(plugins.plugin_dir.iter().cloned());
-    options.search.folders.extend(path);
-    options.search.folders.extend(beside_the_program());
-    options.search.folders.extend(user_data().map(|data| data.join("pddflow").join("plugins")));
-    options
+/// Folders that may hold plugins without being asked for: that of the program, then that of the user.
+pub(crate) fn plugin_folders() -> impl Iterator<Item = PathBuf> {
+    let user = user_data().map(|data| data.join("pddflow").join("plugins"));
+    beside_the_program().into_iter().chain(user)
 }
 
 /// The folder of the program; when no library lies there, its `deps`, where cargo leaves those that it built for tests.

@@ -33,6 +33,12 @@ pub trait Catalog {
         let _ = (kind, with, count);
         Ok(())
     }
+
+    /// Likely mistakes in the checked parameters of one node.
+    fn lint(&self, kind: &str, with: &serde_json::Value) -> Vec<ParamProblem> {
+        let _ = (kind, with);
+        Vec::new()
+    }
 }
 
 /// A node kind: its ports and its parameters.
@@ -125,7 +131,7 @@ pub struct InputProblem {
     pub help: String,
 }
 
-/// A problem that [`Catalog::check`] found in a `with` mapping.
+/// A problem that [`Catalog::check`] or [`Catalog::lint`] found in a `with` mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParamProblem {
     /// JSON pointer into `with`, such as `/matcher/dm/lr`. It names the value; a trailing `#`, or a message that

@@ -9,22 +9,25 @@
 //! | `empty_family` | a family without instances |
 //! | `unused_node` | a node that nothing needs, in a pipeline that ends in results or files |
 //! | `same_node` | two declarations that compute the same |
-//! | `text_like_boolean` | `yes`, `no`, `on`, `off`: texts in YAML 1.2 |
+//! | `string_like_boolean` | `yes`, `no`, `on`, `off`: texts in YAML 1.2 |
 //! | `unused_pool` | a pool that no node takes from |
+//! | `parameter` | what a kind finds in the parameters of its nodes |
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
 use crate::catalog::Catalog;
-use crate::declaration::Declaration;
-use crate::document::Document;
-use crate::error::{Diagnostics, Problem, Report};
+use crate::diagnostic::problem::{Problem, Report};
+use crate::diagnostic::shown::Diagnostics;
+use crate::document::declaration::Declaration;
+use crate::document::parts::Document;
+use crate::expand::resolve::locate;
 use crate::plan::Plan;
-use crate::source::Span;
-use crate::suggest::nearest;
-use crate::syntax::{Node, Tree};
 use crate::template::compile;
+use crate::text::source::Span;
+use crate::text::suggest::nearest;
+use crate::yaml::tree::{Node, Tree};
 
 /// Artifacts that people look at; a node that gives one is no dead end.
 const RESULTS: [&str; 3] = ["results", "table", "files"];
@@ -55,6 +58,7 @@ impl Linter<'_> {
         self.dead_ends(&mut report);
         self.twins(&mut report);
         self.pools(&mut report);
+        self.parameters_of_kinds(&mut report);
         report.finish()
     }
 
@@ -68,7 +72,7 @@ impl Linter<'_> {
         }
         for profile in &self.profiles.profiles {
             profile.params.iter().for_each(|entry| names(report, &entry.value, &mut read));
-            profile.nodes.iter().filter_map(|node| node.with.as_ref()).for_each(|with| names(report, with, &mut read));
+            profile.nodes.iter().for_each(|entry| names(report, &entry.value, &mut read));
         }
         for node in &self.document.nodes {
             read.extend(names_of(report, node));
@@ -83,12 +87,16 @@ impl Linter<'_> {
         for entry in self.document.params.iter().filter(|entry| !read.contains(&entry.key)) {
             let used = self.document.params.iter().map(|entry| entry.key.as_str()).filter(|name| read.contains(*name));
             let help = match nearest(&entry.key, used) {
-                Some(near) => format!("remove it; was `{near}` meant, which is read?"),
-                None => format!("remove it, or read it where it is meant: `${{{}}}`", entry.key),
+                Some(near) => format!("remove it, or did you mean `{near}`, which is used?"),
+                None => format!("remove it, or use it: `${{{}}}`", entry.key),
             };
             report.add(
-                warning("pddflow::lint::unused_parameter", entry.key_span, format!("nothing reads `{}`", entry.key))
-                    .help(help),
+                warning(
+                    "pddflow::lint::unused_parameter",
+                    entry.key_span,
+                    format!("the parameter `{}` is never used", entry.key),
+                )
+                .help(help),
             );
         }
     }
@@ -98,8 +106,8 @@ impl Linter<'_> {
             return;
         }
         let mut with = HashSet::new();
-        if let Some(node) = &node.with {
-            names(report, node, &mut with);
+        if let Some(entry) = node.with() {
+            names(report, &entry.value, &mut with);
         }
         let mut read = with.clone();
         let conditions = node.exclude.iter().chain(&node.when);
@@ -113,7 +121,7 @@ impl Linter<'_> {
             let (name, family) = (&axis.key, &node.name);
             if self.document.params.iter().any(|entry| entry.key == *name) {
                 let message = format!("the axis `{name}` hides the parameter of that name");
-                let help = format!("rename the axis, for example `one_{name}`, so that `${{{name}}}` means one thing");
+                let help = format!("rename the axis, for example `one_{name}`, so that `${{{name}}}` is unambiguous");
                 report.add(warning("pddflow::lint::shadowed_parameter", axis.key_span, message).help(help));
             }
             let repeats = REPEATS.contains(&name.to_lowercase().as_str()) && is_seeded;
@@ -123,7 +131,7 @@ impl Linter<'_> {
                 report.add(warning("pddflow::lint::shared_seed", axis.key_span, message).help(help));
             } else if !read.contains(name) && instances() > 1 {
                 let message = format!("`{family}` does not use its axis `{name}`: all its instances compute the same");
-                let help = format!("read it with `${{{name}}}` under `with` or `needs`, or remove the axis");
+                let help = format!("use `${{{name}}}` under `with` or `needs`, or remove the axis");
                 report.add(warning("pddflow::lint::unused_axis", axis.key_span, message).help(help));
             }
         }
@@ -131,7 +139,7 @@ impl Linter<'_> {
 
     fn seed_depends_on(&self, report: &mut Report, node: &Declaration, axis: &str) -> bool {
         let mut read = HashSet::new();
-        if let Some(seed) = node.with.as_ref().and_then(|with| with.get(SEED)) {
+        if let Some(seed) = node.with().and_then(|with| with.value.get(SEED)) {
             names(report, &seed.value, &mut read);
         }
         // What it takes may bring the seed: an evaluation of sets made with different seeds.
@@ -144,8 +152,7 @@ impl Linter<'_> {
         for node in self.document.nodes.iter().filter(|node| !present.contains(node.name.as_str())) {
             if node.when.is_none() {
                 let message = format!("the family `{}` has no instances", node.name);
-                let help =
-                    "look at its ranges and at what `exclude` leaves out; `when` is for nodes that can be switched off";
+                let help = "check its ranges and `exclude`; use `when` for nodes that can be disabled";
                 report.add(warning("pddflow::lint::empty_family", node.span, message).help(help));
             }
         }
@@ -175,7 +182,7 @@ impl Linter<'_> {
         }
         for node in dead {
             let message = format!("nothing needs `{}`", node.name);
-            let help = "it runs all the same; use what it gives under `needs` of another node, or remove it";
+            let help = "it runs all the same; use its output under `needs` of another node, or remove it";
             report.add(warning("pddflow::lint::unused_node", node.span, message).help(help));
         }
     }
@@ -204,18 +211,32 @@ impl Linter<'_> {
         for (earlier, later) in told {
             if let (Some(first), Some(second)) = (place(earlier), place(later)) {
                 let message = format!("`{later}` computes the same as `{earlier}`");
-                let help = "it is computed once; refer to the first one, or change what should differ";
+                let help = "it is computed only once; refer to the first one, or change what should differ";
                 report
                     .add(warning("pddflow::lint::same_node", second, message).other(first, "the first one").help(help));
             }
         }
     }
 
-    fn texts(&self, report: &mut Report, node: &Declaration) {
-        let settings = node.settings.iter().map(|entry| &entry.value);
-        for value in node.with.iter().chain(settings) {
-            like_booleans(report, value);
+    /// What the kinds themselves find.
+    fn parameters_of_kinds(&self, report: &mut Report) {
+        let declarations: HashMap<&str, &Declaration> =
+            self.document.nodes.iter().map(|node| (node.name.as_str(), node)).collect();
+        for node in &self.plan.nodes {
+            let Some(declaration) = declarations.get(node.family.as_str()) else { continue };
+            for problem in self.catalog.lint(&node.kind, &node.with) {
+                let span = locate(declaration, &problem);
+                let found = warning("pddflow::lint::parameter", span, problem.message).instance(node.id.as_str());
+                report.add(match problem.help {
+                    Some(help) => found.help(help),
+                    None => found,
+                });
+            }
         }
+    }
+
+    fn texts(&self, report: &mut Report, node: &Declaration) {
+        node.changeable.iter().for_each(|entry| like_booleans(report, &entry.value));
     }
 
     fn pools(&self, report: &mut Report) {
@@ -223,7 +244,7 @@ impl Linter<'_> {
             self.plan.nodes.iter().flat_map(|node| node.settings.resources.pools.keys()).map(String::as_str).collect();
         for (name, span) in &self.document.pool_spans {
             if !taken.contains(name.as_str()) {
-                let message = format!("no node takes from the pool `{name}`");
+                let message = format!("no node uses the pool `{name}`");
                 let help = format!("write `resources: {{ pools: {{ {name}: 1 }} }}` at a node, or remove it");
                 report.add(warning("pddflow::lint::unused_pool", *span, message).help(help));
             }
@@ -238,8 +259,8 @@ fn warning(code: &'static str, span: Span, message: impl Into<String>) -> Proble
 /// Every parameter or axis that a node reads anywhere.
 fn names_of(report: &mut Report, node: &Declaration) -> HashSet<String> {
     let mut read = HashSet::new();
-    let entries = node.needs.iter().chain(&node.axes).chain(&node.settings).map(|entry| &entry.value);
-    for value in entries.chain(&node.exclude).chain(&node.when).chain(&node.with) {
+    let entries = node.needs.iter().chain(&node.axes).chain(&node.changeable).map(|entry| &entry.value);
+    for value in entries.chain(&node.exclude).chain(&node.when) {
         names(report, value, &mut read);
     }
     read
@@ -258,9 +279,9 @@ fn like_booleans(report: &mut Report, node: &Node) {
     match &node.tree {
         Tree::Scalar(Value::String(text)) if LIKE_BOOLEANS.iter().any(|word| word.eq_ignore_ascii_case(text)) => {
             if report.sources.slice(node.span) == text {
-                let message = format!("`{text}` is a text, not a boolean");
-                let help = format!("write `true` or `false`; quote it if the text is meant: `\"{text}\"`");
-                report.add(warning("pddflow::lint::text_like_boolean", node.span, message).help(help));
+                let message = format!("`{text}` is a string, not a boolean");
+                let help = format!("write `true` or `false`; quote it if you mean the string: `\"{text}\"`");
+                report.add(warning("pddflow::lint::string_like_boolean", node.span, message).help(help));
             }
         }
         Tree::List(items) => items.iter().for_each(|item| like_booleans(report, item)),

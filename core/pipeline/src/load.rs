@@ -5,24 +5,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use litemap::LiteMap;
-use petgraph::graph::DiGraph;
 
 use crate::catalog::{Catalog, KindSpec};
-use crate::connect::Link;
-use crate::declaration::Declaration;
-use crate::document::Document;
-use crate::error::{Diagnostics, Problem, Report};
-use crate::family::{Context, Family, MAX_INSTANCES, expand};
+use crate::diagnostic::problem::{Problem, Report};
+use crate::diagnostic::shown::Diagnostics;
+use crate::document::declaration::Declaration;
+use crate::document::overlay::{apply_profile, apply_set, check_profiles};
+use crate::document::parts::Document;
+use crate::document::{file, include};
+use crate::expand::connect::Link;
+use crate::expand::family::{Context, Family, MAX_INSTANCES, expand};
+use crate::expand::order::order;
+use crate::expand::params::{self, Params};
+use crate::expand::resolve::{self, Draft};
+use crate::expand::sweep::{MAX_POINTS, Sweep, all_problems};
+use crate::expand::world::{self, World};
 use crate::lint::Linter;
-use crate::order::order;
-use crate::overlay::{apply_profile, apply_set, check_profiles};
-use crate::params::{self, Params};
-use crate::plan::{InputRef, NodeId, Plan, PlanNode, graph_of};
-use crate::resolve::{self, Draft, World};
-use crate::source::Span;
-use crate::sweep::{MAX_POINTS, Sweep, all_problems};
+use crate::plan::{InputRef, NodeId, Plan, PlanNode};
 use crate::template::Budget;
-use crate::{file, include};
+use crate::text::source::Span;
 
 /// What a call may change about a pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -193,7 +194,7 @@ impl PipelineFile {
         let budget = Budget::default();
         let params = params::evaluate(&mut report, &budget, &document.params);
         let families = expand_all(&mut report, &document, &params, &budget);
-        let kinds = resolve::kinds(&mut report, catalog, &document.nodes);
+        let kinds = world::kinds(&mut report, catalog, &document.nodes);
         let names = document.nodes.iter().enumerate().map(|(index, node)| (node.name.as_str(), index));
         let world = World {
             catalog,
@@ -205,15 +206,15 @@ impl PipelineFile {
             kinds: &kinds,
             pools: &document.pools,
         };
-        let (nodes, graph) = connect(report, world)?;
+        let nodes = connect(report, world)?;
         let (plugins, pools) = (document.plugins.clone(), document.pools.clone());
         let (name, file, sweep) = (plan_name(&document, &self.name), PathBuf::from(&self.name), Vec::new());
-        Ok(Plan { name, file, params: params.values, sweep, plugins, pools, nodes, graph })
+        Ok(Plan { name, file, params: params.values, sweep, plugins, pools, nodes })
     }
 }
 
 /// Resolves and orders all instances; everything that was found wrong on the way is returned here.
-fn connect(mut report: Report, world: World<'_>) -> Result<(Vec<PlanNode>, DiGraph<usize, ()>), Diagnostics> {
+fn connect(mut report: Report, world: World<'_>) -> Result<Vec<PlanNode>, Diagnostics> {
     let drafts = resolve::drafts(&mut report, world);
     match order(&drafts, &|index| instance_name(world.families, &drafts, index)) {
         Ok(ordered) if report.is_empty() => {
@@ -267,7 +268,7 @@ struct Assembly<'a> {
 }
 
 impl Assembly<'_> {
-    fn nodes(&self, drafts: Vec<Draft>, ordered: &[usize]) -> (Vec<PlanNode>, DiGraph<usize, ()>) {
+    fn nodes(&self, drafts: Vec<Draft>, ordered: &[usize]) -> Vec<PlanNode> {
         let mut places = vec![0; ordered.len()];
         for (place, index) in ordered.iter().enumerate() {
             if let Some(slot) = places.get_mut(*index) {
@@ -279,8 +280,7 @@ impl Assembly<'_> {
         let mut node = |index: &usize| self.node(drafts.get_mut(*index)?.take()?, &places, &produced);
         let mut nodes = Vec::with_capacity(ordered.len());
         nodes.extend(ordered.iter().filter_map(&mut node));
-        let graph = graph_of(&nodes);
-        (nodes, graph)
+        nodes
     }
 
     fn node(&self, draft: Draft, places: &[usize], produced: &[usize]) -> Option<PlanNode> {

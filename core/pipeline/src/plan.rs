@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use litemap::LiteMap;
 use miette::SourceSpan;
-use petgraph::graph::{DiGraph, NodeIndex};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::expression::display;
 
@@ -31,8 +30,6 @@ pub struct Plan {
     pub pools: BTreeMap<String, u32>,
     /// Every instance, each after those it needs; ties in the order of declaration.
     pub nodes: Vec<PlanNode>,
-    /// An edge from each node to each node that needs it. Node weights are indices into `nodes`, and equal the graph's own indices.
-    pub graph: DiGraph<usize, ()>,
 }
 
 /// One instance.
@@ -227,91 +224,7 @@ impl Plan {
     #[must_use]
     pub fn nearest(&self, id: &str) -> Option<&NodeId> {
         let ids = self.nodes.iter().map(|node| node.id.as_str());
-        let near = crate::suggest::nearest(id, ids)?;
+        let near = crate::text::suggest::nearest(id, ids)?;
         self.nodes.iter().map(|node| &node.id).find(|id| id.as_str() == near)
-    }
-
-    /// The plan as JSON: what `plan --json` prints. Places in the file are left out, so that it depends on the meaning only.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let nodes: Vec<Value> = self.nodes.iter().map(|node| self.node_json(node)).collect();
-        json!({
-            "name": self.name,
-            "file": self.file.to_string_lossy(),
-            "params": self.params,
-            "sweep": self.sweep.iter().cloned().map(|(axis, values)| (axis, Value::Array(values))).collect::<Map<_, _>>(),
-            "plugins": self.plugins.iter().map(|plugin| plugin.to_string_lossy()).collect::<Vec<_>>(),
-            "nodes": nodes,
-        })
-    }
-
-    fn node_json(&self, node: &PlanNode) -> Value {
-        let id = |input: &InputRef| self.nodes.get(input.node).map_or("", |node| node.id.as_str());
-        let inputs: Map<String, Value> = node
-            .inputs
-            .iter()
-            .map(|(port, inputs)| {
-                let inputs = inputs
-                    .iter()
-                    .map(|input| json!({"node": id(input), "output": input.output, "artifact": input.artifact}));
-                (port.clone(), inputs.collect())
-            })
-            .collect();
-        let axes: Map<String, Value> = node.axes.iter().cloned().collect();
-        let point: Map<String, Value> = node.point.iter().cloned().collect();
-        let mut value = json!({
-            "id": node.id, "family": node.family, "kind": node.kind,
-            "axes": axes, "with": node.with, "inputs": inputs,
-        });
-        if let Some(map) = value.as_object_mut() {
-            if !point.is_empty() {
-                map.insert("point".to_owned(), Value::Object(point));
-            }
-            map.extend(node.settings.to_json());
-        }
-        value
-    }
-}
-
-/// An edge from each node to each node that needs it, once.
-pub(crate) fn graph_of(nodes: &[PlanNode]) -> DiGraph<usize, ()> {
-    let mut graph = DiGraph::with_capacity(nodes.len(), nodes.len());
-    for index in 0..nodes.len() {
-        graph.add_node(index);
-    }
-    let mut producers = Vec::new();
-    for (consumer, node) in nodes.iter().enumerate() {
-        producers.clear();
-        producers.extend(node.inputs.values().flatten().map(|input| input.node));
-        producers.sort_unstable();
-        producers.dedup();
-        for producer in &producers {
-            graph.add_edge(NodeIndex::new(*producer), NodeIndex::new(consumer), ());
-        }
-    }
-    graph
-}
-
-impl NodeSettings {
-    /// What is not the default, for `plan --json`.
-    fn to_json(&self) -> Map<String, Value> {
-        let Resources { cpus, memory_bytes, gpus, pools } = &self.resources;
-        let seconds = |time: Duration| time.as_secs_f64();
-        let retries = self.retries.filter(|retries| retries.times > 0).map(|retries| {
-            let Retries { times, wait, factor, most } = retries;
-            json!({ "times": times, "wait": seconds(wait), "factor": factor, "most": seconds(most) })
-        });
-        let resources = (self.resources != Resources::default())
-            .then(|| json!({ "cpus": cpus, "memory_bytes": memory_bytes, "gpus": gpus, "pools": pools }));
-        let values = [
-            ("description", self.description.as_ref().map(|text| json!(text))),
-            ("retries", retries),
-            ("timeout", self.timeout.map(|time| json!(seconds(time)))),
-            ("allow_failure", self.allow_failure.then_some(json!(true))),
-            ("resources", resources),
-            ("priority", (self.priority != 0).then(|| json!(self.priority))),
-            ("only_if_fresh", self.only_if_fresh.then_some(json!(true))),
-        ];
-        values.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
     }
 }

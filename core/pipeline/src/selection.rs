@@ -11,9 +11,9 @@ use std::ops::RangeBounds as _;
 use serde_json::Value;
 
 use crate::expression::display;
-use crate::plan::{Plan, PlanNode, graph_of};
-use crate::reference::{self, Pick, Reference, Selector};
-use crate::suggest::suggest;
+use crate::plan::{Plan, PlanNode};
+use crate::text::reference::{self, Pick, Reference, Selector};
+use crate::text::suggest::suggest;
 
 /// Which nodes of a plan are to be run; everything where both lists are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Plan {
             return Ok(vec![exact]);
         }
         let reference = reference::parse(pattern).map_err(|error| SelectionError {
-            message: format!("`{pattern}` is no pattern of nodes: {}", error.message),
+            message: format!("`{pattern}` is not a node pattern: {}", error.message),
             help: "patterns are `data`, `distill[3]`, `distill[..3]`, `eval[model=*]`".to_owned(),
         })?;
         let found = self.nodes.iter().enumerate().filter(|(_, node)| means(&reference, node));
@@ -77,8 +77,8 @@ impl Plan {
         let chosen: Vec<bool> = cone.iter().zip(&only).map(|(cone, only)| *cone && *only).collect();
         if !chosen.contains(&true) {
             return Err(SelectionError {
-                message: "no node is in both selections".to_owned(),
-                help: "`--only` chooses among what the other patterns need; leave one of them out".to_owned(),
+                message: "no node matches both selections".to_owned(),
+                help: "`--only` selects among the nodes that the other patterns need; drop one of them".to_owned(),
             });
         }
         let kept = self.with_producers(chosen.clone());
@@ -129,7 +129,6 @@ impl Plan {
             node
         });
         self.nodes = nodes.collect();
-        self.graph = graph_of(&self.nodes);
         self
     }
 

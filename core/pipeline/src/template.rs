@@ -7,10 +7,11 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use crate::error::{Problem, Report};
-use crate::expression::{self, Expression, ExpressionError, POISONED, Scope};
-use crate::source::{Sources, Span};
-use crate::syntax::{Node, Tree};
+use crate::diagnostic::problem::{Problem, Report};
+use crate::expression::{self, Expression, POISONED, Scope};
+use crate::text::source::{Sources, Span};
+use crate::text::text_error::TextError;
+use crate::yaml::tree::{Node, Tree, describe, is_template};
 
 /// Most items and bytes of all values of a plan together; a plan is held in memory.
 const MAX_PLAN_WEIGHT: usize = 512 << 20;
@@ -66,17 +67,23 @@ pub(crate) enum Failure {
     Poisoned,
 }
 
+impl Failure {
+    pub(crate) fn new(code: &'static str, span: Span, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Problem(Box::new(Problem::new(code, span, message).help(help)))
+    }
+
+    /// A problem with a part of a scalar that is read as `text`.
+    pub(crate) fn in_text(sources: &Sources, scalar: Span, text: &str, error: TextError) -> Self {
+        Self::new(error.code, sources.locate(scalar, text, error.range), error.message, error.help)
+    }
+}
+
 /// Evaluates compiled values; errors know their places.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Evaluator<'a> {
     pub(crate) scope: Scope<'a>,
     pub(crate) sources: &'a Sources,
     pub(crate) budget: &'a Budget,
-}
-
-/// Whether a text has an expression in it. Asked of every scalar: a single byte is found quicker than two.
-pub(crate) fn is_template(text: &str) -> bool {
-    text.contains('$') && text.contains("${")
 }
 
 /// Compiles a value. Errors in expressions go to the report; `None` means there were some.
@@ -172,7 +179,7 @@ impl Evaluator<'_> {
             if map.insert(key.clone(), value).is_some() {
                 let message = format!("the key `{key}` comes up twice");
                 let help = "remove or rename one of them";
-                return Err(problem("pddflow::pipeline::duplicate_key", span, message, help));
+                return Err(Failure::new("pddflow::pipeline::duplicate_key", span, message, help));
             }
         }
         Ok(map)
@@ -205,8 +212,8 @@ impl Evaluator<'_> {
             Key::Template(template) => match self.template(template)? {
                 Value::String(key) => Ok((key, template.span)),
                 other => {
-                    let message = format!("a key must be a text, not {}", crate::syntax::describe(&other));
-                    Err(problem(expression::VALUE, template.span, message, "use str(...)"))
+                    let message = format!("a key must be a string, not {}", describe(&other));
+                    Err(Failure::new(expression::VALUE, template.span, message, "use str(...)"))
                 }
             },
         }
@@ -218,7 +225,7 @@ impl Evaluator<'_> {
                 return Failure::Poisoned;
             }
             let span = span_of(self.sources, template.span, &template.text, start, &error);
-            problem(error.code, span, error.message, error.help)
+            Failure::new(error.code, span, error.message, error.help)
         })
     }
 
@@ -233,11 +240,11 @@ impl Evaluator<'_> {
             let range = parsed.range();
             let range = start + range.start..start + range.end;
             let span = self.sources.locate(template.span, &template.text, range);
-            problem(
+            Failure::new(
                 expression::VALUE,
                 span,
-                format!("{} cannot stand inside a text", crate::syntax::describe(value)),
-                "write a list with join(list, ','); a text that is only `${...}` may have any value",
+                format!("{} cannot be interpolated into a string", describe(value)),
+                "join a list with join(list, ','); a string that is only `${...}` may have any value",
             )
         })
     }
@@ -246,7 +253,7 @@ impl Evaluator<'_> {
         let Some(left) = self.budget.0.get().checked_sub(weight) else {
             let message = format!("the values of all nodes together have more than {MAX_PLAN_WEIGHT} bytes");
             let span = span.unwrap_or(Span::new(0, 0..0));
-            return Err(problem(
+            return Err(Failure::new(
                 "pddflow::pipeline::plan_limit",
                 span,
                 message,
@@ -256,10 +263,6 @@ impl Evaluator<'_> {
         self.budget.0.set(left);
         Ok(())
     }
-}
-
-fn problem(code: &'static str, span: Span, message: impl Into<String>, help: impl Into<String>) -> Failure {
-    Failure::Problem(Box::new(Problem::new(code, span, message).help(help)))
 }
 
 fn constant(value: Value) -> Compiled {
@@ -366,7 +369,7 @@ fn expression_end(text: &str) -> Option<usize> {
     None
 }
 
-fn span_of(sources: &Sources, span: Span, text: &str, start: usize, error: &ExpressionError) -> Span {
+fn span_of(sources: &Sources, span: Span, text: &str, start: usize, error: &TextError) -> Span {
     let Range { start: from, end } = error.range;
     let end =
         end.max(from + usize::from(from == end && text.get(start + from..).is_some_and(|rest| rest.starts_with('}'))));

@@ -1,59 +1,115 @@
 //! `pddflow compare`: parameters and metrics of runs, sweep points and nodes in one table.
 
-use crate::command::history;
+use crate::args::StoreArgs;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::past;
 use crate::problem::Problem;
-use crate::store_args::{CompareArgs, TableFormat};
+use clap::ValueEnum;
 use pddflow_cache::Store;
 use pddflow_report::{CompareFormat, CompareRow, Comparison};
 use pddflow_runner::{PastRun, PastState};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
+const EXAMPLES: &str = "\
+Examples:
+  pddflow compare                                            the last runs of the pipeline that ran last
+  pddflow compare baseline last --only-changed
+  pddflow compare --nodes 'eval*' --over seed --sort accuracy --descending
+  pddflow compare last --nodes 'eval*' --format markdown";
+
+/// Compare parameters and metrics of runs, sweep points or nodes
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The runs: ids or prefixes of them, tags, `last`, `last~1` and so on [default: the last 10 of one pipeline]
+    #[arg(value_name = "RUN")]
+    runs: Vec<String>,
+    /// Only runs of the pipeline with this name
+    #[arg(long, value_name = "NAME")]
+    pipeline: Option<String>,
+    /// One row for each node that matches a pattern, such as `eval*`, with its axes as parameters
+    #[arg(long, value_name = "PATTERN")]
+    nodes: Option<String>,
+    /// Only these columns, such as `lr` or `*accuracy`; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    columns: Vec<String>,
+    /// Hide parameters that are the same in every row
+    #[arg(long)]
+    only_changed: bool,
+    /// Average over rows that differ only in this parameter (mean and standard deviation); may be repeated
+    #[arg(long, value_name = "PARAM")]
+    over: Vec<String>,
+    /// Sort the rows by a column
+    #[arg(long, value_name = "COLUMN")]
+    sort: Option<String>,
+    /// Sort in descending order
+    #[arg(long, requires = "sort")]
+    descending: bool,
+    /// Output format; `--json` is the same as `--format json`
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    format: TableFormat,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TableFormat {
+    /// Aligned columns
+    Table,
+    /// JSON
+    Json,
+    /// Comma-separated values
+    Csv,
+    /// Markdown
+    Markdown,
+}
+
 /// Runs that are compared when none is named.
 const MOST_RUNS: usize = 10;
 
-pub(crate) fn compare(args: &CompareArgs, output: &Output) -> Result<Exit, Problem> {
-    let store = history::open(&args.store)?;
-    let rows: Vec<CompareRow> = runs(&store, args)?
-        .iter()
-        .flat_map(|run| match &args.nodes {
-            Some(pattern) => rows_of_nodes(&store, run, pattern),
-            None => rows_of_points(&store, run),
-        })
-        .collect();
-    let mut table = Comparison::new(rows);
-    if !args.over.is_empty() {
-        table = table.mean_over(&args.over);
+impl Args {
+    pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
+        let store = self.store.open()?;
+        let rows: Vec<CompareRow> = runs(&store, self)?
+            .iter()
+            .flat_map(|run| match &self.nodes {
+                Some(pattern) => rows_of_nodes(&store, run, pattern),
+                None => rows_of_points(&store, run),
+            })
+            .collect();
+        let mut table = Comparison::new(rows);
+        if !self.over.is_empty() {
+            table = table.mean_over(&self.over);
+        }
+        if self.only_changed {
+            table = table.only_changed();
+        }
+        if let Some(column) = &self.sort
+            && !table.sort_by(column, self.descending)
+        {
+            let message = format!("no row has a column `{column}`");
+            let help = format!("the columns are: {}", table.column_names().join(", "));
+            return Err(Problem::usage("unknown_column", message).with_help(help));
+        }
+        if !self.columns.is_empty() {
+            table = table.columns(|name| self.columns.iter().any(|pattern| matches(pattern, name)));
+        }
+        let format = match self.format {
+            _ if output.json() => CompareFormat::Json,
+            TableFormat::Table => CompareFormat::Table,
+            TableFormat::Json => CompareFormat::Json,
+            TableFormat::Csv => CompareFormat::Csv,
+            TableFormat::Markdown => CompareFormat::Markdown,
+        };
+        output.data(&table.render(format));
+        Ok(Exit::Ok)
     }
-    if args.only_changed {
-        table = table.only_changed();
-    }
-    if let Some(column) = &args.sort
-        && !table.sort_by(column, args.descending)
-    {
-        let message = format!("no row has a column `{column}`");
-        let help = format!("the columns are: {}", table.column_names().join(", "));
-        return Err(Problem::usage("unknown_column", message).with_help(help));
-    }
-    if !args.columns.is_empty() {
-        table = table.columns(|name| args.columns.iter().any(|pattern| matches(pattern, name)));
-    }
-    let format = match args.format {
-        _ if output.json() => CompareFormat::Json,
-        TableFormat::Table => CompareFormat::Table,
-        TableFormat::Json => CompareFormat::Json,
-        TableFormat::Csv => CompareFormat::Csv,
-        TableFormat::Markdown => CompareFormat::Markdown,
-    };
-    output.data(&table.render(format));
-    Ok(Exit::Ok)
 }
 
 /// The runs, the earliest first.
-fn runs(store: &Store, args: &CompareArgs) -> Result<Vec<PastRun>, Problem> {
+fn runs(store: &Store, args: &Args) -> Result<Vec<PastRun>, Problem> {
     let wanted = args.pipeline.as_deref();
     if !args.runs.is_empty() {
         return args.runs.iter().map(|name| past::named(store, name, wanted)).collect();

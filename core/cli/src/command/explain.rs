@@ -1,31 +1,50 @@
 //! `pddflow explain`: why a node is fresh or stale, part by part; or what differed between two runs.
 
-use crate::command::plan::words;
+use crate::args::NodeArgs;
 use crate::exit::Exit;
+use crate::freshness::words;
 use crate::opened::Opened;
 use crate::output::Output;
 use crate::past;
 use crate::problem::Problem;
-use crate::store_args::ExplainArgs;
 use pddflow_cache::Record;
 use pddflow_report::{Tone, seconds};
 use pddflow_runner::{Explanation, Freshness, PastRun, StaleReason};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-pub(crate) fn explain(args: &ExplainArgs, output: &Output) -> Result<Exit, Problem> {
-    let opened = Opened::new(&args.pipeline, &args.place)?;
-    let (at, node) = opened.node(&args.node)?;
-    if let [old, new] = args.between.as_slice() {
-        return between(&opened, node.id.as_str(), [old, new], output);
+const EXAMPLES: &str = "\
+Examples:
+  pddflow explain pipelines/quickstart.yaml table
+  pddflow explain pipelines/quickstart.yaml 'distill[ipc=10]' --set lr=0.1
+  pddflow explain pipelines/quickstart.yaml table --between last~1 last";
+
+/// Explain why a node is fresh or stale, or what changed between two runs
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: NodeArgs,
+    /// Compare the keys of the node in two runs
+    #[arg(long, num_args = 2, value_names = ["RUN", "RUN"])]
+    between: Vec<String>,
+}
+
+impl Args {
+    pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
+        let opened = Opened::new(&self.target.pipeline, &self.target.place)?;
+        let (at, node) = opened.node(&self.target.node)?;
+        if let [old, new] = self.between.as_slice() {
+            return between(&opened, node.id.as_str(), [old, new], output);
+        }
+        let explanation = pddflow_runner::explain(&opened.plan, &opened.library, &opened.store, at);
+        if output.json() {
+            output.value(&as_json(&explanation, &node.kind));
+        } else {
+            output.data(&as_text(&explanation, &node.kind, output));
+        }
+        Ok(Exit::Ok)
     }
-    let explanation = pddflow_runner::explain(&opened.plan, &opened.library, &opened.store, at);
-    if output.json() {
-        output.value(&as_json(&explanation, &node.kind));
-    } else {
-        output.data(&as_text(&explanation, &node.kind, output));
-    }
-    Ok(Exit::Ok)
 }
 
 fn as_text(explanation: &Explanation, kind: &str, output: &Output) -> String {
@@ -61,7 +80,7 @@ fn as_text(explanation: &Explanation, kind: &str, output: &Output) -> String {
         let _ = writeln!(text, "after    {cause} is {}: {}", paint.tone(tone, word), reasons.join("; "));
     }
     if !explanation.unchanged.is_empty() {
-        let _ = writeln!(text, "{} {}", paint.tone(Tone::Faint, "as ever "), explanation.unchanged.join(", "));
+        let _ = writeln!(text, "{} {}", paint.tone(Tone::Faint, "same    "), explanation.unchanged.join(", "));
     }
     text
 }

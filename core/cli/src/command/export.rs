@@ -1,7 +1,6 @@
 //! `pddflow export`: the artifacts of a fresh node as files.
 
-use crate::args::ExportArgs;
-use crate::command::show;
+use crate::args::NodeArgs;
 use crate::exit::Exit;
 use crate::opened::Opened;
 use crate::output::Output;
@@ -13,6 +12,24 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  pddflow export pipelines/quickstart.yaml table --to table";
+
+/// Write the artifacts of a node to a folder
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: NodeArgs,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    to: PathBuf,
+    /// Write into a folder that has other files in it, replacing those of the same name
+    #[arg(long)]
+    force: bool,
+}
 
 /// Names of files that a message lists.
 const MOST_NAMED: usize = 5;
@@ -32,37 +49,39 @@ impl Exported {
     }
 }
 
-pub(crate) fn export(args: &ExportArgs, output: &Output) -> Result<Exit, Problem> {
-    let opened = Opened::new(&args.pipeline, &args.place)?;
-    let (node, record) = show::fresh(&opened, &args.node)?;
-    let mut exported = Vec::new();
-    for (port, digest) in &record.outputs {
-        let blob = opened.store.get(digest)?;
-        exported.push(if results::is_tree(opened.artifact(node, port)) {
-            Exported::Tree(results::tree(&blob)?)
-        } else {
-            Exported::File(format!("{port}.{}", extension(&blob)), blob)
-        });
-    }
-    let files: BTreeMap<&str, &[u8]> = exported.iter().flat_map(Exported::files).collect();
-    let failed = |error: io::Error| unwritable(&args.to, &error);
-    if !args.force {
-        refuse(&args.to, &others(&args.to, &files).map_err(failed)?)?;
-    }
-    let mut written = Vec::new();
-    for (name, bytes) in &files {
-        let path = args.to.join(name);
-        if digest_of(&path).map_err(failed)? != Some(Digest::of(bytes)) {
-            write_file(&path, bytes).map_err(failed)?;
+impl Args {
+    pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
+        let opened = Opened::new(&self.target.pipeline, &self.target.place)?;
+        let (node, record) = opened.fresh(&self.target.node)?;
+        let mut exported = Vec::new();
+        for (port, digest) in &record.outputs {
+            let blob = opened.store.get(digest)?;
+            exported.push(if results::is_tree(opened.artifact(node, port)) {
+                Exported::Tree(results::tree(&blob)?)
+            } else {
+                Exported::File(format!("{port}.{}", extension(&blob)), blob)
+            });
         }
-        written.push(path);
+        let files: BTreeMap<&str, &[u8]> = exported.iter().flat_map(Exported::files).collect();
+        let failed = |error: io::Error| unwritable(&self.to, &error);
+        if !self.force {
+            refuse(&self.to, &others(&self.to, &files).map_err(failed)?)?;
+        }
+        let mut written = Vec::new();
+        for (name, bytes) in &files {
+            let path = self.to.join(name);
+            if digest_of(&path).map_err(failed)? != Some(Digest::of(bytes)) {
+                write_file(&path, bytes).map_err(failed)?;
+            }
+            written.push(path);
+        }
+        if output.json() {
+            output.value(&json!({ "node": node.id, "files": written }));
+        } else {
+            written.iter().for_each(|path| output.data(&format!("{}\n", path.display())));
+        }
+        Ok(Exit::Ok)
     }
-    if output.json() {
-        output.value(&json!({ "node": node.id, "files": written }));
-    } else {
-        written.iter().for_each(|path| output.data(&format!("{}\n", path.display())));
-    }
-    Ok(Exit::Ok)
 }
 
 /// Files in the folder that the export would not write, or would write otherwise.

@@ -1,58 +1,64 @@
 //! `pddflow plan`: what would run, and why.
 
-use crate::args::PlanArgs;
+use crate::args::{PipelineArgs, PlaceArgs, SelectArgs};
 use crate::exit::Exit;
+use crate::freshness::words;
 use crate::opened::Opened;
 use crate::output::Output;
 use crate::problem::Problem;
 use pddflow_pipeline::PlanNode;
-use pddflow_report::{Paint, Tone, count};
+use pddflow_report::{Paint, count};
 use pddflow_runner::Freshness;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// Most nodes that a reason names.
-const NAMED: usize = 3;
+const EXAMPLES: &str = "\
+Examples:
+  pddflow plan pipelines/quickstart.yaml
+  pddflow plan pipelines/quickstart.yaml --set seed=1 --json
+  pddflow plan pipelines/quickstart.yaml --check      exit code 1 when a result is missing or out of date";
+
+/// Show which nodes are fresh and which are stale, and why; runs nothing
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    #[command(flatten)]
+    select: SelectArgs,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Exit with code 1 if any node is stale
+    #[arg(long)]
+    check: bool,
+}
+
 /// States in the order in which they are counted.
 const STATES: [&str; 4] = ["fresh", "stale", "unknown", "invalid"];
 
-pub(crate) fn plan(args: &PlanArgs, output: &Output) -> Result<Exit, Problem> {
-    let opened = Opened::new(&args.pipeline, &args.place)?.select(&args.select)?;
-    let states = opened.freshness();
-    let pairs: Vec<(&PlanNode, &Freshness)> = opened.plan.nodes.iter().zip(&states).collect();
+impl Args {
+    pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
+        let opened = Opened::new(&self.pipeline, &self.place)?.select(&self.select)?;
+        let states = opened.freshness();
+        print(&opened, &states, output);
+        let failed = |state: &Freshness| match state {
+            Freshness::Fresh { .. } => false,
+            // A node that cannot run would fail.
+            Freshness::Invalid { .. } => true,
+            _ => self.check,
+        };
+        Ok(if states.iter().any(failed) { Exit::NodeFailed } else { Exit::Ok })
+    }
+}
+
+/// Prints the state of every node.
+pub(crate) fn print(opened: &Opened, states: &[Freshness], output: &Output) {
+    let pairs: Vec<(&PlanNode, &Freshness)> = opened.plan.nodes.iter().zip(states).collect();
     if output.json() {
         let nodes: Vec<Value> = pairs.iter().map(|(node, state)| as_json(node, state)).collect();
         output.value(&json!({ "pipeline": opened.plan.name, "params": opened.plan.params, "nodes": nodes }));
     } else {
         output.data(&as_text(&pairs, output.paint));
-    }
-    // A node that cannot run would fail.
-    let invalid = states.iter().any(|state| matches!(state, Freshness::Invalid { .. }));
-    Ok(if invalid { Exit::NodeFailed } else { Exit::Ok })
-}
-
-/// The first few names, and how many there are besides.
-pub(crate) fn first_of<T: ToString>(nodes: &[T]) -> String {
-    let names: Vec<String> = nodes.iter().take(NAMED).map(T::to_string).collect();
-    match nodes.len().saturating_sub(NAMED) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
-    }
-}
-
-/// Name, colour and reasons of a state.
-pub(crate) fn words(state: &Freshness) -> (&'static str, Tone, Vec<String>) {
-    match state {
-        Freshness::Fresh { .. } => ("fresh", Tone::Good, Vec::new()),
-        Freshness::Stale { reasons, .. } => ("stale", Tone::Warn, reasons.iter().map(ToString::to_string).collect()),
-        Freshness::Unknown { waits_for } => {
-            ("unknown", Tone::Faint, vec![format!("depends on what {} will give", first_of(waits_for))])
-        }
-        Freshness::Invalid { error } => {
-            let help = error.help.as_ref().map(|help| format!("help: {help}"));
-            ("invalid", Tone::Bad, std::iter::once(error.to_string()).chain(help).collect())
-        }
-        _ => ("unknown", Tone::Faint, Vec::new()),
     }
 }
 

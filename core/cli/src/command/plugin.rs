@@ -4,15 +4,36 @@ use crate::args::PluginArgs;
 use crate::exit::Exit;
 use crate::opened::plugin_problem;
 use crate::output::Output;
-use crate::place;
 use crate::problem::Problem;
+use clap::Subcommand;
 use pddflow_nodes::Library;
 use pddflow_report::{Tone, count};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-pub(crate) fn list(args: &PluginArgs, output: &Output) -> Result<Exit, Problem> {
-    let library = Library::new(place::plugin_options(args));
+/// List plugins: matchers and models
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List all plugins that are found, in search order
+    List(PluginArgs),
+}
+
+impl Args {
+    pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
+        match &self.command {
+            Command::List(plugins) => list(plugins, output),
+        }
+    }
+}
+
+fn list(args: &PluginArgs, output: &Output) -> Result<Exit, Problem> {
+    let library = Library::new(args.options());
     if let Some(problem) = plugin_problem(&library) {
         return Err(problem);
     }

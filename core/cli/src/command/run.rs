@@ -1,7 +1,8 @@
 //! `pddflow run`: every node that is stale, then what came out.
 
-use crate::args::{InstructionSet, KeepGoing, RunArgs};
-use crate::command::cache;
+use crate::args::{DEFAULT_SIZE, PipelineArgs, PlaceArgs, SelectArgs, size};
+use crate::command::cache::gc;
+use crate::command::plan;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::opened::Opened;
@@ -10,72 +11,171 @@ use crate::place;
 use crate::problem::Problem;
 use crate::profile;
 use crate::results::{Places, Results, Unreadable};
+use clap::{ValueEnum, ValueHint};
 use pddflow_nodes::{Instructions, trace};
+use pddflow_pipeline::memory_bytes;
 use pddflow_report::{Place, Reporter, Verbosity};
 use pddflow_runner::{Cancel, Capacity, NodeFailure, Settings, Summary};
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+const EXAMPLES: &str = "\
+Examples:
+  pddflow run pipelines/quickstart.yaml
+  pddflow run pipelines/quickstart.yaml --set epochs=50 --jobs 2
+  pddflow run pipelines/quickstart.yaml --set epochs=50,100,200   a sweep: all three in one run
+  pddflow run pipelines/quickstart.yaml 'eval[of=dm]'             these nodes and everything they need
+  pddflow run pipelines/quickstart.yaml --json > events.ndjson
+
+The first Ctrl-C stops the run cleanly: running nodes write a checkpoint. The second stops it at once.";
+
+/// Run the stale nodes of a pipeline
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    #[command(flatten)]
+    select: SelectArgs,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Only print what would run, and why
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// How many nodes run in parallel [default: the number of cores]
+    #[arg(long, short, value_name = "N", value_parser = jobs)]
+    jobs: Option<usize>,
+    /// Limit what running nodes use together, such as `cpus=8,memory=64GiB,gpus=2` or the size of a pool of the file
+    /// [default: all cores, all memory, one GPU]
+    #[arg(long, value_name = "NAME=AMOUNT", value_delimiter = ',', value_parser = amount)]
+    resources: Vec<(String, u64)>,
+    /// What to do after a node fails
+    #[arg(long, short, value_enum, value_name = "MODE", default_value_t = KeepGoing::Never, num_args = 0..=1,
+          require_equals = true, default_missing_value = "independent")]
+    keep_going: KeepGoing,
+    /// Tag the run, so that `status`, `compare` and others find it by that name; may be repeated
+    #[arg(long, value_name = "NAME")]
+    tag: Vec<String>,
+    /// Also write every event as a line of JSON to this file (`-` for standard output)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    events: Option<PathBuf>,
+    /// Profile tensor operations: write a trace for `chrome://tracing` or Perfetto
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    profile_ops: Option<PathBuf>,
+    /// Limit the size of the store: once a day, artifacts that no recent run used are removed until it fits
+    #[arg(long, value_name = "SIZE", env = "PDDFLOW_CACHE_MAX_SIZE", hide_env_values = true, value_parser = size,
+          default_value = DEFAULT_SIZE)]
+    cache_max_size: u64,
+    /// Folder for tables, image grids and exports
+    #[arg(long, value_name = "DIR", default_value = "results", value_hint = ValueHint::DirPath)]
+    results: PathBuf,
+    /// Print only errors and result tables
+    #[arg(long, short)]
+    quiet: bool,
+    /// Use at most this instruction set of the CPU; the last digits of results differ between them
+    #[arg(long, value_enum, value_name = "SET", env = "PDDFLOW_INSTRUCTIONS", hide_env_values = true, hide = true)]
+    instructions: Option<InstructionSet>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum InstructionSet {
+    Baseline,
+    Avx2,
+    Avx512,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum KeepGoing {
+    /// Start no further nodes
+    Never,
+    /// Run all nodes that do not depend on the failed one; the same as `--keep-going` alone
+    Independent,
+    /// Also run nodes with several inputs, such as tables, on the inputs that are available
+    Always,
+}
+
+/// `NAME=AMOUNT`, the amount a number or, for memory, one with a unit.
+fn amount(text: &str) -> Result<(String, u64), String> {
+    let read = |(name, amount): (&str, &str)| Some((name.trim().to_owned(), memory_bytes(amount.trim())?));
+    text.split_once('=')
+        .and_then(read)
+        .ok_or_else(|| "a name and an amount, such as `gpus=2` or `memory=64GiB`".to_owned())
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1 node must run at a time".to_owned()),
+        Ok(jobs) => Ok(jobs),
+        Err(_) => Err("a number of nodes, such as 2".to_owned()),
+    }
+}
 
 /// Damage that comes back so often is a broken disk, not an accident.
 const MOST_REPAIRS: usize = 3;
 
-pub(crate) fn run(args: &RunArgs, output: &Output) -> Result<Exit, Problem> {
-    if let Some(set) = args.instructions {
-        pddflow_nodes::use_at_most(match set {
-            InstructionSet::Baseline => Instructions::Baseline,
-            InstructionSet::Avx2 => Instructions::Avx2,
-            InstructionSet::Avx512 => Instructions::Avx512,
-        });
+impl Args {
+    pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
+        if let Some(set) = self.instructions {
+            pddflow_nodes::use_at_most(match set {
+                InstructionSet::Baseline => Instructions::Baseline,
+                InstructionSet::Avx2 => Instructions::Avx2,
+                InstructionSet::Avx512 => Instructions::Avx512,
+            });
+        }
+        let mut opened = Opened::new(&self.pipeline, &self.place)?.select(&self.select)?;
+        if self.dry_run {
+            plan::print(&opened, &opened.freshness(), output);
+            return Ok(Exit::Ok);
+        }
+        let capacity = capacity(self, &mut opened)?;
+        if let Some(registry) = opened.library.opened_registry() {
+            registry.warnings().iter().for_each(|warning| output.note(&format!("warning: {warning}")));
+        }
+        let settings = Settings {
+            jobs: self.jobs.unwrap_or_else(pddflow_runner::cores),
+            capacity,
+            keep_going: self.keep_going != KeepGoing::Never,
+            partial_inputs: self.keep_going == KeepGoing::Always,
+            tags: self.tag.clone(),
+            program: concat!("pddflow ", env!("CARGO_PKG_VERSION")).to_owned(),
+            ..Settings::default()
+        };
+        let reporter: Arc<dyn Reporter> = Arc::from(reporter(self, output)?);
+        let cancel = interrupt::connect(&reporter);
+        if self.profile_ops.is_some() {
+            trace::start();
+        }
+        let ended = run_until_whole(&opened, (&settings, &self.results), &cancel, reporter.as_ref());
+        reporter.finish();
+        if let Some(path) = &self.profile_ops {
+            profile::write(path, &trace::stop())?;
+            output.note(&format!("profile: {}", path.display()));
+        }
+        let results = ended?;
+        for warning in opened.store.take_warnings() {
+            output.note(&format!("warning: {warning}"));
+        }
+        let places = results.write()?;
+        for path in &places.kept {
+            let path = path.display();
+            output.note(&format!(
+                "warning: {path} was changed since it was written, so it is kept; delete or move it to get the file of this run"
+            ));
+        }
+        print_results(self, output, &results, &places);
+        let summary = &results.summary;
+        if summary.ran > 0 {
+            gc::collect_now_and_then(&opened.store, self.cache_max_size, output);
+        }
+        let failed = failures(&opened, summary);
+        failed.iter().for_each(|problem| output.problem(problem));
+        Ok(exit(summary, &failed))
     }
-    let mut opened = Opened::new(&args.pipeline, &args.place)?.select(&args.select)?;
-    let capacity = capacity(args, &mut opened)?;
-    if let Some(registry) = opened.library.opened_registry() {
-        registry.warnings().iter().for_each(|warning| output.note(&format!("warning: {warning}")));
-    }
-    let settings = Settings {
-        jobs: args.jobs.unwrap_or_else(pddflow_runner::cores),
-        capacity,
-        keep_going: args.keep_going != KeepGoing::Never,
-        partial_inputs: args.keep_going == KeepGoing::Always,
-        tags: args.tag.clone(),
-        program: concat!("pddflow ", env!("CARGO_PKG_VERSION")).to_owned(),
-        ..Settings::default()
-    };
-    let reporter: Arc<dyn Reporter> = Arc::from(reporter(args, output)?);
-    let cancel = interrupt::connect(&reporter);
-    if args.profile_ops.is_some() {
-        trace::start();
-    }
-    let ended = run_until_whole(&opened, (&settings, &args.results), &cancel, reporter.as_ref());
-    reporter.finish();
-    if let Some(path) = &args.profile_ops {
-        profile::write(path, &trace::stop())?;
-        output.note(&format!("profile: {}", path.display()));
-    }
-    let results = ended?;
-    for warning in opened.store.take_warnings() {
-        output.note(&format!("warning: {warning}"));
-    }
-    let places = results.write()?;
-    for path in &places.kept {
-        let path = path.display();
-        output.note(&format!(
-            "warning: {path} was changed since it was written, so it is kept; delete or move it to get the file of this run"
-        ));
-    }
-    print_results(args, output, &results, &places);
-    let summary = &results.summary;
-    if summary.ran > 0 {
-        cache::collect_now_and_then(&opened.store, args, output);
-    }
-    let failed = failures(&opened, summary);
-    failed.iter().for_each(|problem| output.problem(problem));
-    Ok(exit(summary, &failed))
 }
 
 /// What nodes may use at the same time; sizes of pools go into the plan.
-fn capacity(args: &RunArgs, opened: &mut Opened) -> Result<Capacity, Problem> {
+fn capacity(args: &Args, opened: &mut Opened) -> Result<Capacity, Problem> {
     let mut capacity = Capacity::default();
     if opened.plan.nodes.iter().any(|node| node.settings.resources.memory_bytes > 0) {
         capacity.memory_bytes = place::machine_memory().unwrap_or(u64::MAX);
@@ -101,7 +201,7 @@ fn capacity(args: &RunArgs, opened: &mut Opened) -> Result<Capacity, Problem> {
     Ok(capacity)
 }
 
-fn reporter(args: &RunArgs, output: &Output) -> Result<Box<dyn Reporter>, Problem> {
+fn reporter(args: &Args, output: &Output) -> Result<Box<dyn Reporter>, Problem> {
     let shown = shown(args, output);
     let Some(path) = &args.events else { return Ok(shown) };
     let sink: Box<dyn std::io::Write + Send> = if path.as_os_str() == "-" {
@@ -115,7 +215,7 @@ fn reporter(args: &RunArgs, output: &Output) -> Result<Box<dyn Reporter>, Proble
     Ok(pddflow_report::tee(vec![shown, pddflow_report::json(sink)]))
 }
 
-fn shown(args: &RunArgs, output: &Output) -> Box<dyn Reporter> {
+fn shown(args: &Args, output: &Output) -> Box<dyn Reporter> {
     let verbosity = if args.quiet { Verbosity::Quiet } else { Verbosity::Normal };
     if output.json() {
         pddflow_report::json(Box::new(std::io::stdout()))
@@ -149,7 +249,7 @@ fn run_until_whole<'a>(
     }
 }
 
-fn print_results(args: &RunArgs, output: &Output, results: &Results<'_>, places: &Places) {
+fn print_results(args: &Args, output: &Output, results: &Results<'_>, places: &Places) {
     if output.json() {
         for Place { node, folder, files } in &places.nodes {
             output.line(&json!({ "event": "results", "node": node, "folder": folder, "files": files }));
@@ -170,13 +270,13 @@ fn failures(opened: &Opened, summary: &Summary) -> Vec<Problem> {
         .filter_map(|(node, ended)| {
             let NodeFailure { code, message, help, causes } = ended.error.clone()?;
             let exit = if is_of_the_store(&code) { Exit::Store } else { Exit::NodeFailed };
-            let problem = Problem::new(exit, code, format!("node {} failed: {message}", node.id)).with_causes(causes);
+            let problem = Problem::new(exit, code, format!("node {} failed: {message}", node.id)).with_causes(&causes);
             let problem = match help {
                 Some(help) => problem.with_help(help),
                 None => problem,
             };
             Some(match fs_err::read_to_string(&node.file) {
-                Ok(text) => problem.with_place(&node.file, &text, node.span),
+                Ok(text) => problem.with_node(&node.file, &text, node.span),
                 Err(_) => problem,
             })
         })

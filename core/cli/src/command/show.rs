@@ -1,7 +1,7 @@
-//! `pddflow show`: what a fresh node gave.
+//! `pddflow show`: the result of a node.
 
-use crate::args::ShowArgs;
-use crate::command::{describe, plan};
+use crate::args::NodeArgs;
+use crate::describe;
 use crate::exit::Exit;
 use crate::opened::Opened;
 use crate::output::Output;
@@ -9,42 +9,43 @@ use crate::problem::Problem;
 use pddflow_cache::{MadeOn, Record, RecordHead};
 use pddflow_pipeline::PlanNode;
 use pddflow_report::{Tone, count, seconds};
-use pddflow_runner::Freshness;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+const EXAMPLES: &str = "\
+Examples:
+  pddflow show pipelines/quickstart.yaml table
+  pddflow show pipelines/quickstart.yaml 'distill[ipc=10]' --json";
+
+/// Show the result of a node: metrics, artifacts and the parts of its key
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: NodeArgs,
+}
+
 /// Longer values of a key's parts are cut; `--json` has them whole.
 const VALUE_WIDTH: usize = 90;
 
-pub(crate) fn show(args: &ShowArgs, output: &Output) -> Result<Exit, Problem> {
-    let opened = Opened::new(&args.pipeline, &args.place)?;
-    let (node, head) = fresh(&opened, &args.node)?;
-    // Gone since: shown without what its key was made of.
-    let whole = opened.store.record(&head.key)?;
-    let (parts, made_on) = whole.map(|record| (record.parts, record.made_on)).unwrap_or_default();
-    let record = Record { parts, made_on, head: Arc::unwrap_or_clone(head) };
-    let outputs = outputs(&opened, node, &record)?;
-    if output.json() {
-        output.value(&as_json(node, &record, &outputs));
-        return Ok(Exit::Ok);
+impl Args {
+    pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
+        let opened = Opened::new(&self.target.pipeline, &self.target.place)?;
+        let (node, head) = opened.fresh(&self.target.node)?;
+        // Gone since: shown without what its key was made of.
+        let whole = opened.store.record(&head.key)?;
+        let (parts, made_on) = whole.map(|record| (record.parts, record.made_on)).unwrap_or_default();
+        let record = Record { parts, made_on, head: Arc::unwrap_or_clone(head) };
+        let outputs = outputs(&opened, node, &record)?;
+        if output.json() {
+            output.value(&as_json(node, &record, &outputs));
+            return Ok(Exit::Ok);
+        }
+        output.data(&as_text(node, &record, &outputs, output));
+        describe::tables(&opened, node, &record)?.iter().for_each(|table| output.data(&format!("\n{table}")));
+        Ok(Exit::Ok)
     }
-    output.data(&as_text(node, &record, &outputs, output));
-    describe::tables(&opened, node, &record)?.iter().for_each(|table| output.data(&format!("\n{table}")));
-    Ok(Exit::Ok)
-}
-
-/// The node and what it gave, or the problem that it is not fresh.
-pub(crate) fn fresh<'a>(opened: &'a Opened, name: &str) -> Result<(&'a PlanNode, Arc<RecordHead>), Problem> {
-    let (at, node) = opened.node(name)?;
-    let state = opened.freshness().swap_remove(at);
-    if let Freshness::Fresh { record, .. } = state {
-        return Ok((node, record));
-    }
-    let (word, _, reasons) = plan::words(&state);
-    let message = format!("node {name} has no result: it is {word} ({})", reasons.join("; "));
-    let help = format!("`pddflow run {}` makes it", opened.plan.file.display());
-    Err(Problem::new(Exit::NodeFailed, "pddflow::cli::not_fresh", message).with_help(help))
 }
 
 /// One artifact of a node.
@@ -110,7 +111,7 @@ fn as_text(node: &PlanNode, record: &Record, outputs: &[Shown], output: &Output)
     for (name, value) in &record.metrics {
         let _ = writeln!(text, "  {name} {value}");
     }
-    let _ = writeln!(text, "{}", head("key is made of"));
+    let _ = writeln!(text, "{}", head("parts of the key"));
     for part in &record.parts {
         let _ = writeln!(text, "  {}: {}", part.name, cut(&part.value.to_string()));
     }

@@ -173,7 +173,7 @@ fn read_tree(opened: &Opened, digest: &Digest) -> Result<Files, Unreadable> {
 pub(crate) fn tree(bytes: &[u8]) -> Result<Files, Problem> {
     Files::decode(bytes).map_err(|error| {
         let causes = crate::problem::causes(&error);
-        Problem::new(Exit::Store, error.code(), error.to_string()).with_help(error.help()).with_causes(causes)
+        Problem::new(Exit::Store, error.code(), error.to_string()).with_help(error.help()).with_causes(&causes)
     })
 }
 

@@ -1,14 +1,18 @@
 //! Expression trees to JSON values.
 
-use std::cmp::Ordering;
 use std::collections::HashSet;
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
-use super::parser::{Expression, Form, Operator};
-use super::{ExpressionError, MAX_DEPTH, MAX_WEIGHT, POISONED, UNKNOWN_NAME, VALUE};
-use crate::suggest::suggest;
-use crate::syntax::describe;
+use super::operator::Operator;
+use super::parser::{Expression, Form, UNKNOWN_NAME};
+use super::value::{Fault, limit, weigh};
+use crate::text::suggest::suggest;
+use crate::text::text_error::TextError;
+use crate::yaml::tree::describe;
+
+/// Depends on something whose own error has been reported; never shown.
+pub(crate) const POISONED: &str = "pddflow::pipeline::poisoned";
 
 /// The names an expression may use: axes first, then parameters.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +23,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) broken: &'a HashSet<String>,
 }
 
-pub(super) type Evaluated = Result<Value, Box<ExpressionError>>;
+type Evaluated = Result<Value, Box<TextError>>;
 
 /// The value of an expression.
 pub(crate) fn evaluate(expression: &Expression, scope: &Scope<'_>) -> Evaluated {
@@ -34,18 +38,15 @@ pub(crate) fn evaluate(expression: &Expression, scope: &Scope<'_>) -> Evaluated 
             for item in items {
                 values.push(evaluate(item, scope)?);
                 weight = values.last().map_or(0, weigh).saturating_add(weight);
-                limit(weight, expression)?;
+                limit(weight).map_err(|fault| fault.at(expression.range()))?;
             }
             Ok(Value::Array(values))
         }
         Form::Negate(inner) => {
             let value = evaluate(inner, scope)?;
-            let zero = Value::from(0);
-            let sides = [(&**inner, &zero), (&**inner, &value)];
-            match value.as_f64().filter(|_| value.is_f64()) {
-                Some(float) => finite(-float, expression),
-                None => arithmetic(Operator::Subtract, sides, expression),
-            }
+            // -0.0 - 0.0 is -0.0, as it should be.
+            let zero = if value.is_f64() { Value::from(-0.0) } else { Value::from(0) };
+            binary(Operator::Subtract, [(inner, &zero), (inner, &value)], expression)
         }
         Form::Not(inner) => Ok(Value::Bool(!truth(inner, scope)?)),
         Form::If(parts) => {
@@ -60,21 +61,26 @@ pub(crate) fn evaluate(expression: &Expression, scope: &Scope<'_>) -> Evaluated 
         }
         Form::Call(function, arguments) => {
             let values: Result<Vec<Value>, _> = arguments.iter().map(|argument| evaluate(argument, scope)).collect();
-            function.call(&values?, expression)
+            function.call(&values?).map_err(|fault| fault.at(expression.range()))
         }
     }
 }
 
-/// An error of the value kind at an expression.
-pub(super) fn wrong(
-    expression: &Expression,
-    message: impl Into<String>,
-    help: impl Into<String>,
-) -> Box<ExpressionError> {
-    ExpressionError::new(VALUE, expression.range.clone(), message, help)
+/// The value of an operator; the operands come with their expressions.
+fn binary(operator: Operator, sides: [(&Expression, &Value); 2], whole: &Expression) -> Evaluated {
+    let [(_, left), (_, right)] = sides;
+    operator.apply(left, right).map_err(|fault| {
+        let culprit = fault.operand.and_then(|at| sides.get(at)).map_or(whole, |(operand, _)| operand);
+        fault.at(culprit.range())
+    })
 }
 
-fn lookup<'a>(name: &str, expression: &Expression, scope: &Scope<'a>) -> Result<&'a Value, Box<ExpressionError>> {
+/// An error of the value kind at an expression.
+fn wrong(expression: &Expression, message: impl Into<String>, help: impl Into<String>) -> Box<TextError> {
+    Fault::new(message, help).at(expression.range())
+}
+
+fn lookup<'a>(name: &str, expression: &Expression, scope: &Scope<'a>) -> Result<&'a Value, Box<TextError>> {
     let axis = scope.axes.iter().find(|(axis, _)| axis == name);
     if let Some((_, value)) = axis {
         return Ok(value);
@@ -83,22 +89,17 @@ fn lookup<'a>(name: &str, expression: &Expression, scope: &Scope<'a>) -> Result<
         return Ok(value);
     }
     if scope.broken.contains(name) {
-        return Err(ExpressionError::new(POISONED, expression.range.clone(), "", ""));
+        return Err(TextError::new(POISONED, expression.range(), "", ""));
     }
     let axes = scope.axes.iter().map(|(axis, _)| axis.as_str());
     let known = axes.chain(scope.params.keys().map(String::as_str));
     let help = match suggest(name, "names", known) {
         help if help.starts_with("there are no") => {
-            "define it under `params:`, or quote it if a text is meant".to_owned()
+            "define it under `params:`, or quote it if you mean a string".to_owned()
         }
         help => help,
     };
-    Err(ExpressionError::new(
-        UNKNOWN_NAME,
-        expression.range.clone(),
-        format!("there is no parameter or axis `{name}`"),
-        help,
-    ))
+    Err(TextError::new(UNKNOWN_NAME, expression.range(), format!("there is no parameter or axis `{name}`"), help))
 }
 
 fn key_of(inner: &Expression, key: &str, whole: &Expression, scope: &Scope<'_>) -> Evaluated {
@@ -110,7 +111,7 @@ fn key_of(inner: &Expression, key: &str, whole: &Expression, scope: &Scope<'_>) 
     map.get(key).cloned().ok_or_else(|| {
         let help = suggest(key, "keys", map.keys().map(String::as_str));
         let message = format!("there is no key `{key}`");
-        ExpressionError::new(UNKNOWN_NAME, whole.range.clone(), message, help)
+        TextError::new(UNKNOWN_NAME, whole.range(), message, help)
     })
 }
 
@@ -131,12 +132,12 @@ fn item(list: &Expression, index: &Expression, whole: &Expression, scope: &Scope
         }),
         _ => {
             let message = format!("{} cannot be indexed with {}", describe(&value), describe(&at));
-            Err(wrong(whole, message, "lists take an integer, mappings a text"))
+            Err(wrong(whole, message, "index lists with an integer, mappings with a string"))
         }
     }
 }
 
-fn truth(expression: &Expression, scope: &Scope<'_>) -> Result<bool, Box<ExpressionError>> {
+fn truth(expression: &Expression, scope: &Scope<'_>) -> Result<bool, Box<TextError>> {
     match evaluate(expression, scope)? {
         Value::Bool(truth) => Ok(truth),
         other => {
@@ -144,181 +145,4 @@ fn truth(expression: &Expression, scope: &Scope<'_>) -> Result<bool, Box<Express
             Err(wrong(expression, message, "compare it, for example `k > 0`"))
         }
     }
-}
-
-type Sides<'a> = [(&'a Expression, &'a Value); 2];
-
-fn binary(operator: Operator, sides: Sides<'_>, whole: &Expression) -> Evaluated {
-    let [(_, left), (_, right)] = sides;
-    match operator {
-        Operator::Equal => Ok(Value::Bool(equal(left, right))),
-        Operator::NotEqual => Ok(Value::Bool(!equal(left, right))),
-        Operator::Less => compare(sides, whole).map(|order| order.is_lt().into()),
-        Operator::LessEqual => compare(sides, whole).map(|order| order.is_le().into()),
-        Operator::Greater => compare(sides, whole).map(|order| order.is_gt().into()),
-        Operator::GreaterEqual => compare(sides, whole).map(|order| order.is_ge().into()),
-        Operator::In => member(sides, whole),
-        Operator::Add => match (left, right) {
-            (Value::String(a), Value::String(b)) => text(format!("{a}{b}"), whole),
-            (Value::Array(a), Value::Array(b)) => {
-                limit(weigh(left).saturating_add(weigh(right)), whole)?;
-                Ok(Value::Array(a.iter().chain(b).cloned().collect()))
-            }
-            _ => arithmetic(operator, sides, whole),
-        },
-        _ => arithmetic(operator, sides, whole),
-    }
-}
-
-/// Equality of values; `1 == 1.0` holds, as for people.
-pub(crate) fn equal(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::Number(a), Value::Number(b)) => numeric_order(a, b) == Some(Ordering::Equal),
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
-        _ => left == right,
-    }
-}
-
-fn numeric_order(left: &Number, right: &Number) -> Option<Ordering> {
-    match (left.as_i128(), right.as_i128()) {
-        (Some(a), Some(b)) => Some(a.cmp(&b)),
-        _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
-    }
-}
-
-fn compare(sides: Sides<'_>, whole: &Expression) -> Result<Ordering, Box<ExpressionError>> {
-    let [(_, left), (_, right)] = sides;
-    let order = match (left, right) {
-        (Value::Number(a), Value::Number(b)) => numeric_order(a, b),
-        (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
-        _ => None,
-    };
-    order.ok_or_else(|| {
-        let message = format!("{} has no order to {}", describe(left), describe(right));
-        wrong(whole, message, "compare two numbers or two texts")
-    })
-}
-
-fn member(sides: Sides<'_>, whole: &Expression) -> Evaluated {
-    let [(_, left), (_, right)] = sides;
-    match (left, right) {
-        (_, Value::Array(items)) => Ok(items.iter().any(|item| equal(item, left)).into()),
-        (Value::String(part), Value::String(text)) => Ok(text.contains(part).into()),
-        (Value::String(key), Value::Object(map)) => Ok(map.contains_key(key).into()),
-        _ => {
-            let message = format!("{} cannot be in {}", describe(left), describe(right));
-            Err(wrong(whole, message, "the right side is a list, a mapping or a text"))
-        }
-    }
-}
-
-/// Integers stay integers except under `/`; one float makes the result a float.
-fn arithmetic(operator: Operator, sides: Sides<'_>, whole: &Expression) -> Evaluated {
-    let numbers = sides.map(|(_, value)| match value {
-        Value::Number(number) => Some(number),
-        _ => None,
-    });
-    let [Some(left), Some(right)] = numbers else {
-        let culprit = sides.into_iter().find(|(_, value)| !value.is_number());
-        let (expression, value) = culprit.unwrap_or(sides[0]);
-        let message = format!("arithmetic needs numbers, this is {}", describe(value));
-        return Err(wrong(expression, message, "texts are joined by interpolation, \"a${b}\", or with str(...)"));
-    };
-    let division = matches!(operator, Operator::Divide | Operator::FloorDivide | Operator::Remainder);
-    if division && right.as_f64() == Some(0.0) {
-        let [_, (divisor, _)] = sides;
-        return Err(wrong(divisor, "division by zero", "guard it: `if n == 0 then 0 else a / n`"));
-    }
-    match (left.as_i128(), right.as_i128()) {
-        (Some(a), Some(b)) if operator != Operator::Divide => integer_arithmetic(operator, a, b, whole),
-        _ => match (left.as_f64(), right.as_f64()) {
-            (Some(a), Some(b)) => float_arithmetic(operator, a, b, whole),
-            _ => Err(too_large(whole)),
-        },
-    }
-}
-
-fn integer_arithmetic(operator: Operator, a: i128, b: i128, whole: &Expression) -> Evaluated {
-    // Operands have at most 64 bits, so that 128 bits hold all results but powers.
-    let result = match operator {
-        Operator::Add => a.checked_add(b),
-        Operator::Subtract => a.checked_sub(b),
-        Operator::Multiply => a.checked_mul(b),
-        Operator::FloorDivide => Some(a.div_euclid(b) - i128::from(b < 0 && a.rem_euclid(b) != 0)),
-        Operator::Remainder => {
-            let rest = a.rem_euclid(b);
-            Some(if b < 0 && rest != 0 { rest + b } else { rest })
-        }
-        Operator::Power if b < 0 => {
-            // 64-bit integers lose at most their last digits here, as in every float quotient.
-            return float_arithmetic(operator, a as f64, b as f64, whole);
-        }
-        Operator::Power => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
-        _ => None,
-    };
-    result.and_then(integer_value).ok_or_else(|| too_large(whole))
-}
-
-fn float_arithmetic(operator: Operator, a: f64, b: f64, whole: &Expression) -> Evaluated {
-    let result = match operator {
-        Operator::Add => a + b,
-        Operator::Subtract => a - b,
-        Operator::Multiply => a * b,
-        Operator::Divide => a / b,
-        Operator::FloorDivide => (a / b).floor(),
-        Operator::Remainder => a - b * (a / b).floor(),
-        // The library function, because the platform's differs in the last bit and the result enters keys.
-        Operator::Power => libm::pow(a, b),
-        _ => f64::NAN,
-    };
-    finite(result, whole)
-}
-
-/// An integer as JSON, if 64 bits hold it.
-pub(super) fn integer_value(value: i128) -> Option<Value> {
-    let signed = i64::try_from(value).ok().map(Value::from);
-    signed.or_else(|| u64::try_from(value).ok().map(Value::from))
-}
-
-/// A float as JSON; an error if it is infinite or undefined.
-pub(super) fn finite(value: f64, whole: &Expression) -> Evaluated {
-    Number::from_f64(value).map(Value::Number).ok_or_else(|| {
-        wrong(whole, "the result is not a finite number", "keep values below 1.8e308 and roots of positive numbers")
-    })
-}
-
-/// A text as JSON; an error if it is too long.
-pub(super) fn text(text: String, whole: &Expression) -> Evaluated {
-    limit(text.len(), whole)?;
-    Ok(Value::String(text))
-}
-
-/// The size of a value: its items and the bytes of its texts. A value nested deeper than expressions may be is
-/// beyond every limit, so that lists of lists cannot grow through a chain of parameters.
-pub(crate) fn weigh(value: &Value) -> usize {
-    fn inner(value: &Value, depth: usize) -> usize {
-        let children = |sum: usize, child: usize| sum.saturating_add(child);
-        match value {
-            _ if depth > MAX_DEPTH => usize::MAX,
-            Value::String(text) => 1 + text.len(),
-            Value::Array(items) => items.iter().map(|item| inner(item, depth + 1)).fold(1, children),
-            Value::Object(map) => {
-                map.iter().map(|(key, item)| inner(item, depth + 1).saturating_add(key.len())).fold(1, children)
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => 1,
-        }
-    }
-    inner(value, 0)
-}
-
-fn limit(weight: usize, whole: &Expression) -> Result<(), Box<ExpressionError>> {
-    if weight <= MAX_WEIGHT {
-        return Ok(());
-    }
-    let message = format!("the value has more than {MAX_WEIGHT} items and bytes, or more than {MAX_DEPTH} levels");
-    Err(wrong(whole, message, "expressions are for small values"))
-}
-
-pub(super) fn too_large(whole: &Expression) -> Box<ExpressionError> {
-    wrong(whole, "the integer does not fit into 64 bits", "use a float, for example `2.0 ** 80`")
 }

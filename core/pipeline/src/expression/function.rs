@@ -9,11 +9,12 @@
 //! | `len(x)` | characters of a text, items of a list, keys of a mapping |
 //! | `join(list, separator)` | a text |
 
+use crate::yaml::tree::describe;
+use std::cmp::Ordering;
+
 use serde_json::{Number, Value};
 
-use super::evaluate::{Evaluated, finite, integer_value, text, too_large, wrong};
-use super::parser::Expression;
-use crate::syntax::describe;
+use super::value::{Fault, MAX_WEIGHT, Outcome, display, float, integer, numeric_order, text};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Function {
@@ -32,174 +33,129 @@ pub(super) enum Function {
     Join,
 }
 
-const FUNCTIONS: [(&str, Function); 13] = [
-    ("min", Function::Min),
-    ("max", Function::Max),
-    ("sum", Function::Sum),
-    ("abs", Function::Abs),
-    ("sqrt", Function::Sqrt),
-    ("floor", Function::Floor),
-    ("ceil", Function::Ceil),
-    ("round", Function::Round),
-    ("int", Function::Int),
-    ("float", Function::Float),
-    ("str", Function::Str),
-    ("len", Function::Len),
-    ("join", Function::Join),
+/// Each function with its name, what it takes and an example of that.
+const FUNCTIONS: [(Function, &str, &str, &str); 13] = [
+    (Function::Min, "min", "numbers or one list of numbers", "(a, b)"),
+    (Function::Max, "max", "numbers or one list of numbers", "(a, b)"),
+    (Function::Sum, "sum", "numbers or one list of numbers", "(a, b)"),
+    (Function::Abs, "abs", "one number", "(x)"),
+    (Function::Sqrt, "sqrt", "one number", "(x)"),
+    (Function::Floor, "floor", "one number", "(x)"),
+    (Function::Ceil, "ceil", "one number", "(x)"),
+    (Function::Round, "round", "one number", "(x)"),
+    (Function::Int, "int", "one number or string", "(k)"),
+    (Function::Float, "float", "one number or string", "(k)"),
+    (Function::Str, "str", "one value", "(k)"),
+    (Function::Len, "len", "a string, a list or a mapping", "(models)"),
+    (Function::Join, "join", "a list and a string", "(models, '-')"),
 ];
 
 impl Function {
     pub(super) fn find(name: &str) -> Option<Self> {
-        let found = FUNCTIONS.iter().find(|(known, _)| *known == name);
-        found.map(|(_, function)| *function)
+        FUNCTIONS.iter().find(|(_, known, ..)| *known == name).map(|(function, ..)| *function)
     }
 
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
-        FUNCTIONS.iter().map(|(name, _)| *name)
+        FUNCTIONS.iter().map(|(_, name, ..)| *name)
     }
 
-    fn name(self) -> &'static str {
-        let found = FUNCTIONS.iter().find(|(_, function)| *function == self);
-        found.map_or("", |(name, _)| name)
-    }
-
-    pub(super) fn call(self, arguments: &[Value], whole: &Expression) -> Evaluated {
+    pub(super) fn call(self, arguments: &[Value]) -> Outcome {
         match (self, arguments) {
-            (Self::Min | Self::Max | Self::Sum, [Value::Array(items)]) => self.fold(items, whole),
-            (Self::Min | Self::Max | Self::Sum, _) => self.fold(arguments, whole),
+            (Self::Min | Self::Max | Self::Sum, [Value::Array(items)]) => self.fold(items),
+            (Self::Min | Self::Max | Self::Sum, _) => self.fold(arguments),
             (Self::Len, [Value::String(text)]) => Ok(text.chars().count().into()),
             (Self::Len, [Value::Array(items)]) => Ok(items.len().into()),
             (Self::Len, [Value::Object(map)]) => Ok(map.len().into()),
-            (Self::Str, [value]) => text(display(value).ok_or_else(|| no_text(value, whole))?, whole),
-            (Self::Join, [Value::Array(items), Value::String(separator)]) => join(items, separator, whole),
-            (Self::Int | Self::Float, [Value::String(text)]) => parse(self, text, whole),
-            (Self::Len | Self::Join, _) => Err(self.misuse(arguments, whole)),
-            (_, [Value::Number(number)]) => self.of_number(number, whole),
-            _ => Err(self.misuse(arguments, whole)),
+            (Self::Str, [value]) => text(written(value)?),
+            (Self::Join, [Value::Array(items), Value::String(separator)]) => join(items, separator),
+            (Self::Int | Self::Float, [Value::String(text)]) => match crate::text::scalar::resolve(text.trim()) {
+                Ok(Value::Number(number)) => self.of_number(&number),
+                _ => {
+                    let help = "write the value without quotes if it is a number";
+                    Err(Fault::new(format!("the string `{text}` is not a number"), help))
+                }
+            },
+            (Self::Len | Self::Join, _) => Err(self.misuse(arguments)),
+            (_, [Value::Number(number)]) => self.of_number(number),
+            _ => Err(self.misuse(arguments)),
         }
     }
 
-    fn fold(self, items: &[Value], whole: &Expression) -> Evaluated {
-        let mut numbers = Vec::with_capacity(items.len());
-        for item in items {
-            match item {
-                Value::Number(number) => numbers.push(number),
-                _ => return Err(self.misuse(items, whole)),
-            }
-        }
-        if self == Self::Sum {
-            return sum(&numbers, whole);
-        }
-        let sign = if self == Self::Min { 1.0 } else { -1.0 };
-        let mut best: Option<&Number> = None;
-        for number in numbers {
-            let better = best.is_none_or(|best| match (number.as_i128(), best.as_i128()) {
-                (Some(a), Some(b)) if self == Self::Min => a < b,
-                (Some(a), Some(b)) => a > b,
-                _ => sign * number.as_f64().unwrap_or(0.0) < sign * best.as_f64().unwrap_or(0.0),
-            });
-            if better {
-                best = Some(number);
-            }
-        }
+    fn fold(self, items: &[Value]) -> Outcome {
+        let numbers: Option<Vec<&Number>> = items.iter().map(Value::as_number).collect();
+        let numbers = numbers.ok_or_else(|| self.misuse(items))?;
+        let order = |a: &&Number, b: &&Number| numeric_order(a, b).unwrap_or(Ordering::Equal);
+        let best = match self {
+            Self::Sum => return sum(&numbers),
+            // The first of several that are equal, such as 1 and 1.0.
+            Self::Min => numbers.into_iter().min_by(order),
+            _ => numbers.into_iter().rev().max_by(order),
+        };
         best.map(|number| Value::Number(number.clone())).ok_or_else(|| {
-            wrong(whole, format!("`{}` of nothing has no value", self.name()), "give it at least one number")
+            Fault::new(format!("`{}` of no numbers has no value", self.row().1), "give it at least one number")
         })
     }
 
-    fn of_number(self, number: &Number, whole: &Expression) -> Evaluated {
-        let float = number.as_f64().unwrap_or(0.0);
-        let integer = number.as_i128();
-        match (self, integer) {
-            (Self::Abs, Some(integer)) => integer_value(integer.abs()).ok_or_else(|| too_large(whole)),
-            (Self::Abs, None) => finite(float.abs(), whole),
-            (Self::Sqrt, _) => finite(float.sqrt(), whole),
-            (Self::Float, _) => finite(float, whole),
+    fn row(self) -> (Self, &'static str, &'static str, &'static str) {
+        // The table names every function.
+        FUNCTIONS.iter().find(|(function, ..)| *function == self).copied().unwrap_or(FUNCTIONS[0])
+    }
+
+    fn of_number(self, number: &Number) -> Outcome {
+        let value = number.as_f64().unwrap_or(0.0);
+        match (self, number.as_i128()) {
+            (Self::Abs, Some(whole)) => integer(whole.abs()),
+            (Self::Abs, None) => float(value.abs()),
+            (Self::Sqrt, _) => float(value.sqrt()),
+            (Self::Float, _) => float(value),
             (_, Some(_)) => Ok(Value::Number(number.clone())),
-            (Self::Floor, None) => integer_of(float.floor(), whole),
-            (Self::Ceil, None) => integer_of(float.ceil(), whole),
-            (Self::Round, None) => integer_of(float.round_ties_even(), whole),
-            (_, None) if float.fract() == 0.0 => integer_of(float, whole),
-            (_, None) => Err(wrong(
-                whole,
-                format!("{number} is not a whole number"),
-                "choose floor(...), ceil(...) or round(...)",
-            )),
+            // The casts saturate, and a saturated value does not fit into 64 bits.
+            (Self::Floor, None) => integer(value.floor() as i128),
+            (Self::Ceil, None) => integer(value.ceil() as i128),
+            (Self::Round, None) => integer(value.round_ties_even() as i128),
+            (_, None) if value.fract() == 0.0 => integer(value as i128),
+            (_, None) => {
+                let help = "use floor(...), ceil(...) or round(...)";
+                Err(Fault::new(format!("{number} is not an integer"), help))
+            }
         }
     }
 
-    fn misuse(self, arguments: &[Value], whole: &Expression) -> Box<super::ExpressionError> {
-        let (usage, example) = match self {
-            Self::Min | Self::Max | Self::Sum => ("numbers or one list of numbers", "(a, b)"),
-            Self::Len => ("a text, a list or a mapping", "(models)"),
-            Self::Join => ("a list and a text", "(models, '-')"),
-            Self::Str => ("one value", "(k)"),
-            Self::Int | Self::Float => ("one number or text", "(k)"),
-            _ => ("one number", "(x)"),
-        };
+    fn misuse(self, arguments: &[Value]) -> Fault {
+        let (_, name, usage, example) = self.row();
         let found: Vec<&str> = arguments.iter().map(describe).collect();
         let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
-        wrong(
-            whole,
-            format!("`{}` takes {usage}, not {found}", self.name()),
-            format!("for example `{}{example}`", self.name()),
-        )
+        Fault::new(format!("`{name}` takes {usage}, not {found}"), format!("for example `{name}{example}`"))
     }
 }
 
-fn sum(numbers: &[&Number], whole: &Expression) -> Evaluated {
+fn sum(numbers: &[&Number]) -> Outcome {
     let integers: Option<Vec<i128>> = numbers.iter().map(|number| number.as_i128()).collect();
     match integers {
         // Each has at most 64 bits and there are fewer than 2^63, so that 128 bits hold the sum.
-        Some(integers) => integer_value(integers.iter().sum()).ok_or_else(|| too_large(whole)),
-        None => finite(numbers.iter().filter_map(|number| number.as_f64()).sum(), whole),
+        Some(integers) => integer(integers.iter().sum()),
+        None => float(numbers.iter().filter_map(|number| number.as_f64()).sum()),
     }
 }
 
-fn join(items: &[Value], separator: &str, whole: &Expression) -> Evaluated {
+fn join(items: &[Value], separator: &str) -> Outcome {
     let mut joined = String::new();
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
             joined.push_str(separator);
         }
-        joined.push_str(&display(item).ok_or_else(|| no_text(item, whole))?);
-        if joined.len() > super::MAX_WEIGHT {
-            return text(joined, whole);
+        joined.push_str(&written(item)?);
+        if joined.len() > MAX_WEIGHT {
+            break;
         }
     }
-    text(joined, whole)
+    text(joined)
 }
 
-fn parse(function: Function, written: &str, whole: &Expression) -> Evaluated {
-    match crate::scalar::resolve(written.trim()) {
-        Ok(Value::Number(number)) => function.of_number(&number, whole),
-        _ => Err(wrong(
-            whole,
-            format!("the text `{written}` is not a number"),
-            "write the value without quotes if it is a number",
-        )),
-    }
-}
-
-fn integer_of(float: f64, whole: &Expression) -> Evaluated {
-    // The cast saturates, and a saturated value does not fit into 64 bits.
-    integer_value(float as i128).ok_or_else(|| too_large(whole))
-}
-
-fn no_text(value: &Value, whole: &Expression) -> Box<super::ExpressionError> {
-    wrong(
-        whole,
-        format!("{} has no text form", describe(value)),
-        "texts, numbers and booleans can be written into a text; a list with join(list, ',')",
-    )
-}
-
-/// How a scalar is written inside a text; none for lists, mappings and null.
-pub(crate) fn display(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(truth) => Some(truth.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
+/// A value inside a text.
+fn written(value: &Value) -> Result<String, Fault> {
+    display(value).ok_or_else(|| {
+        let help = "strings, numbers and booleans can be interpolated; join a list with join(list, ',')";
+        Fault::new(format!("{} cannot be converted to a string", describe(value)), help)
+    })
 }

@@ -4,7 +4,11 @@ use std::ops::Range;
 
 use serde_json::{Number, Value};
 
-use super::{ExpressionError, MAX_LENGTH, SYNTAX};
+use crate::text::text_error::TextError;
+
+/// Longest expression in bytes.
+const MAX_LENGTH: usize = 2_048;
+pub(crate) const SYNTAX: &str = "pddflow::pipeline::expression_syntax";
 
 /// A token with its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,9 +34,9 @@ const SYMBOLS: [&str; 26] = [
 ];
 
 /// Splits an expression; the last token is [`TokenKind::End`].
-pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Box<ExpressionError>> {
+pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Box<TextError>> {
     if text.len() > MAX_LENGTH {
-        return Err(ExpressionError::new(
+        return Err(TextError::new(
             SYNTAX,
             0..text.len(),
             format!("the expression is longer than {MAX_LENGTH} bytes"),
@@ -54,7 +58,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Box<ExpressionError>> {
     Ok(tokens)
 }
 
-fn token(text: &str, at: usize, first: char) -> Result<(usize, TokenKind), Box<ExpressionError>> {
+fn token(text: &str, at: usize, first: char) -> Result<(usize, TokenKind), Box<TextError>> {
     let rest = text.get(at..).unwrap_or("");
     if first == '\'' || first == '"' {
         return quoted(rest, first, at);
@@ -70,16 +74,16 @@ fn token(text: &str, at: usize, first: char) -> Result<(usize, TokenKind), Box<E
     }
     let symbol = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol));
     symbol.map(|symbol| (symbol.len(), TokenKind::Symbol(symbol))).ok_or_else(|| {
-        ExpressionError::new(
+        TextError::new(
             SYNTAX,
             at..at + first.len_utf8(),
             format!("unexpected character `{first}`"),
-            "quote texts: 'like this'",
+            "quote strings: 'like this'",
         )
     })
 }
 
-fn quoted(rest: &str, quote: char, at: usize) -> Result<(usize, TokenKind), Box<ExpressionError>> {
+fn quoted(rest: &str, quote: char, at: usize) -> Result<(usize, TokenKind), Box<TextError>> {
     let mut text = String::new();
     let mut characters = rest.char_indices().skip(1);
     while let Some((offset, character)) = characters.next() {
@@ -95,7 +99,7 @@ fn quoted(rest: &str, quote: char, at: usize) -> Result<(usize, TokenKind), Box<
             Some((_, 't')) => text.push('\t'),
             Some((_, escaped @ ('\\' | '\'' | '"'))) => text.push(escaped),
             Some((escape, other)) => {
-                return Err(ExpressionError::new(
+                return Err(TextError::new(
                     SYNTAX,
                     at + offset..at + escape + other.len_utf8(),
                     format!("unknown escape `\\{other}`"),
@@ -105,11 +109,11 @@ fn quoted(rest: &str, quote: char, at: usize) -> Result<(usize, TokenKind), Box<
             None => break,
         }
     }
-    Err(ExpressionError::new(SYNTAX, at..at + rest.len(), "the text has no closing quote", format!("add {quote}")))
+    Err(TextError::new(SYNTAX, at..at + rest.len(), "the string has no closing quote", format!("add {quote}")))
 }
 
 /// Digits, an optional fraction, an optional exponent. `1..5` is not a number followed by another.
-fn number(rest: &str, at: usize) -> Result<(usize, TokenKind), Box<ExpressionError>> {
+fn number(rest: &str, at: usize) -> Result<(usize, TokenKind), Box<TextError>> {
     let digits = |from: usize| {
         let text = rest.get(from..).unwrap_or("");
         text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len())
@@ -136,7 +140,7 @@ fn number(rest: &str, at: usize) -> Result<(usize, TokenKind), Box<ExpressionErr
     };
     match number {
         Some(number) => Ok((length, TokenKind::Literal(Value::Number(number)))),
-        None => Err(ExpressionError::new(
+        None => Err(TextError::new(
             SYNTAX,
             at..at + length,
             format!("the number {written} is too large"),

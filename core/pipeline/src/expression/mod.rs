@@ -17,41 +17,13 @@
 mod evaluate;
 mod function;
 mod lexer;
+mod operator;
 mod parser;
 #[cfg(test)]
 mod tests;
+mod value;
 
-pub(crate) use evaluate::{Scope, equal, evaluate, weigh};
-pub(crate) use function::display;
+pub(crate) use evaluate::{POISONED, Scope, evaluate};
+pub(crate) use lexer::SYNTAX;
 pub(crate) use parser::{Expression, KEYWORDS, parse};
-
-use std::ops::Range;
-
-/// Longest expression in bytes.
-const MAX_LENGTH: usize = 2_048;
-/// Deepest nesting of parentheses, lists, calls, conditionals and prefix operators.
-const MAX_DEPTH: usize = 48;
-/// Largest value that an expression may make: items and bytes of texts, see [`weigh`].
-const MAX_WEIGHT: usize = 100_000;
-
-/// An error in an expression, with the range of its text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ExpressionError {
-    pub(crate) range: Range<usize>,
-    pub(crate) code: &'static str,
-    pub(crate) message: String,
-    pub(crate) help: String,
-}
-
-/// Codes of expression errors.
-pub(crate) const SYNTAX: &str = "pddflow::pipeline::expression_syntax";
-pub(crate) const UNKNOWN_NAME: &str = "pddflow::pipeline::unknown_name";
-pub(crate) const VALUE: &str = "pddflow::pipeline::expression_value";
-/// Depends on something whose own error has been reported; never shown.
-pub(crate) const POISONED: &str = "pddflow::pipeline::poisoned";
-
-impl ExpressionError {
-    fn new(code: &'static str, range: Range<usize>, message: impl Into<String>, help: impl Into<String>) -> Box<Self> {
-        Box::new(Self { range, code, message: message.into(), help: help.into() })
-    }
-}
+pub(crate) use value::{VALUE, display, equal, weigh};

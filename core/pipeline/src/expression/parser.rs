@@ -5,14 +5,18 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::function::Function;
-use super::lexer::{Token, TokenKind, tokens};
-use super::{ExpressionError, MAX_DEPTH, SYNTAX};
-use crate::suggest::suggest;
+use super::lexer::{SYNTAX, Token, TokenKind, tokens};
+use super::operator::{COMPARISON, NOT, OPERATORS, Operator, SIGN};
+use super::value::MAX_DEPTH;
+use crate::text::suggest::suggest;
+use crate::text::text_error::TextError;
+
+pub(super) const UNKNOWN_NAME: &str = "pddflow::pipeline::unknown_name";
 
 /// A parsed expression.
 #[derive(Debug, Clone)]
 pub(crate) struct Expression {
-    pub(super) range: Range<usize>,
+    range: Range<usize>,
     pub(super) form: Form,
 }
 
@@ -30,57 +34,10 @@ pub(super) enum Form {
     Call(Function, Vec<Expression>),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
-    Or,
-    And,
-    Equal,
-    NotEqual,
-    Less,
-    LessEqual,
-    Greater,
-    GreaterEqual,
-    In,
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    FloorDivide,
-    Remainder,
-    Power,
-}
-
 /// Words that cannot be names.
 pub(crate) const KEYWORDS: [&str; 10] = ["if", "then", "else", "and", "or", "not", "in", "true", "false", "null"];
 
-/// Operators with how tightly they bind; comparison does not chain.
-const OPERATORS: [(&str, Operator, u8); 18] = [
-    ("or", Operator::Or, 1),
-    ("||", Operator::Or, 1),
-    ("and", Operator::And, 2),
-    ("&&", Operator::And, 2),
-    ("==", Operator::Equal, COMPARISON),
-    ("!=", Operator::NotEqual, COMPARISON),
-    ("<", Operator::Less, COMPARISON),
-    ("<=", Operator::LessEqual, COMPARISON),
-    (">", Operator::Greater, COMPARISON),
-    (">=", Operator::GreaterEqual, COMPARISON),
-    ("in", Operator::In, COMPARISON),
-    ("+", Operator::Add, 5),
-    ("-", Operator::Subtract, 5),
-    ("*", Operator::Multiply, 6),
-    ("/", Operator::Divide, 6),
-    ("//", Operator::FloorDivide, 6),
-    ("%", Operator::Remainder, 6),
-    ("**", Operator::Power, POWER),
-];
-const NOT: u8 = 3;
-const COMPARISON: u8 = 4;
-const SIGN: u8 = 7;
-/// Binds tighter than a sign on its left, and to the right: `-2 ** 2` is -4, `2 ** 3 ** 2` is 512.
-const POWER: u8 = 8;
-
-type Parsed = Result<Expression, Box<ExpressionError>>;
+type Parsed = Result<Expression, Box<TextError>>;
 
 /// Parses the text between `${` and `}`.
 pub(crate) fn parse(text: &str) -> Parsed {
@@ -145,14 +102,14 @@ impl Parser {
         }
     }
 
-    fn expect(&mut self, text: &str) -> Result<Token, Box<ExpressionError>> {
+    fn expect(&mut self, text: &str) -> Result<Token, Box<TextError>> {
         if self.is(text) {
             return Ok(self.advance());
         }
         Err(self.unexpected(&format!("`{text}`")))
     }
 
-    fn unexpected(&self, wanted: &str) -> Box<ExpressionError> {
+    fn unexpected(&self, wanted: &str) -> Box<TextError> {
         let token = self.peek();
         let found = match &token.kind {
             TokenKind::End => "the expression ends".to_owned(),
@@ -165,13 +122,13 @@ impl Parser {
             TokenKind::Symbol("?") => "write `if c then a else b`".to_owned(),
             _ => "for example `stages - 1`, `if k == 1 then 0 else 5`, `min(k, 3)`".to_owned(),
         };
-        ExpressionError::new(SYNTAX, token.range.clone(), format!("expected {wanted}, but {found}"), help)
+        TextError::new(SYNTAX, token.range.clone(), format!("expected {wanted}, but {found}"), help)
     }
 
     fn expression(&mut self, lowest: u8) -> Parsed {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(ExpressionError::new(
+            return Err(TextError::new(
                 SYNTAX,
                 self.peek().range.clone(),
                 format!("the expression is nested more than {MAX_DEPTH} levels deep"),
@@ -188,7 +145,7 @@ impl Parser {
             };
             let chained = binding == COMPARISON && self.operator().is_some_and(|(_, next)| next == COMPARISON);
             if chained {
-                return Err(ExpressionError::new(
+                return Err(TextError::new(
                     SYNTAX,
                     self.peek().range.clone(),
                     "comparisons cannot be chained",
@@ -273,12 +230,7 @@ impl Parser {
         }
         let Some(function) = Function::find(&word) else {
             let help = suggest(&word, "functions", Function::names());
-            return Err(ExpressionError::new(
-                super::UNKNOWN_NAME,
-                range,
-                format!("there is no function `{word}`"),
-                help,
-            ));
+            return Err(TextError::new(UNKNOWN_NAME, range, format!("there is no function `{word}`"), help));
         };
         self.advance();
         let (arguments, end) = self.list(")")?;
@@ -286,7 +238,7 @@ impl Parser {
     }
 
     /// Expressions between commas up to a closing bracket; a comma may follow the last.
-    fn list(&mut self, close: &str) -> Result<(Vec<Expression>, usize), Box<ExpressionError>> {
+    fn list(&mut self, close: &str) -> Result<(Vec<Expression>, usize), Box<TextError>> {
         let mut items = Vec::new();
         while !self.is(close) {
             items.push(self.expression(0)?);

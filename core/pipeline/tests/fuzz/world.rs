@@ -1,6 +1,6 @@
 //! Kinds for inputs of chance, and what must hold for each of them.
 
-use pddflow_pipeline::{Arity, Catalog, KindSpec, Options, ParamProblem, PipelineFile, PortSpec};
+use pddflow_pipeline::{Arity, Catalog, Detail, KindSpec, Options, ParamProblem, PipelineFile, PortSpec};
 use serde_json::{Value, json};
 
 /// The kinds that the corpus uses; parameters are not checked, so that more inputs reach the end.
@@ -62,7 +62,7 @@ impl World {
                 for (at, node) in plan.nodes.iter().enumerate() {
                     assert!(node.inputs.values().flatten().all(|input| input.node < at), "a producer comes later");
                 }
-                assert!(plan.graph_text().lines().count() <= plan.nodes.len());
+                assert!(plan.view(Detail::Families).text().lines().count() <= plan.nodes.len());
                 true
             }
             Err(problems) => {

@@ -161,7 +161,7 @@ pub(crate) fn problems(text: &str) -> String {
 
 pub(crate) fn problems_with(text: &str, options: &Options) -> String {
     match Kinds::new().plan(text, options) {
-        Ok(plan) => panic!("no problem was found: {}", plan.to_json()),
+        Ok(plan) => panic!("no problem was found: {}", ids(&plan).join(", ")),
         Err(diagnostics) => {
             let helpless: Vec<_> = diagnostics.iter().filter(|one| one.help().is_none_or(str::is_empty)).collect();
             assert!(helpless.is_empty(), "without help: {helpless:?}");
@@ -183,6 +183,13 @@ pub(crate) fn plan_with(text: &str, options: &Options) -> Plan {
 
 pub(crate) fn ids(plan: &Plan) -> Vec<&str> {
     plan.nodes.iter().map(|node| node.id.as_str()).collect()
+}
+
+/// The nodes without their places in the file.
+pub(crate) fn meaning(plan: Plan) -> Vec<pddflow_pipeline::PlanNode> {
+    let mut nodes = plan.nodes;
+    nodes.iter_mut().for_each(|node| node.span = 0.into());
+    nodes
 }
 
 /// The names of the producers of a port.

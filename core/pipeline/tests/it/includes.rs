@@ -126,12 +126,12 @@ fn clashes_name_both_places() {
 }
 
 #[test]
-fn circles_of_files_are_shown_as_a_path() {
+fn cycles_of_files_are_shown_as_a_path() {
     let part = |next: &str| format!("format: 1\ninclude: [{next}]\n");
     let files = [("a.yaml", part("b.yaml")), ("b.yaml", part("d/c.yaml")), ("d/c.yaml", part("../b.yaml"))];
     let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
     assert_snapshot!(problems(&files));
-    assert!(problems(&[("a.yaml", &part("a.yaml"))]).contains("circle: DIR/a.yaml -> DIR/a.yaml"));
+    assert!(problems(&[("a.yaml", &part("a.yaml"))]).contains("cycle: DIR/a.yaml -> DIR/a.yaml"));
 }
 
 #[test]

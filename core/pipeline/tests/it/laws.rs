@@ -4,7 +4,7 @@ use pddflow_pipeline::Options;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
-use crate::catalog::{Kinds, ids, plan};
+use crate::catalog::{Kinds, ids, meaning, plan};
 use crate::example::EXAMPLE;
 
 /// A value written in flow style with the keys in the given rotation and with that much space.
@@ -46,7 +46,7 @@ fn rewritten(rotate: usize, space: usize) -> String {
 proptest! {
     #[test]
     fn a_plan_ignores_spacing_quotes_and_the_order_of_keys(rotate in 0_usize..7, space in 0_usize..4) {
-        prop_assert_eq!(plan(&rewritten(rotate, space)).to_json(), plan(EXAMPLE).to_json());
+        prop_assert_eq!(meaning(plan(&rewritten(rotate, space))), meaning(plan(EXAMPLE)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use insta::assert_snapshot;
+use insta::{assert_debug_snapshot, assert_snapshot};
 use pddflow_pipeline::Options;
 
 use crate::catalog::{plan, plan_with, problems};
@@ -43,7 +43,7 @@ fn settings_are_read_for_each_instance() {
     assert_eq!(of("t[2]").priority, -2);
     assert_eq!(of("plain").retries.unwrap().times, 3);
     assert_eq!(plan.pools["license"], 1);
-    assert_snapshot!(serde_json::to_string(&plan.to_json()["nodes"][3]).unwrap());
+    assert_debug_snapshot!(plan.nodes[3].settings);
 }
 
 #[test]
@@ -100,4 +100,14 @@ nodes:
   v: { kind: twin, resources: 3, retry: 2 }
 "
     ));
+}
+
+#[test]
+fn the_documentation_has_the_table_of_settings() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/pipelines.md");
+    let table = pddflow_pipeline::settings_table();
+    assert!(
+        fs_err::read_to_string(page).unwrap().contains(&table),
+        "core/docs/pipelines.md lacks this table:\n{table}"
+    );
 }

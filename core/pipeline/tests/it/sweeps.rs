@@ -34,7 +34,7 @@ fn all_points_share_one_plan_and_what_does_not_depend_on_them() {
     assert_eq!(plan.node("eval[stages=3]").unwrap().point, [("stages".to_owned(), json!(3))]);
     assert!(plan.node("data").unwrap().point.is_empty());
     assert_eq!(plan.sweep, [("stages".to_owned(), vec![json!(1), json!(3)])]);
-    assert_eq!(plan.graph.node_count(), 6);
+    assert_eq!(plan.nodes.len(), 6);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn patterns_select_nodes_and_what_they_need() {
         ("distill[9]", "the pipeline has no node `distill[9]`; did you mean `distill[1]`?"),
         ("data.data", "the pipeline has no node `data.data`; name the node without an output"),
         ("eval[mdl=mlp]", "the pipeline has no node `eval[mdl=mlp]`"),
-        ("distill[", "`distill[` is no pattern of nodes: `[` has no closing `]`"),
+        ("distill[", "`distill[` is not a node pattern: `[` has no closing `]`"),
     ];
     for (pattern, expected) in wrong {
         let error = selected(&text, &[pattern], &[]).unwrap_err();

@@ -40,13 +40,7 @@ pub(crate) fn plan_of(lines: &[Line<'_>]) -> Plan {
         plugins: Vec::new(),
         pools: BTreeMap::new(),
         nodes: nodes.collect(),
-        graph: petgraph_free(),
     }
-}
-
-/// The runner follows `inputs`; the plan's own graph is for people.
-fn petgraph_free<T: Default>() -> T {
-    T::default()
 }
 
 /// The kind `toy`. Its output is its parameter `text` followed by its inputs in brackets. Further parameters:

@@ -1,0 +1,4 @@
+//! Problems: collected, then shown.
+
+pub(crate) mod problem;
+pub(crate) mod shown;

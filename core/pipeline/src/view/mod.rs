@@ -1,0 +1,4 @@
+//! Pictures of a plan.
+
+pub(crate) mod graph;
+pub(crate) mod svg;
