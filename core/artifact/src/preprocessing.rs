@@ -179,7 +179,7 @@ impl Preprocessing {
                 }
                 Ok(values)
             }
-            Normalization::Zca(zca) => zca.unwhiten(images)?.to_f64_vec(),
+            Normalization::Zca(zca) => zca.unwhiten(images),
         }
     }
 }
@@ -193,11 +193,20 @@ impl Zca {
         rows.sub(&mean)?.matmul(&transform)?.reshape(&shape)
     }
 
-    fn unwhiten(&self, images: &Tensor) -> Result<Tensor, TensorError> {
-        let (rows, shape) = self.flatten(images)?;
-        let mean = self.tensor(&self.mean, &[1, self.mean.len()], images)?;
-        let inverse = self.tensor(&self.inverse, &[self.mean.len(), self.mean.len()], images)?;
-        rows.matmul(&inverse)?.add(&mean)?.reshape(&shape)
+    /// Whitened images back to pixels. One row of the matrix after the other, in double precision and without the kernels: so pictures
+    /// and exports are the same on every machine.
+    fn unwhiten(&self, images: &Tensor) -> Result<Vec<f64>, TensorError> {
+        let size = self.mean.len();
+        let rows = images.shape().first().copied().unwrap_or(0);
+        let values = images.reshape(&[rows, size])?.to_f64_vec()?;
+        let mut pixels: Vec<f64> = self.mean.iter().map(|mean| f64::from(*mean)).cycle().take(values.len()).collect();
+        for (place, row) in self.inverse.chunks_exact(size).enumerate() {
+            for (pixels, values) in pixels.chunks_exact_mut(size).zip(values.chunks_exact(size)) {
+                let value = values[place];
+                pixels.iter_mut().zip(row).for_each(|(pixel, weight)| *pixel += value * f64::from(*weight));
+            }
+        }
+        Ok(pixels)
     }
 
     /// The matrices as a safetensors file with `mean`, `transform` and `inverse`, for programs of others.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_artifact::params::{problem, suggestion};
-use pddflow_cache::KeyPart;
+use pddflow_cache::{KeyPart, MadeOn};
 use pddflow_host::{PluginError, Registry};
 use pddflow_runner::pipeline::{Catalog, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Growing, Inputs, Kinds, NodeContext, NodeError, Outputs};
@@ -110,6 +110,10 @@ impl Kinds for Library {
 
     fn growing(&self, node: &PlanNode) -> Option<Growing> {
         self.find(&node.kind).ok()?.growing(&self.surroundings, &node.with)
+    }
+
+    fn made_on(&self, parts: &[KeyPart]) -> Option<MadeOn> {
+        Some(self.surroundings.made_on(parts))
     }
 
     fn run(&self, node: &PlanNode, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {

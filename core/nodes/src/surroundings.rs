@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pddflow_artifact::failure::NodeResult;
-use pddflow_cache::{Digest, KeyPart};
-use pddflow_host::SearchPaths;
+use pddflow_cache::{Digest, KeyPart, MadeOn};
+use pddflow_host::{PluginInfo, Registry, SearchPaths};
 use pddflow_runner::NodeContext;
-use pddflow_tensor::{DType, Device};
+use pddflow_tensor::{DType, Device, Instructions};
 use pddflow_training::plugins::Plugins;
 use pddflow_training::splits::{Prepared, SplitCache, TensorOptions};
 use serde_json::Value;
@@ -107,14 +107,33 @@ impl Surroundings {
         self.splits.prepare(&self.tensors, context, data)
     }
 
-    /// The ingredients that every numeric kind shares.
+    /// The ingredients that every kind shares whose artifacts come out of tensor kernels: those of the kernels, the device, and the
+    /// number format.
     pub(crate) fn numeric_parts(&self, revision: u32) -> Vec<KeyPart> {
-        vec![
-            part("revision", revision),
-            part("kernels", pddflow_tensor::kernel_revision()),
-            part("device", self.device_class()),
-            part("precision", self.options.precision.name()),
-        ]
+        let mut parts = kernel_parts(revision);
+        parts.push(part("device", self.device_class()));
+        parts.push(part("precision", self.options.precision.name()));
+        parts
+    }
+
+    /// Where a result with these key parts is made.
+    pub(crate) fn made_on(&self, parts: &[KeyPart]) -> MadeOn {
+        let known = self.plugins.opened().map(Registry::list).unwrap_or_default();
+        let used = |plugin: &PluginInfo| {
+            let (name, key) = (plugin.role.to_string(), plugin.key());
+            parts.iter().any(|part| part.name == name && part.value == key.as_str())
+        };
+        let described = |plugin: &PluginInfo| {
+            let digest = Digest::from_bytes(plugin.digest);
+            (format!("{} {}", plugin.role, plugin.id), format!("{} {digest}", plugin.version))
+        };
+        MadeOn {
+            host: host(),
+            instructions: Instructions::in_use().name().to_owned(),
+            device: self.device_class().to_owned(),
+            threads: rayon::current_num_threads(),
+            plugins: known.iter().filter(|plugin| used(plugin)).map(described).collect(),
+        }
     }
 
     fn device_class(&self) -> &'static str {
@@ -124,6 +143,21 @@ impl Surroundings {
             Device::Cuda(_) => "cuda",
         }
     }
+}
+
+/// Name of this machine; empty where the system does not say it in a file.
+fn host() -> String {
+    fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+}
+
+/// What an artifact depends on that comes out of kernels on the processor. Sums and products are rounded differently with other
+/// instructions, so their level is part of the key.
+pub(crate) fn kernel_parts(revision: u32) -> Vec<KeyPart> {
+    vec![
+        part("revision", revision),
+        part("kernels", pddflow_tensor::kernel_revision()),
+        part("instructions", Instructions::in_use().name()),
+    ]
 }
 
 /// One named ingredient of a key.

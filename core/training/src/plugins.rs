@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 
 use pddflow_artifact::failure::{NodeResult, from_plugin};
-use pddflow_cache::Digest;
 use pddflow_host::{PluginError, Registry, Role, SearchPaths};
 
 /// A registry of plugins that is opened at the first call.
@@ -35,9 +34,8 @@ impl Plugins {
         self.registry().map_err(from_plugin)
     }
 
-    /// The digest of the file of a plugin, as it enters a key.
-    pub fn digest(&self, role: Role, id: &str) -> NodeResult<String> {
-        let found = self.open()?.find(role, id).map_err(|error| from_plugin(&error))?;
-        Ok(Digest::from_bytes(found.digest).to_string())
+    /// What a plugin's results depend on, as it enters a key.
+    pub fn key(&self, role: Role, id: &str) -> NodeResult<String> {
+        Ok(self.open()?.find(role, id).map_err(|error| from_plugin(&error))?.key())
     }
 }

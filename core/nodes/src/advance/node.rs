@@ -48,7 +48,7 @@ impl Kind for AdvanceKind {
     fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
         let params: AdvanceParams = read(&node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
-        parts.push(part("model", surroundings.plugins().digest(Role::Model, &params.model.id)?));
+        parts.push(part("model", surroundings.plugins().key(Role::Model, &params.model.id)?));
         Ok(parts)
     }
 

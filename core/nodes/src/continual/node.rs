@@ -46,7 +46,7 @@ impl Kind for ContinualKind {
     fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
         let recipe: RecipeParams = read_part(&node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
-        parts.push(part("model", surroundings.plugins().digest(Role::Model, &recipe.model.id)?));
+        parts.push(part("model", surroundings.plugins().key(Role::Model, &recipe.model.id)?));
         Ok(parts)
     }
 

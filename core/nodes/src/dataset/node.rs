@@ -4,14 +4,14 @@ use pddflow_artifact::failure::During;
 use pddflow_artifact::params::{read, schema};
 use pddflow_artifact::{Dataset, DatasetParts};
 use pddflow_cache::KeyPart;
-use pddflow_data::{Places, moments, preprocessing, subset};
+use pddflow_data::{Normalize, Places, moments, preprocessing, subset};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
 use serde_json::Value;
 
 use super::params::{DatasetParams, check};
 use crate::kind::{Kind, port};
-use crate::surroundings::{Surroundings, part};
+use crate::surroundings::{Surroundings, kernel_parts, part};
 
 /// Raised when the artifact changes for the same files and parameters.
 const REVISION: u32 = 2;
@@ -38,8 +38,11 @@ impl Kind for DatasetKind {
     fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
         let params: DatasetParams = read(&node.with)?;
         let content = params.source.open()?.identity(&places(surroundings))?;
-        let kernels = pddflow_tensor::kernel_revision();
-        Ok(vec![part("revision", REVISION), part("kernels", kernels), part("source files", content)])
+        // Of all that this kind does only whitening is done by kernels.
+        let whitens = matches!(params.normalize, Normalize::Zca { .. });
+        let mut parts = if whitens { kernel_parts(REVISION) } else { vec![part("revision", REVISION)] };
+        parts.push(part("source files", content));
+        Ok(parts)
     }
 
     fn key_with(&self, with: &Value) -> Option<Value> {

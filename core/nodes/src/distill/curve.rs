@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// The metric that progress shows.
+pub(crate) const LOSS: &str = "loss";
 /// Points kept per name; when there are more, every second one goes.
 const MOST_POINTS: usize = 1024;
 
@@ -58,6 +60,13 @@ impl Curves {
         self.series.get(name).map(|series| series.last.1)
     }
 
+    /// The value of a name if every one of its points has it, and there are at least so many.
+    pub(crate) fn constant(&self, name: &str, least: usize) -> Option<f64> {
+        let series = self.series.get(name).filter(|series| series.points.len() >= least)?;
+        let value = series.last.1;
+        series.points.iter().all(|point| point.1 == value).then_some(value)
+    }
+
     /// The latest value of every name.
     pub(crate) fn latest(&self) -> BTreeMap<String, f64> {
         self.series.iter().map(|(name, series)| (name.clone(), series.last.1)).collect()
@@ -84,6 +93,18 @@ impl Curves {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_constant_when_all_its_values_are_one() {
+        let mut curves = Curves::default();
+        (0..3).for_each(|iteration| curves.push("loss", iteration, 0.5));
+        assert_eq!(
+            (curves.constant("loss", 3), curves.constant("loss", 4), curves.constant("other", 1)),
+            (Some(0.5), None, None)
+        );
+        curves.push("loss", 3, 0.25);
+        assert_eq!(curves.constant("loss", 3), None);
+    }
 
     #[test]
     fn a_long_curve_stays_bounded_and_regular() {

@@ -21,6 +21,7 @@ mod course;
 mod curve;
 mod environment;
 mod inspect;
+mod moves;
 mod needs;
 mod network;
 mod node;

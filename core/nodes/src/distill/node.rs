@@ -15,8 +15,10 @@ use pddflow_training::splits::{Prepared, Split};
 use pddflow_training::tensor_file::Named;
 use serde_json::{Value, json};
 
+use super::curve::LOSS;
 use super::environment::{Bench, at_iteration, not_finite};
 use super::inspect::{Inspector, hold_out, while_evaluating};
+use super::moves::warn_when_stuck;
 use super::needs::{check_given, check_planned, needs_horizon};
 use super::network::Network;
 use super::params::{DistillParams, Keep, On, check};
@@ -27,8 +29,6 @@ use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
 const REVISION: u32 = 2;
-/// The metric that progress shows.
-const LOSS: &str = "loss";
 
 /// See the module.
 pub(crate) struct DistillKind;
@@ -70,9 +70,9 @@ impl Kind for DistillKind {
     fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
         let params: DistillParams = read(&node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
-        parts.push(part("matcher", surroundings.plugins().digest(Role::Matcher, &params.matcher.id)?));
+        parts.push(part("matcher", surroundings.plugins().key(Role::Matcher, &params.matcher.id)?));
         if let Some(model) = &params.model {
-            parts.push(part("model", surroundings.plugins().digest(Role::Model, &model.id)?));
+            parts.push(part("model", surroundings.plugins().key(Role::Model, &model.id)?));
         }
         Ok(parts)
     }
@@ -118,6 +118,7 @@ impl Kind for DistillKind {
         let conditioned = if params.condition { &earlier[..] } else { &[] };
         let decoded: Vec<_> = conditioned.iter().map(|set| set.decoded.clone()).collect();
         let learnables = first_learnables(&description.learnables, &problem, train, key.fold("start"))?;
+        let first: Vec<_> = learnables.iter().map(|one| (one.spec.name.clone(), one.value.clone())).collect();
         let fresh = State { now: Kept { learnables, ..Kept::default() }, ..State::default() };
         let state = match context.checkpoint()? {
             Some(bytes) => State::from_checkpoint(&bytes, &fresh, surroundings.device()).unwrap_or_else(|error| {
@@ -149,6 +150,7 @@ impl Kind for DistillKind {
             _ => None,
         };
         iterate(&mut bench, (&matcher, &params, inspector.as_ref()), context)?;
+        warn_when_stuck(&bench, &first)?;
         if context.keeps_state() {
             context.keep_state(&bench.state.to_checkpoint()?);
         }

@@ -20,7 +20,7 @@ use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the folder changes for the same parameters.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// See the module.
 pub(crate) struct ExportKind;
@@ -62,7 +62,7 @@ impl Kind for ExportKind {
     }
 
     fn key_parts(&self, _: &Surroundings, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
-        Ok(vec![part("revision", REVISION), part("kernels", pddflow_tensor::kernel_revision())])
+        Ok(vec![part("revision", REVISION)])
     }
 
     fn run(

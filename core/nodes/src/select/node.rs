@@ -162,7 +162,7 @@ impl Kind for SelectKind {
         let params: SelectParams = read(&node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
         if let Some(model) = params.model.as_ref().filter(|_| params.method.needs_features()) {
-            parts.push(part("model", surroundings.plugins().digest(Role::Model, &model.id)?));
+            parts.push(part("model", surroundings.plugins().key(Role::Model, &model.id)?));
         }
         Ok(parts)
     }

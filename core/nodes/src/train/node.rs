@@ -64,7 +64,7 @@ impl Kind for TrainKind {
     fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
         let params: TrainParams = read(&node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
-        parts.push(part("model", surroundings.plugins().digest(Role::Model, &params.model.id)?));
+        parts.push(part("model", surroundings.plugins().key(Role::Model, &params.model.id)?));
         Ok(parts)
     }
 

@@ -48,6 +48,7 @@ struct Seen {
     metrics: Vec<(String, String, f64)>,
     finals: BTreeMap<String, BTreeMap<String, f64>>,
     failure: Option<NodeFailure>,
+    warnings: Vec<String>,
 }
 
 /// The plugins of this build, as files.
@@ -144,6 +145,11 @@ impl Bench {
         pddflow_runner::run(&plan, &self.library, &self.store, &settings, cancel, &on_event).unwrap();
     }
 
+    /// What the latest run warned of.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.seen.lock().unwrap().warnings.clone()
+    }
+
     /// Nodes that ran in the latest run, in the order of their start.
     pub(crate) fn started(&self) -> Vec<String> {
         self.seen.lock().unwrap().started.clone()
@@ -209,6 +215,7 @@ impl Seen {
                 self.finals.insert(node.to_string(), metrics);
             }
             RunEvent::Metric { node, name, value, .. } => self.metrics.push((node.to_string(), name, value)),
+            RunEvent::Warning { text, .. } => self.warnings.push(text),
             RunEvent::NodeFailed { error, .. } => {
                 self.failure.get_or_insert(error);
             }

@@ -57,6 +57,18 @@ fn every_matcher_gives_the_same_bytes_at_any_number_of_threads() {
 }
 
 #[test]
+fn a_matcher_that_moves_nothing_is_a_warning() {
+    let warnings = |matcher: &str| {
+        let bench = Bench::new();
+        bench.run(&distill_pipeline(matcher, 3)).unwrap();
+        bench.warnings()
+    };
+    let stuck = warnings("dm: { batch: 16, lr: 0 }");
+    assert!(stuck.iter().any(|text| text.contains("`dm` has moved no learnable in 3 iterations")), "{stuck:?}");
+    assert_eq!(warnings("dm: { batch: 16 }"), Vec::<String>::new());
+}
+
+#[test]
 fn other_nets_can_be_matched() {
     let text = distill_pipeline(MATCHERS[3], 1)
         .replace("convnet: { width: 4 }", "resnet: { depth: 10, width: 2, norm: batch, init: normal }");
