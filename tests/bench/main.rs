@@ -86,7 +86,7 @@ fn main() -> ExitCode {
     let found = match parse(&arguments) {
         Some((set_up, width, repeats, false)) => measure(set_up, width, repeats).map_err(|error| error.to_string()),
         Some((set_up, width, repeats, true)) => {
-            profile::profile(set_up, width, repeats).map_err(|error| error.to_string())
+            set_up(width).and_then(|work| profile::profile(work, repeats)).map_err(|error| error.to_string())
         }
         None => Err(format!("usage: pddflow-bench {} WIDTH REPEATS [ops]", UNITS.map(|(name, _)| name).join("|"))),
     };

@@ -5,8 +5,6 @@ use std::time::Instant;
 
 use pddflow_tensor::{Result, trace};
 
-use crate::SetUp;
-
 /// All calls of one operation with results of one shape.
 #[derive(Default)]
 struct Row {
@@ -17,8 +15,7 @@ struct Row {
 }
 
 /// Mean milliseconds of a repetition by operation and shape of its result, most first, with GFLOP/s or GB/s.
-pub(crate) fn profile(set_up: SetUp, width: usize, repeats: usize) -> Result<String> {
-    let mut work = set_up(width)?;
+pub(crate) fn profile(mut work: impl FnMut(u64) -> Result<()>, repeats: usize) -> Result<String> {
     work(0)?;
     trace::start();
     let start = Instant::now();
