@@ -56,7 +56,7 @@ fn a_wrong_command_line_ends_with_2() {
     check(&[], &["Usage: pddflow"]);
     check(&["runn"], &["unrecognized subcommand 'runn'", "similar"]);
     check(&["run"], &["<FILE>"]);
-    check(&["run", "smoke.yaml", "--jobs", "0"], &["at least one node"]);
+    check(&["run", "smoke.yaml", "--jobs", "0"], &["at least 1 node"]);
     check(&["run", "smoke.yaml", "--jobs", "many"], &["a number of nodes"]);
     check(&["graph", "smoke.yaml", "--format", "pdf"], &["possible values: text, dot, mermaid, svg"]);
     check(&["show", "smoke.yaml", "tabel"], &["no node `tabel`", "did you mean `table`?"]);

@@ -12,6 +12,7 @@ mod freshness;
 mod glue;
 mod kills;
 mod profile;
+mod programs;
 mod progressive;
 mod results;
 #[path = "../../core/remote/tests/servers/server.rs"]

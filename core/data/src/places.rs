@@ -12,31 +12,34 @@ const SYSTEM_FOLDERS: [&str; 2] = ["/usr/local/share/datasets", "/usr/share/data
 /// Where files are looked for, and where downloads go.
 #[derive(Clone, Debug)]
 pub struct Places {
+    /// The folder of the pipeline file: paths are relative to it.
+    base: PathBuf,
     data_dirs: Vec<PathBuf>,
     system: Vec<PathBuf>,
     downloads: PathBuf,
 }
 
 impl Places {
-    /// The folders with data sets, searched in that order, and the one for downloads.
+    /// The folder that paths are relative to, folders with datasets, searched in that order, and the one for downloads.
     #[must_use]
-    pub fn new(data_dirs: &[PathBuf], downloads: &Path) -> Self {
+    pub fn new(base: &Path, data_dirs: &[PathBuf], downloads: &Path) -> Self {
         Self {
+            base: base.to_owned(),
             data_dirs: data_dirs.to_vec(),
             system: SYSTEM_FOLDERS.iter().map(PathBuf::from).collect(),
             downloads: downloads.to_owned(),
         }
     }
 
-    /// The file or folder of that path: as it is (from the current folder), else in one of the data folders.
+    /// The file or folder of that path: relative to the pipeline file, else in one of the data folders.
     pub(crate) fn find(&self, path: &str) -> NodeResult<PathBuf> {
-        let candidates = std::iter::once(PathBuf::from(path)).chain(self.data_dirs.iter().map(|dir| dir.join(path)));
+        let candidates = std::iter::once(self.base.join(path)).chain(self.data_dirs.iter().map(|dir| dir.join(path)));
         let found = candidates.into_iter().find(|candidate| candidate.exists());
         found.ok_or_else(|| {
             let folders: Vec<String> = self.data_dirs.iter().map(|dir| format!("`{}`", dir.display())).collect();
             let searched = match folders.is_empty() {
-                true => "looked in the current folder".to_owned(),
-                false => format!("looked in the current folder and in {}", folders.join(", ")),
+                true => "paths are relative to the pipeline file".to_owned(),
+                false => format!("looked beside the pipeline file and in {}", folders.join(", ")),
             };
             missing(Path::new(path), "the file or folder")
                 .with_help(format!("{searched}; check `path` in the node's `source`"))

@@ -225,7 +225,7 @@ impl JsonSchema for SourceChoice {
             NAMES.iter().zip(inner).map(|(name, schema)| ((*name).to_owned(), schema.to_value())).collect();
         json_schema!({
             "description": "Where the images come from: a source's name, or one name with the source's parameters. \
-                            Relative paths start at the current folder, else at a data folder.",
+                            Relative paths start at the pipeline file, or else at a data folder.",
             "oneOf": [
                 { "enum": ["fashion-mini", "fashion-mnist", "cifar10", "cifar100", "tiny-imagenet"] },
                 {

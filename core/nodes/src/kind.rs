@@ -29,6 +29,12 @@ pub(crate) trait Kind: Send + Sync {
         Ok(())
     }
 
+    /// Likely mistakes in checked parameters.
+    fn lint(&self, with: &Value) -> Vec<ParamProblem> {
+        let _ = with;
+        Vec::new()
+    }
+
     /// What besides parameters and inputs decides the result: the kind's revision, plugin digests, the revision of the
     /// numeric kernels, digests of outside files.
     fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError>;

@@ -97,6 +97,10 @@ impl Catalog for Library {
     fn check_inputs(&self, kind: &str, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
         self.kinds.get(kind).map_or(Ok(()), |(_, kind)| kind.check_inputs(&self.surroundings, with, count))
     }
+
+    fn lint(&self, kind: &str, with: &Value) -> Vec<ParamProblem> {
+        self.kinds.get(kind).map_or_else(Vec::new, |(_, kind)| kind.lint(with))
+    }
 }
 
 impl Kinds for Library {

@@ -6,9 +6,12 @@ use crate::event::{Progress, RunEvent};
 use crate::lineage::Lineage;
 use pddflow_cache::{Blob, Digest, Key, Store, StoreError, StoreErrorKind};
 use pddflow_pipeline::NodeId;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// Folder of the store in which nodes have their work folders.
+const WORK: &str = "work";
 /// Progress is told at most this often.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(50);
 /// A record keeps this many lines of what its node said; the events have them all.
@@ -115,6 +118,19 @@ impl<'a> NodeContext<'a> {
     /// As [`Store::put`].
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         self.store.put(bytes)
+    }
+
+    /// Where an artifact lies, for programs that read files. It must not be written to.
+    #[must_use]
+    pub fn artifact_path(&self, digest: &Digest) -> PathBuf {
+        self.store.artifact_path(digest)
+    }
+
+    /// A folder for this node alone, below the store. It need not exist, or holds what a killed run left.
+    #[must_use]
+    pub fn work_folder(&self) -> PathBuf {
+        let key = self.key.to_string();
+        self.store.root().join(WORK).join(key.strip_prefix(Key::PREFIX).unwrap_or(&key))
     }
 
     /// The node's key.

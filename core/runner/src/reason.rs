@@ -66,6 +66,8 @@ pub enum StaleReason {
         /// How far this one is to go.
         wanted: u64,
     },
+    /// It is fresh, and the user asked for another run.
+    Forced,
     /// Its record is there, but an artifact is gone.
     OutputMissing {
         /// The output port.
@@ -86,6 +88,7 @@ impl fmt::Display for StaleReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NeverRan => f.write_str("never ran"),
+            Self::Forced => f.write_str("forced"),
             Self::Changed { part, pointer, old, new } => {
                 let at = pointer.trim_start_matches('/').replace('/', ".");
                 let dot = if at.is_empty() { "" } else { "." };

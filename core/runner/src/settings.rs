@@ -21,6 +21,8 @@ pub struct Settings {
     pub program: String,
     /// Names for the run, by which it can be found later.
     pub tags: Vec<String>,
+    /// Places of nodes in the plan that run even if they are fresh.
+    pub force: Vec<usize>,
     /// Whether a journal is kept.
     pub journal: bool,
 }
@@ -36,6 +38,7 @@ impl Default for Settings {
             run: None,
             program: concat!("pddflow ", env!("CARGO_PKG_VERSION")).to_owned(),
             tags: Vec::new(),
+            force: Vec::new(),
             journal: true,
         }
     }

@@ -3,6 +3,7 @@
 use crate::args::{DEFAULT_SIZE, PipelineArgs, PlaceArgs, SelectArgs, size};
 use crate::command::cache::gc;
 use crate::command::plan;
+use crate::complete;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::opened::Opened;
@@ -12,8 +13,9 @@ use crate::problem::Problem;
 use crate::profile;
 use crate::results::{Places, Results, Unreadable};
 use clap::{ValueEnum, ValueHint};
+use clap_complete::engine::ArgValueCompleter;
 use pddflow_nodes::{Instructions, trace};
-use pddflow_pipeline::memory_bytes;
+use pddflow_pipeline::{Plan, SelectionError, memory_bytes};
 use pddflow_report::{Place, Reporter, Verbosity};
 use pddflow_runner::{Cancel, Capacity, NodeFailure, Settings, Summary};
 use serde_json::json;
@@ -43,6 +45,10 @@ pub(crate) struct Args {
     /// Only print what would run, and why
     #[arg(long, short = 'n')]
     dry_run: bool,
+    /// Run fresh nodes again: those of the pattern, or else all that are selected; may be repeated
+    #[arg(long, value_name = "NODE", num_args = 0..=1, require_equals = true, default_missing_value = "",
+          add = ArgValueCompleter::new(complete::nodes))]
+    force: Vec<String>,
     /// How many nodes run in parallel [default: the number of cores]
     #[arg(long, short, value_name = "N", value_parser = jobs)]
     jobs: Option<usize>,
@@ -138,6 +144,7 @@ impl Args {
             keep_going: self.keep_going != KeepGoing::Never,
             partial_inputs: self.keep_going == KeepGoing::Always,
             tags: self.tag.clone(),
+            force: self.forced(&opened.plan)?,
             program: concat!("pddflow ", env!("CARGO_PKG_VERSION")).to_owned(),
             ..Settings::default()
         };
@@ -146,7 +153,7 @@ impl Args {
         if self.profile_ops.is_some() {
             trace::start();
         }
-        let ended = run_until_whole(&opened, (&settings, &self.results), &cancel, reporter.as_ref());
+        let ended = run_until_whole(&opened, (settings, &self.results), &cancel, reporter.as_ref());
         reporter.finish();
         if let Some(path) = &self.profile_ops {
             profile::write(path, &trace::stop())?;
@@ -171,6 +178,31 @@ impl Args {
         let failed = failures(&opened, summary);
         failed.iter().for_each(|problem| output.problem(problem));
         Ok(exit(summary, &failed))
+    }
+}
+
+impl Args {
+    /// The places of the nodes that run even if they are fresh.
+    fn forced(&self, plan: &Plan) -> Result<Vec<usize>, Problem> {
+        let selected = |at: &usize| plan.nodes.get(*at).is_some_and(|node| !node.settings.only_if_fresh);
+        let mut forced = Vec::new();
+        for pattern in &self.force {
+            let found = if pattern.is_empty() { self.named(plan)? } else { plan.matching(pattern)? };
+            forced.extend(found.into_iter().filter(selected));
+        }
+        Ok(forced)
+    }
+
+    /// The places of the nodes that the command line names; of all nodes if it names none.
+    fn named(&self, plan: &Plan) -> Result<Vec<usize>, Problem> {
+        let SelectArgs { nodes, until, only } = &self.select;
+        let patterns: Vec<&String> = nodes.iter().chain(until).chain(only).collect();
+        if patterns.is_empty() {
+            return Ok((0..plan.nodes.len()).collect());
+        }
+        let found: Result<Vec<Vec<usize>>, SelectionError> =
+            patterns.into_iter().map(|pattern| plan.matching(pattern)).collect();
+        Ok(found?.concat())
     }
 }
 
@@ -229,19 +261,21 @@ fn shown(args: &Args, output: &Output) -> Box<dyn Reporter> {
 /// Runs, and again while an artifact that is to be shown proves damaged: it is set aside by then, so its node is stale.
 fn run_until_whole<'a>(
     opened: &'a Opened,
-    (settings, folder): (&Settings, &'a Path),
+    (mut settings, folder): (Settings, &'a Path),
     cancel: &Cancel,
     reporter: &dyn Reporter,
 ) -> Result<Results<'a>, Problem> {
     let mut repairs = 0;
     loop {
         let tell = |event| reporter.event(&event);
-        let summary = pddflow_runner::run(&opened.plan, &opened.library, &opened.store, settings, cancel, &tell)?;
+        let summary = pddflow_runner::run(&opened.plan, &opened.library, &opened.store, &settings, cancel, &tell)?;
         let cancelled = summary.cancelled;
         match Results::collect(opened, summary, folder) {
             Ok(results) => return Ok(results),
             Err(Unreadable::Repairable(what)) if repairs < MOST_REPAIRS && !cancelled => {
                 repairs += 1;
+                // These have run.
+                settings.force.clear();
                 reporter.note(&format!("running again: {what}"));
             }
             Err(Unreadable::Repairable(problem) | Unreadable::Other(problem)) => return Err(problem),

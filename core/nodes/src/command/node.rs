@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::process::{self, Call};
 use super::word::Word;
+use super::work::{Work, cannot};
 use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
@@ -36,13 +37,17 @@ struct CommandParams {
     /// Files that the program leaves in its folder: relative paths. All must be there at the end.
     #[schemars(length(min = 1))]
     outputs: Vec<String>,
-    /// Files that the program reads: paths relative to the folder where pddflow is called. They are copied into its
-    /// folder under the same names, and their bytes enter the key.
+    /// Files that the program reads: paths relative to the pipeline file. They are copied into its folder under the same
+    /// names; their bytes, and whether they are executable, enter the key.
     #[serde(default)]
     files: Vec<String>,
     /// Environment variables of the program besides `PATH` and `HOME`.
     #[serde(default)]
     env: BTreeMap<String, Word>,
+    /// Names of environment variables that are passed on to the program. Their values enter no key and no record: use it
+    /// for what cannot change the result, such as a token or a proxy.
+    #[serde(default)]
+    pass: Vec<String>,
     /// Any number; a change runs the program again.
     #[serde(default)]
     revision: u32,
@@ -80,12 +85,25 @@ impl Kind for CommandKind {
         if problems.is_empty() { Ok(resolved) } else { Err(problems) }
     }
 
+    fn lint(&self, with: &Value) -> Vec<ParamProblem> {
+        let program = with["run"][0].as_str().unwrap_or_default();
+        if !Path::new(program).is_absolute() || !Path::new(program).exists() {
+            return Vec::new();
+        }
+        let name = Path::new(program).file_name().unwrap_or_default().to_string_lossy();
+        let message = format!("the path `{program}` is part of the key, and may be another one on another machine");
+        let help = format!("write `{name}`, which is looked for in the folders of PATH");
+        vec![problem("/run/0", message, Some(help))]
+    }
+
     fn key_parts(&self, _: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
         // Of a fresh node nothing else is wanted, so the rest is not read.
         let files = node.with["files"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let mut parts = vec![part("revision", REVISION)];
         for name in files {
-            parts.push(part(&format!("file {name}"), Digest::of(&declared(name)?).to_string()));
+            let Declared { bytes, executable } = declared(node, name)?;
+            let sign = if executable { ", executable" } else { "" };
+            parts.push(part(&format!("file {name}"), format!("{}{sign}", Digest::of(&bytes))));
         }
         Ok(parts)
     }
@@ -98,16 +116,21 @@ impl Kind for CommandKind {
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
         let params: CommandParams = read(&node.with)?;
-        let folder = tempfile::Builder::new().prefix("pddflow-").tempdir().map_err(|error| cannot("make", &error))?;
+        let mut work = Work::new(context.work_folder())?;
         for name in &params.files {
-            write(&folder.path().join(name), &declared(name)?)?;
+            let Declared { bytes, executable } = declared(node, name)?;
+            let path = work.write(Path::new(name), &bytes)?;
+            if executable {
+                make_executable(&path).map_err(|error| cannot("fill", &error))?;
+            }
         }
         for (at, artifact) in inputs.port("inputs").iter().enumerate() {
-            give(artifact, &folder.path().join("inputs").join(at.to_string()), context)?;
+            give(artifact, &Path::new("inputs").join(at.to_string()), &work, context)?;
         }
-        let call = Call { run: &params.run, env: &params.env, folder: folder.path() };
-        process::run(&call, context)?;
-        let files = take(&params.outputs, folder.path())?;
+        let passed = params.pass.iter().map(|name| variable(name).map(|value| (name.as_str(), value)));
+        let passed = passed.collect::<NodeResult<Vec<_>>>()?;
+        process::run(&Call { run: &params.run, env: &params.env, passed: &passed }, &mut work, context)?;
+        let files = take(&params.outputs, &work.files())?;
         let mut outputs = Outputs::default();
         outputs.artifacts.insert("files".into(), context.put(&files.encode()?).during("storing the outputs")?);
         Ok(outputs)
@@ -120,31 +143,60 @@ fn is_inside(name: &str) -> bool {
     parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// The bytes of a file that the program reads.
-fn declared(name: &str) -> NodeResult<Vec<u8>> {
-    fs_err::read(name).map_err(|error| {
+/// A file that the program reads.
+struct Declared {
+    bytes: Vec<u8>,
+    executable: bool,
+}
+
+fn declared(node: &PlanNode, name: &str) -> NodeResult<Declared> {
+    let path = node.file.parent().unwrap_or(Path::new("")).join(name);
+    let read = || Ok(Declared { bytes: fs_err::read(&path)?, executable: is_executable(&fs_err::metadata(&path)?) });
+    read().map_err(|error: std::io::Error| {
         fail("command_file", format!("the declared file `{name}` cannot be read"))
             .with_source(error)
-            .with_help("paths are relative to the folder where pddflow is called")
+            .with_help("paths are relative to the pipeline file")
     })
 }
 
-fn give(artifact: &Artifact, to: &Path, context: &NodeContext<'_>) -> NodeResult<()> {
+#[cfg(unix)]
+fn is_executable(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    metadata.permissions().mode() & 0o111 != 0
+}
+
+#[cfg(unix)]
+fn make_executable(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut permissions = fs_err::metadata(path)?.permissions();
+    // Where it can be read it can be executed.
+    permissions.set_mode(permissions.mode() | (permissions.mode() & 0o444) >> 2);
+    fs_err::set_permissions(path, permissions)
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &std::fs::Metadata) -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+fn make_executable(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+fn variable(name: &str) -> NodeResult<String> {
+    std::env::var(name).map_err(|_| {
+        fail("command_variable", format!("the environment variable `{name}`, which `pass` names, is not set"))
+            .with_help(format!("set it before the call, for example `{name}=... pddflow run ...`"))
+    })
+}
+
+fn give(artifact: &Artifact, name: &Path, work: &Work, context: &NodeContext<'_>) -> NodeResult<()> {
     let blob = context.get(&artifact.digest).during("reading an input")?;
     if !TREES.contains(&artifact.artifact.as_str()) {
-        return write(to, &blob);
+        return work.link(name, &context.artifact_path(&artifact.digest), &blob);
     }
-    Files::decode(&blob)?.iter().try_for_each(|(name, bytes)| write(&to.join(name), bytes))
-}
-
-fn write(path: &Path, bytes: &[u8]) -> NodeResult<()> {
-    let made = path.parent().map_or(Ok(()), fs_err::create_dir_all);
-    made.and_then(|()| fs_err::write(path, bytes)).map_err(|error| cannot("fill", &error))
-}
-
-fn cannot(verb: &str, error: &std::io::Error) -> NodeError {
-    fail("command_folder", format!("cannot {verb} the folder of the program: {error}"))
-        .with_help("free some space, or name another folder for temporary files with TMPDIR")
+    Files::decode(&blob)?.iter().try_for_each(|(file, bytes)| work.write(&name.join(file), bytes).map(drop))
 }
 
 /// The declared outputs; it is an error when one is not there, whatever the program said at its end.

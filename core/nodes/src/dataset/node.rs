@@ -1,5 +1,7 @@
 //! The node of kind `dataset`.
 
+use std::path::Path;
+
 use pddflow_artifact::failure::During;
 use pddflow_artifact::params::{read, schema};
 use pddflow_artifact::{Dataset, DatasetParts};
@@ -37,7 +39,7 @@ impl Kind for DatasetKind {
 
     fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
         let params: DatasetParams = read(&node.with)?;
-        let content = params.source.open()?.identity(&places(surroundings))?;
+        let content = params.source.open()?.identity(&places(surroundings, node))?;
         // Of all that this kind does only whitening is done by kernels.
         let whitens = matches!(params.normalize, Normalize::Zca { .. });
         let mut parts = if whitens { kernel_parts(REVISION) } else { vec![part("revision", REVISION)] };
@@ -61,7 +63,7 @@ impl Kind for DatasetKind {
     ) -> Result<Outputs, NodeError> {
         let params: DatasetParams = read(&node.with)?;
         let source = params.source.open()?;
-        let raw = source.read(&places(surroundings), context)?;
+        let raw = source.read(&places(surroundings, node), context)?;
         if context.cancelled() {
             return Err(NodeError::cancelled());
         }
@@ -95,7 +97,7 @@ impl Kind for DatasetKind {
 }
 
 /// Where files of data sets are looked for.
-fn places(surroundings: &Surroundings) -> Places {
+fn places(surroundings: &Surroundings, node: &PlanNode) -> Places {
     let options = surroundings.options();
-    Places::new(&options.data_dirs, &options.downloads)
+    Places::new(node.file.parent().unwrap_or(Path::new("")), &options.data_dirs, &options.downloads)
 }

@@ -46,7 +46,7 @@ fn idx_files() {
 fn missing_files_are_named_with_the_places_searched() {
     let bench = Bench::new();
     let with = json!({ "source": { "idx": { "train_images": "nowhere.idx", "train_labels": "x" } } });
-    check(&bench.refusal(&with), "data_missing", &["`nowhere.idx`", "current folder", "data`"]);
+    check(&bench.refusal(&with), "data_missing", &["`nowhere.idx`", "pipeline file", "data`"]);
     let error = bench.key_parts("dataset", &with).unwrap_err();
     assert_eq!(error.code, "pddflow::nodes::data_missing");
     let folder = text(&bench.path(""));

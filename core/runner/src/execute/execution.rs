@@ -116,13 +116,19 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             began: 0,
             ended: 0,
         };
+        let mut nodes: Vec<Node> = graph.before.iter().map(|before| node(before.len())).collect();
+        for at in &shared.settings.force {
+            if let Some(node) = nodes.get_mut(*at) {
+                node.forced = Some(vec![StaleReason::Forced]);
+            }
+        }
         Self {
             plan,
             shared,
             shares: Shares::new(&shared.settings.capacity, &plan.pools),
             sleeping: BinaryHeap::new(),
             paths: graph.critical_paths(|at| checker.last_seconds(at)),
-            nodes: graph.before.iter().map(|before| node(before.len())).collect(),
+            nodes,
             records: vec![None; count],
             to_assess: (0..count).filter(|at| graph.before[*at].is_empty()).collect(),
             checker,
@@ -225,7 +231,8 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         let (key, parts) = (assessed.key, self.checker.parts(at, &self.records));
         let inputs = self.checker.inputs(at, &self.records)?;
         let node = &self.plan.nodes[at];
-        let lineage = self.checker.lineage(at, &self.records);
+        // What it is asked to compute again it does not take from a stored state.
+        let lineage = self.checker.lineage(at, &self.records).filter(|_| !reasons.contains(&StaleReason::Forced));
         let job = Job { at, node, key, parts, inputs, lineage, used: self.checker.used(at).to_vec(), claim: None };
         self.jobs.insert(at, (job, reasons));
         self.nodes[at].demand = demand(node, self.shared.kinds);
