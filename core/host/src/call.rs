@@ -18,7 +18,7 @@ use crate::types::{Decoded, LearnableSpec, Need, Problem, WeightSpec};
 use pddflow_abi::{self as abi, Output, Status};
 use pddflow_tensor::{DType, Device, Tensor};
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -75,6 +75,19 @@ pub(crate) struct Views {
     pub(crate) weight_shapes: Vec<Vec<u64>>,
     pub(crate) map_names: Vec<String>,
     pub(crate) problem: Option<Numbers>,
+    /// By learnable, the squared lengths of the gradients that it was stepped by, summed, and their number.
+    pub(crate) gradients: BTreeMap<String, (f64, u64)>,
+}
+
+impl Views {
+    /// The root mean square of the lengths of each learnable's gradients, as a metric: `gradient_norm` for `images`, `gradient_norm_NAME` for
+    /// another.
+    pub(crate) fn gradient_norms(&self) -> impl Iterator<Item = (String, f64)> {
+        self.gradients.iter().map(|(name, (squares, steps))| {
+            let metric = if name == "images" { "gradient_norm".to_owned() } else { format!("gradient_norm_{name}") };
+            (metric, (squares / *steps as f64).sqrt())
+        })
+    }
 }
 
 struct Recorded {

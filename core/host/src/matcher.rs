@@ -91,7 +91,8 @@ impl Matcher {
         Ok(decoded)
     }
 
-    /// One outer iteration.
+    /// One outer iteration. Then the metric `gradient_norm` is the root mean square of the lengths of the gradients by `images` that the
+    /// matcher stepped along, and `gradient_norm_NAME` of those by another learnable.
     ///
     /// # Errors
     /// The plugin fails, or the environment cannot do what it asks; then [`PluginError::code`] is the environment's.
@@ -111,10 +112,15 @@ impl Matcher {
             iteration,
             key: words(key),
         };
-        instance.enter(state, |call, pointer| {
+        let mut done = instance.enter(state, |call, pointer| {
             // SAFETY: checked at load; call, instance and arguments live until it returns.
             unsafe { function(call, pointer, &raw const arguments) }
         })?;
+        if let Some(environment) = done.environment.take() {
+            // A length beyond single precision is none, but the steps were finite.
+            let norms = done.views.gradient_norms().filter(|(_, length)| length.is_finite());
+            norms.for_each(|(name, length)| environment.metric(&name, length));
+        }
         Ok(())
     }
 

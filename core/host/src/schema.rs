@@ -1,8 +1,11 @@
-//! Parameter schemas of plugins: parsing, checking values, filling in defaults.
+//! Parameter schemas of plugins: parsing, checking values, filling in presets and defaults.
+//!
+//! A schema may have the keyword `presets`: an object of named sets of parameters. Then `preset: NAME` gives what the parameters do not
+//! give themselves. The name is gone once it is filled in, so that keys see the values and not what they are called.
 
 use crate::error::{Code, PluginError};
 use jsonschema::error::ValidationErrorKind;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// One thing that is wrong with a plugin's parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,12 +31,45 @@ pub(crate) fn parse(id: &str, text: &str) -> Result<Value, PluginError> {
     if schema.get("type").is_some_and(|kind| kind != "object") {
         return Err(wrong("is not of type `object`".to_owned()));
     }
+    let schema = with_presets(schema).map_err(wrong)?;
     jsonschema::meta::validate(&schema).map_err(|error| wrong(format!("is not a JSON schema: {error}")))?;
     jsonschema::validator_for(&schema).map_err(|error| wrong(format!("cannot be used: {error}")))?;
     Ok(schema)
 }
 
-/// Checks parameters against a schema; returns them with defaults filled in.
+/// The keyword, and the property that chooses one.
+const PRESETS: &str = "presets";
+const PRESET: &str = "preset";
+
+/// Makes `preset` a property, so that a wrong name is found as every wrong value is.
+fn with_presets(mut schema: Value) -> Result<Value, String> {
+    let names: Vec<&String> = match schema.get(PRESETS) {
+        None => return Ok(schema),
+        Some(Value::Object(presets)) if presets.values().all(Value::is_object) => presets.keys().collect(),
+        Some(_) => return Err(format!("has `{PRESETS}` that are not named sets of parameters")),
+    };
+    let property = json!({
+        "description": "Published parameters by name; parameters that are given as well take precedence.",
+        "enum": names,
+    });
+    match schema.get_mut("properties").and_then(Value::as_object_mut) {
+        Some(properties) if !properties.contains_key(PRESET) => properties.insert(PRESET.to_owned(), property),
+        _ => return Err(format!("has `{PRESETS}`, but no properties, or a property `{PRESET}` of its own")),
+    };
+    Ok(schema)
+}
+
+/// Puts the values of the chosen preset in its place.
+fn apply_preset(schema: &Value, config: &mut Value) {
+    let Some(presets) = schema.get(PRESETS) else { return };
+    let Some(config) = config.as_object_mut() else { return };
+    let chosen = config.remove(PRESET).and_then(|name| presets.get(name.as_str()?)?.as_object().cloned());
+    for (name, value) in chosen.into_iter().flatten() {
+        config.entry(name).or_insert(value);
+    }
+}
+
+/// Checks parameters against a schema; returns them with presets and defaults filled in.
 pub(crate) fn check(schema: &Value, config: &Value) -> Result<Value, Vec<ConfigProblem>> {
     let mut config = if config.is_null() { Value::Object(Map::new()) } else { config.clone() };
     let problem = |message: String| ConfigProblem { pointer: String::new(), message, help: None };
@@ -43,6 +79,7 @@ pub(crate) fn check(schema: &Value, config: &Value) -> Result<Value, Vec<ConfigP
     if !problems.is_empty() {
         return Err(problems);
     }
+    apply_preset(schema, &mut config);
     fill(schema, schema, &mut config, DEPTH_LIMIT);
     Ok(config)
 }
@@ -132,7 +169,6 @@ fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn schema() -> Value {
         json!({
@@ -162,6 +198,24 @@ mod tests {
         assert_eq!(find("/lrr").help.as_deref(), Some("did you mean `lr`?"));
         assert_eq!(find("/init").help.as_deref(), Some("did you mean `noise`?"));
         assert!(find("/lr").message.contains("number"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_preset_gives_what_is_not_given_and_its_name_is_gone() {
+        let mut schema = schema();
+        schema["presets"] = json!({"paper": {"lr": 0.2, "init": "real"}, "other": {}});
+        let schema = parse("x", &schema.to_string()).unwrap();
+        let inner = json!({"steps": 3});
+        let expected = json!({"lr": 0.7, "init": "real", "inner": inner});
+        assert_eq!(check(&schema, &json!({"preset": "paper", "lr": 0.7})), Ok(expected.clone()));
+        assert_eq!(check(&schema, &expected), Ok(expected));
+        let problem = check(&schema, &json!({"preset": "papre"})).unwrap_err().remove(0);
+        assert_eq!((problem.pointer.as_str(), problem.help.as_deref()), ("/preset", Some("did you mean `paper`?")));
+        assert!(check(&self::schema(), &json!({"preset": "paper"})).is_err());
+        for presets in [json!(3), json!({"paper": 3})] {
+            let text = json!({"properties": {}, "presets": presets}).to_string();
+            assert!(parse("x", &text).unwrap_err().to_string().contains("`presets`"));
+        }
     }
 
     #[test]

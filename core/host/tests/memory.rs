@@ -39,19 +39,22 @@ static ALLOCATOR: Counting = Counting;
 /// The bytes are those of the process, so that one test runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
+/// Rows of the set.
+const ROWS: usize = 32;
+
 /// Bytes above those before the iteration, and those of the weights.
-fn peak(registry: &Registry, matcher: &str, steps: usize, tape_budget: usize) -> (usize, usize) {
+fn peak(registry: &Registry, matcher: &str, (steps, batch): (usize, usize), tape_budget: usize) -> (usize, usize) {
     let shape = InputShape { channels: 3, height: 16, width: 16 };
     let model = registry.model("convnet", &json!({"width": 32, "depth": 2})).unwrap();
     let mut bench = Bench::new(support::problem(2, shape, 16)).with_model(model).with_random_images();
     bench.tape_budget = tape_budget as u64;
-    bench.learnables.push(("step_size".to_owned(), Tensor::from_f64(vec![0.01], &[], &Device::Cpu).unwrap()));
+    bench.learnables.push(("learning_rate".to_owned(), Tensor::from_f64(vec![0.01], &[], &Device::Cpu).unwrap()));
     let start = bench.start.clone();
     let moved = |weight: &Tensor| weight.add(&noise(weight.shape(), RandomKey::new(4), 0.05)).unwrap();
     let target: Vec<Tensor> = start.iter().map(moved).collect();
     let weights = start.iter().map(|weight| weight.elements() * 8).sum();
     bench.segment = Some(Box::new(move |_, _| Segment { start: start.clone(), target: target.clone(), epoch: 0 }));
-    let config = json!({"syn_steps": steps, "max_start": 1, "augment": "none"});
+    let config = json!({"syn_steps": steps, "batch_syn": batch, "max_start": 1, "augment": "none"});
     let matcher = registry.matcher(matcher, &config).unwrap();
     // Buffers that live as long as the process are there after the first iteration.
     matcher.iterate(&mut bench, 0).unwrap();
@@ -66,8 +69,8 @@ fn peak_memory_grows_by_the_kept_weights_only() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let registry = support::registry();
     for (matcher, kept) in [("mtt", 1.0), ("tesla", 0.0)] {
-        let (few, weights) = peak(&registry, matcher, 5, 0);
-        let (many, _) = peak(&registry, matcher, 25, 0);
+        let (few, weights) = peak(&registry, matcher, (5, ROWS), 0);
+        let (many, _) = peak(&registry, matcher, (25, ROWS), 0);
         let grown = many.saturating_sub(few) as f64 / weights as f64;
         println!("{matcher}: 5 steps {few} bytes, 25 steps {many}: {grown:.1} times the weights ({weights} bytes)");
         assert!(few > 20 * weights, "{matcher}: the activations of a step must be what counts here");
@@ -76,15 +79,27 @@ fn peak_memory_grows_by_the_kept_weights_only() {
     }
 }
 
+/// Of many steps the weights before each would be kept only by the root of their number.
+#[test]
+fn peak_memory_of_many_steps_is_flat() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let registry = support::registry();
+    let (few, weights) = peak(&registry, "mtt", (144, 2), 0);
+    let (many, _) = peak(&registry, "mtt", (324, 2), 0);
+    let grown = many.saturating_sub(few) as f64 / weights as f64;
+    println!("mtt: 180 steps more are {grown:.1} times the weights");
+    assert!(grown <= 2.0 * (18.0 - 12.0) + 5.0, "grew by {grown} times the weights");
+}
+
 #[test]
 fn tapes_that_are_kept_stay_within_their_budget() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let registry = support::registry();
     for matcher in ["mtt", "tesla"] {
-        let (none, weights) = peak(&registry, matcher, 25, 0);
-        let all = peak(&registry, matcher, 25, usize::MAX).0 - none;
+        let (none, weights) = peak(&registry, matcher, (25, ROWS), 0);
+        let all = peak(&registry, matcher, (25, ROWS), usize::MAX).0 - none;
         for budget in [all / 10, all / 2] {
-            let more = peak(&registry, matcher, 25, budget).0.saturating_sub(none);
+            let more = peak(&registry, matcher, (25, ROWS), budget).0.saturating_sub(none);
             println!("{matcher}: {more} bytes more with a budget of {budget}; {all} for all tapes");
             // Values are counted; the records of a tape are small beside them.
             assert!(more < budget + weights, "{matcher}: {more} bytes of tapes, {budget} allowed");

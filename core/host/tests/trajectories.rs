@@ -3,7 +3,7 @@
 
 mod support;
 
-use pddflow_host::{Decoded, InputShape, Labels, LearnableRole, Mode, Need, Registry, Segment};
+use pddflow_host::{Decoded, InputShape, Labels, LearnableRole, Mode, Need, Registry, Role, Segment};
 use pddflow_tensor::{Device, RandomKey, Tensor};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ fn registry() -> Registry {
 fn bench(registry: &Registry, norm: &str) -> Bench {
     let model = registry.model("convnet", &json!({"width": 4, "depth": 2, "norm": norm})).unwrap();
     let mut bench = Bench::new(support::problem(CLASSES, SHAPE, IPC)).with_model(model).with_random_images();
-    bench.learnables.push(("step_size".to_owned(), Tensor::from_f64(vec![0.05], &[], &Device::Cpu).unwrap()));
+    bench.learnables.push(("learning_rate".to_owned(), Tensor::from_f64(vec![0.05], &[], &Device::Cpu).unwrap()));
     let key = RandomKey::new(11);
     let target: Vec<Tensor> = bench
         .start
@@ -106,7 +106,7 @@ fn one_step_of_tesla_is_the_exact_gradient() {
         let mut config = config(more);
         config["syn_steps"] = json!(1);
         registry.matcher(matcher, &config).unwrap().iterate(&mut bench, 1).unwrap();
-        (gradient(&bench, "images").to_f64_vec().unwrap(), gradient(&bench, "step_size").item().unwrap())
+        (gradient(&bench, "images").to_f64_vec().unwrap(), gradient(&bench, "learning_rate").item().unwrap())
     };
     let (exact, exact_alpha) = run("mtt", json!({}));
     for (image_gradient, factor) in [("corrected", 1.0), ("released", 2.0)] {
@@ -246,8 +246,8 @@ fn a_blow_up_is_undone_and_the_next_steps_are_halved() {
 fn blow_ups_in_a_row_end_with_what_to_do() {
     let registry = registry();
     for (limits, what) in [
-        (json!({"retries": 2}), "the loss became NaN at step size 0.05"),
-        (json!({"retries": 2, "step_size_limit": 0.04}), "the step size became 0.05, above `step_size_limit` 0.04"),
+        (json!({"retries": 2}), "the loss became NaN at learning rate 0.05"),
+        (json!({"retries": 2, "lr_limit": 0.04}), "the learning rate became 0.05, above `lr_limit` 0.04"),
     ] {
         let matcher = registry.matcher("mtt", &config(limits)).unwrap();
         let mut bench = bench(&registry, "instance");
@@ -272,7 +272,7 @@ fn parameters_that_contradict_each_other_are_refused() {
             assert!(error.contains(what), "{matcher}: {error}");
         }
     }
-    assert!(registry.matcher("mtt", &json!({"step_size_floor": null, "lr_teacher": 1e-5})).is_ok());
+    assert!(registry.matcher("mtt", &json!({"lr_floor": null, "lr_teacher": 1e-5})).is_ok());
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn no_bit_depends_on_the_steps_that_stay_on_the_tape() {
             bench.tape_budget = tape_budget;
             matcher.iterate(&mut bench, 1).unwrap();
             let bits = |name: &str| gradient(&bench, name).to_f64_vec().unwrap().into_iter().map(f64::to_bits);
-            (bits("images").chain(bits("step_size")).collect::<Vec<_>>(), bench.forwards)
+            (bits("images").chain(bits("learning_rate")).collect::<Vec<_>>(), bench.forwards)
         };
         let (none, forwards) = run(0);
         // Only the last step is still there.
@@ -316,7 +316,7 @@ fn no_bit_depends_on_the_steps_that_stay_on_the_tape() {
     }
 }
 
-/// The weights of every inner step are kept for the way back: 10,000 steps, which `syn_steps` allows, of a net with eight.
+/// 10,000 inner steps, which `syn_steps` allows, of a net with eight weights.
 #[test]
 fn ten_thousand_inner_steps_stay_within_the_limit_of_handles() {
     const SMALL: InputShape = InputShape { channels: 1, height: 1, width: 2 };
@@ -324,11 +324,59 @@ fn ten_thousand_inner_steps_stay_within_the_limit_of_handles() {
     let model = registry.model("mlp", &json!({"width": 2, "depth": 4})).unwrap();
     let mut bench = Bench::new(support::problem(2, SMALL, 1)).with_model(model).with_random_images();
     assert!(bench.specs.len() >= 8, "{}", bench.specs.len());
-    bench.learnables.push(("step_size".to_owned(), Tensor::from_f64(vec![1e-4], &[], &Device::Cpu).unwrap()));
+    bench.learnables.push(("learning_rate".to_owned(), Tensor::from_f64(vec![1e-4], &[], &Device::Cpu).unwrap()));
     let start = bench.start.clone();
     let target: Vec<Tensor> = start.iter().map(|weight| weight.mul_scalar(1.1).unwrap()).collect();
     bench.segment = Some(Box::new(move |_, _| Segment { start: start.clone(), target: target.clone(), epoch: 0 }));
     let config = config(json!({"syn_steps": 10_000, "batch_syn": 1, "augment": "none"}));
     registry.matcher("mtt", &config).unwrap().iterate(&mut bench, 0).unwrap();
+    assert_eq!(bench.steps.len(), 2);
+}
+
+#[test]
+fn published_parameters_are_presets() {
+    let registry = registry();
+    let filled = |config: Value| registry.check_config(Role::Matcher, "mtt", &config);
+    let pdd = filled(json!({"preset": "pdd-cifar100-ipc50", "lr": 3.0})).unwrap();
+    let read = ["syn_steps", "expert_epochs", "max_start", "lr", "lr_lr", "lr_teacher", "batch_syn"];
+    assert_eq!(json!(read.map(|name| pdd[name].clone())), json!([20, 2, 20, 3.0, 1e-5, 0.01, 512]));
+    // The key sees the values; a preset that is written out is the same node.
+    let mut written = json!({"syn_steps": 30, "expert_epochs": 2, "max_start": 20, "lr": 100.0, "lr_teacher": 0.001});
+    assert_eq!(filled(json!({"preset": "cifar10-ipc10"})), filled(written.clone()));
+    written["preset"] = json!("tini-ipc1");
+    let problem = filled(written).unwrap_err().remove(0);
+    assert_eq!((problem.pointer.as_str(), problem.help.as_deref()), ("/preset", Some("did you mean `tiny-ipc1`?")));
+    for matcher in ["mtt", "tesla", "dc", "cafe", "idc"] {
+        let presets = registry.find(Role::Matcher, matcher).unwrap().schema["presets"].as_object().unwrap().clone();
+        for name in presets.keys() {
+            registry.matcher(matcher, &json!({ "preset": name })).unwrap_or_else(|error| panic!("{matcher}: {error}"));
+        }
+    }
+}
+
+#[test]
+fn every_matcher_has_a_gradient_norm() {
+    let registry = registry();
+    let norm = |gradient: &Tensor| gradient.dot(gradient).unwrap().item().unwrap();
+    for (name, config) in [("mtt", config(json!({}))), ("dc", json!({"outer": 3, "inner": 0})), ("dm", json!({}))] {
+        let mut bench = bench(&registry, "instance");
+        registry.matcher(name, &config).unwrap().iterate(&mut bench, 1).unwrap();
+        let squares: Vec<f64> =
+            bench.steps.iter().filter(|step| step.0 == "images").map(|step| norm(&step.1)).collect();
+        let expected = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
+        assert_eq!(bench.metrics["gradient_norm"].to_bits(), expected.to_bits(), "{name}");
+        assert_eq!(bench.metrics.contains_key("gradient_norm_learning_rate"), name == "mtt");
+    }
+}
+
+/// Weights before every step would be 100,000 tensors, and tapes of every step twice as many; a call may have 65,536.
+#[test]
+fn ten_thousand_steps_stay_within_the_limit_of_handles() {
+    let registry = registry();
+    let mut bench = bench(&registry, "instance");
+    bench.tape_budget = u64::MAX / 2;
+    bench.learnables[1].1 = Tensor::from_f64(vec![1e-4], &[], &Device::Cpu).unwrap();
+    let steps = config(json!({"syn_steps": 10_000, "augment": "none", "batch_syn": 1}));
+    registry.matcher("mtt", &steps).unwrap().iterate(&mut bench, 1).unwrap();
     assert_eq!(bench.steps.len(), 2);
 }

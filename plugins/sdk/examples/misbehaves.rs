@@ -4,21 +4,18 @@
 #![allow(clippy::panic, missing_docs, reason = "misbehaving is its purpose")]
 
 use pddflow_sdk::{Description, Error, Iteration, Learnable, Matcher, Problem, Result, Start};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-struct Config {
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Misbehaves {
     /// Where to panic or fail: `create`, `describe`, `iterate`, `destroy`, `error`, or nowhere.
+    #[serde(default)]
     at: String,
 }
 
-struct Misbehaves(Config);
-
 impl Misbehaves {
     fn here(&self, place: &str) {
-        assert!(self.0.at != place, "misbehaving in {place}");
+        assert!(self.at != place, "misbehaving in {place}");
     }
 }
 
@@ -31,14 +28,13 @@ impl Drop for Misbehaves {
 impl Matcher for Misbehaves {
     const ID: &'static str = "misbehaves";
     const SUMMARY: &'static str = "panics on request";
-    type Config = Config;
 
-    fn create(config: Config) -> Result<Self> {
-        match config.at.as_str() {
-            "create" => panic!("misbehaving in create"),
-            "refuse" => Err(Error::config("`at` is `refuse`, so it refuses")),
-            _ => Ok(Self(config)),
+    fn check(&self) -> Result<()> {
+        self.here("create");
+        if self.at == "refuse" {
+            return Err(Error::config("`at` is `refuse`, so it refuses"));
         }
+        Ok(())
     }
 
     fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()> {
@@ -48,7 +44,7 @@ impl Matcher for Misbehaves {
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
         self.here("iterate");
-        if self.0.at == "error" {
+        if self.at == "error" {
             return Err(Error::new("an error of the plugin's own"));
         }
         // What it leaves behind must be gone after the call.

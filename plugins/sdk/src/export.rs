@@ -74,17 +74,31 @@ fn config<C: DeserializeOwned>(call: Call<'_>) -> Result<C> {
     Ok(serde_json::from_str(&text)?)
 }
 
-/// Gives the JSON schema of a configuration; made once.
-fn schema<C: JsonSchema>(cell: &'static OnceLock<String>, out: *mut Text) -> Result<()> {
-    let text = cell.get_or_init(|| schemars::schema_for!(C).to_value().to_string());
-    // SAFETY: the host's result pointer is valid; the text lives as long as the process.
-    unsafe { out.write(Text::new(text)) };
-    Ok(())
+/// Writes the JSON schema of a plugin's parameters; made once.
+///
+/// # Safety
+/// The pointers are those that the host entered the plugin with.
+pub unsafe fn schema<T: JsonSchema>(cell: &'static OnceLock<String>, call: *mut abi::Call, out: *mut Text) -> i32 {
+    // SAFETY: the host's call.
+    shield(unsafe { Call::new(call) }, || {
+        let text = cell.get_or_init(|| schemars::schema_for!(T).to_value().to_string());
+        // SAFETY: the host's result pointer is valid; the text lives as long as the process.
+        unsafe { out.write(Text::new(text)) };
+        Ok(())
+    })
 }
 
-fn make<T>(call: Call<'_>, out: *mut *mut c_void, create: impl FnOnce() -> Result<T>) -> i32 {
+/// Makes an instance of its parameters.
+unsafe fn make<T: DeserializeOwned>(
+    call: *mut abi::Call,
+    out: *mut *mut c_void,
+    check: impl FnOnce(&T) -> Result<()>,
+) -> i32 {
+    // SAFETY: the host's call.
+    let call = unsafe { Call::new(call) };
     shield(call, || {
-        let instance = Box::new(create()?);
+        let instance: Box<T> = Box::new(config(call)?);
+        check(&instance)?;
         // SAFETY: the host's result pointer is valid.
         unsafe { out.write(Box::into_raw(instance).cast()) };
         Ok(())
@@ -125,19 +139,9 @@ impl<T: Model> ModelGlue<T> {
         forward: Some(Self::forward),
     };
 
-    /// Writes its schema.
-    ///
-    /// # Safety
-    /// The pointers are those that the host entered the plugin with.
-    pub unsafe fn schema(cell: &'static OnceLock<String>, call: *mut abi::Call, out: *mut Text) -> i32 {
-        // SAFETY: the host's call.
-        shield(unsafe { Call::new(call) }, || schema::<T::Config>(cell, out))
-    }
-
     unsafe extern "C" fn create(call: *mut abi::Call, out: *mut *mut c_void) -> i32 {
-        // SAFETY: the host's call.
-        let call = unsafe { Call::new(call) };
-        make(call, out, || T::create(config(call)?))
+        // SAFETY: the host's pointers.
+        unsafe { make(call, out, T::check) }
     }
 
     unsafe extern "C" fn weights(call: *mut abi::Call, instance: *const c_void, problem: *const abi::Problem) -> i32 {
@@ -190,19 +194,9 @@ impl<T: Matcher> MatcherGlue<T> {
         decode: if T::DECODES { Some(Self::decode) } else { None },
     };
 
-    /// Writes its schema.
-    ///
-    /// # Safety
-    /// The pointers are those that the host entered the plugin with.
-    pub unsafe fn schema(cell: &'static OnceLock<String>, call: *mut abi::Call, out: *mut Text) -> i32 {
-        // SAFETY: the host's call.
-        shield(unsafe { Call::new(call) }, || schema::<T::Config>(cell, out))
-    }
-
     unsafe extern "C" fn create(call: *mut abi::Call, out: *mut *mut c_void) -> i32 {
-        // SAFETY: the host's call.
-        let call = unsafe { Call::new(call) };
-        make(call, out, || T::create(config(call)?))
+        // SAFETY: the host's pointers.
+        unsafe { make(call, out, T::check) }
     }
 
     unsafe extern "C" fn describe(call: *mut abi::Call, instance: *const c_void, problem: *const abi::Problem) -> i32 {
@@ -272,7 +266,7 @@ macro_rules! plugin {
                 static SCHEMA: std::sync::OnceLock<String> = std::sync::OnceLock::new();
                 unsafe extern "C" fn schema(call: *mut abi::Call, out: *mut abi::Text) -> i32 {
                     // SAFETY: these are the host's pointers.
-                    unsafe { <$crate::plugin!(@glue $role $type)>::schema(&SCHEMA, call, out) }
+                    unsafe { $crate::export::schema::<$type>(&SCHEMA, call, out) }
                 }
                 static DESCRIPTOR: abi::Descriptor = abi::Descriptor {
                     size: size_of::<abi::Descriptor>() as u32,

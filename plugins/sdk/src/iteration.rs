@@ -120,12 +120,12 @@ pub enum TrainOn<'call> {
     Real(usize),
 }
 
-/// How a net is trained.
+/// How a net is trained by SGD; one epoch in batches of 256 at a learning rate of 0.01, with nothing else, by default.
 #[derive(Clone, Debug)]
 pub struct Training {
     /// Epochs.
     pub epochs: u64,
-    /// Images in a step.
+    /// Images in a batch.
     pub batch: usize,
     /// Learning rate.
     pub lr: f64,
@@ -133,10 +133,24 @@ pub struct Training {
     pub momentum: f64,
     /// Weight decay.
     pub weight_decay: f64,
-    /// Augmentation policy, drawn per image; empty for none.
+    /// Augmentation policy, drawn per image; `none` for none.
     pub augment: String,
     /// Probability of CutMix; 0 for none.
     pub cutmix: f64,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Self {
+            epochs: 1,
+            batch: 256,
+            lr: 0.01,
+            momentum: 0.0,
+            weight_decay: 0.0,
+            augment: "none".to_owned(),
+            cutmix: 0.0,
+        }
+    }
 }
 
 impl<'call> Iteration<'call> {

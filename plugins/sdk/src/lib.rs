@@ -8,44 +8,33 @@
 //! The simplest useful matcher: mean features of real and synthetic images shall agree (distribution matching without augmentation).
 //!
 //! ```
-//! use pddflow_sdk::{Description, Iteration, Keep, Learnable, Matcher, Mode, Need, Part, Problem, Result, Rows, Start, grad};
+//! use pddflow_sdk::{Description, Iteration, Learnable, Matcher, Mode, Need, Problem, Result, Start};
 //!
-//! #[derive(serde::Deserialize, schemars::JsonSchema)]
-//! #[serde(default, deny_unknown_fields)]
-//! struct Config {
-//!     /// Learning rate of the images.
-//!     lr: f64,
-//! }
-//! impl Default for Config {
-//!     fn default() -> Self {
-//!         Self { lr: 1.0 }
+//! pddflow_sdk::parameters! {
+//!     struct MeanMatcher {
+//!         /// Learning rate of the images.
+//!         lr: f64 = 1.0,
 //!     }
 //! }
-//! struct MeanMatcher(Config);
 //!
 //! impl Matcher for MeanMatcher {
 //!     const ID: &'static str = "mean";
 //!     const SUMMARY: &'static str = "mean features agree";
-//!     type Config = Config;
-//!     fn create(config: Config) -> Result<Self> {
-//!         Ok(Self(config))
-//!     }
 //!     fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()> {
 //!         description.need(Need::Model)?;
-//!         description.learnable(&Learnable::images(problem, Start::Real, self.0.lr).with_momentum(0.5))
+//!         description.learnable(&Learnable::images(problem, Start::Real, self.lr).with_momentum(0.5))
 //!     }
 //!     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
 //!         let weights = run.start_weights(run.key().fold("net")?)?;
-//!         for class in 0..run.problem().classes {
-//!             let key = run.key().fold_u64(class as u64)?;
-//!             let real = run.real_batch(Some(class), 256, key)?;
-//!             let synthetic = run.set(&Rows::all(Part::Union).of_class(class))?;
-//!             let real = run.forward(&weights, &real.images, Mode::Train, key)?.features.mean(&[0], false)?;
-//!             let ours = run.forward(&weights, &synthetic.images, Mode::Train, key)?.features.mean(&[0], false)?;
-//!             let loss = ours.squared_distance(&real)?;
-//!             run.step("images", &grad(&loss, &[run.learnable("images")?], Keep::No)?[0])?;
-//!         }
-//!         Ok(())
+//!         let (gradient, loss) = run.sum_over(&run.classes_apart(), |class| {
+//!             let (real, ours) = (run.real(class, 256, "none", run.key())?, run.synthetic(class, None, "none", run.key())?);
+//!             let [real, ours] = [&real, &ours].map(|batch| {
+//!                 run.forward(&weights, &batch.set.images, Mode::Train, run.key())?.features.mean(&[0], false)
+//!             });
+//!             ours?.squared_distance(&real?)
+//!         })?;
+//!         run.step("images", &gradient)?;
+//!         run.metric("loss", loss)
 //!     }
 //! }
 //!
@@ -75,8 +64,10 @@
 //! | module | for |
 //! |---|---|
 //! | [`Matcher`], [`Description`], [`Learnable`] | what a matcher is |
+//! | [`parameters!`] | what a pipeline file can say of it |
 //! | [`Iteration`] | what it can do in an outer iteration |
-//! | [`Model`], [`Weights`], [`Norm`] | what a model is |
+//! | [`ClassBatch`], [`Leaves`], [`total`] | steps that methods share |
+//! | [`Model`], [`Weights`], [`Norm`], [`StackModel`], [`Layers`] | what a model is |
 //! | [`Tensor`], [`grad`] | arithmetic and derivatives of any order |
 //! | [`Key`] | randomness |
 //!
@@ -90,10 +81,13 @@ mod error;
 #[doc(hidden)]
 pub mod export;
 mod iteration;
+mod layers;
 mod matcher;
+mod matching;
 mod model;
 mod norm;
 mod ops;
+mod parameters;
 mod problem;
 mod random;
 mod stack;
@@ -102,11 +96,13 @@ mod tensor;
 pub use call::Call;
 pub use error::{Error, Result};
 pub use iteration::{Forward, Iteration, Labelled, Net, Rows, Segment, TrainOn, Training, WeightInfo};
+pub use layers::{Conv, Layers, Pass};
 pub use matcher::{Decoded, Description, Learnable, Learnables, Matcher, Start, recipe};
+pub use matching::{ClassBatch, ImageInit, Leaves, cosine_distance, total};
 pub use model::{Batch, Init, Input, Model, Output, Weights};
 pub use norm::Norm;
 pub use pddflow_abi::{Draw, LearnableKind as Kind, Mode, Need, SetPart as Part};
 pub use problem::Problem;
 pub use random::Key;
-pub use stack::{Block, Stack};
+pub use stack::{Activation, Block, Pooling, Stack, StackModel};
 pub use tensor::{DType, Keep, Tensor, grad, gradients, tape_bytes};

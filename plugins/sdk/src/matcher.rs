@@ -9,8 +9,9 @@ use pddflow_abi::{self as abi, LearnableKind as Kind, Need, Text};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-/// A matcher: how synthetic data is made to mimic real data.
-pub trait Matcher: Sized + Send + Sync + 'static {
+/// A matcher: how synthetic data is made to mimic real data. The type that implements it is its parameters, see
+/// [`parameters!`](crate::parameters); an instance does not change.
+pub trait Matcher: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// Name under which pipelines use it: `[a-z][a-z0-9-]*`.
     const ID: &'static str;
     /// One line.
@@ -21,14 +22,13 @@ pub trait Matcher: Sized + Send + Sync + 'static {
     /// Whether [`decode`](Self::decode) is implemented. If not, the learnable `images` is the set as it stands, with the
     /// learnable `labels` or else the class numbers.
     const DECODES: bool = false;
-    /// Parameters. Use `#[serde(default, deny_unknown_fields)]`, so that the schema has the defaults and typing errors are found.
-    type Config: DeserializeOwned + JsonSchema;
-
-    /// Makes an instance; it does not change after this.
+    /// Whether the parameters make sense together; asked before anything runs.
     ///
     /// # Errors
-    /// Parameters that do not make sense together.
-    fn create(config: Self::Config) -> Result<Self>;
+    /// They do not.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Declares learnables, needs and the recipe.
     ///
@@ -101,8 +101,8 @@ impl Learnable {
 
     /// The images of a set, named `images`.
     #[must_use]
-    pub fn images(problem: &Problem, start: Start, lr: f64) -> Self {
-        Self::new(Kind::Images, "images", &problem.images(), start, lr)
+    pub fn images(problem: &Problem, start: impl Into<Start>, lr: f64) -> Self {
+        Self::new(Kind::Images, "images", &problem.images(), start.into(), lr)
     }
 
     /// With momentum.

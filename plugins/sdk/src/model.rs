@@ -1,29 +1,30 @@
 //! Writing a model.
 
 use crate::call::{Call, host};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::random::Key;
 use crate::tensor::{Tensor, numbers};
 use pddflow_abi::{self as abi, Mode, Text};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-/// A model: a list of weights and a pure function of them.
-pub trait Model: Sized + Send + Sync + 'static {
+/// A model: a list of weights and a pure function of them. The type that implements it is its parameters, see
+/// [`parameters!`](crate::parameters); an instance does not change.
+pub trait Model: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// Name under which pipelines use it: `[a-z][a-z0-9-]*`.
     const ID: &'static str;
     /// One line.
     const SUMMARY: &'static str;
     /// As [`Matcher::REVISION`](crate::Matcher::REVISION).
     const REVISION: u32 = 0;
-    /// Parameters. Use `#[serde(default, deny_unknown_fields)]`, so that the schema has the defaults and typing errors are found.
-    type Config: DeserializeOwned + JsonSchema;
 
-    /// Makes an instance; it does not change after this.
+    /// Whether the parameters make sense together; asked before anything runs.
     ///
     /// # Errors
-    /// Parameters that do not make sense together.
-    fn create(config: Self::Config) -> Result<Self>;
+    /// They do not.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Declares the weights in order.
     ///
@@ -62,6 +63,14 @@ pub enum Init {
     Normal(f64),
 }
 
+impl Init {
+    /// Uniform in `+-1/sqrt(fan_in)`, as PyTorch starts convolutions and linear layers, weights and biases.
+    #[must_use]
+    pub fn fan_in(fan_in: usize) -> Self {
+        Self::Uniform(1.0 / (fan_in as f64).sqrt())
+    }
+}
+
 /// Takes declarations of weights.
 #[derive(Debug)]
 pub struct Weights<'call> {
@@ -83,6 +92,15 @@ impl Weights<'_> {
     /// The name was used before.
     pub fn statistic(&mut self, name: &str, shape: &[usize], init: Init) -> Result<()> {
         self.declare(abi::WeightKind::Statistic, name, shape, init)
+    }
+
+    /// `<name>.weight`, `[to, from]`, and `<name>.bias`, `[to]`, of a linear layer; uniform in `+-1/sqrt(from)`.
+    ///
+    /// # Errors
+    /// The names were used before.
+    pub fn linear(&mut self, name: &str, from: usize, to: usize) -> Result<()> {
+        self.learnable(&format!("{name}.weight"), &[to, from], Init::fan_in(from))?;
+        self.learnable(&format!("{name}.bias"), &[to], Init::fan_in(from))
     }
 
     fn declare(&mut self, kind: abi::WeightKind, name: &str, shape: &[usize], init: Init) -> Result<()> {
@@ -117,6 +135,28 @@ pub struct Batch<'call> {
     pub mode: Mode,
     /// For models that need randomness.
     pub key: Key<'call>,
+}
+
+impl<'call> Batch<'call> {
+    /// Channels of the images.
+    ///
+    /// # Errors
+    /// The images do not have four axes.
+    pub fn channels(&self) -> Result<usize> {
+        self.images.shape()?.get(1).copied().ok_or_else(|| Error::shape("images have four axes"))
+    }
+
+    /// The weights, if there are as many as the model has.
+    ///
+    /// # Errors
+    /// There are not.
+    pub fn weights(&self, wanted: usize) -> Result<&[Tensor<'call>]> {
+        let given = self.weights.len();
+        match given == wanted {
+            true => Ok(&self.weights),
+            false => Err(Error::shape(format!("{given} weights were given, but this network has {wanted}"))),
+        }
+    }
 }
 
 /// What a forward pass gives.

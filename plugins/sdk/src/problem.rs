@@ -48,4 +48,10 @@ impl Problem {
     pub fn images(&self) -> [usize; 4] {
         [self.classes * self.ipc, self.channels, self.height, self.width]
     }
+
+    /// Class numbers of the images of one set, which go class by class: `ipc` times 0, then `ipc` times 1, and so on.
+    #[must_use]
+    pub fn labels(&self) -> Vec<i64> {
+        (0..self.classes as i64).flat_map(|class| vec![class; self.ipc]).collect()
+    }
 }

@@ -1,10 +1,39 @@
 //! A chain of convolution blocks with a linear layer at its end, as plain nets are.
 
 use crate::error::{Error, Result};
-use crate::model::{Batch, Init, Input, Output, Weights};
+use crate::layers::{Conv, Layers};
+use crate::model::{Batch, Init, Input, Model, Output, Weights};
 use crate::norm::Norm;
+use crate::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-/// One block: convolution (stride 1, with bias), normalisation, ReLU, and perhaps a max pooling 2x2 with stride 2.
+/// Activation of the blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// max(x, 0).
+    Relu,
+    /// x, or 0.01 x below 0.
+    Leaky,
+    /// 1 / (1 + e^-x).
+    Sigmoid,
+}
+
+/// Pooling 2x2 with stride 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// Mean.
+    Average,
+    /// Largest.
+    Max,
+    /// None.
+    None,
+}
+
+/// One block: convolution (stride 1, with bias), normalisation, activation, pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
     /// Channels of its result.
@@ -13,8 +42,8 @@ pub struct Block {
     pub kernel: usize,
     /// Zeros around its input.
     pub padding: usize,
-    /// Whether it ends with a pooling.
-    pub pooled: bool,
+    /// At its end.
+    pub pooling: Pooling,
 }
 
 /// Blocks, then a linear layer on the last map, flattened in channel, row, column order. Convolutions and the linear layer start uniform
@@ -27,18 +56,37 @@ pub struct Block {
 /// | `linear.weight`, `linear.bias` | `[classes, feature]`, `[classes]` |
 /// | for `batch`, after those: `block{d}.norm.running_mean`, `block{d}.norm.running_var` | `[channels]`, statistics |
 ///
-/// Intermediate maps: `block{d}` after each ReLU, then `pooled`, the last one after its pooling.
+/// Intermediate maps: `block{d}` after each activation, then `pooled`, the last one after its pooling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
     /// From the image on.
     pub blocks: Vec<Block>,
     /// Of every block.
     pub norm: Norm,
+    /// Of every block.
+    pub activation: Activation,
 }
 
-/// The framework's default: uniform in +-1/sqrt(fan_in).
-fn uniform(fan_in: usize) -> Init {
-    Init::Uniform(1.0 / (fan_in as f64).sqrt())
+impl Activation {
+    fn apply<'call>(self, x: &Tensor<'call>) -> Result<Tensor<'call>> {
+        /// Slope of the leaky activation below 0.
+        const LEAK: f64 = 0.01;
+        match self {
+            Self::Relu => x.relu(),
+            Self::Leaky => x.maximum(&(x * LEAK)?),
+            Self::Sigmoid => x.sigmoid(),
+        }
+    }
+}
+
+impl Pooling {
+    fn apply<'call>(self, x: &Tensor<'call>) -> Result<Tensor<'call>> {
+        match self {
+            Self::Average => x.avg_pool2d(2, 2),
+            Self::Max => x.max_pool2d(2, 2),
+            Self::None => Ok(x.clone()),
+        }
+    }
 }
 
 impl Stack {
@@ -47,7 +95,7 @@ impl Stack {
         let side = |start: usize| {
             self.blocks.iter().try_fold(start, |side, block| {
                 let side = (side + 2 * block.padding + 1).checked_sub(block.kernel)?;
-                let side = if block.pooled { side / 2 } else { side };
+                let side = if block.pooling == Pooling::None { side } else { side / 2 };
                 (side > 0).then_some(side)
             })
         };
@@ -55,12 +103,28 @@ impl Stack {
         match (side(input.height), side(input.width)) {
             (Some(height), Some(width)) => Ok(channels * height * width),
             _ => Err(Error::shape(format!(
-                "images of {}x{} are too small for the {} poolings of this network",
+                "images of {}x{} are too small for the {} poolings of this network; lower `depth` if it has that parameter, or take \
+                 larger images",
                 input.height,
                 input.width,
-                self.blocks.iter().filter(|block| block.pooled).count()
+                self.blocks.iter().filter(|block| block.pooling != Pooling::None).count()
             ))),
         }
+    }
+
+    fn layers(&self, channels: usize) -> Layers {
+        let mut from = channels;
+        let conv = |(place, block): (usize, &Block)| Conv {
+            conv: format!("block{place}.conv"),
+            norm: format!("block{place}.norm"),
+            from: std::mem::replace(&mut from, block.channels),
+            to: block.channels,
+            kernel: block.kernel,
+            stride: 1,
+            padding: block.padding,
+            bias: true,
+        };
+        Layers { convs: self.blocks.iter().enumerate().map(conv).collect(), norm: self.norm }
     }
 
     /// Declares the weights in order.
@@ -68,22 +132,8 @@ impl Stack {
     /// # Errors
     /// The images are too small.
     pub fn weights(&self, input: Input, weights: &mut Weights<'_>) -> Result<()> {
-        let features = self.features(input)?;
-        let mut from = input.channels;
-        for (place, block) in self.blocks.iter().enumerate() {
-            let (to, kernel) = (block.channels, block.kernel);
-            let init = uniform(from * kernel * kernel);
-            weights.learnable(&format!("block{place}.conv.weight"), &[to, from, kernel, kernel], init)?;
-            weights.learnable(&format!("block{place}.conv.bias"), &[to], init)?;
-            self.norm.declare(weights, &format!("block{place}.norm"), to)?;
-            from = to;
-        }
-        weights.learnable("linear.weight", &[input.classes, features], uniform(features))?;
-        weights.learnable("linear.bias", &[input.classes], uniform(features))?;
-        let mut places = self.blocks.iter().enumerate();
-        places.try_for_each(|(place, block)| {
-            self.norm.declare_statistics(weights, &format!("block{place}.norm"), block.channels)
-        })
+        let init = |conv: &Conv| Init::fan_in(conv.from * conv.kernel * conv.kernel);
+        self.layers(input.channels).declare(weights, init, (self.features(input)?, input.classes))
     }
 
     /// Runs a batch.
@@ -91,26 +141,41 @@ impl Stack {
     /// # Errors
     /// The weights are not those of [`weights`](Self::weights), or what the host refuses.
     pub fn forward<'call>(&self, batch: &Batch<'call>) -> Result<Output<'call>> {
-        let (count, running, all) = (self.blocks.len(), self.norm.statistics(), &batch.weights);
-        let stride = 2 + self.norm.weights();
-        let wanted = count * (stride + running) + 2;
-        if all.len() != wanted {
-            return Err(Error::shape(format!("{} weights were given, but this network has {wanted}", all.len())));
-        }
-        let (mut x, mut maps, mut statistics) = (batch.images.clone(), Vec::new(), Vec::new());
+        let layers = self.layers(batch.channels()?);
+        let (mut pass, mut x, mut maps) = (layers.pass(batch)?, batch.images.clone(), Vec::new());
         for (place, block) in self.blocks.iter().enumerate() {
-            let own = &all[place * stride..(place + 1) * stride];
-            let at = count * stride + 2 + place * running;
-            let convolved = x.conv2d(&own[0], Some(&own[1]), 1, block.padding)?;
-            let (y, new) = self.norm.apply(&convolved, &own[2..], &all[at..at + running], batch.mode)?;
-            statistics.extend(new);
-            let activated = y.relu()?;
-            x = if block.pooled { activated.max_pool2d(2, 2)? } else { activated.clone() };
+            let activated = self.activation.apply(&pass.next(&x)?)?;
+            x = block.pooling.apply(&activated)?;
             maps.push((format!("block{place}"), activated));
         }
         maps.push(("pooled".to_owned(), x.clone()));
-        let features = x.flatten_rows()?;
-        let logits = features.affine(&all[count * stride], Some(&all[count * stride + 1]))?;
-        Ok(Output { logits, features, maps, statistics })
+        pass.finish(x.flatten_rows()?, maps)
+    }
+}
+
+/// A model that is a [`Stack`].
+pub trait StackModel: DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// As [`Model::ID`].
+    const ID: &'static str;
+    /// As [`Model::SUMMARY`].
+    const SUMMARY: &'static str;
+    /// As [`Model::REVISION`].
+    const REVISION: u32 = 0;
+
+    /// The stack for images of so many channels.
+    fn stack(&self, channels: usize) -> Stack;
+}
+
+impl<T: StackModel> Model for T {
+    const ID: &'static str = <T as StackModel>::ID;
+    const SUMMARY: &'static str = <T as StackModel>::SUMMARY;
+    const REVISION: u32 = <T as StackModel>::REVISION;
+
+    fn weights(&self, input: Input, weights: &mut Weights<'_>) -> Result<()> {
+        self.stack(input.channels).weights(input, weights)
+    }
+
+    fn forward<'call>(&self, batch: &Batch<'call>) -> Result<Output<'call>> {
+        self.stack(batch.channels()?).forward(batch)
     }
 }

@@ -1,6 +1,6 @@
 //! Blow-ups: noticed, undone, counted.
 //!
-//! The learned step size can run away within a few iterations, and everything with it. A state is good if the loss that it gives is;
+//! The learned learning rate can run away within a few iterations, and everything with it. A state is good if the loss that it gives is;
 //! such states are saved from time to time. After a blow-up the run goes back to the last of them, draws another segment and makes
 //! smaller steps: their rate halves, and then recovers by 2 % with every good iteration.
 
@@ -26,65 +26,51 @@ const NEVER: f64 = 1e6;
 pub struct Limits {
     /// Largest normalised loss.
     pub loss: f64,
-    /// Largest step size.
-    pub step_size: f64,
+    /// Largest learning rate of the student.
+    pub rate: f64,
     /// Blow-ups in a row that are survived.
     pub retries: u64,
 }
 
+impl Limits {
+    /// Why a loss at a learning rate is a blow-up, if it is one.
+    pub(crate) fn blow_up(&self, loss: f64, rate: f64) -> Option<String> {
+        if !rate.is_finite() || rate > self.rate {
+            Some(format!("the learning rate became {rate}, above `lr_limit` {}", self.rate))
+        } else if !loss.is_finite() {
+            Some(format!("the loss became {loss} at learning rate {rate}"))
+        } else if loss > self.loss {
+            Some(format!("the loss became {loss:.4}, above `loss_limit` {}, at learning rate {rate}", self.loss))
+        } else {
+            None
+        }
+    }
+}
+
 /// Watches one outer iteration.
 #[derive(Debug)]
-pub struct Guard<'a, 'call> {
+pub(crate) struct Guard<'a, 'call> {
     run: &'a Iteration<'call>,
-    limits: Limits,
+    retries: u64,
+    /// What steps are multiplied by.
     rate: f64,
     blow_ups: f64,
     /// Of recent good losses; 0 before the first.
     average: f64,
     /// Good iterations since the last save point.
     age: f64,
-    last: String,
 }
 
 impl<'a, 'call> Guard<'a, 'call> {
-    /// Goes on from the last iteration.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn open(run: &'a Iteration<'call>, limits: Limits) -> Result<Self> {
+    /// Goes on from the last iteration; `retries` blow-ups in a row are undone.
+    pub(crate) fn open(run: &'a Iteration<'call>, retries: u64) -> Result<Self> {
         let kept = run.state(STATE)?.map(|state| state.to_f64_vec()).transpose()?.unwrap_or_default();
         let [rate, blow_ups, average, age] = kept.try_into().unwrap_or([1.0, 0.0, 0.0, NEVER]);
-        Ok(Self { run, limits, rate, blow_ups, average, age, last: String::new() })
+        Ok(Self { run, retries, rate, blow_ups, average, age })
     }
 
-    /// Whether a loss at a step size is good; if not, remembers why.
-    pub fn accepts(&mut self, loss: f64, step_size: f64) -> bool {
-        let Limits { loss: highest, step_size: longest, .. } = self.limits;
-        self.last = if !step_size.is_finite() || step_size > longest {
-            format!("the step size became {step_size}, above `step_size_limit` {longest}")
-        } else if !loss.is_finite() {
-            format!("the loss became {loss} at step size {step_size}")
-        } else if loss > highest {
-            format!("the loss became {loss:.4}, above `loss_limit` {highest}, at step size {step_size}")
-        } else {
-            return true;
-        };
-        false
-    }
-
-    /// Whether the length of a gradient is good; if not, remembers why.
-    pub fn accepts_gradient(&mut self, length: f64) -> bool {
-        if !length.is_finite() {
-            self.last = format!("the length of the gradient became {length}");
-        }
-        length.is_finite()
-    }
-
-    /// After a good loss, before the steps: saves the state when it is time. Gives the rate of the steps.
-    ///
-    /// # Errors
-    /// The state cannot be kept.
-    pub fn good(&mut self, loss: f64) -> Result<f64> {
+    /// After a good loss, before the steps: saves the state when it is time. Gives what the steps are multiplied by.
+    pub(crate) fn good(&mut self, loss: f64) -> Result<f64> {
         let first = self.average == 0.0;
         self.average = if first { loss } else { (1.0 - NEWEST) * self.average + NEWEST * loss };
         self.age += 1.0;
@@ -99,16 +85,13 @@ impl<'a, 'call> Guard<'a, 'call> {
         Ok(rate)
     }
 
-    /// After a blow-up: back to the last good state.
-    ///
-    /// # Errors
-    /// It happened too often in a row, this being attempt number `attempt` from 0.
-    pub fn bad(&mut self, attempt: u64) -> Result<()> {
-        if attempt >= self.limits.retries {
+    /// After a blow-up: back to the last good state; an error if it happened too often in a row, this being attempt number `attempt`
+    /// from 0.
+    pub(crate) fn bad(&mut self, attempt: u64, why: &str) -> Result<()> {
+        if attempt >= self.retries {
             return Err(Error::numeric(format!(
-                "{}; this happened {} times in a row, each time from the last good state and with half the steps; lower `lr` or \
-                 `lr_step_size`, or start at a smaller `lr_teacher`",
-                self.last,
+                "{why}; this happened {} times in a row, each time from the last good state and with half the steps; lower `lr` or \
+                 `lr_lr`, or start at a smaller `lr_teacher`",
                 attempt + 1
             )));
         }
@@ -116,7 +99,7 @@ impl<'a, 'call> Guard<'a, 'call> {
         self.rate *= CUT;
         self.blow_ups += 1.0;
         let undone = if back { "back to the last good state" } else { "nothing to undo yet" };
-        self.run.log(&format!("{}; {undone}, next segment with steps times {:.3}", self.last, self.rate))?;
+        self.run.log(&format!("{why}; {undone}, next segment with steps times {:.3}", self.rate))?;
         self.keep()
     }
 

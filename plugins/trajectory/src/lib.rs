@@ -3,29 +3,35 @@
 //!
 //! | item | what |
 //! |---|---|
-//! | [`Window`] | where segments may start, and how that widens |
-//! | [`Segment`] | start and target by learnable weights |
+//! | [`parameters!`](crate::parameters) | the parameters that both have, beside their own |
+//! | [`Settings`] | what they mean: learnables, needs, recipe, and the outer iteration with its attempts |
+//! | [`Attempt`] | one attempt: a segment of an expert and the student's learning rate |
 //! | [`Student`] | its mini-batches, and the gradient of each step on the tape |
-//! | [`Tapes`] | which steps stay on the tape, and which are computed again |
-//! | [`Guard`] | notices a blow-up, goes back to the last good state |
-//! | [`logits`] | what an expert says of the new images |
+//! | [`Path`] | its weights before each step |
+//! | [`Window`] | start epochs of segments, and how their range widens |
 //! | [`vector`] | arithmetic on lists of weights |
 //!
 //! Randomness, for an outer iteration's key `k` and the attempt `a` (0 unless the loss blew up): with `j = k.fold("attempt").fold_u64(a)`,
 //! the segment is drawn by `j.fold("segment")`, the p-th order of the rows is `j.fold("order").fold_u64(p).permutation(rows)`, and
 //! step t is augmented with `j.fold("augment").fold_u64(t)`.
 
-mod expert;
+mod attempt;
 mod guard;
+mod outer;
+mod parameters;
+mod path;
+mod presets;
 mod segment;
+mod settings;
 mod student;
-mod tapes;
 pub mod vector;
 mod window;
 
-pub use expert::logits;
-pub use guard::{Guard, Limits};
+pub use attempt::{Attempt, Gradient, Outcome, logits};
+pub use guard::Limits;
+pub use path::Path;
+pub use presets::{mtt, tesla};
 pub use segment::Segment;
-pub use student::{Inner, Student, Taped};
-pub use tapes::Tapes;
+pub use settings::{LEARNING_RATE, LearnedRate, Settings};
+pub use student::{BackwardStep, Student};
 pub use window::Window;

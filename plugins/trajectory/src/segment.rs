@@ -53,12 +53,4 @@ impl<'call> Segment<'call> {
         }
         Ok(Self { weights: drawn.start, expert: drawn.target, learnable, start, target, squared_length })
     }
-
-    /// `|theta - target|^2 / |start - target|^2`, which is 1 at the start.
-    ///
-    /// # Errors
-    /// The shapes differ.
-    pub fn loss(&self, theta: &[Tensor<'call>]) -> Result<f64> {
-        Ok(vector::squared_distance(theta, &self.target)? / self.squared_length)
-    }
 }

@@ -1,6 +1,6 @@
 //! Lists of tensors as one vector.
 
-use pddflow_sdk::{Error, Result, Tensor};
+use pddflow_sdk::{Result, Tensor};
 
 /// `a + scale b`, tensor by tensor.
 ///
@@ -31,7 +31,7 @@ pub fn detached<'call>(a: &[Tensor<'call>]) -> Result<Vec<Tensor<'call>>> {
 /// # Errors
 /// The lists are empty, or the shapes differ.
 pub fn dot<'call>(a: &[Tensor<'call>], b: &[Tensor<'call>]) -> Result<f64> {
-    total(a.iter().zip(b).map(|(a, b)| a.dot(b)))
+    pddflow_sdk::total(a.iter().zip(b).map(|(a, b)| a.dot(b)))?.scalar()
 }
 
 /// Sum of squared differences of all elements; of values that are off the tape.
@@ -39,10 +39,5 @@ pub fn dot<'call>(a: &[Tensor<'call>], b: &[Tensor<'call>]) -> Result<f64> {
 /// # Errors
 /// The lists are empty, or the shapes differ.
 pub fn squared_distance<'call>(a: &[Tensor<'call>], b: &[Tensor<'call>]) -> Result<f64> {
-    total(a.iter().zip(b).map(|(a, b)| a.squared_distance(b)))
-}
-
-fn total<'call>(mut terms: impl Iterator<Item = Result<Tensor<'call>>>) -> Result<f64> {
-    let first = terms.next().ok_or_else(|| Error::shape("the model has no learnable weight"))??;
-    terms.try_fold(first, |sum, term| &sum + &term?)?.scalar()
+    pddflow_sdk::total(a.iter().zip(b).map(|(a, b)| a.squared_distance(b)))?.scalar()
 }

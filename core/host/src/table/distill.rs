@@ -134,6 +134,8 @@ group! { DISTILL: DistillGroup, "distill", revision 1;
         }
         let gradient = checked(state, &name, gradient, "the gradient")?;
         state.environment()?.step(&name, &gradient, rate)?;
+        let found = state.views.gradients.entry(name).or_default();
+        *found = (found.0 + gradient.dot(&gradient)?.item()?, found.1 + 1);
         view::forget(state);
     }
 

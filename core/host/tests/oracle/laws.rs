@@ -76,7 +76,7 @@ fn idc_decodes_32_pixels_to_four_images_ordered_by_quarter() {
 }
 
 #[test]
-fn idc_scales_its_step_size_and_starts_from_tiles_in_the_unit_interval() {
+fn idc_scales_its_learning_rate_and_starts_from_tiles_in_the_unit_interval() {
     let registry = support::registry();
     let describe = |config: Value, side: usize, ipc: usize| {
         let shape = InputShape { channels: 3, height: side, width: side };
@@ -163,11 +163,13 @@ fn cafe(images: &Tensor, norm: &str, config: &Value) -> (f64, Vec<f64>) {
     (bench.metrics["loss"], bench.steps[0].1.to_f64_vec().unwrap())
 }
 
-/// The class by class way and the way of batch normalisation, with earlier sets and the term that joins the classes.
+/// The class by class way and the way of batch normalisation, with earlier sets and the term that joins the classes; CAFE+DSA draws
+/// one augmentation for both sides of a class.
 #[test]
 fn cafe_steps_along_the_slope_of_its_loss() {
-    let config = json!({"max_outer": 1, "weight_inner": 0.5, "weights": [0.2, 0.5, 1.0, 0.7]});
-    for norm in ["instance", "batch"] {
+    let dsa = "dsa:color_crop_cutout_flip_scale_rotate";
+    for (norm, augment) in [("instance", "none"), ("batch", "none"), ("instance", dsa), ("batch", dsa)] {
+        let config = json!({"max_outer": 1, "weight_inner": 0.5, "weights": [0.2, 0.5, 1.0, 0.7], "augment": augment});
         let x = noise(&[2, 3, 8, 8], RandomKey::new(1), 1.0);
         let direction = noise(&[2, 3, 8, 8], RandomKey::new(2), 1.0);
         let slope: f64 = cafe(&x, norm, &config)
@@ -178,7 +180,37 @@ fn cafe_steps_along_the_slope_of_its_loss() {
             .sum();
         let at = |step: f64| cafe(&x.add(&direction.mul_scalar(step).unwrap()).unwrap(), norm, &config).0;
         let difference = (at(1e-6) - at(-1e-6)) / 2e-6;
-        assert!((slope - difference).abs() < 1e-6 * slope.abs(), "{norm}: {slope} is not {difference}");
+        assert!((slope - difference).abs() < 1e-6 * slope.abs(), "{norm} {augment}: {slope} is not {difference}");
+    }
+}
+
+#[test]
+fn cafe_as_released_is_a_preset() {
+    let released = json!({"preset": "released-dsa", "max_outer": 7});
+    let filled = support::registry().check_config(pddflow_host::Role::Matcher, "cafe", &released).unwrap();
+    assert_eq!((&filled["leaky"], &filled["max_outer"], &filled["max_inner"]), (&json!(true), &json!(7), &json!(1000)));
+    assert_eq!(filled["augment"], "dsa:color_crop_cutout_flip_scale_rotate");
+}
+
+#[test]
+fn recipes_of_idc_mirror_no_digits() {
+    let registry = support::registry();
+    let recipe = |preset: &str| {
+        let matcher = registry.matcher("idc", &json!({ "preset": preset })).unwrap();
+        matcher.describe(&support::problem(10, InputShape { channels: 3, height: 32, width: 32 }, 10)).unwrap().recipe
+    };
+    for (preset, mirrors, cutmix) in [
+        ("cifar", true, 0.5),
+        ("fashion-mnist", true, 0.5),
+        ("svhn", false, 0.5),
+        ("svhn-idc-i-ipc1", false, 0.0),
+        ("mnist", false, 0.0),
+        ("mnist-idc-i", false, 0.5),
+    ] {
+        let recipe = recipe(preset);
+        assert_eq!(recipe["augment"].as_str().unwrap().contains("flip"), mirrors, "{preset}");
+        assert_eq!(recipe["cutmix"].as_f64(), Some(cutmix), "{preset}");
+        assert_eq!((&recipe["batch"], &recipe["schedule"]), (&json!(64), &json!("idc")));
     }
 }
 

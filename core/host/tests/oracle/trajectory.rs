@@ -70,7 +70,7 @@ fn student(case: &Case, registry: &Registry) -> Bench {
     assert_eq!(json!(order), case.params["parameters"], "{}: order of the weights", case.name);
     bench.problem.seed_key = seed_of(case);
     bench.learnables =
-        vec![("images".to_owned(), case.tensor("in.x")), ("step_size".to_owned(), case.tensor("in.alpha"))];
+        vec![("images".to_owned(), case.tensor("in.x")), ("learning_rate".to_owned(), case.tensor("in.alpha"))];
     let (start, target) =
         (split(&case.tensor("in.theta0"), &bench.specs), split(&case.tensor("in.target"), &bench.specs));
     bench.segment = Some(Box::new(move |_, _| Segment { start: start.clone(), target: target.clone(), epoch: 0 }));
@@ -90,7 +90,7 @@ fn config(case: &Case, steps: usize) -> Value {
 /// Gradients that the optimisers were given, and the loss.
 fn outputs(bench: &Bench, images: &str) -> Vec<(String, Tensor)> {
     let step = |name: &str| bench.steps.iter().find(|step| step.0 == name).unwrap().1.clone();
-    let named = [(images, step("images")), ("dalpha", step("step_size")), ("loss", scalar(bench.metrics["loss"]))];
+    let named = [(images, step("images")), ("dalpha", step("learning_rate")), ("loss", scalar(bench.metrics["loss"]))];
     named.map(|(name, tensor)| (name.to_owned(), tensor)).to_vec()
 }
 

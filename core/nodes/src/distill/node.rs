@@ -28,7 +28,7 @@ use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// See the module.
 pub(crate) struct DistillKind;
@@ -310,7 +310,10 @@ fn finish(
         ("set".to_owned(), store_set(&set, bench.context)?),
         ("curve".to_owned(), bench.context.put(&curve).during("storing the curve")?),
     ]);
-    Ok(Outputs { artifacts, metrics: bench.state.curves.latest() })
+    let mut metrics = bench.state.curves.latest();
+    // The curve ends with the rate before the last step; the set may be that of another.
+    metrics.extend(learned.map(|rate| ("learning_rate".to_owned(), rate)));
+    Ok(Outputs { artifacts, metrics })
 }
 
 fn info(params: &DistillParams, data: &Prepared, bench: &Bench<'_>, stage: u64) -> SetInfo {

@@ -425,6 +425,9 @@ fn trajectory_matching_is_progressive() {
     let third = set(3);
     let step_sizes: Vec<f64> = serde_json::from_value(third.info.recipe["step_sizes"].clone()).unwrap();
     assert_eq!(step_sizes, [1, 2, 3].map(|stage| set(stage).step_size.unwrap()));
+    // The metric is that of the set that was kept, not of the last step, nor of the one before it.
+    let metrics = [1, 2, 3].map(|stage| three.final_metrics(&format!("distill[{stage}]"))["learning_rate"]);
+    assert_eq!(metrics.to_vec(), step_sizes);
     assert_eq!(third.info.recipe["preprocessing"], third.info.preprocessing.digest().to_string());
     assert_eq!((&third.info.recipe["epochs"], &third.info.recipe["carry_momentum"]), (&500.into(), &true.into()));
     assert_eq!(third.info.recipe["augment"], "dsa:color_crop_cutout_flip_scale_rotate");

@@ -23,16 +23,14 @@ pub(crate) fn decode<'call>(
 ) -> Result<Decoded<'call>> {
     let call = learnables.call();
     let stored = learnables.get("images")?;
-    let rows = stored.shape()?[0];
-    let mut images = stored.clone();
-    if factor > 1 {
-        images = cells(call, stored, factor)?.resize(problem.height, problem.width)?;
-    }
+    let images = match factor {
+        1 => stored.clone(),
+        _ => cells(call, stored, factor)?.resize(problem.height, problem.width)?,
+    };
     let channels = [1, problem.channels, 1, 1];
     let mean = Tensor::from_f64(call, &problem.mean, &channels)?;
     let std = Tensor::from_f64(call, &problem.std, &channels)?;
-    let per_class = rows / problem.classes.max(1);
-    let labels: Vec<i64> = (0..rows * factor * factor).map(|row| (row % rows / per_class.max(1)) as i64).collect();
+    let labels = problem.labels().repeat(factor * factor);
     Ok(Decoded { images: (&(&images - &mean)? / &std)?, labels: Tensor::from_i64(call, &labels, &[labels.len()])? })
 }
 

@@ -1,13 +1,10 @@
 //! Distances between two lists of gradients by the weights of convolutions.
 
-use pddflow_sdk::{Error, Result, Tensor};
+use pddflow_sdk::{Result, Tensor, cosine_distance, total};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Added to products of lengths, as in the official code.
-const EPSILON: f64 = 1e-6;
-
-/// Which distance; each is summed over the tensors.
+/// Distance of gradients, summed over the convolutions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Metric {
@@ -24,26 +21,11 @@ pub(crate) enum Metric {
 impl Metric {
     /// A scalar, differentiable in `synthetic`.
     pub(crate) fn between<'call>(self, real: &[Tensor<'call>], synthetic: &[Tensor<'call>]) -> Result<Tensor<'call>> {
-        let mut sum: Option<Tensor<'call>> = None;
-        for (wanted, found) in real.iter().zip(synthetic) {
-            let term = self.of_tensor(wanted, found)?;
-            sum = Some(match sum {
-                Some(sum) => (&sum + &term)?,
-                None => term,
-            });
-        }
-        sum.ok_or_else(|| Error::shape("there is no gradient to match"))
-    }
-
-    fn of_tensor<'call>(self, real: &Tensor<'call>, synthetic: &Tensor<'call>) -> Result<Tensor<'call>> {
-        match self {
+        total(real.iter().zip(synthetic).map(|(real, synthetic)| match self {
             Self::Mse => synthetic.squared_distance(real),
             Self::L1 => (synthetic - real)?.abs()?.sum(&[], false),
             Self::L1Mean => (synthetic - real)?.abs()?.flatten_rows()?.mean(&[1], false)?.sum(&[], false),
-            Self::Cos => {
-                let cosine = synthetic.flatten_rows()?.cosine(&real.flatten_rows()?, EPSILON)?;
-                (&cosine.negated()? + 1.0)?.sum(&[], false)
-            }
-        }
+            Self::Cos => cosine_distance(real, synthetic),
+        }))
     }
 }

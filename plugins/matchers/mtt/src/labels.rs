@@ -1,7 +1,7 @@
 //! Labels of the synthetic images.
 
-use pddflow_sdk::{Call, Iteration, Kind, Learnable, Problem, Result, Start, Tensor};
-use pddflow_trajectory::Window;
+use pddflow_sdk::{Iteration, Kind, Learnable, Problem, Result, Start};
+use pddflow_trajectory::Settings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,21 +21,20 @@ pub(crate) enum Labels {
     Teacher,
 }
 
-/// Class numbers, class by class.
-pub(crate) fn hard<'call>(call: Call<'call>, problem: &Problem) -> Result<Tensor<'call>> {
-    let numbers: Vec<i64> = (0..problem.classes as i64).flat_map(|class| vec![class; problem.ipc]).collect();
-    Tensor::from_i64(call, &numbers, &[numbers.len()])
-}
-
-/// The logits.
-pub(crate) fn learnable(problem: &Problem, lr: f64) -> Learnable {
-    let rows = problem.classes * problem.ipc;
-    Learnable::new(Kind::Labels, "labels", &[rows, problem.classes], Start::OneHot, lr)
-}
-
 impl Labels {
+    /// What is learned by the loss of the trajectory, besides the learning rate.
+    pub(crate) fn learnables(self) -> &'static [&'static str] {
+        if self == Self::Hard { &["images"] } else { &["images", "labels"] }
+    }
+
+    /// The logits.
+    pub(crate) fn logits(problem: &Problem, lr: f64, momentum: f64) -> Learnable {
+        let shape = [problem.classes * problem.ipc, problem.classes];
+        Learnable::new(Kind::Labels, "labels", &shape, Start::OneHot, lr).with_momentum(momentum)
+    }
+
     /// Gives learned labels their first value, before the first iteration.
-    pub(crate) fn start(self, run: &Iteration<'_>, window: &Window, epochs: u64) -> Result<()> {
+    pub(crate) fn start(self, run: &Iteration<'_>, settings: &Settings<'_>) -> Result<()> {
         match self {
             Self::Hard => Ok(()),
             Self::OneHot => {
@@ -43,8 +42,8 @@ impl Labels {
                 run.assign("labels", &(&run.learnable("labels")?.detach()? * (ODDS * others).ln())?)
             }
             Self::Teacher => {
-                let key = run.key().fold("teacher")?;
-                let expert = run.trajectory(window.max - 1..window.max, epochs, key)?.target;
+                let (key, last) = (run.key().fold("teacher")?, settings.window.max);
+                let expert = run.trajectory(last - 1..last, settings.epochs, key)?.target;
                 run.assign("labels", &pddflow_trajectory::logits(run, &expert, key)?)
             }
         }

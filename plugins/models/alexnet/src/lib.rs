@@ -13,61 +13,39 @@
 //! images have one channel**, which makes 28x28 into 32x32. The published file takes images of 28 and 32 pixels only and does not
 //! normalise (`norm: none`); the tables of the papers name instance normalisation. Weights and maps are those of `pddflow_sdk::Stack`.
 
-use pddflow_sdk::{Batch, Block, Input, Model, Norm, Output, Result, Stack, Weights};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use pddflow_sdk::{Activation, Block, Norm, Pooling, Stack, StackModel};
 
-/// Channels of each convolution in halves of `width`, kernel side, and whether a pooling follows.
-const PLAN: [(usize, usize, bool); 5] = [(2, 5, true), (3, 5, true), (4, 3, false), (3, 3, false), (3, 3, true)];
+/// Channels of each convolution in halves of `width`, kernel side, and the pooling that follows.
+const PLAN: [(usize, usize, Pooling); 5] = {
+    use Pooling::{Max, None};
+    [(2, 5, Max), (3, 5, Max), (4, 3, None), (3, 3, None), (3, 3, Max)]
+};
 
-/// Parameters of the network.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-struct Config {
-    /// Channels of the first convolution; the others have 1.5, 2, 1.5 and 1.5 times as many, rounded down.
-    #[schemars(range(min = 2, max = 2048))]
-    width: usize,
-    /// Normalisation.
-    norm: Norm,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { width: 128, norm: Norm::Instance }
+pddflow_sdk::parameters! {
+    /// Parameters of AlexNet.
+    struct AlexNet {
+        /// Channels of the first convolution; the others have 1.5, 2, 1.5 and 1.5 times as many, rounded down.
+        #[schemars(range(min = 2, max = 2048))]
+        width: usize = 128,
+        /// Normalisation.
+        norm: Norm = Norm::Instance,
     }
 }
 
-struct AlexNet(Config);
-
-impl AlexNet {
-    fn stack(&self, channels: usize) -> Stack {
-        let block = |(place, (halves, kernel, pooled)): (usize, &(usize, usize, bool))| Block {
-            channels: self.0.width * halves / 2,
-            kernel: *kernel,
-            padding: if place == 0 && channels == 1 { 4 } else { kernel / 2 },
-            pooled: *pooled,
-        };
-        Stack { blocks: PLAN.iter().enumerate().map(block).collect(), norm: self.0.norm }
-    }
-}
-
-impl Model for AlexNet {
+impl StackModel for AlexNet {
     const ID: &'static str = "alexnet";
     const SUMMARY: &'static str = "AlexNet for small images";
     const REVISION: u32 = 1;
-    type Config = Config;
 
-    fn create(config: Config) -> Result<Self> {
-        Ok(Self(config))
-    }
-
-    fn weights(&self, input: Input, weights: &mut Weights<'_>) -> Result<()> {
-        self.stack(input.channels).weights(input, weights)
-    }
-
-    fn forward<'call>(&self, batch: &Batch<'call>) -> Result<Output<'call>> {
-        let channels = batch.images.shape()?.get(1).copied().unwrap_or(0);
-        self.stack(channels).forward(batch)
+    fn stack(&self, channels: usize) -> Stack {
+        let block = |(place, (halves, kernel, pooling)): (usize, &(usize, usize, Pooling))| Block {
+            channels: self.width * halves / 2,
+            kernel: *kernel,
+            padding: if place == 0 && channels == 1 { 4 } else { kernel / 2 },
+            pooling: *pooling,
+        };
+        let blocks = PLAN.iter().enumerate().map(block).collect();
+        Stack { blocks, norm: self.norm, activation: Activation::Relu }
     }
 }
 

@@ -25,32 +25,26 @@
 //!
 //! Intermediate maps: `stem`, then `layer0` to `layer3`, each after its last ReLU. The features are the means of the last map.
 
-use pddflow_sdk::{Batch, Error, Init, Input, Mode, Model, Norm, Output, Result, Tensor, Weights};
+use pddflow_sdk::{Batch, Conv, Error, Init, Input, Layers, Model, Norm, Output, Result, Weights};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Layers of blocks.
 const LAYERS: usize = 4;
 
-/// Parameters of the network.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-struct Config {
-    /// Layers with weights: 10 or 18.
-    #[schemars(extend("enum" = [10, 18]))]
-    depth: usize,
-    /// Channels of the stem and of the first layer of blocks.
-    #[schemars(range(min = 1, max = 1024))]
-    width: usize,
-    /// Normalisation: the nets of MTT's papers use `instance`, those of IDC's `batch`.
-    norm: Norm,
-    /// How the convolutions start.
-    init: Start,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { depth: 18, width: 64, norm: Norm::Instance, init: Start::Uniform }
+pddflow_sdk::parameters! {
+    /// Parameters of ResNet.
+    struct ResNet {
+        /// Layers with weights: 10 or 18.
+        #[schemars(extend("enum" = [10, 18]))]
+        depth: usize = 18,
+        /// Channels of the stem and of the first layer of blocks.
+        #[schemars(range(min = 1, max = 1024))]
+        width: usize = 64,
+        /// Normalisation: the nets of MTT's papers use `instance`, those of IDC's `batch`.
+        norm: Norm = Norm::Instance,
+        /// How the convolutions start.
+        init: Start = Start::Uniform,
     }
 }
 
@@ -64,21 +58,11 @@ enum Start {
     Normal,
 }
 
-struct ResNet(Config);
-
-/// A convolution with its normalisation.
-struct Part {
-    conv: String,
-    norm: String,
-    from: usize,
-    to: usize,
-    kernel: usize,
-    stride: usize,
-}
-
 /// A basic block.
 struct Block {
-    name: String,
+    layer: usize,
+    /// Within its layer.
+    number: usize,
     from: usize,
     to: usize,
     stride: usize,
@@ -89,154 +73,90 @@ impl Block {
     fn has_shortcut(&self) -> bool {
         self.stride != 1 || self.from != self.to
     }
-
-    fn parts(&self) -> Vec<Part> {
-        let Self { name, from, to, stride } = self;
-        let part = |conv: &str, norm: &str, from: usize, kernel: usize, stride: usize| Part {
-            conv: format!("{name}.{conv}.weight"),
-            norm: format!("{name}.{norm}"),
-            from,
-            to: *to,
-            kernel,
-            stride,
-        };
-        let mut parts = vec![part("conv1", "norm1", *from, 3, *stride), part("conv2", "norm2", *to, 3, 1)];
-        if self.has_shortcut() {
-            parts.push(part("shortcut.conv", "shortcut.norm", *from, 1, *stride));
-        }
-        parts
-    }
 }
 
 impl ResNet {
-    /// The blocks of each layer.
-    fn layers(&self) -> Vec<Vec<Block>> {
-        let count = (self.0.depth - 2) / 8;
-        let block = |layer: usize, number: usize| {
-            let to = self.0.width << layer;
-            let from = if number > 0 || layer == 0 { to } else { to / 2 };
-            let stride = if number == 0 && layer > 0 { 2 } else { 1 };
-            Block { name: format!("layer{layer}.block{number}"), from, to, stride }
-        };
-        (0..LAYERS).map(|layer| (0..count).map(|number| block(layer, number)).collect()).collect()
+    /// Blocks in a layer.
+    fn count(&self) -> usize {
+        (self.depth - 2) / 8
     }
 
-    /// All convolutions, in the order of the weights.
-    fn parts(&self, channels: usize) -> Vec<Part> {
-        let stem = Part {
-            conv: "stem.conv.weight".to_owned(),
-            norm: "stem.norm".to_owned(),
-            from: channels,
-            to: self.0.width,
-            kernel: 3,
-            stride: 1,
+    fn blocks(&self) -> impl Iterator<Item = Block> {
+        let block = |place: usize| {
+            let (layer, number) = (place / self.count(), place % self.count());
+            let to = self.width << layer;
+            let first = number == 0 && layer > 0;
+            Block { layer, number, from: if first { to / 2 } else { to }, to, stride: if first { 2 } else { 1 } }
         };
-        let blocks = self.layers().into_iter().flatten();
-        std::iter::once(stem).chain(blocks.flat_map(|block| block.parts())).collect()
+        (0..LAYERS * self.count()).map(block)
     }
 
-    fn init(&self, part: &Part) -> Init {
-        let area = part.kernel * part.kernel;
-        match self.0.init {
-            Start::Uniform => Init::Uniform(1.0 / ((part.from * area) as f64).sqrt()),
-            Start::Normal => Init::Normal((2.0 / (part.to * area) as f64).sqrt()),
+    fn layers(&self, channels: usize) -> Layers {
+        let conv = |conv: String, norm: String, (from, to): (usize, usize), kernel: usize, stride: usize| Conv {
+            conv,
+            norm,
+            from,
+            to,
+            kernel,
+            stride,
+            padding: kernel / 2,
+            bias: false,
+        };
+        let mut convs = vec![conv("stem.conv".to_owned(), "stem.norm".to_owned(), (channels, self.width), 3, 1)];
+        for block in self.blocks() {
+            let Block { layer, number, from, to, stride } = block;
+            let name = |part: &str| format!("layer{layer}.block{number}.{part}");
+            convs.push(conv(name("conv1"), name("norm1"), (from, to), 3, stride));
+            convs.push(conv(name("conv2"), name("norm2"), (to, to), 3, 1));
+            if block.has_shortcut() {
+                convs.push(conv(name("shortcut.conv"), name("shortcut.norm"), (from, to), 1, stride));
+            }
+        }
+        Layers { convs, norm: self.norm }
+    }
+
+    fn init(&self, conv: &Conv) -> Init {
+        let area = conv.kernel * conv.kernel;
+        match self.init {
+            Start::Uniform => Init::fan_in(conv.from * area),
+            Start::Normal => Init::Normal((2.0 / (conv.to * area) as f64).sqrt()),
         }
     }
-}
-
-/// Goes through the convolutions of a forward pass in the order of the weights.
-struct Walk<'a, 'call> {
-    parts: std::vec::IntoIter<Part>,
-    weights: &'a [Tensor<'call>],
-    running: &'a [Tensor<'call>],
-    norm: Norm,
-    mode: Mode,
-    statistics: Vec<Tensor<'call>>,
-}
-
-impl<'a, 'call> Walk<'a, 'call> {
-    /// The next convolution and its normalisation.
-    fn next(&mut self, x: &Tensor<'call>) -> Result<Tensor<'call>> {
-        let short = || Error::shape("there are fewer weights than this network has");
-        let part = self.parts.next().ok_or_else(short)?;
-        let [conv, affine @ ..] = take(&mut self.weights, 1 + self.norm.weights()).ok_or_else(short)? else {
-            return Err(short());
-        };
-        let running = take(&mut self.running, self.norm.statistics()).ok_or_else(short)?;
-        let convolved = x.conv2d(conv, None, part.stride, part.kernel / 2)?;
-        let (y, new) = self.norm.apply(&convolved, affine, running, self.mode)?;
-        self.statistics.extend(new);
-        Ok(y)
-    }
-
-    fn block(&mut self, x: &Tensor<'call>, block: &Block) -> Result<Tensor<'call>> {
-        let inner = self.next(x)?.relu()?;
-        let inner = self.next(&inner)?;
-        let around = if block.has_shortcut() { self.next(x)? } else { x.clone() };
-        (&inner + &around)?.relu()
-    }
-}
-
-fn take<'a, T>(from: &mut &'a [T], count: usize) -> Option<&'a [T]> {
-    let (first, rest) = from.split_at_checked(count)?;
-    *from = rest;
-    Some(first)
 }
 
 impl Model for ResNet {
     const ID: &'static str = "resnet";
     const SUMMARY: &'static str = "ResNet-10 and ResNet-18 for small images";
     const REVISION: u32 = 1;
-    type Config = Config;
 
-    fn create(config: Config) -> Result<Self> {
-        match config.depth {
-            10 | 18 => Ok(Self(config)),
+    fn check(&self) -> Result<()> {
+        match self.depth {
+            10 | 18 => Ok(()),
             depth => Err(Error::new(format!("`depth` is {depth}; it can be 10 or 18"))),
         }
     }
 
     fn weights(&self, input: Input, weights: &mut Weights<'_>) -> Result<()> {
-        let parts = self.parts(input.channels);
-        for part in &parts {
-            weights.learnable(&part.conv, &[part.to, part.from, part.kernel, part.kernel], self.init(part))?;
-            self.0.norm.declare(weights, &part.norm, part.to)?;
-        }
-        let features = self.0.width << (LAYERS - 1);
-        let init = Init::Uniform(1.0 / (features as f64).sqrt());
-        weights.learnable("linear.weight", &[input.classes, features], init)?;
-        weights.learnable("linear.bias", &[input.classes], init)?;
-        parts.iter().try_for_each(|part| self.0.norm.declare_statistics(weights, &part.norm, part.to))
+        let features = self.width << (LAYERS - 1);
+        self.layers(input.channels).declare(weights, |conv| self.init(conv), (features, input.classes))
     }
 
     fn forward<'call>(&self, batch: &Batch<'call>) -> Result<Output<'call>> {
-        let parts = self.parts(batch.images.shape()?.get(1).copied().unwrap_or(0));
-        let (count, norm) = (parts.len(), self.0.norm);
-        let (moved, running) = (count * (1 + norm.weights()), count * norm.statistics());
-        let given = batch.weights.len();
-        if given != moved + 2 + running {
-            let wanted = moved + 2 + running;
-            return Err(Error::shape(format!("{given} weights were given, but this network has {wanted}")));
-        }
-        let mut walk = Walk {
-            parts: parts.into_iter(),
-            weights: &batch.weights[..moved],
-            running: &batch.weights[moved + 2..],
-            norm,
-            mode: batch.mode,
-            statistics: Vec::new(),
-        };
-        let mut x = walk.next(&batch.images)?.relu()?;
+        let layers = self.layers(batch.channels()?);
+        let mut pass = layers.pass(batch)?;
+        let mut x = pass.next(&batch.images)?.relu()?;
         let mut maps = vec![("stem".to_owned(), x.clone())];
-        for (number, layer) in self.layers().iter().enumerate() {
-            for block in layer {
-                x = walk.block(&x, block)?;
+        for block in self.blocks() {
+            let inner = pass.next(&x)?.relu()?;
+            let inner = pass.next(&inner)?;
+            let around = if block.has_shortcut() { pass.next(&x)? } else { x };
+            x = (&inner + &around)?.relu()?;
+            if block.number + 1 == self.count() {
+                maps.push((format!("layer{}", block.layer), x.clone()));
             }
-            maps.push((format!("layer{number}"), x.clone()));
         }
         let features = x.mean(&[2, 3], false)?;
-        let logits = features.affine(&batch.weights[moved], Some(&batch.weights[moved + 1]))?;
-        Ok(Output { logits, features, maps, statistics: walk.statistics })
+        pass.finish(features, maps)
     }
 }
 

@@ -1,0 +1,216 @@
+//! Steps that methods share: images of some classes on both sides, the gradient of a loss over the classes, nets as leaves of the tape.
+
+use crate::error::{Error, Result};
+use crate::iteration::{Iteration, Labelled, Rows, WeightInfo};
+use crate::matcher::Start;
+use crate::random::Key;
+use crate::tensor::{Keep, Tensor, grad};
+use pddflow_abi::{Draw, Mode, SetPart as Part};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How synthetic images start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageInit {
+    /// Standard normal noise in the normalised space.
+    Noise,
+    /// Random real images of the class.
+    Real,
+}
+
+impl From<ImageInit> for Start {
+    fn from(init: ImageInit) -> Self {
+        match init {
+            ImageInit::Noise => Self::Noise(1.0),
+            ImageInit::Real => Self::Real,
+        }
+    }
+}
+
+/// Labelled images of some classes, class by class.
+#[derive(Clone, Debug)]
+pub struct ClassBatch<'call> {
+    /// All of them: images `[row, channel, height, width]`.
+    pub set: Labelled<'call>,
+    /// Rows of each class.
+    sizes: Vec<usize>,
+}
+
+impl<'call> ClassBatch<'call> {
+    fn new(parts: &[Labelled<'call>]) -> Result<Self> {
+        let sizes = parts.iter().map(|part| Ok(part.images.shape()?[0])).collect::<Result<_>>()?;
+        let join = |of: for<'p> fn(&'p Labelled<'call>) -> &'p Tensor<'call>| match parts {
+            [only] => Ok(of(only).clone()),
+            _ => Tensor::concat(&parts.iter().map(|part| of(part).clone()).collect::<Vec<_>>(), 0),
+        };
+        Ok(Self { set: Labelled { images: join(|part| &part.images)?, labels: join(|part| &part.labels)? }, sizes })
+    }
+
+    /// For each class the means over its images in each of `layers`, `[row, ..]` as a net gave them: without the first axis.
+    ///
+    /// # Errors
+    /// A layer has fewer rows than there are images.
+    pub fn means(&self, layers: &[Tensor<'call>]) -> Result<Vec<Vec<Tensor<'call>>>> {
+        let mut start = 0;
+        let of_class = |size: &usize| {
+            start += size;
+            let mean = |layer: &Tensor<'call>| match self.sizes.len() {
+                1 => layer.mean(&[0], false),
+                _ => layer.slice(0, start - size, start, 1)?.mean(&[0], false),
+            };
+            layers.iter().map(mean).collect()
+        };
+        self.sizes.iter().map(of_class).collect()
+    }
+}
+
+/// A net's weights, the chosen ones as leaves of the tape.
+#[derive(Clone, Debug)]
+pub struct Leaves<'call> {
+    /// All weights, in the model's order.
+    pub weights: Vec<Tensor<'call>>,
+    /// The chosen ones among them.
+    pub chosen: Vec<Tensor<'call>>,
+}
+
+impl<'call> Leaves<'call> {
+    /// Gradient of the mean cross-entropy over a batch by the chosen weights.
+    ///
+    /// # Errors
+    /// What the host refuses.
+    pub fn gradient(
+        &self,
+        run: &Iteration<'call>,
+        batch: &Labelled<'call>,
+        mode: Mode,
+        keep: Keep,
+    ) -> Result<Vec<Tensor<'call>>> {
+        let logits = run.forward(&self.weights, &batch.images, mode, run.key())?.logits;
+        grad(&logits.cross_entropy(&batch.labels)?, &self.chosen, keep)
+    }
+}
+
+impl<'call> Iteration<'call> {
+    /// Whether the model has running statistics (batch normalisation).
+    ///
+    /// # Errors
+    /// The run was cancelled.
+    pub fn has_statistics(&self) -> Result<bool> {
+        Ok(self.weights()?.iter().any(|weight| !weight.learnable))
+    }
+
+    /// The classes one by one.
+    #[must_use]
+    pub fn classes_apart(&self) -> Vec<Vec<usize>> {
+        (0..self.problem().classes).map(|class| vec![class]).collect()
+    }
+
+    /// The classes that go through the net in one pass: one by one, so that memory does not grow with their number, but all together
+    /// for a net with batch normalisation, whose statistics are over all of them.
+    ///
+    /// # Errors
+    /// The run was cancelled.
+    pub fn class_groups(&self) -> Result<Vec<Vec<usize>>> {
+        Ok(match self.has_statistics()? {
+            true => vec![(0..self.problem().classes).collect()],
+            false => self.classes_apart(),
+        })
+    }
+
+    /// `count` real images of each class, augmented; constant. The images of class c are drawn by `key.fold_u64(c).fold("real")` and
+    /// augmented with the one draw of `key.fold_u64(c).fold("augment")`, which [`synthetic`](Self::synthetic) shares: the Siamese
+    /// augmentation of DSA.
+    ///
+    /// # Errors
+    /// A class does not exist, or the augmentation policy is unknown.
+    pub fn real(&self, classes: &[usize], count: usize, augment: &str, key: Key<'call>) -> Result<ClassBatch<'call>> {
+        let of_class = |class: &usize| {
+            let key = key.fold_u64(*class as u64)?;
+            self.siamese(self.real_batch(Some(*class), count, key.fold("real")?)?, augment, key)
+        };
+        ClassBatch::new(&classes.iter().map(of_class).collect::<Result<Vec<_>>>()?)
+    }
+
+    /// The synthetic images of each class, of the union with earlier sets, augmented as [`real`](Self::real) is with the same key; on
+    /// the tape. Of more than `limit` in a class, that many are drawn by `key.fold_u64(class).fold("synthetic")`.
+    ///
+    /// # Errors
+    /// A class does not exist, or the augmentation policy is unknown.
+    pub fn synthetic(
+        &self,
+        classes: &[usize],
+        limit: Option<usize>,
+        augment: &str,
+        key: Key<'call>,
+    ) -> Result<ClassBatch<'call>> {
+        let of_class = |class: &usize| {
+            let key = key.fold_u64(*class as u64)?;
+            let rows = Rows::all(Part::Union).of_class(*class);
+            let rows = match limit {
+                Some(limit) => rows.at_most(limit, key.fold("synthetic")?),
+                None => rows,
+            };
+            self.siamese(self.set(&rows)?, augment, key)
+        };
+        ClassBatch::new(&classes.iter().map(of_class).collect::<Result<Vec<_>>>()?)
+    }
+
+    fn siamese(&self, set: Labelled<'call>, augment: &str, key: Key<'call>) -> Result<Labelled<'call>> {
+        let images = self.augment(augment, Draw::Siamese, &set.images, key.fold("augment")?)?;
+        Ok(Labelled { images, ..set })
+    }
+
+    /// `loss` summed over groups of classes: its gradient by the learnable `images`, and its value. Each group's gradient is taken at
+    /// once, so that only one group's graph is alive.
+    ///
+    /// # Errors
+    /// There is no class, or what the host refuses.
+    pub fn sum_over(
+        &self,
+        groups: &[Vec<usize>],
+        loss: impl Fn(&[usize]) -> Result<Tensor<'call>>,
+    ) -> Result<(Tensor<'call>, f64)> {
+        let (images, mut value) = ([self.learnable("images")?], 0.0);
+        let gradient = total(groups.iter().map(|classes| {
+            let loss = loss(classes)?;
+            value += loss.detach()?.scalar()?;
+            Ok(grad(&loss, &images, Keep::No)?.remove(0))
+        }))?;
+        Ok((gradient, value))
+    }
+
+    /// A net's weights with those that `choose` picks as leaves of the tape.
+    ///
+    /// # Errors
+    /// The run was cancelled.
+    pub fn leaves(&self, weights: &[Tensor<'call>], choose: impl Fn(&WeightInfo) -> bool) -> Result<Leaves<'call>> {
+        let mut leaves = Leaves { weights: weights.to_vec(), chosen: Vec::new() };
+        for (weight, _) in leaves.weights.iter_mut().zip(self.weights()?).filter(|(_, about)| choose(about)) {
+            *weight = weight.variable()?;
+            leaves.chosen.push(weight.clone());
+        }
+        Ok(leaves)
+    }
+}
+
+/// The sum of tensors of one shape.
+///
+/// # Errors
+/// There is none, or the shapes differ.
+pub fn total<'call>(terms: impl IntoIterator<Item = Result<Tensor<'call>>>) -> Result<Tensor<'call>> {
+    let mut terms = terms.into_iter();
+    let first = terms.next().ok_or_else(|| Error::shape("there is nothing to sum over"))??;
+    terms.try_fold(first, |sum, term| &sum + &term?)
+}
+
+/// `1 - cosine` of each pair of rows, summed: all axes but the first are one row's, so a convolution has a row for each output channel
+/// (DC's distance of one tensor). Products of lengths are raised by 1e-6, as in the authors' code.
+///
+/// # Errors
+/// The shapes differ.
+pub fn cosine_distance<'call>(a: &Tensor<'call>, b: &Tensor<'call>) -> Result<Tensor<'call>> {
+    const EPSILON: f64 = 1e-6;
+    let cosine = b.flatten_rows()?.cosine(&a.flatten_rows()?, EPSILON)?;
+    (&cosine.negated()? + 1.0)?.sum(&[], false)
+}

@@ -1,0 +1,59 @@
+//! Published parameters by data set and images per class.
+//!
+//! MTT's are the authors' commands as dc_benchmark collected them (justincui03/dc_benchmark at 2a57711; GeorgeCazenavette/mtt-distillation
+//! issues 31 and 42 for the learning rate of CIFAR-10 at 10 images per class). Those of PDD are the README of VITA-Group/ProgressiveDD at
+//! 844fa9a: the number of images is the total of five sets. TESLA's are the README of justincui03/tesla at 488842e.
+//!
+//! Normalisation is not a matcher's: ZCA for MTT on CIFAR-10 at 1 and 10 and on CIFAR-100 at 1 and 50, for PDD on all of CIFAR, and for
+//! TESLA; mean and deviation for the rest.
+
+use serde_json::{Map, Value, json};
+
+/// Name; N, M, T+; learning rate of the images, of the learned learning rate, its first value; images in a mini-batch, 0 for all.
+type Row = (&'static str, [u64; 3], [f64; 3], u64);
+
+const MTT: [Row; 15] = [
+    ("cifar10-ipc1", [50, 2, 2], [100.0, 1e-7, 0.01], 0),
+    ("cifar10-ipc10", [30, 2, 20], [100.0, 1e-5, 0.001], 0),
+    ("cifar10-ipc50", [30, 2, 40], [1000.0, 1e-5, 0.001], 0),
+    ("cifar100-ipc1", [20, 3, 20], [1000.0, 1e-5, 0.01], 0),
+    ("cifar100-ipc10", [20, 2, 20], [1000.0, 1e-5, 0.01], 0),
+    ("cifar100-ipc50", [80, 2, 40], [1000.0, 1e-5, 0.01], 125),
+    ("tiny-ipc1", [10, 2, 10], [10000.0, 1e-4, 0.01], 0),
+    ("tiny-ipc10", [20, 2, 40], [10000.0, 1e-4, 0.01], 200),
+    ("tiny-ipc50", [20, 2, 40], [10000.0, 1e-4, 0.01], 300),
+    ("pdd-cifar10-ipc10", [50, 2, 5], [1000.0, 1e-7, 0.01], 20),
+    ("pdd-cifar10-ipc50", [30, 2, 15], [1000.0, 1e-5, 0.01], 100),
+    ("pdd-cifar100-ipc10", [20, 3, 20], [1000.0, 1e-5, 0.01], 200),
+    ("pdd-cifar100-ipc50", [20, 2, 20], [1000.0, 1e-5, 0.01], 512),
+    ("pdd-tiny-ipc10", [20, 2, 20], [10000.0, 1e-4, 0.01], 64),
+    ("pdd-tiny-ipc50", [20, 2, 20], [10000.0, 1e-4, 0.01], 64),
+];
+
+const TESLA: [Row; 2] =
+    [("cifar10-ipc1", [50, 2, 5], [1000.0, 1e-7, 0.01], 0), ("cifar100-ipc50", [80, 2, 40], [1000.0, 1e-5, 0.01], 125)];
+
+/// Of MTT, and of PDD with MTT.
+#[must_use]
+pub fn mtt() -> Value {
+    table(&MTT)
+}
+
+/// Of TESLA.
+#[must_use]
+pub fn tesla() -> Value {
+    table(&TESLA)
+}
+
+fn table(rows: &[Row]) -> Value {
+    let parameters = |(name, [steps, epochs, start], [lr, lr_lr, first], batch): &Row| {
+        let mut preset = json!({
+            "syn_steps": steps, "expert_epochs": epochs, "max_start": start, "lr": lr, "lr_lr": lr_lr, "lr_teacher": first
+        });
+        if *batch > 0 {
+            preset["batch_syn"] = (*batch).into();
+        }
+        ((*name).to_owned(), preset)
+    };
+    Value::Object(rows.iter().map(parameters).collect::<Map<_, _>>())
+}
