@@ -28,7 +28,7 @@ pub struct SetInfo {
     pub source: String,
     /// Matcher, model and their parameters, or the way of selection.
     pub made_by: Value,
-    /// How to train on it: step size, epochs, decay, augmentation, ...
+    /// How to train on it: learning rate, epochs, decay, augmentation, ...
     pub recipe: Value,
     /// Images per class of this set alone, in its learnable form (decoding may make several images of one).
     pub ipc: usize,
@@ -51,7 +51,7 @@ pub struct DistilledSet {
     pub labels: Labels,
     /// The tensors that distillation optimised, by name; may be empty.
     pub learnables: BTreeMap<String, Tensor>,
-    /// The learned step size, where there is one.
+    /// The learned learning rate, where there is one.
     pub step_size: Option<f64>,
     /// What the set says of itself.
     pub info: SetInfo,
@@ -175,7 +175,7 @@ impl DistilledSet {
         }
         match self.step_size.is_none_or(f64::is_finite) {
             true => Ok(()),
-            false => wrong("the learned step size is not finite".to_owned()),
+            false => wrong("the learned learning rate is not finite".to_owned()),
         }
     }
 }

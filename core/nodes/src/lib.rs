@@ -9,6 +9,7 @@
 //! | `kinds` | the list of kinds, and [`Library`] |
 //! | `dataset`, `classes`, `forgetting`, `filter`, `select`, `train`, `advance`, `distill` | one kind each |
 //! | `evaluate`, `continual`, `table`, `figure`, `images`, `export`, `command` | one kind each |
+//! | `drawing` | charts and pictures, for `figure`, `forgetting`, `images` and `export` |
 //! | `observe` | results by labels, for `table` and `figure` |
 //! | `kind`, `surroundings` | what each kind must say of itself, and what it is given |
 //!
@@ -24,6 +25,7 @@ mod command;
 mod continual;
 mod dataset;
 pub mod distill;
+mod drawing;
 mod evaluate;
 mod export;
 mod figure;

@@ -154,13 +154,13 @@ fn failure_of(text: &str) -> (String, String) {
 fn a_loss_that_is_not_finite_names_iteration_and_advice() {
     let (code, text) = failure_of(&distill_pipeline("dm: { lr: 1.0e+300 }", 10));
     assert!(code.contains("not_finite") || code.contains("numeric"), "{code}: {text}");
-    assert!(text.contains("iteration") && text.contains("step size"), "{text}");
+    assert!(text.contains("iteration") && text.contains("learning rate"), "{text}");
 }
 
 #[test]
 fn a_set_without_a_learned_step_size_is_not_trained_at_one() {
     let (code, text) = failure_of(&distill_pipeline("dm: {}", 1).replace("epochs: 3", "epochs: 3, lr: learned"));
-    assert_eq!(code, "pddflow::nodes::no_step_size", "{text}");
+    assert_eq!(code, "pddflow::nodes::no_learning_rate", "{text}");
     assert!(text.contains("`lr`"), "{text}");
 }
 

@@ -14,7 +14,7 @@ use crate::splits::{Prepared, TensorOptions};
 pub struct LoadedSet {
     /// Images and labels.
     pub decoded: Decoded,
-    /// The step size that was learned with it.
+    /// The learning rate that was learned with it.
     pub step_size: Option<f64>,
     /// Name of its method in tables.
     pub method: String,

@@ -12,7 +12,7 @@ use pddflow_host::{InputShape, Labels, ValueRange};
 use pddflow_runner::NodeContext;
 use pddflow_tensor::{DType, Device, Tensor, TensorError};
 
-use crate::nets::Samples;
+use crate::samples::Samples;
 
 /// Bytes of images that are kept for later nodes. The data set used last is always kept.
 const KEPT_BYTES: usize = 2 << 30;

@@ -17,6 +17,17 @@ const NOTE: &str = "pddflow";
 /// Tensors by name.
 pub type Named = BTreeMap<String, Tensor>;
 
+/// Puts a list of tensors among others: `<prefix>0`, `<prefix>1` and so on.
+pub fn extend(named: &mut Named, prefix: &str, list: &[Tensor]) {
+    named.extend(list.iter().enumerate().map(|(place, tensor)| (format!("{prefix}{place}"), tensor.clone())));
+}
+
+/// The list that [`extend`] put there; empty where there is none.
+#[must_use]
+pub fn series(named: &Named, prefix: &str) -> Vec<Tensor> {
+    (0..).map_while(|place| named.get(&format!("{prefix}{place}")).cloned()).collect()
+}
+
 /// Bytes of `tensors` and `note`.
 pub fn encode<N: Serialize>(tensors: &Named, note: &N) -> NodeResult<Vec<u8>> {
     let note = serde_json::to_string(note).during("writing a checkpoint's note")?;

@@ -10,10 +10,10 @@ use pddflow_host::{Net, Role};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Artifact, Inputs, NodeContext, NodeError, Outputs};
 use pddflow_tensor::{Device, RandomKey, Tensor};
-use pddflow_training::nets::{Course, Crew, Keeps, Trainee, Work, side_by_side};
+use pddflow_training::segments::progressive;
 use pddflow_training::sets::load_sets_alone;
-use pddflow_training::stages::stages;
-use pddflow_training::stored::{Pool, Wanted, fresh_info, info, input_shape, specs_of};
+use pddflow_training::stored::{Pool, Wanted, fresh_info, info, specs_of};
+use pddflow_training::trainer::{Architecture, EpochKeys, Job, Keeps, NetState, Observer, Trainer};
 use serde_json::{Value, json};
 
 use super::params::{AdvanceParams, check};
@@ -75,28 +75,25 @@ impl Kind for AdvanceKind {
         let wanted = Wanted { choice: &params.model, specs: &specs, data: &about, device, dtype };
         start.check(wired, &wanted)?;
         start.check_range(params.nets)?;
-        let rules = params.rules()?;
         let before = start.sets().len();
-        let stages = stages(&loaded, before, &params.lr, about.class_names.len())?;
-        let crew = Crew {
-            course: Course {
-                trainee: Trainee { model: &model, specs: &specs },
-                stages: &stages,
-                before,
-                rules: &rules,
+        let key = RandomKey::new(params.seed).fold("advance");
+        let job = Job {
+            trainer: Trainer {
+                architecture: Architecture { model: &model, specs: &specs },
+                segments: &progressive(&loaded, before, &params.lr, about.class_names.len())?,
+                settings: &params.settings()?,
+                keys: EpochKeys::ByStage { before },
             },
-            key: RandomKey::new(params.seed).fold("advance"),
-            begin: &|number| Ok(Net::new(start.net(number, params.seed, &wanted)?)),
-            at_epoch: &|_, _| Ok(()),
-            width: side_by_side(params.batch, input_shape(&about).elements(), device),
+            observer: &Start { pool: &start, seed: params.seed, wanted: &wanted },
+            nets: params.nets.numbers(),
+            key: &|number| key.fold_u64(number as u64),
             keeps: Keeps::Weights,
-            resume: None,
             device,
         };
-        let works = crew.run(params.nets.first, params.nets.count, context)?;
+        let nets = job.run(context)?;
         let digests: Vec<Digest> = sets.iter().map(|set| set.digest).collect();
         let info = info(surroundings.plugins(), &wanted, params.nets, digests, made_by)?;
-        let nets: Vec<Vec<Tensor>> = works.iter().map(on_cpu).collect::<NodeResult<_>>()?;
+        let nets: Vec<Vec<Tensor>> = nets.iter().map(on_cpu).collect::<NodeResult<_>>()?;
         stored(&NetWeights::encode(&info, &nets)?, context)
     }
 }
@@ -114,8 +111,28 @@ fn check_prefix(seen: &[Digest], sets: &[Artifact]) -> NodeResult<()> {
     ))
 }
 
-fn on_cpu(work: &Work) -> NodeResult<Vec<Tensor>> {
-    let weights = work.pupil.net.weights.iter();
+/// Where the nets begin.
+struct Start<'a> {
+    pool: &'a Pool,
+    seed: u64,
+    wanted: &'a Wanted<'a>,
+}
+
+impl Observer for Start<'_> {
+    type Notes = ();
+
+    fn begin(&self, state: &mut NetState<()>, _: usize) -> NodeResult<()> {
+        state.net = Net::new(self.pool.net(state.number, self.seed, self.wanted)?);
+        Ok(())
+    }
+
+    fn epoch(&self, _: &mut NetState<()>, _: u64, _: &dyn Fn() -> bool) -> NodeResult<()> {
+        Ok(())
+    }
+}
+
+fn on_cpu(net: &NetState<()>) -> NodeResult<Vec<Tensor>> {
+    let weights = net.net.weights.iter();
     weights.map(|weight| weight.to_device(&Device::Cpu).during("storing the weights")).collect()
 }
 

@@ -6,9 +6,9 @@ use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_tensor::augment::Policy;
 use pddflow_training::choice::{PluginChoice, check_choice};
-use pddflow_training::nets::{Rules, Schedule};
-use pddflow_training::protocol::StepSize;
+use pddflow_training::recipe::LearningRate;
 use pddflow_training::stored::NetRange;
+use pddflow_training::trainer::{Hyperparameters, LrSchedule, Schedule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::surroundings::Surroundings;
 
 /// What a pipeline file can say about progressive training on sets. The defaults are those of PDD's transition with MTT:
-/// 1001 epochs per stage, a tenth of the step size after epoch 501.
+/// 1001 epochs per stage, a tenth of the learning rate after epoch 501.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AdvanceParams {
@@ -28,16 +28,16 @@ pub(super) struct AdvanceParams {
     /// Epochs of each stage. Schedules `dc` and `pdd` run one more, as the scripts do.
     #[serde(default = "thousand")]
     pub(super) epochs: u64,
-    /// Step size, or `learned` for the one that each stage's newest set was learned with.
+    /// Learning rate, or `learned` for the one that each stage's newest set was learned with.
     #[serde(default = "learned")]
-    pub(super) lr: StepSize,
+    pub(super) lr: LearningRate,
     /// Momentum.
     #[serde(default = "momentum")]
     pub(super) momentum: f64,
     /// Weight decay.
     #[serde(default = "weight_decay")]
     pub(super) weight_decay: f64,
-    /// How the step size falls within a stage.
+    /// How the learning rate falls within a stage.
     #[serde(default = "schedule")]
     pub(super) schedule: Schedule,
     /// Images in a step.
@@ -62,8 +62,8 @@ fn thousand() -> u64 {
     1000
 }
 
-fn learned() -> StepSize {
-    StepSize::Learned
+fn learned() -> LearningRate {
+    LearningRate::Learned
 }
 
 fn momentum() -> f64 {
@@ -87,12 +87,12 @@ fn augment() -> String {
 }
 
 impl AdvanceParams {
-    /// The rules of every stage.
-    pub(super) fn rules(&self) -> NodeResult<Rules> {
-        Ok(Rules {
-            epochs: self.epochs,
-            schedule: self.schedule,
+    /// How every stage trains.
+    pub(super) fn settings(&self) -> NodeResult<Hyperparameters> {
+        Ok(Hyperparameters {
+            schedule: LrSchedule::Script { schedule: self.schedule, epochs: self.epochs },
             momentum: self.momentum,
+            nesterov: false,
             weight_decay: self.weight_decay,
             batch: self.batch,
             augment: Policy::parse(&self.augment).during("reading `augment`")?,

@@ -16,7 +16,7 @@ pub(super) struct PartSet {
     pub(super) from: String,
     /// Images, and labels over all classes of the data.
     pub(super) decoded: Decoded,
-    /// The step size that was learned with it.
+    /// The learning rate that was learned with it.
     pub(super) step_size: Option<f64>,
     /// Name of its method in tables.
     pub(super) method: String,

@@ -18,14 +18,14 @@
 //! | `union` | the whole memory, in one stage |
 //! | `sequential` | `fresh`: set i of every phase so far; `continue`: all of the earlier phases and set i of this one |
 //!
-//! A learned step size is, with `continue`, that of this phase's newest set in the stage, and with `fresh` the mean over
+//! A learned learning rate is, with `continue`, that of this phase's newest set in the stage, and with `fresh` the mean over
 //! the phases of that.
 
-mod legs;
 mod load;
 mod node;
 mod params;
 mod phases;
 mod report;
+mod segments;
 
 pub(crate) use node::ContinualKind;

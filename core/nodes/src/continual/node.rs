@@ -6,15 +6,19 @@ use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Role};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
-use pddflow_training::protocol::{Curve, Numbers, Protocol, RecipeParams, Summary, Test, pool_of};
+use pddflow_training::evaluation::{Curve, Evaluation, Test};
+use pddflow_training::recipe::{Recipe, RecipeParams};
+use pddflow_training::segments::JoinedSets;
 use pddflow_training::sets::one_artifact;
+use pddflow_training::summary::Summary;
+use pddflow_training::trainer::Architecture;
 use serde_json::Value;
 
-use super::legs::legs;
 use super::load::load_parts;
 use super::params::{ContinualParams, check};
 use super::phases::{classes_seen, phases, test_order};
 use super::report::{Made, report};
+use super::segments::segments;
 use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
@@ -57,7 +61,7 @@ impl Kind for ContinualKind {
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let recipe: RecipeParams = read_part(&node.with)?;
+        let given: RecipeParams = read_part(&node.with)?;
         let params: ContinualParams = read_part(&node.with)?;
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         let sets = load_parts(surroundings, context, inputs.port("sets"), &data)?;
@@ -71,31 +75,29 @@ impl Kind for ContinualKind {
             ));
         }
         let test = test.part(&rows).during("taking the test images of all phases")?;
-        let numbers = Numbers::of(&recipe)?;
+        let recipe = Recipe::of(&given)?;
         let decoded: Vec<Decoded> = sets.iter().map(|set| set.decoded.clone()).collect();
-        let pool = pool_of(&decoded, data.classes)?;
-        let legs = legs((&pool, &sets), &phases, (params.mode, params.training), &numbers, &ends)?;
+        let joined = JoinedSets::new(&decoded, data.classes)?;
+        let segments = segments((&joined, &sets), &phases, (params.mode, params.training), &recipe)?;
         let registry = surroundings.plugins().open()?;
-        let model = registry.model(&recipe.model.id, &recipe.model.config).map_err(|error| from_plugin(&error))?;
+        let model = registry.model(&given.model.id, &given.model.config).map_err(|error| from_plugin(&error))?;
         let specs = model.weights(data.shape, data.classes).during("asking the model for its weights")?;
-        let protocol = Protocol {
+        let evaluation = Evaluation {
             purpose: "continual",
-            model: &model,
-            specs: &specs,
-            dtype: surroundings.dtype(),
-            device: surroundings.device(),
-            pool: &pool.samples,
-            legs: &legs,
-            numbers: &numbers,
-            same_start: recipe.same_start,
+            architecture: Architecture { model: &model, specs: &specs },
+            tensors: surroundings.tensors(),
+            segments: &segments,
+            settings: &recipe.settings,
+            same_start: given.same_start,
             start: None,
             curve: Curve::default(),
-            seed: recipe.seed,
-            test: Test { images: &test.samples().images, labels: test.classes_of_rows() },
+            seed: given.seed,
+            test: Test::of(&test),
+            test_rows: &ends,
             held_out: None,
         };
-        let summary = Summary::of(&protocol.run(recipe.nets, context)?, &legs);
+        let summary = Summary::of(&evaluation.run(given.nets, context)?, &segments);
         let made = Made { data: &data, sets: &sets, phases: &phases, seen: &classes_seen(&phases) };
-        report(&summary, (&recipe, &params), &node.with, &made, context)
+        report(&summary, (&given, &params), &node.with, &made, context)
     }
 }

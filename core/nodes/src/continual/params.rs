@@ -2,7 +2,8 @@
 
 use pddflow_artifact::params::{problem, resolve_both};
 use pddflow_runner::pipeline::ParamProblem;
-use pddflow_training::protocol::{RecipeParams, Training, check_recipe};
+use pddflow_training::recipe::{RecipeParams, check_recipe};
+use pddflow_training::segments::Training;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

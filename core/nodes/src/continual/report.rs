@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use pddflow_artifact::failure::{During, NodeResult};
 use pddflow_artifact::{CurvePoint, Phase, Reading, Results};
 use pddflow_runner::{NodeContext, NodeError, Outputs};
-use pddflow_training::protocol::{Moment, RecipeParams, Report, Summary};
+use pddflow_training::recipe::RecipeParams;
 use pddflow_training::splits::Prepared;
+use pddflow_training::summary::{Moment, Report, Summary};
 use serde_json::{Value, json};
 
 use super::load::PartSet;

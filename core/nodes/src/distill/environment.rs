@@ -12,8 +12,10 @@ use pddflow_host::{
 };
 use pddflow_runner::{NodeContext, NodeError};
 use pddflow_tensor::{RandomKey, Tensor};
-use pddflow_training::nets::{Epoch, Samples, Trainee, initial_weights, train_epoch, train_samples};
+use pddflow_training::init::initial_weights;
+use pddflow_training::samples::Samples;
 use pddflow_training::splits::Split;
+use pddflow_training::trainer::{self, EpochKeys, Hyperparameters, LrSchedule, Order, Schedule, Trainer};
 
 use super::network::Network;
 use super::state::{Learnable, State};
@@ -124,29 +126,28 @@ impl Environment for Bench<'_> {
 
     fn train(&mut self, net: &mut Net, spec: &TrainSpec) -> EnvironmentResult<()> {
         let network = self.network()?;
-        let trainee = Trainee { model: &network.model, specs: &network.specs };
-        let epoch = Epoch {
+        let (samples, order) = match &spec.data {
+            TrainData::Given { images, labels } => {
+                (Samples { images: images.clone(), labels: labels.clone() }, Order::Shuffled)
+            }
+            TrainData::Real { samples } => (self.train.samples().clone(), Order::Draws(*samples)),
+        };
+        let settings = Hyperparameters {
+            schedule: LrSchedule::Script { schedule: Schedule::Constant, epochs: spec.epochs },
+            momentum: spec.momentum,
+            nesterov: false,
+            weight_decay: spec.weight_decay,
             batch: spec.batch,
-            rule: pddflow_host::Sgd { lr: spec.lr, momentum: spec.momentum, weight_decay: spec.weight_decay },
             augment: spec.augment.clone(),
             cutmix: spec.cutmix,
+            carry_momentum: true,
         };
-        for number in 0..spec.epochs {
-            if self.context.cancelled() {
-                return Err(EnvironmentError::cancelled());
-            }
-            let key = spec.key.fold_u64(number);
-            let trained = match &spec.data {
-                TrainData::Given { images, labels } => {
-                    let samples = Samples { images: images.clone(), labels: labels.clone() };
-                    train_epoch(&trainee, net, &samples, &epoch, key)
-                }
-                TrainData::Real { samples } => {
-                    train_samples(&trainee, net, self.train.samples(), *samples, &epoch, key)
-                }
-            };
-            trained.map_err(from_node)?;
-        }
+        let segments = [trainer::Segment { order, ..trainer::Segment::new(samples, spec.lr) }];
+        let architecture = network.architecture();
+        let trainer = Trainer { architecture, segments: &segments, settings: &settings, keys: EpochKeys::Plain };
+        let stop = || self.context.cancelled();
+        let begun = Net { weights: std::mem::take(&mut net.weights), momentum: net.momentum.take() };
+        *net = trainer.finish(begun, spec.key, &stop).map_err(from_node)?;
         Ok(())
     }
 
@@ -216,6 +217,7 @@ pub(super) fn at_iteration(error: NodeError, matcher: &str, iteration: u64, last
 pub(super) fn not_finite(matcher: &str, iteration: u64, found: &BTreeSet<String>) -> NodeError {
     let found: Vec<&str> = found.iter().map(String::as_str).collect();
     let message = format!("matcher `{matcher}` reported {} at iteration {iteration}", found.join(", "));
-    fail("loss_not_finite", message)
-        .with_help("lower the matcher's step size; what was computed before this iteration is kept in the checkpoint")
+    fail("loss_not_finite", message).with_help(
+        "lower the matcher's learning rate; what was computed before this iteration is kept in the checkpoint",
+    )
 }

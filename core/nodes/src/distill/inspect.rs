@@ -9,7 +9,7 @@
 //! | randomness | key below `(seed, "distill", stage - 1, "evaluation")` |
 //! |---|---|
 //! | first weights of net j | j, `weights` |
-//! | its training on the earlier sets and on the union | j, then as in a course |
+//! | its training on the earlier sets and on the union | j, then `stage`, stage, epoch |
 
 use std::sync::OnceLock;
 
@@ -17,17 +17,18 @@ use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_host::{Decoded, Net};
 use pddflow_runner::NodeError;
 use pddflow_tensor::RandomKey;
-use pddflow_training::nets::{Course, CourseStage, Pupil, Rules, Samples, Trainee, accuracy};
-use pddflow_training::protocol::StepSize;
+use pddflow_training::accuracy::accuracy_unless;
+use pddflow_training::recipe::LearningRate;
+use pddflow_training::samples::Samples;
+use pddflow_training::segments::progressive;
 use pddflow_training::sets::{LoadedSet, join_sets};
 use pddflow_training::splits::Split;
-use pddflow_training::stages::stages;
-use rayon::prelude::*;
+use pddflow_training::trainer::{Hyperparameters, Segment, each};
 
 use super::network::Network;
 use super::params::EvaluationParams;
 
-/// Step size where none was learned and none is given.
+/// Learning rate where none was learned and none is given.
 const DEFAULT_LR: f64 = 0.01;
 
 /// Keeps `fraction` of each class aside, at least one image: the rest, and what is kept aside.
@@ -48,7 +49,7 @@ pub(super) fn hold_out(train: &Split, fraction: f64, key: RandomKey) -> NodeResu
 /// Trains nets on the set as it is and tests them.
 pub(super) struct Inspector<'a> {
     pub(super) params: &'a EvaluationParams,
-    pub(super) rules: Rules,
+    settings: Hyperparameters,
     pub(super) earlier: &'a [LoadedSet],
     pub(super) classes: usize,
     pub(super) test: &'a Split,
@@ -66,8 +67,8 @@ impl<'a> Inspector<'a> {
         if test.rows() == 0 {
             return Err(fail("empty_data", format!("there are no {} to evaluate on", params.on.words())));
         }
-        let rules = params.training.rules()?;
-        Ok(Self { params, rules, earlier, classes, test, key, starts: OnceLock::new() })
+        let settings = params.training.settings()?;
+        Ok(Self { params, settings, earlier, classes, test, key, starts: OnceLock::new() })
     }
 
     /// Whether an evaluation belongs after so many of `all` iterations.
@@ -75,7 +76,7 @@ impl<'a> Inspector<'a> {
         iteration > 0 && (iteration.is_multiple_of(self.params.every) || iteration == all)
     }
 
-    /// Mean accuracy, 0 to 1; `None` when the learned step size is none that one can train at.
+    /// Mean accuracy, 0 to 1; `None` when the learned learning rate is none that one can train at.
     pub(super) fn accuracy(
         &self,
         network: &Network,
@@ -83,33 +84,30 @@ impl<'a> Inspector<'a> {
         learned: Option<f64>,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> NodeResult<Option<f64>> {
-        let Some(lr) = self.step_size(learned).filter(|lr| *lr > 0.0 && lr.is_finite()) else { return Ok(None) };
+        let Some(lr) = self.lr(learned).filter(|lr| *lr > 0.0 && lr.is_finite()) else { return Ok(None) };
         let sets: Vec<Decoded> = self.earlier.iter().map(|set| set.decoded.clone()).chain([new.clone()]).collect();
         let union = join_sets(&sets, self.classes)?.ok_or_else(|| fail("empty_data", "the set is empty"))?;
+        let before = self.earlier.len();
         let samples = Samples { images: union.images, labels: union.labels };
-        let stage = [CourseStage { samples, lr }];
-        let course = |before| Course {
-            trainee: Trainee { model: &network.model, specs: &network.specs },
-            stages: &stage,
-            before,
-            rules: &self.rules,
-        };
-        let of = |(net, start): (usize, &Net)| {
-            let mut pupil = Pupil::new(start.clone());
-            course(self.earlier.len()).finish(&mut pupil, self.key.fold_u64(net as u64), stop)?;
-            let samples = self.test.samples();
-            accuracy(&network.model, &pupil.net.weights, &samples.images, self.test.classes_of_rows())
-        };
+        let segments = [Segment { stage: before + 1, ..Segment::new(samples, lr) }];
+        let trainer = network.trainer((&segments, before), &self.settings);
         let starts = self.starts(network, stop)?;
-        let shares = starts.par_iter().enumerate().map(of).collect::<NodeResult<Vec<f64>>>()?;
+        let shares = each(starts.len(), trainer.width(&network.device), |net, workers| {
+            workers.compute(|| {
+                let key = self.key.fold_u64(net as u64);
+                let trained = trainer.finish(starts[net].clone(), key, &|| stop() || workers.failed())?;
+                let (images, labels) = (&self.test.samples().images, self.test.classes_of_rows());
+                accuracy_unless(stop, &network.model, &trained.weights, images, labels)
+            })
+        })?;
         Ok(Some(shares.iter().sum::<f64>() / shares.len() as f64))
     }
 
-    fn step_size(&self, learned: Option<f64>) -> Option<f64> {
+    fn lr(&self, learned: Option<f64>) -> Option<f64> {
         match &self.params.training.lr {
-            Some(StepSize::Fixed(value)) => Some(*value),
-            Some(StepSize::Stages(values)) => values.get(self.earlier.len()).copied(),
-            Some(StepSize::Learned) => learned,
+            Some(LearningRate::Fixed(value)) => Some(*value),
+            Some(LearningRate::Stages(values)) => values.get(self.earlier.len()).copied(),
+            Some(LearningRate::Learned) => learned,
             None => learned.or(Some(DEFAULT_LR)),
         }
     }
@@ -119,27 +117,33 @@ impl<'a> Inspector<'a> {
         if let Some(starts) = self.starts.get() {
             return Ok(starts);
         }
-        let numbers: Vec<usize> = (0..self.params.nets).collect();
-        let start = |net: &usize| self.start(network, *net, stop);
-        let made = numbers.par_iter().map(start).collect::<NodeResult<Vec<_>>>()?;
+        let lr = self.params.training.lr.clone().unwrap_or_else(|| {
+            let learned = self.earlier.iter().all(|set| set.step_size.is_some());
+            if learned { LearningRate::Learned } else { LearningRate::Fixed(DEFAULT_LR) }
+        });
+        let made = match network.advanced(0)? {
+            Some(_) => {
+                let net = |net| Ok(Net::new(network.advanced(net)?.unwrap_or_default()));
+                (0..self.params.nets).map(net).collect::<NodeResult<Vec<Net>>>()?
+            }
+            None => self.new_starts(network, &progressive(self.earlier, 0, &lr, self.classes)?, stop)?,
+        };
         Ok(self.starts.get_or_init(|| made))
     }
 
-    fn start(&self, network: &Network, net: usize, stop: &(dyn Fn() -> bool + Sync)) -> NodeResult<Net> {
-        if let Some(weights) = network.advanced(net)? {
-            return Ok(Net::new(weights));
-        }
-        let key = self.key.fold_u64(net as u64);
-        let mut pupil = Pupil::new(Net::new(network.fresh_weights(key.fold("weights"))?));
-        let lr =
-            self.params.training.lr.clone().unwrap_or(match self.earlier.iter().all(|set| set.step_size.is_some()) {
-                true => StepSize::Learned,
-                false => StepSize::Fixed(DEFAULT_LR),
-            });
-        let stages = stages(self.earlier, 0, &lr, self.classes)?;
-        let trainee = Trainee { model: &network.model, specs: &network.specs };
-        Course { trainee, stages: &stages, before: 0, rules: &self.rules }.finish(&mut pupil, key, stop)?;
-        Ok(pupil.net)
+    /// New nets, trained on the earlier sets.
+    fn new_starts(
+        &self,
+        network: &Network,
+        segments: &[Segment],
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> NodeResult<Vec<Net>> {
+        let trainer = network.trainer((segments, 0), &self.settings);
+        each(self.params.nets, trainer.width(&network.device), |net, workers| {
+            let key = self.key.fold_u64(net as u64);
+            let fresh = Net::new(network.fresh_weights(key.fold("weights"))?);
+            workers.compute(|| trainer.finish(fresh, key, &|| stop() || workers.failed()))
+        })
     }
 }
 

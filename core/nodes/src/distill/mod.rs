@@ -5,7 +5,7 @@
 //! | what | how |
 //! |---|---|
 //! | conditioning: match together with the earlier sets | wire them into `previous`; off with `condition: false` |
-//! | transition: start where training on them ends | wire `start` or `trajectories`, or give `warm_up` |
+//! | transition: start where training on them ends | wire `start` or `trajectories`, or give `pretrain` |
 //! | randomness of its own | the stage's number, by default one more than there are earlier sets |
 //!
 //! The node draws the first values of the learnables, runs the matcher's outer iterations, keeps everything that lasts
@@ -17,7 +17,6 @@
 //! | first values of a learnable | `start`, its name |
 //! | everything the matcher draws | `matcher` (the problem's `seed_key`) |
 
-mod course;
 mod curve;
 mod environment;
 mod inspect;
@@ -29,6 +28,7 @@ mod params;
 mod start;
 mod state;
 mod tile;
+mod training;
 
 pub(crate) use node::DistillKind;
 pub use tile::tile;

@@ -30,7 +30,7 @@ pub(super) fn check_planned(
 ) -> Result<(), InputProblem> {
     let Some(description) = usual_description(surroundings, params) else { return Ok(()) };
     let wired = |port: &str| count(port) > 0;
-    let has_start = wired("start") || params.warm_up.is_some();
+    let has_start = wired("start") || params.pretrain.is_some();
     let has_model = params.model.is_some() || wired("start") || wired("trajectories");
     match missing(params, &description, (has_model, wired("trajectories"), has_start)) {
         Some(Missing { port, message, help, .. }) => Err(input_problem(port, message, help)),

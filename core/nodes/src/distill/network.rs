@@ -8,12 +8,13 @@ use pddflow_host::{Model, Net, WeightSpec};
 use pddflow_runner::{Inputs, NodeContext};
 use pddflow_tensor::{DType, Device, RandomKey, Tensor};
 use pddflow_training::choice::PluginChoice;
-use pddflow_training::nets::{Course, CourseStage, Pupil, Rules, Trainee, initial_weights};
-use pddflow_training::protocol::StepSize;
+use pddflow_training::init::initial_weights;
+use pddflow_training::recipe::LearningRate;
+use pddflow_training::segments::progressive;
 use pddflow_training::sets::LoadedSet;
 use pddflow_training::splits::Prepared;
-use pddflow_training::stages::stages;
 use pddflow_training::stored::{Experts, Pool, Wanted, net_data, specs_of};
+use pddflow_training::trainer::{Architecture, EpochKeys, Hyperparameters, Segment, Trainer};
 
 use super::params::DistillParams;
 use crate::surroundings::Surroundings;
@@ -29,17 +30,17 @@ pub(super) struct Network {
     /// Trajectories; there may be none.
     pub(super) experts: Experts,
     pool: Pool,
-    warm_up: Option<WarmUp>,
-    warms_up: bool,
+    pretrain: Option<Pretraining>,
+    pretrains: bool,
     data: NetData,
-    device: Device,
+    pub(super) device: Device,
     dtype: DType,
 }
 
 /// How a new net gets to where this stage starts.
-struct WarmUp {
-    stages: Vec<CourseStage>,
-    rules: Rules,
+struct Pretraining {
+    segments: Vec<Segment>,
+    settings: Hyperparameters,
 }
 
 impl Network {
@@ -62,9 +63,9 @@ impl Network {
         let wanted = Wanted { choice: &choice, specs: &specs, data: &about, device, dtype };
         pool.check(inputs.port("start"), &wanted)?;
         let experts = experts.check(inputs.port("trajectories"), &wanted)?;
-        let warm_up = warm_up(params, &pool, earlier, data.classes)?;
-        let (device, data, warms_up) = (device.clone(), about, params.warm_up.is_some());
-        Ok(Some(Self { choice, model, specs, experts, pool, warm_up, warms_up, data, device, dtype }))
+        let pretrain = pretrain(params, &pool, earlier, data.classes)?;
+        let (device, data, pretrains) = (device.clone(), about, params.pretrain.is_some());
+        Ok(Some(Self { choice, model, specs, experts, pool, pretrain, pretrains, data, device, dtype }))
     }
 
     /// What stored nets must fit.
@@ -75,7 +76,7 @@ impl Network {
 
     /// Whether the node says where matching starts.
     pub(super) fn has_start(&self) -> bool {
-        self.pool.count() > 0 || self.warms_up
+        self.pool.count() > 0 || self.pretrains
     }
 
     /// New weights.
@@ -95,7 +96,7 @@ impl Network {
         Ok(None)
     }
 
-    /// A net of the pool, or a new one that is warmed up, or a new one: chosen and drawn by the key. A pool of fresh nets is as
+    /// A net of the pool, or a new one that is pretrained, or a new one: chosen and drawn by the key. A pool of fresh nets is as
     /// no pool, so that the first stage of a progressive pipeline is the base method.
     pub(super) fn start_weights(&self, key: RandomKey, stop: &dyn Fn() -> bool) -> NodeResult<Vec<Tensor>> {
         if !self.pool.is_fresh() {
@@ -103,11 +104,26 @@ impl Network {
             return self.pool.at(usize::try_from(place).unwrap_or(0), &self.wanted());
         }
         let weights = self.fresh_weights(key)?;
-        let Some(WarmUp { stages, rules }) = &self.warm_up else { return Ok(weights) };
-        let trainee = Trainee { model: &self.model, specs: &self.specs };
-        let mut pupil = Pupil::new(Net::new(weights));
-        Course { trainee, stages, before: 0, rules }.finish(&mut pupil, key.fold("warm up"), stop)?;
-        Ok(pupil.net.weights)
+        match &self.pretrain {
+            Some(Pretraining { segments, settings }) => {
+                Ok(self.trainer((segments, 0), settings).finish(Net::new(weights), key.fold("warm up"), stop)?.weights)
+            }
+            None => Ok(weights),
+        }
+    }
+
+    /// The model with its weights.
+    pub(super) fn architecture(&self) -> Architecture<'_> {
+        Architecture { model: &self.model, specs: &self.specs }
+    }
+
+    /// What trains nets through these segments, before which so many were done elsewhere.
+    pub(super) fn trainer<'a>(
+        &'a self,
+        (segments, before): (&'a [Segment], usize),
+        settings: &'a Hyperparameters,
+    ) -> Trainer<'a> {
+        Trainer { architecture: self.architecture(), segments, settings, keys: EpochKeys::ByStage { before } }
     }
 }
 
@@ -120,13 +136,18 @@ fn choice(params: &DistillParams, experts: &Experts, pool: &Pool) -> NodeResult<
     wired.map(|model| serde_json::from_value(model.clone()).during("reading the model of the wired nets")).transpose()
 }
 
-fn warm_up(params: &DistillParams, pool: &Pool, earlier: &[LoadedSet], classes: usize) -> NodeResult<Option<WarmUp>> {
-    let Some(course) = &params.warm_up else { return Ok(None) };
+fn pretrain(
+    params: &DistillParams,
+    pool: &Pool,
+    earlier: &[LoadedSet],
+    classes: usize,
+) -> NodeResult<Option<Pretraining>> {
+    let Some(training) = &params.pretrain else { return Ok(None) };
     if !pool.is_fresh() {
-        let message = "both `start` and `warm_up` say where matching starts";
-        return Err(fail("two_starts", message).with_help("wire `start`, or give `warm_up`, not both"));
+        let message = "both `start` and `pretrain` say where matching starts";
+        return Err(fail("two_starts", message).with_help("wire `start`, or give `pretrain`, not both"));
     }
-    let lr = course.lr.clone().unwrap_or(StepSize::Fixed(0.01));
-    let stages = stages(earlier, 0, &lr, classes)?;
-    Ok(if stages.is_empty() { None } else { Some(WarmUp { stages, rules: course.rules()? }) })
+    let lr = training.lr.clone().unwrap_or(LearningRate::Fixed(0.01));
+    let segments = progressive(earlier, 0, &lr, classes)?;
+    Ok(if segments.is_empty() { None } else { Some(Pretraining { segments, settings: training.settings()? }) })
 }

@@ -263,7 +263,8 @@ fn evaluate(
     let found = inspector.accuracy(network, &new, step_size(bench)?, &stop);
     bench.state.evaluated = iteration;
     let Some(accuracy) = found.map_err(|error| while_evaluating(error, iteration))? else {
-        context.warn(format!("the learned step size after iteration {iteration} is none to train at: not evaluated"));
+        context
+            .warn(format!("the learned learning rate after iteration {iteration} is none to train at: not evaluated"));
         return Ok(());
     };
     bench.metric(&format!("accuracy_on_{}", inspector.params.on.name()), 100.0 * accuracy);
@@ -285,7 +286,7 @@ fn finish(
     for (name, value) in &learnables {
         if !all_finite(value)? {
             let message = format!("learnable `{name}` is not finite after {} iterations", bench.state.iteration);
-            return Err(fail("loss_not_finite", message).with_help("lower the matcher's step size"));
+            return Err(fail("loss_not_finite", message).with_help("lower the matcher's learning rate"));
         }
     }
     let decoded = matcher.decode(&learnables, &bench.problem).during("decoding the set")?;
@@ -323,7 +324,7 @@ fn info(params: &DistillParams, data: &Prepared, bench: &Bench<'_>, stage: u64) 
         "model": bench.network.as_ref().map(|network| &network.choice),
         "iterations": params.iterations,
         "condition": params.condition,
-        "warm_up": params.warm_up,
+        "pretrain": params.pretrain,
         "kept": kept(params, bench),
         "seed": params.seed,
     });
@@ -356,7 +357,7 @@ fn kept(params: &DistillParams, bench: &Bench<'_>) -> Value {
     }
 }
 
-/// How to train on the set: what the matcher says and the node's parameters, the step sizes of all stages up to this one,
+/// How to train on the set: what the matcher says and the node's parameters, the learning rates of all stages up to this one,
 /// and the space of the images.
 fn recipe(
     matchers: &Value,
@@ -383,5 +384,5 @@ fn step_size(bench: &Bench<'_>) -> NodeResult<Option<f64>> {
     let learned =
         bench.state.now.learnables.iter().find(|learnable| learnable.spec.role == LearnableRole::LearningRate);
     let Some(learned) = learned else { return Ok(None) };
-    Ok(learned.value.to_f64_vec().during("reading the step size")?.first().copied())
+    Ok(learned.value.to_f64_vec().during("reading the learning rate")?.first().copied())
 }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::course::{CourseParams, check_course, warm_up_defaults};
+use super::training::{TrainingParams, check_training, pretrain_defaults};
 use crate::surroundings::Surroundings;
 
 /// What a pipeline file can say about a distillation.
@@ -36,16 +36,16 @@ pub(super) struct DistillParams {
     #[serde(default)]
     pub(super) stage: Option<u64>,
     /// Whether the new set is matched together with the sets in `previous` (conditioning); if not, these only say which
-    /// stage this is and what `warm_up` trains on.
+    /// stage this is and what `pretrain` trains on.
     #[serde(default = "yes")]
     pub(super) condition: bool,
     /// Every net that the matcher starts from is new and trained progressively on the sets in `previous` (PDD with IDC,
     /// DC, DM), instead of taken from a pool in `start`.
     #[serde(default)]
-    pub(super) warm_up: Option<CourseParams>,
+    pub(super) pretrain: Option<TrainingParams>,
     /// How to train on the set; kept in it beside what the matcher says, which it overrides.
     #[serde(default)]
-    pub(super) recipe: CourseParams,
+    pub(super) recipe: TrainingParams,
     /// Which state of the set is the result: `last`, `best` in the evaluations, or `{ iteration: 1950 }`.
     #[serde(default)]
     pub(super) keep: Keep,
@@ -115,9 +115,9 @@ pub(super) struct EvaluationParams {
     /// Share of each class of the training split that is held out, for `on: held_out`.
     #[serde(default = "tenth")]
     pub(super) fraction: f64,
-    /// How they are trained; by default as MTT does it, at the learned step size where there is one.
+    /// How they are trained; by default as MTT does it, at the learned learning rate where there is one.
     #[serde(default)]
-    pub(super) training: CourseParams,
+    pub(super) training: TrainingParams,
 }
 
 fn hundred() -> u64 {
@@ -171,9 +171,9 @@ pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, 
             problems.push(problem(format!("/{field}"), format!("`{field}` must be at least 1"), None));
         }
     }
-    problems.extend(check_course(&mut resolved, "/warm_up", &warm_up_defaults()));
-    problems.extend(check_course(&mut resolved, "/evaluation/training", &evaluation_defaults()));
-    problems.extend(check_course(&mut resolved, "/recipe", &Value::Null));
+    problems.extend(check_training(&mut resolved, "/pretrain", &pretrain_defaults()));
+    problems.extend(check_training(&mut resolved, "/evaluation/training", &evaluation_defaults()));
+    problems.extend(check_training(&mut resolved, "/recipe", &Value::Null));
     problems.extend(check_evaluation(&resolved));
     for (role, field) in [(Role::Matcher, "matcher"), (Role::Model, "model")] {
         if let Err(found) = check_choice(surroundings.plugins(), role, field, &mut resolved) {

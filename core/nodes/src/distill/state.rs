@@ -10,8 +10,8 @@
 use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_host::{LearnableSpec, Sgd};
 use pddflow_tensor::{Device, Tensor, TensorError};
-use pddflow_training::nets::sgd_step;
 use pddflow_training::tensor_file::{Named, decode, encode};
+use pddflow_training::trainer::sgd_step;
 use serde::{Deserialize, Serialize};
 
 use super::curve::Curves;
@@ -28,7 +28,7 @@ pub(super) struct Learnable {
 }
 
 impl Learnable {
-    /// One step of its optimiser, its step size multiplied by `rate`.
+    /// One step of its optimiser, its learning rate multiplied by `rate`.
     pub(super) fn step(&mut self, gradient: &Tensor, rate: f64) -> Result<(), TensorError> {
         let rule = Sgd { lr: self.spec.optimizer.lr * rate, ..self.spec.optimizer };
         let (value, momentum) = sgd_step(&self.value, &gradient.detach(), self.momentum.as_ref(), &rule)?;

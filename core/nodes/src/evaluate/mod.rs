@@ -11,6 +11,5 @@
 mod node;
 mod params;
 mod report;
-mod stages;
 
 pub(crate) use node::EvaluateKind;

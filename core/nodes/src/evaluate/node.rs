@@ -7,18 +7,18 @@ use pddflow_host::{Decoded, Role};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
 use pddflow_tensor::RandomKey;
-use pddflow_training::nets::Samples;
-use pddflow_training::protocol::{
-    Curve, Leg, Numbers, Protocol, RecipeParams, Start, Summary, Test, Training, pool_of,
-};
+use pddflow_training::evaluation::{Curve, Evaluation, Start, Test};
+use pddflow_training::recipe::{Recipe, RecipeParams};
+use pddflow_training::segments::{JoinedSets, Training, segments};
 use pddflow_training::sets::{LoadedSet, load_sets, one_artifact};
 use pddflow_training::splits::Split;
 use pddflow_training::stored::{Pool, Wanted, net_data, specs_of};
+use pddflow_training::summary::Summary;
+use pddflow_training::trainer::{Architecture, Segment};
 use serde_json::Value;
 
 use super::params::{EvaluateParams, Holdout, check};
 use super::report::report;
-use super::stages::{full_leg, legs};
 use crate::kind::{Kind, input_problem, port};
 use crate::surroundings::{Surroundings, part};
 
@@ -80,7 +80,7 @@ impl Kind for EvaluateKind {
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let recipe: RecipeParams = read_part(&node.with)?;
+        let given: RecipeParams = read_part(&node.with)?;
         let params: EvaluateParams = read_part(&node.with)?;
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         let test = data.test()?;
@@ -88,70 +88,55 @@ impl Kind for EvaluateKind {
             return Err(fail("empty_data", "the data set has no test images"));
         }
         let sets = load_sets(surroundings.tensors(), context, inputs.port("sets"), &data)?;
-        let kept = held_out_rows(&data.train, params.holdout, recipe.seed);
+        let kept = held_out_rows(&data.train, params.holdout, given.seed);
         let held_out = params.holdout.map(|_| data.train.part(&kept).during("taking held-out images")).transpose()?;
-        let numbers = Numbers::of(&recipe)?;
-        let lesson = match params.training {
-            Training::Full => Lesson::full(&data.train, &kept, &numbers, test.rows())?,
-            training => Lesson::of_sets(&sets, training, &numbers, (data.classes, test.rows()))?,
+        let recipe = Recipe::of(&given)?;
+        let segments = match params.training {
+            Training::Full => vec![full(&data.train, &kept, &recipe)?],
+            training => of_sets(&sets, training, &recipe, data.classes)?,
         };
         let registry = surroundings.plugins().open()?;
-        let model = registry.model(&recipe.model.id, &recipe.model.config).map_err(|error| from_plugin(&error))?;
+        let model = registry.model(&given.model.id, &given.model.config).map_err(|error| from_plugin(&error))?;
         let about = net_data(&data);
         let specs = specs_of(&model, &about)?;
         let (device, dtype) = (surroundings.device(), surroundings.dtype());
-        let wanted = Wanted { choice: &recipe.model, specs: &specs, data: &about, device, dtype };
+        let wanted = Wanted { choice: &given.model, specs: &specs, data: &about, device, dtype };
         let pool = Pool::open(context, inputs.port("start"))?;
         pool.check(inputs.port("start"), &wanted)?;
-        check_start(&pool, recipe.nets)?;
+        check_start(&pool, given.nets)?;
         let start: Start<'_> = &|net| pool.at(net, &wanted);
-        let protocol = Protocol {
+        let evaluation = Evaluation {
             purpose: "evaluate",
-            model: &model,
-            specs: &specs,
-            dtype,
-            device,
-            pool: &lesson.samples,
-            legs: &lesson.legs,
-            numbers: &numbers,
-            same_start: recipe.same_start,
+            architecture: Architecture { model: &model, specs: &specs },
+            tensors: surroundings.tensors(),
+            segments: &segments,
+            settings: &recipe.settings,
+            same_start: given.same_start,
             start: (pool.count() > 0).then_some(start),
             curve: Curve { every: params.curve_every.unwrap_or(0), at: params.curve_at.clone() },
-            seed: recipe.seed,
-            test: test_of(&test),
-            held_out: held_out.as_ref().map(test_of),
+            seed: given.seed,
+            test: Test::of(&test),
+            test_rows: &[test.rows()],
+            held_out: held_out.as_ref().map(Test::of),
         };
-        let summary = Summary::of(&protocol.run(recipe.nets, context)?, &lesson.legs);
-        report(&summary, (&recipe, &params), &node.with, (&data, &sets), context)
+        let summary = Summary::of(&evaluation.run(given.nets, context)?, &segments);
+        report(&summary, (&given, &params), &node.with, (&data, &sets), context)
     }
 }
 
-/// What the nets learn: images, and the legs over them.
-struct Lesson {
-    samples: Samples,
-    legs: Vec<Leg>,
+fn of_sets(sets: &[LoadedSet], training: Training, recipe: &Recipe, classes: usize) -> NodeResult<Vec<Segment>> {
+    let decoded: Vec<Decoded> = sets.iter().map(|set| set.decoded.clone()).collect();
+    let learned: Vec<Option<f64>> = sets.iter().map(|set| set.step_size).collect();
+    segments(&JoinedSets::new(&decoded, classes)?, &learned, training, recipe)
 }
 
-impl Lesson {
-    fn of_sets(
-        sets: &[LoadedSet],
-        training: Training,
-        numbers: &Numbers,
-        (classes, test_rows): (usize, usize),
-    ) -> NodeResult<Self> {
-        let decoded: Vec<Decoded> = sets.iter().map(|set| set.decoded.clone()).collect();
-        let learned: Vec<Option<f64>> = sets.iter().map(|set| set.step_size).collect();
-        let pool = pool_of(&decoded, classes)?;
-        Ok(Self { legs: legs(&pool, &learned, training, numbers, test_rows)?, samples: pool.samples })
-    }
-
-    /// The training split itself; it is not copied, and images that are held out are left alone.
-    fn full(train: &Split, held_out: &[usize], numbers: &Numbers, test_rows: usize) -> NodeResult<Self> {
-        let mut free = vec![true; train.rows()];
-        held_out.iter().for_each(|row| free[*row] = false);
-        let rows = (0..train.rows()).filter(|row| free[*row]).collect();
-        Ok(Self { samples: train.samples().clone(), legs: vec![full_leg(rows, numbers, test_rows)?] })
-    }
+/// The training split itself; it is not copied, and images that are held out are left alone.
+fn full(train: &Split, held_out: &[usize], recipe: &Recipe) -> NodeResult<Segment> {
+    let mut free = vec![true; train.rows()];
+    held_out.iter().for_each(|row| free[*row] = false);
+    let rows = (0..train.rows()).filter(|row| free[*row]).collect();
+    let lr = recipe.lr.of_stage(0, 1, &[(0, None)])?;
+    Ok(Segment { rows: Some(rows), ..Segment::new(train.samples().clone(), lr) })
 }
 
 fn check_start(pool: &Pool, nets: usize) -> NodeResult<()> {
@@ -161,10 +146,6 @@ fn check_start(pool: &Pool, nets: usize) -> NodeResult<()> {
         count => Err(fail("no_such_net", format!("`start` has {count} nets for {nets}"))
             .with_help("lower `nets`, or wire more shards")),
     }
-}
-
-fn test_of(split: &Split) -> Test<'_> {
-    Test { images: &split.samples().images, labels: split.classes_of_rows() }
 }
 
 /// Rows of the training split to choose an epoch by: the same share of every class, at least one.

@@ -2,7 +2,9 @@
 
 use pddflow_artifact::params::{problem, resolve_both};
 use pddflow_runner::pipeline::ParamProblem;
-use pddflow_training::protocol::{RecipeParams, Report, Training, check_recipe, points_every};
+use pddflow_training::recipe::{RecipeParams, check_recipe, points_every};
+use pddflow_training::segments::Training;
+use pddflow_training::summary::Report;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,8 +52,8 @@ pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, 
     }
     problems.extend(check_readings(&resolved));
     if resolved["training"] == "full" && resolved["lr"] == "learned" {
-        let help = "give a number as `lr`: real images have no learned step size";
-        problems.push(problem("/training", "`full` trains at no learned step size", Some(help.into())));
+        let help = "give a number as `lr`: real images have no learned learning rate";
+        problems.push(problem("/training", "`full` has no learned learning rate", Some(help.into())));
     }
     if problems.is_empty() { Ok(resolved) } else { Err(problems) }
 }

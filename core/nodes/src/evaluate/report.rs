@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_artifact::{CurvePoint, Reading, Results};
 use pddflow_runner::{NodeContext, NodeError, Outputs};
-use pddflow_training::protocol::{Moment, RecipeParams, Report, Summary, Training};
+use pddflow_training::recipe::RecipeParams;
+use pddflow_training::segments::Training;
 use pddflow_training::sets::LoadedSet;
 use pddflow_training::splits::Prepared;
+use pddflow_training::summary::{Moment, Report, Summary};
 use serde_json::{Value, json};
 
 use super::params::EvaluateParams;

@@ -6,7 +6,7 @@ use pddflow_artifact::{Dataset, DistilledSet, FileNameError, Files, Normalizatio
 use pddflow_cache::KeyPart;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
-use pddflow_training::protocol::Preset;
+use pddflow_training::recipe::Preset;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,7 +15,8 @@ use super::entry::Entry;
 use super::manifest::manifest;
 use super::readme::readme;
 use super::training::Plan;
-use crate::images::{png, set_names, sets_and_data, show};
+use crate::drawing::png;
+use crate::images::{set_names, sets_and_data, show};
 use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
@@ -33,7 +34,7 @@ struct ExportParams {
     #[serde(default = "yes")]
     pictures: bool,
     /// The published protocol by which the sets are to be trained on. By default that of PDD, or with one set of MTT,
-    /// where step sizes were learned, else that of DSA.
+    /// where learning rates were learned, else that of DSA.
     #[serde(default)]
     recipe: Option<Preset>,
 }

@@ -94,7 +94,7 @@ fn training_text(entries: &[Entry<'_>], plan: &Plan) -> String {
         }
         let _ = writeln!(text, "\nSet {} says of itself:\n", number + 1);
         if let Some(step_size) = entry.set.step_size {
-            let _ = writeln!(text, "- learned step size: {step_size}");
+            let _ = writeln!(text, "- learned learning rate: {step_size}");
         }
         for (name, value) in own.into_iter().flatten() {
             let _ = writeln!(text, "- {name}: {}", plain(value));
@@ -111,7 +111,7 @@ fn stages_text(plan: &Plan) -> String {
              so on. Training on all sets at once from a random net is another protocol with other accuracy.\n\n",
         );
     }
-    text.push_str("| stage | sets | images per class | step size | epochs |\n|---|---|---|---|---|\n");
+    text.push_str("| stage | sets | images per class | learning rate | epochs |\n|---|---|---|---|---|\n");
     for (number, stage) in plan.stages.iter().enumerate() {
         let sets = if stage.sets == 1 { "1".to_owned() } else { format!("1 to {}", stage.sets) };
         let step_size = stage.step_size.map_or_else(|| "–".to_owned(), |value| value.to_string());
@@ -137,7 +137,7 @@ fn rules_text(plan: &Plan) -> String {
     for (epoch, factor) in &plan.drops {
         let _ = writeln!(
             text,
-            "From epoch {epoch} of the stage on (counted from 0), the step size is multiplied by {factor:.2}."
+            "From epoch {epoch} of the stage on (counted from 0), the learning rate is multiplied by {factor:.2}."
         );
     }
     for epoch in &plan.resets {
@@ -145,7 +145,7 @@ fn rules_text(plan: &Plan) -> String {
     }
     if plan.stages.len() > 1 {
         let kept = if plan.carry_momentum { "is kept" } else { "is emptied" };
-        let _ = writeln!(text, "Between stages the momentum {kept}, and the step size starts over.");
+        let _ = writeln!(text, "Between stages the momentum {kept}, and the learning rate starts over.");
     }
     text
 }

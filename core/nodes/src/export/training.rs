@@ -1,12 +1,12 @@
 //! How nets are to be trained on the exported sets, stage by stage.
 
-use pddflow_training::nets::Schedule;
-use pddflow_training::protocol::Preset;
+use pddflow_training::recipe::Preset;
+use pddflow_training::trainer::Schedule;
 use serde_json::{Value, json};
 
 use super::entry::Entry;
 
-/// What the training of every stage is, and the step size of each.
+/// What the training of every stage is, and the learning rate of each.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Plan {
     pub(super) recipe: Preset,
@@ -15,7 +15,7 @@ pub(super) struct Plan {
     pub(super) stages: Vec<StagePlan>,
     /// Epochs that a stage really runs.
     pub(super) epochs: u64,
-    /// From this epoch (counted from 0) on the step size is multiplied by this.
+    /// From this epoch (counted from 0) on the learning rate is multiplied by this.
     pub(super) drops: Vec<(u64, f64)>,
     /// Epochs before which the momentum is emptied.
     pub(super) resets: Vec<u64>,
@@ -35,7 +35,7 @@ pub(super) struct StagePlan {
 }
 
 impl Plan {
-    /// The plan of a recipe; without one, that of PDD or MTT where sets have learned step sizes, else that of DSA.
+    /// The plan of a recipe; without one, that of PDD or MTT where sets have learned learning rates, else that of DSA.
     pub(super) fn new(entries: &[Entry<'_>], recipe: Option<Preset>) -> Self {
         let learned = entries.iter().any(|entry| entry.set.step_size.is_some());
         let recipe = recipe.unwrap_or(match (learned, entries.len()) {
@@ -43,7 +43,7 @@ impl Plan {
             (true, _) => Preset::PddMtt,
             (false, _) => Preset::Dsa,
         });
-        let mut parameters = recipe.recipe().parameters();
+        let mut parameters = recipe.published().parameters();
         let own = entries.last().and_then(|entry| entry.set.info.recipe.as_object());
         for (name, value) in own.into_iter().flatten() {
             if parameters.get(name).is_some() {

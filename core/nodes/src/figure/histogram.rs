@@ -3,9 +3,8 @@
 use pddflow_artifact::Scores;
 use pddflow_artifact::failure::{NodeResult, fail};
 
-use super::axis::Axis;
-use super::chart::{Bar, Chart, Marks};
-use super::params::{FigureParams, Scale};
+use super::params::FigureParams;
+use crate::drawing::{Axis, Bar, Chart, Marks};
 
 /// Bars by default, where values are not few whole numbers.
 const BINS: usize = 30;
@@ -18,16 +17,12 @@ pub(super) fn chart(scores: &Scores, params: &FigureParams) -> NodeResult<Chart>
         return Err(fail("empty_data", "there are no scores to draw"));
     }
     let bars = bars(&scores.scores, params.bins);
-    let edges: Vec<f64> = bars.iter().flat_map(|bar| [bar.from, bar.to]).collect();
-    let most = bars.iter().map(|bar| bar.count).max().unwrap_or(0);
-    let (from, to) = (edges[0], edges[edges.len() - 1]);
-    let ticks = Axis::over(&edges, Scale::Linear).ticks;
     Ok(Chart {
         title: params.title.clone(),
         x_label: params.x_label.clone().unwrap_or_else(|| scores.method.clone()),
         y_label: params.y_label.clone().unwrap_or_else(|| "training examples".to_owned()),
-        x: Axis { scale: Scale::Linear, from, to, ticks },
-        y: Axis::count(most as f64),
+        x: Axis::of_bars(&bars),
+        y: Axis::count(bars.iter().map(|bar| bar.count).max().unwrap_or(0) as f64),
         marks: Marks::Bars(bars),
     })
 }
@@ -47,7 +42,7 @@ fn bars(scores: &[f64], bins: Option<usize>) -> Vec<Bar> {
         }
     };
     let mut bars: Vec<Bar> = (0..count)
-        .map(|bar| Bar { from: from + bar as f64 * width, to: from + (bar + 1) as f64 * width, count: 0 })
+        .map(|bar| Bar { from: from + bar as f64 * width, to: from + (bar + 1) as f64 * width, count: 0, marked: 0 })
         .collect();
     for score in scores {
         #[expect(

@@ -5,9 +5,8 @@ use pddflow_artifact::params::suggestion;
 use pddflow_artifact::{Results, population_spread};
 use serde_json::Value;
 
-use super::axis::Axis;
-use super::chart::{Chart, Line, Marks, Point, Points, Spread};
-use super::params::{FigureParams, Scale};
+use super::params::FigureParams;
+use crate::drawing::{Axis, Chart, Line, Marks, Point, Points, Scale, Spread};
 use crate::observe::observe;
 
 const PERCENT: f64 = 100.0;

@@ -8,9 +8,9 @@ use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
 use serde_json::Value;
 
-use super::chart::Chart;
 use super::params::{FigureParams, check};
-use super::{draw, histogram, lines};
+use super::{histogram, lines};
+use crate::drawing::{Chart, bitmap, svg};
 use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
@@ -75,8 +75,8 @@ impl Kind for FigureKind {
 
 fn files(chart: &Chart, params: &FigureParams) -> NodeResult<Files> {
     let contents = [
-        ("figure.svg", draw::svg(chart, params.width, params.height)?.into_bytes()),
-        ("figure.png", draw::bitmap(chart, params.width, params.height)?),
+        ("figure.svg", svg(chart, params.width, params.height)?.into_bytes()),
+        ("figure.png", bitmap(chart, params.width, params.height)?),
         ("figure.csv", chart.csv().into_bytes()),
     ];
     let mut files = Files::new();

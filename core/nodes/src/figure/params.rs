@@ -6,23 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::drawing::Scale;
 use crate::observe::Names;
 
 /// Sides of a figure in pixels.
 const SIDES: std::ops::RangeInclusive<u64> = 100..=4000;
 /// More bins are thinner than a pixel.
 const MOST_BINS: u64 = 500;
-
-/// How values are spread over an axis.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Scale {
-    /// Equal differences are equally far apart.
-    #[default]
-    Linear,
-    /// Equal ratios are equally far apart; values must be above 0.
-    Log,
-}
 
 /// What a pipeline file can say of a figure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

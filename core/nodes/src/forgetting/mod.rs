@@ -13,9 +13,9 @@
 //! | first weights | `weights` |
 //! | order of images, augmentation | `epoch`, epoch |
 
+mod count;
 mod histogram;
 mod node;
 mod params;
-mod training;
 
 pub(crate) use node::ForgettingKind;

@@ -9,19 +9,19 @@ use pddflow_cache::KeyPart;
 use pddflow_host::Role;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
-use pddflow_tensor::augment::Policy;
 use pddflow_training::sets::one_artifact;
 use pddflow_training::splits::Prepared;
+use pddflow_training::trainer::Architecture;
 use serde_json::{Value, json};
 
+use super::count::{Counted, Counter};
 use super::histogram::{bars, csv, json as histogram_json, markdown, svg};
 use super::params::{ForgettingParams, check};
-use super::training::{Counted, Training};
 use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 /// Name of these scores in tables and pictures.
 const METHOD: &str = "forgetting";
 
@@ -69,16 +69,15 @@ impl Kind for ForgettingKind {
         let registry = surroundings.plugins().open()?;
         let model = registry.model(&params.model.id, &params.model.config).map_err(|error| from_plugin(&error))?;
         let specs = model.weights(data.shape, data.classes).during("asking the model for its weights")?;
-        let training = Training {
+        let counter = Counter {
             params: &params,
-            model: &model,
-            specs: &specs,
-            augment: Policy::parse(&params.augment).during("reading `augment`")?,
+            architecture: Architecture { model: &model, specs: &specs },
+            settings: params.settings()?,
             train: &data.train,
-            dtype: surroundings.dtype(),
-            device: surroundings.device(),
+            tensors: surroundings.tensors(),
+            context,
         };
-        let counted = training.run(context)?;
+        let counted = counter.run()?;
         finish(&params, &data, counted, &node.with, context)
     }
 }
@@ -91,7 +90,7 @@ fn finish(
     context: &NodeContext<'_>,
 ) -> NodeResult<Outputs> {
     let Counted { scores, never } = counted;
-    let never: Vec<bool> = never.into_iter().map(|runs| runs == params.runs).collect();
+    let never: Vec<bool> = never.into_iter().map(|runs| runs == params.runs as u64).collect();
     let made_by = json!({ "kind": "forgetting", "parameters": with });
     let bars = bars(&scores, &never);
     let title = format!("forgetting events over {} epochs, {} runs", params.epochs, params.runs);
@@ -101,7 +100,7 @@ fn finish(
         ("histogram.md", markdown(&bars).into_bytes()),
         ("histogram.csv", csv(&bars).into_bytes()),
         ("histogram.json", json),
-        ("histogram.svg", svg(&bars, &title).into_bytes()),
+        ("histogram.svg", svg(&bars, &title)?.into_bytes()),
     ];
     for (name, bytes) in contents {
         files.insert(name, bytes).map_err(|error| NodeError::internal(error.to_string()))?;

@@ -1,10 +1,12 @@
 //! Parameters of the kind `forgetting`.
 
+use pddflow_artifact::failure::{During, NodeResult};
 use pddflow_artifact::params::{problem, resolve_and_read};
 use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_tensor::augment::Policy;
 use pddflow_training::choice::{PluginChoice, check_choice};
+use pddflow_training::trainer::{Hyperparameters, LrSchedule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,8 +26,8 @@ pub(super) struct ForgettingParams {
     /// Nets that are trained, each from its own first weights; their counts are added.
     #[serde(default = "runs")]
     #[schemars(range(min = 1))]
-    pub(super) runs: u64,
-    /// Step size at the start.
+    pub(super) runs: usize,
+    /// Learning rate at the start.
     #[serde(default = "lr")]
     pub(super) lr: f64,
     /// Momentum, 0 to 1.
@@ -44,10 +46,10 @@ pub(super) struct ForgettingParams {
     /// Augmentation, such as `none` or `idc:crop_flip` (both a random crop and a random flip).
     #[serde(default = "augment")]
     pub(super) augment: String,
-    /// Shares of the epochs after which the step size falls; ascending, each between 0 and 1.
+    /// Shares of the epochs after which the learning rate falls; ascending, each between 0 and 1.
     #[serde(default = "drops")]
     pub(super) drops: Vec<f64>,
-    /// What the step size is multiplied by at each of them.
+    /// What the learning rate is multiplied by at each of them.
     #[serde(default = "drop_factor")]
     pub(super) drop_factor: f64,
     /// Root of the node's randomness.
@@ -59,7 +61,7 @@ fn epochs() -> u64 {
     200
 }
 
-fn runs() -> u64 {
+fn runs() -> usize {
     5
 }
 
@@ -96,10 +98,18 @@ fn drop_factor() -> f64 {
 }
 
 impl ForgettingParams {
-    /// The step size in `epoch`, counted from 0.
-    pub(super) fn lr_at(&self, epoch: u64) -> f64 {
-        let after = |share: &f64| epoch as f64 >= (share * self.epochs as f64).round();
-        self.drops.iter().filter(|share| after(share)).fold(self.lr, |lr, _| lr * self.drop_factor)
+    /// How each net is trained.
+    pub(super) fn settings(&self) -> NodeResult<Hyperparameters> {
+        Ok(Hyperparameters {
+            schedule: LrSchedule::Drops { epochs: self.epochs, shares: self.drops.clone(), factor: self.drop_factor },
+            momentum: self.momentum,
+            nesterov: self.nesterov,
+            weight_decay: self.weight_decay,
+            batch: self.batch,
+            augment: Policy::parse(&self.augment).during("reading `augment`")?,
+            cutmix: None,
+            carry_momentum: false,
+        })
     }
 }
 
@@ -119,7 +129,7 @@ pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, 
 
 impl ForgettingParams {
     fn problems(&self) -> Vec<ParamProblem> {
-        let counts = [("epochs", self.epochs), ("runs", self.runs), ("batch", self.batch as u64)];
+        let counts = [("epochs", self.epochs), ("runs", self.runs as u64), ("batch", self.batch as u64)];
         let none = counts.into_iter().filter(|(_, count)| *count == 0);
         let none = none.map(|(name, _)| problem(format!("/{name}"), format!("`{name}` must be at least 1"), None));
         let numbers = [
@@ -146,9 +156,11 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_step_size_falls_where_the_authors_have_it() {
-        let params: ForgettingParams = serde_json::from_value(json!({ "model": "resnet18" })).unwrap();
-        let shown: Vec<f64> = [0, 59, 60, 119, 120, 159, 160, 199].map(|epoch| params.lr_at(epoch)).to_vec();
+    fn the_learning_rate_falls_where_the_authors_have_it() {
+        let params: ForgettingParams =
+            serde_json::from_value(json!({ "model": "resnet18", "augment": "none" })).unwrap();
+        let schedule = params.settings().unwrap().schedule;
+        let shown = [0, 59, 60, 119, 120, 159, 160, 199].map(|epoch| schedule.lr(params.lr, epoch));
         let (a, b, c, d) = (0.1, 0.1 * 0.2, 0.1 * 0.2 * 0.2, 0.1 * 0.2 * 0.2 * 0.2);
         assert_eq!(shown, [a, a, b, b, c, c, d, d]);
     }

@@ -3,6 +3,7 @@
 use pddflow_artifact::failure::NodeResult;
 
 use super::shown::Shown;
+use crate::drawing::png;
 
 /// Pixels of the picture between two images, before scaling.
 const GAP: usize = 1;
@@ -27,7 +28,7 @@ pub(super) struct Grid {
 impl Grid {
     /// A PNG with a row for each class, and the sets side by side from left to right. All have one size and as many classes.
     pub(super) fn draw(&self, sets: &[Shown]) -> NodeResult<Vec<u8>> {
-        let Some(first) = sets.first() else { return super::shown::png(&[], 0, 0, 1) };
+        let Some(first) = sets.first() else { return png(&[], 0, 0, 1) };
         let (size, channels) = (first.size, first.size.channels);
         let most = self.columns.unwrap_or(usize::MAX);
         let (cell_width, cell_height) = (size.width + GAP, size.height + GAP);
@@ -53,7 +54,7 @@ impl Grid {
             }
         }
         let scale = self.scale.unwrap_or_else(|| default_scale(first, width));
-        super::shown::png(&repeat(&canvas, width, channels, scale), width * scale, height * scale, channels)
+        png(&repeat(&canvas, width, channels, scale), width * scale, height * scale, channels)
     }
 }
 

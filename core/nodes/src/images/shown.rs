@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
 use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_artifact::{Dataset, DistilledSet, ImageSize, Normalization, Preprocessing, PreprocessingNote, file_stem};
-use pddflow_runner::{Artifact, NodeError};
+use pddflow_runner::Artifact;
 
 const PIXEL_MAX: f64 = 255.0;
 
@@ -44,20 +42,6 @@ pub(crate) fn show(set: &DistilledSet, from: &Artifact, data: Option<&Dataset>) 
         class_rows[class].push(row);
     }
     Ok(Shown { size, pixels, class_rows })
-}
-
-/// A PNG of grey or red-green-blue pixels.
-pub(crate) fn png(pixels: &[u8], width: usize, height: usize, channels: usize) -> NodeResult<Vec<u8>> {
-    let color = if channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
-    let side = |length: usize| {
-        u32::try_from(length)
-            .map_err(|_| fail("picture_size", format!("a picture of {width} x {height} pixels is too large")))
-    };
-    let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
-        .write_image(pixels, side(width)?, side(height)?, color)
-        .map_err(|error| NodeError::internal(format!("a PNG cannot be written: {error}")))?;
-    Ok(bytes)
 }
 
 /// A file name without ending for each set: its method and, where several sets share it, its stage or place.

@@ -9,7 +9,7 @@
 //! | first weights of net j | (seed, `net`, j, `weights`), as in `advance` |
 //! | order of images, augmentation | (seed, `train`, j, `stage`, sets seen before, epoch) |
 
-mod extending;
+mod experts;
 mod node;
 mod params;
 mod report;

@@ -6,18 +6,18 @@ use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
 use pddflow_artifact::params::{read, schema};
 use pddflow_artifact::{Trajectories, population_spread};
 use pddflow_cache::KeyPart;
-use pddflow_host::{Net, Role, WeightRole};
+use pddflow_host::Role;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs};
+use pddflow_tensor::RandomKey;
 use pddflow_tensor::augment::Policy;
-use pddflow_tensor::{Device, RandomKey, Tensor};
-use pddflow_training::nets::{Course, CourseStage, Crew, Keeps, Rules, Trainee, Work, accuracy, side_by_side};
 use pddflow_training::sets::one_artifact;
 use pddflow_training::splits::{Prepared, Split};
 use pddflow_training::stored::{Pool, Wanted, info, net_data, specs_of};
+use pddflow_training::trainer::{Architecture, EpochKeys, Hyperparameters, Job, Keeps, LrSchedule, Segment, Trainer};
 use serde_json::{Value, json};
 
-use super::extending::Extending;
+use super::experts::{Expert, Experts};
 use super::params::{TrainParams, check};
 use super::report::results;
 use crate::kind::{Kind, port};
@@ -98,47 +98,44 @@ impl Kind for TrainKind {
         start.check_range(params.nets)?;
         let (measured, on) = measured(&data)?;
         let measured = measured.as_deref().unwrap_or(&data.train);
-        let test = |net: &Net| accuracy(&model, &net.weights, &measured.samples().images, measured.classes_of_rows());
-        let rules = rules(&params)?;
-        let course = Course {
-            trainee: Trainee { model: &model, specs: &specs },
-            stages: &[CourseStage { samples: data.train.samples().clone(), lr: params.lr }],
-            before: start.sets().len(),
-            rules: &rules,
-        };
-        let epochs = course.epochs();
+        let settings = settings(&params)?;
+        let epochs = settings.schedule.epochs();
         let kept = params.snapshots.epochs(epochs).map_err(|message| fail("parameters", message))?;
-        let extending = Extending { params: &params, context, device: surroundings.device() };
-        let crew = Crew {
-            course,
-            key: RandomKey::new(params.seed).fold("train"),
-            begin: &|number| Ok(Net::new(start.net(number, params.seed, &wanted)?)),
-            at_epoch: &|work, done| {
-                if kept.binary_search(&done).is_ok() {
-                    work.kept.push(snapshot(&work.pupil.net, &wanted)?);
-                }
-                if params.measures_at(done, epochs) {
-                    work.points.push((done, test(&work.pupil.net)?));
-                }
-                Ok(())
+        let observer = Experts {
+            params: &params,
+            epochs,
+            snapshots: &kept,
+            start: &start,
+            wanted: &wanted,
+            model: &model,
+            measured,
+            context,
+        };
+        let key = RandomKey::new(params.seed).fold("train");
+        let job = Job {
+            trainer: Trainer {
+                architecture: Architecture { model: &model, specs: &specs },
+                segments: &[Segment::new(data.train.samples().clone(), params.lr)],
+                settings: &settings,
+                keys: EpochKeys::ByStage { before: start.sets().len() },
             },
-            width: side_by_side(params.batch, data.shape.elements(), surroundings.device()),
+            observer: &observer,
+            nets: params.nets.numbers(),
+            key: &|number| key.fold_u64(number as u64),
             keeps: if context.keeps_state() { Keeps::Momentum } else { Keeps::Nothing },
-            resume: Some(&|bytes| extending.resume(bytes, epochs)),
             device: surroundings.device(),
         };
-        let works = crew.run(params.nets.first, params.nets.count, context)?;
+        let mut nets = job.run(context)?;
         let made_by = json!({ "kind": "train", "with": node.with });
         let info = info(surroundings.plugins(), &wanted, params.nets, start.sets().to_vec(), made_by)?;
-        let results = results(&works, &params, &node.with, data.dataset.source(), on);
-        let metrics = metrics(&works);
-        let mut works = works;
-        let nets: Vec<_> = works.iter_mut().map(|work| std::mem::take(&mut work.kept)).collect();
-        let trajectories = Trajectories::encode(&info, &kept, &nets)?;
-        drop(nets);
+        let results = results(&nets, &params, &node.with, data.dataset.source(), on);
+        let metrics = metrics(&nets);
+        let snapshots: Vec<_> = nets.iter_mut().map(|net| std::mem::take(&mut net.kept)).collect();
+        let trajectories = Trajectories::encode(&info, &kept, &snapshots)?;
+        drop(snapshots);
         let trajectories = context.put(&trajectories).during("storing the trajectories")?;
         if context.keeps_state() {
-            context.keep_state(&extending.state(&works, epochs, trajectories)?);
+            context.keep_state(&observer.state(&nets, trajectories)?);
         }
         let artifacts = BTreeMap::from([
             ("trajectories".to_owned(), trajectories),
@@ -154,11 +151,11 @@ fn measured(data: &Prepared) -> NodeResult<(Option<std::sync::Arc<Split>>, &'sta
     Ok(if test.rows() > 0 { (Some(test), "test") } else { (None, "train") })
 }
 
-fn rules(params: &TrainParams) -> NodeResult<Rules> {
-    Ok(Rules {
-        epochs: params.epochs,
-        schedule: params.schedule,
+fn settings(params: &TrainParams) -> NodeResult<Hyperparameters> {
+    Ok(Hyperparameters {
+        schedule: LrSchedule::Script { schedule: params.schedule, epochs: params.epochs },
         momentum: params.momentum,
+        nesterov: false,
         weight_decay: params.weight_decay,
         batch: params.batch,
         augment: Policy::parse(&params.augment).during("reading `augment`")?,
@@ -167,15 +164,9 @@ fn rules(params: &TrainParams) -> NodeResult<Rules> {
     })
 }
 
-/// The learnable weights, where artifacts are made.
-fn snapshot(net: &Net, wanted: &Wanted<'_>) -> NodeResult<Vec<Tensor>> {
-    let learnable = net.weights.iter().zip(wanted.specs).filter(|(_, spec)| spec.role == WeightRole::Learnable);
-    learnable.map(|(weight, _)| weight.to_device(&Device::Cpu).during("keeping a snapshot")).collect()
-}
-
 /// Accuracy at the end, in percent.
-fn metrics(works: &[Work]) -> BTreeMap<String, f64> {
-    let last: Vec<f64> = works.iter().filter_map(|work| work.points.last()).map(|point| point.1).collect();
+fn metrics(nets: &[Expert]) -> BTreeMap<String, f64> {
+    let last: Vec<f64> = nets.iter().filter_map(|net| net.notes.last()).map(|point| point.1).collect();
     let (mean, std) = population_spread(&last);
     BTreeMap::from([("accuracy".to_owned(), 100.0 * mean), ("accuracy_std".to_owned(), 100.0 * std)])
 }

@@ -4,8 +4,8 @@ use pddflow_artifact::params::{check_numbers, check_policy, problem, read, resol
 use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_training::choice::{PluginChoice, check_choice};
-use pddflow_training::nets::Schedule;
 use pddflow_training::stored::NetRange;
+use pddflow_training::trainer::Schedule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,7 +28,7 @@ pub(super) struct TrainParams {
     /// After which epochs the weights are kept.
     #[serde(default)]
     pub(super) snapshots: Snapshots,
-    /// Step size.
+    /// Learning rate.
     #[serde(default = "hundredth")]
     pub(super) lr: f64,
     /// Momentum.
@@ -37,7 +37,7 @@ pub(super) struct TrainParams {
     /// Weight decay.
     #[serde(default)]
     pub(super) weight_decay: f64,
-    /// How the step size falls over the epochs.
+    /// How the learning rate falls over the epochs.
     #[serde(default = "constant")]
     pub(super) schedule: Schedule,
     /// Images in a step.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use pddflow_artifact::{CurvePoint, Reading, Results};
-use pddflow_training::nets::Work;
 use serde_json::{Value, json};
 
+use super::experts::Expert;
 use super::params::TrainParams;
 
 /// Which moment counts.
@@ -14,10 +14,10 @@ const RULE: &str = "last epoch";
 const METHOD: &str = "real data";
 
 /// The results of all nets; every one was measured at the same epochs. `on` says on which images.
-pub(super) fn results(works: &[Work], params: &TrainParams, protocol: &Value, source: &str, on: &str) -> Results {
-    let epochs = works.first().map_or(&[][..], |work| &work.points);
+pub(super) fn results(nets: &[Expert], params: &TrainParams, protocol: &Value, source: &str, on: &str) -> Results {
+    let epochs = nets.first().map_or(&[][..], |net| &net.notes);
     let reading = |(place, (epoch, _)): (usize, &(u64, f64))| {
-        let accuracies = works.iter().filter_map(|work| work.points.get(place)).map(|point| point.1).collect();
+        let accuracies = nets.iter().filter_map(|net| net.notes.get(place)).map(|point| point.1).collect();
         Reading { stage: 1, epoch: *epoch, accuracies }
     };
     let readings: Vec<Reading> = epochs.iter().enumerate().map(reading).collect();

@@ -137,7 +137,7 @@ fn a_set_that_contradicts_itself_is_not_written() {
     check(set(hard(&[0, 0, 1])), "shape [3] for 4 images");
     check(set(hard(&[0, 0, 1, 2])), "image 3 has the class 2");
     check(set(hard(&[0, -1, 1, 1])), "image 1 has the class -1");
-    check(DistilledSet { step_size: Some(f64::NAN), ..set(soft()) }, "step size");
+    check(DistilledSet { step_size: Some(f64::NAN), ..set(soft()) }, "learning rate");
     let nan = Tensor::from_f32(vec![f32::NAN; 24], &[4, 3, 2, 1], &Device::Cpu).unwrap();
     check(DistilledSet { images: nan, ..set(soft()) }, "`images` holds numbers that are not finite");
     let flat = Tensor::from_f32(vec![0.0; 24], &[4, 6], &Device::Cpu).unwrap();

@@ -141,7 +141,7 @@ fn stages_have_folders_in_the_order_of_training() {
     assert_eq!(names, ["01-dm-stage1/images.safetensors", "02-dm-stage2/images.safetensors"]);
     assert!(names.iter().all(|name| files.get(name).is_some()));
     let readme = std::str::from_utf8(files.get("README.md").unwrap()).unwrap();
-    assert!(readme.contains("Progressive") && readme.contains("learned step size: 0.02"), "{readme}");
+    assert!(readme.contains("Progressive") && readme.contains("learned learning rate: 0.02"), "{readme}");
     assert!(readme.contains("| 2 | 1 to 2 | 4 | 0.01 | 501 |"), "{readme}");
     // 8.2 and 13 of the reference: E + 1 epochs, a tenth after E / 2 + 1, momentum kept; the sets' own recipe gives `lr`.
     let training = &manifest["training"];

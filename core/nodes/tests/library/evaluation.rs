@@ -166,7 +166,7 @@ fn full_and_sets_exclude_each_other() {
     let problems = Bench::new().problems(&full("").replace("training: full", "training: union"));
     assert!(problems.contains("no set is wired"), "{problems}");
     let problems = Bench::new().problems(&full("recipe: mtt"));
-    assert!(problems.contains("learned step size"), "{problems}");
+    assert!(problems.contains("learned learning rate"), "{problems}");
 }
 
 #[test]

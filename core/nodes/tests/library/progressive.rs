@@ -141,7 +141,7 @@ fn stages(matcher: &str, stages: usize) -> String {
       iterations: 2
       model: {{ convnet: {{ width: 4 }} }}
       matcher: {{ {matcher} }}
-      warm_up: {{ epochs: 2, batch: 16 }}
+      pretrain: {{ epochs: 2, batch: 16 }}
 "#
     ))
 }
@@ -256,7 +256,7 @@ fn nets_of_another_model_or_for_other_data_are_refused() {
         (advance("raw_set", "") + &train(4, ", nets: 2"), "net_mismatch", "normalisation"),
         (advance("set", "") + &train(4, ", nets: 3"), "no_such_net", "net 2"),
         (advance("[set, raw_set]", ""), "set_mismatch", "normalisation"),
-        (advance("set", "").replace("lr: 0.1", "lr: learned"), "no_step_size", "set 1"),
+        (advance("set", "").replace("lr: 0.1", "lr: learned"), "no_learning_rate", "set 1"),
         (
             advance("set", "")
                 + &advance("raw_set", "").replace("  start:", "  next:").replace("sets:", "start: start, sets:"),
@@ -290,7 +290,7 @@ fn shards_that_overlap_are_refused() {
 
 #[test]
 fn two_starts_are_refused() {
-    let text = stages("dm: { batch: 16 }", 2).replacen("iterations: 2, model", "iterations: 2, warm_up: {}, model", 1);
+    let text = stages("dm: { batch: 16 }", 2).replacen("iterations: 2, model", "iterations: 2, pretrain: {}, model", 1);
     let (code, text) = failure_of(&text);
     assert_eq!(code, "pddflow::nodes::two_starts", "{text}");
 }
@@ -308,7 +308,8 @@ fn bad_parameters_are_found_out_before_anything_runs() {
         let problems = Bench::new().problems(&pipeline(&experts("experts", more)));
         assert!(problems.contains(expected), "{more}: {problems}");
     }
-    let problems = Bench::new().problems(&stages("dm: {}", 1).replace("warm_up: { epochs: 2", "warm_up: { epochs: 0"));
+    let problems =
+        Bench::new().problems(&stages("dm: {}", 1).replace("pretrain: { epochs: 2", "pretrain: { epochs: 0"));
     assert!(problems.contains("at least 1"), "{problems}");
 }
 

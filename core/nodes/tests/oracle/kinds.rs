@@ -4,8 +4,8 @@ use pddflow_data::class_order;
 use pddflow_host::{InputShape, Sgd};
 use pddflow_nodes::distill::tile;
 use pddflow_tensor::{Device, Keep, Tensor, grad};
-use pddflow_training::nets::{Schedule, sgd_step};
 use pddflow_training::selection::{Features, easiest_first, forgetting_scores, herding, highest, k_center};
+use pddflow_training::trainer::{Schedule, sgd_step};
 
 use crate::case::{Array, Case, Outputs};
 use crate::convnet;
@@ -144,7 +144,7 @@ fn sgd(case: &Case) -> Outputs {
             buffers.fill(None);
         }
         let lr = case.input("lr0").values[stage] * lr_factor(case, step);
-        assert!(!case.has_input("lr") || (lr - case.input("lr").values[number]).abs() < 1e-15, "step size");
+        assert!(!case.has_input("lr") || (lr - case.input("lr").values[number]).abs() < 1e-15, "learning rate");
         let rule = Sgd { lr, momentum: case.real("momentum"), weight_decay: case.real("weight_decay") };
         let gradients = gradients(case, &weights, rows);
         for ((weight, buffer), gradient) in weights.iter_mut().zip(&mut buffers).zip(&gradients) {

@@ -1,26 +1,45 @@
 //! The net whose features a selection compares: one that is wired, else one that is trained here.
 
 use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
-use pddflow_host::{Net, Sgd, WeightRole, WeightSpec};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Progress};
+use pddflow_host::{Net, WeightRole, WeightSpec};
+use pddflow_runner::{Inputs, NodeContext};
 use pddflow_tensor::augment::Policy;
 use pddflow_tensor::{RandomKey, Tensor};
 
+use crate::accuracy::features;
 use crate::choice::PluginChoice;
-use crate::nets::{Epoch, Trainee, features, initial_weights, train_part};
+use crate::init::initial_weights;
 use crate::plugins::Plugins;
-use crate::splits::Prepared;
+use crate::splits::{Prepared, TensorOptions};
 use crate::stored::{Experts, Pool, Wanted, net_data, specs_of};
+use crate::trainer::{
+    Architecture, EpochKeys, Hyperparameters, Job, Keeps, LrSchedule, NetState, Observer, Schedule, Segment, Trainer,
+};
 
-/// How the net is trained here: the evaluation recipes' step rule, without augmentation.
-const RULE: Sgd = Sgd { lr: 0.01, momentum: 0.9, weight_decay: 5e-4 };
-/// Images in a step of that training.
-const BATCH: usize = 256;
+/// Learning rate of the training here: that of the evaluation recipes.
+const LR: f64 = 0.01;
+
+/// The rest: as the evaluation recipes have it, without augmentation.
+fn settings(epochs: u64) -> Hyperparameters {
+    Hyperparameters {
+        schedule: LrSchedule::Script { schedule: Schedule::Constant, epochs },
+        momentum: 0.9,
+        nesterov: false,
+        weight_decay: 5e-4,
+        batch: 256,
+        augment: Policy::none(),
+        cutmix: None,
+        carry_momentum: false,
+    }
+}
 
 /// The model and the images.
 pub struct FeatureNet<'a> {
+    /// Where the model is.
     pub plugins: &'a Plugins,
+    /// The model.
     pub choice: &'a PluginChoice,
+    /// The images.
     pub data: &'a Prepared,
 }
 
@@ -46,32 +65,54 @@ impl FeatureNet<'_> {
         };
         let weights = match wired(inputs, &wanted, context)? {
             Some(weights) => weights,
-            None => self.trained(&Trainee { model: &model, specs: &specs }, epochs, key, context)?,
+            None => self.trained(Architecture { model: &model, specs: &specs }, epochs, key, context)?,
         };
         features(&model, &weights, &self.data.train.samples().images)
     }
 
     fn trained(
         &self,
-        trainee: &Trainee<'_>,
+        architecture: Architecture<'_>,
         epochs: u64,
         key: RandomKey,
         context: &NodeContext<'_>,
     ) -> NodeResult<Vec<Tensor>> {
-        let weights =
-            initial_weights(trainee.specs, key.fold("weights"), self.data.tensors.dtype, &self.data.tensors.device);
-        let mut net = Net::new(weights.during("drawing first weights")?);
-        let rule = Epoch { batch: BATCH, rule: RULE, augment: Policy::none(), cutmix: None };
-        for epoch in 0..epochs {
-            let (samples, key) = (self.data.train.samples(), key.fold("epoch").fold_u64(epoch));
-            let stop = || context.cancelled();
-            let part = train_part(trainee, &mut net, samples, &rule, key, (0, &stop))?;
-            if stop() {
-                return Err(NodeError::cancelled());
-            }
-            context.progress(Progress { done: epoch + 1, total: epochs, unit: "epochs", loss: Some(part.loss) });
-        }
-        Ok(net.weights)
+        let tensors = &self.data.tensors;
+        let job = Job {
+            trainer: Trainer {
+                architecture,
+                segments: &[Segment::new(self.data.train.samples().clone(), LR)],
+                settings: &settings(epochs),
+                keys: EpochKeys::ByEpoch,
+            },
+            observer: &Fresh { specs: architecture.specs, key: key.fold("weights"), tensors },
+            nets: 0..1,
+            key: &|_| key,
+            keeps: Keeps::Weights,
+            device: &tensors.device,
+        };
+        Ok(job.run(context)?.pop().map(|net| net.net.weights).unwrap_or_default())
+    }
+}
+
+/// A net with random first weights.
+struct Fresh<'a> {
+    specs: &'a [WeightSpec],
+    key: RandomKey,
+    tensors: &'a TensorOptions,
+}
+
+impl Observer for Fresh<'_> {
+    type Notes = ();
+
+    fn begin(&self, state: &mut NetState<()>, _: usize) -> NodeResult<()> {
+        let TensorOptions { device, dtype } = self.tensors;
+        state.net = Net::new(initial_weights(self.specs, self.key, *dtype, device).during("drawing first weights")?);
+        Ok(())
+    }
+
+    fn epoch(&self, _: &mut NetState<()>, _: u64, _: &dyn Fn() -> bool) -> NodeResult<()> {
+        Ok(())
     }
 }
 

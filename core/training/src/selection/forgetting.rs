@@ -1,7 +1,10 @@
 //! Forgetting scores (Toneva et al., ICLR 2019, and their code).
 
+use serde::{Deserialize, Serialize};
+
 /// What is known of each example while one net is trained.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tally {
     /// Events so far.
     pub events: Vec<u64>,

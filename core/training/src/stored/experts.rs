@@ -7,7 +7,7 @@ use pddflow_runner::{Artifact, NodeContext};
 use pddflow_tensor::{RandomKey, Tensor};
 
 use super::{Wanted, check, check_shards, mismatch, ready};
-use crate::nets::initial_weights;
+use crate::init::initial_weights;
 
 /// Experts by place, from the shards of a port; snapshots are read when they are asked for.
 pub struct Experts {

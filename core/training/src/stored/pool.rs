@@ -7,7 +7,7 @@ use pddflow_runner::{Artifact, NodeContext};
 use pddflow_tensor::Tensor;
 
 use super::{NetRange, Wanted, check, check_shards, mismatch, ready};
-use crate::nets::first_weights;
+use crate::init::first_weights;
 
 /// Nets by number, from the shards of a port.
 pub struct Pool {

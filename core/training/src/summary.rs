@@ -6,8 +6,8 @@ use pddflow_artifact::population_spread;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::crew::Point;
-use super::legs::Leg;
+use crate::evaluation::Point;
+use crate::trainer::Segment;
 
 /// Which moment of the training counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -76,14 +76,14 @@ pub struct Summary {
 
 impl Summary {
     /// Puts the nets' points side by side; every net was measured at the same moments.
-    pub fn of(nets: &[Vec<Point>], legs: &[Leg]) -> Self {
+    pub fn of(nets: &[Vec<Point>], segments: &[Segment]) -> Self {
         let first = nets.first().map(Vec::as_slice).unwrap_or_default();
         let moment = |(number, point): (usize, &Point)| {
             let all: Vec<Point> = nets.iter().filter_map(|points| points.get(number).copied()).collect();
             let held_out: Option<Vec<f64>> = all.iter().map(|point| point.held_out).collect();
             Moment {
-                phase: legs[point.leg].phase,
-                stage: legs[point.leg].stage,
+                phase: segments[point.segment].phase,
+                stage: segments[point.segment].stage,
                 epoch: point.epoch,
                 test: all.iter().map(|point| point.test).collect(),
                 held_out: held_out.map(|values| population_spread(&values).0),
@@ -129,7 +129,11 @@ fn best(moments: &[Moment], score: impl Fn(&Moment) -> Option<f64>) -> Option<&M
 
 #[cfg(test)]
 mod tests {
+    use pddflow_host::Labels;
+    use pddflow_tensor::{DType, Device, Tensor};
+
     use super::*;
+    use crate::samples::Samples;
 
     fn moment(epoch: u64, test: &[f64], held_out: Option<f64>) -> Moment {
         Moment { phase: 1, stage: 1, epoch, test: test.to_vec(), held_out }
@@ -164,9 +168,11 @@ mod tests {
 
     #[test]
     fn the_spread_is_that_of_the_population_over_nets() {
-        let leg = Leg { rows: vec![0], lr: 0.1, fresh: true, test_rows: 1, phase: 2, stage: 3 };
-        let net = |test: f64| vec![Point { leg: 0, epoch: 4, test, held_out: None }];
-        let summary = Summary::of(&[net(0.25), net(0.75)], &[leg]);
+        let images = Tensor::zeros(&[1, 1, 1, 1], DType::F32, &Device::Cpu).unwrap();
+        let labels = Labels::Hard(Tensor::from_i64(vec![0], &[1], &Device::Cpu).unwrap());
+        let segment = Segment { phase: 2, stage: 3, ..Segment::new(Samples { images, labels }, 0.1) };
+        let net = |test: f64| vec![Point { segment: 0, epoch: 4, test, held_out: None }];
+        let summary = Summary::of(&[net(0.25), net(0.75)], &[segment]);
         assert_eq!(summary.moments, [Moment { phase: 2, stage: 3, epoch: 4, test: vec![0.25, 0.75], held_out: None }]);
         assert_eq!(summary.metrics()["accuracy_std"], 25.0);
     }

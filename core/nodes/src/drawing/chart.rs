@@ -3,21 +3,22 @@
 use std::fmt::Write as _;
 
 use super::axis::Axis;
+use super::bar::Bar;
 
 /// One figure.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Chart {
-    pub(super) title: Option<String>,
-    pub(super) x_label: String,
-    pub(super) y_label: String,
-    pub(super) x: Axis,
-    pub(super) y: Axis,
-    pub(super) marks: Marks,
+pub(crate) struct Chart {
+    pub(crate) title: Option<String>,
+    pub(crate) x_label: String,
+    pub(crate) y_label: String,
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+    pub(crate) marks: Marks,
 }
 
 /// What stands between the axes.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Marks {
+pub(crate) enum Marks {
     /// Lines, and level lines that have no place on the horizontal axis.
     Lines {
         lines: Vec<Line>,
@@ -30,13 +31,13 @@ pub(super) enum Marks {
 
 /// One line with its name in the legend.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Line {
-    pub(super) name: String,
-    pub(super) points: Points,
+pub(crate) struct Line {
+    pub(crate) name: String,
+    pub(crate) points: Points,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Points {
+pub(crate) enum Points {
     /// By ascending x.
     Along(Vec<Point>),
     /// The same everywhere.
@@ -45,32 +46,24 @@ pub(super) enum Points {
 
 /// One point of a line.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Point {
-    pub(super) x: f64,
-    pub(super) y: Spread,
+pub(crate) struct Point {
+    pub(crate) x: f64,
+    pub(crate) y: Spread,
 }
 
 /// Several nets.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Spread {
+pub(crate) struct Spread {
     /// Mean in percent.
-    pub(super) mean: f64,
+    pub(crate) mean: f64,
     /// Population standard deviation in percent.
-    pub(super) std: f64,
-    pub(super) nets: usize,
-}
-
-/// One bar of a histogram.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Bar {
-    pub(super) from: f64,
-    pub(super) to: f64,
-    pub(super) count: u64,
+    pub(crate) std: f64,
+    pub(crate) nets: usize,
 }
 
 impl Chart {
     /// The numbers that are drawn.
-    pub(super) fn csv(&self) -> String {
+    pub(crate) fn csv(&self) -> String {
         match &self.marks {
             Marks::Lines { lines, .. } => {
                 let mut text = format!("line,{},mean,std,nets\n", field(&self.x_label));

@@ -1,22 +1,23 @@
-//! The legs of class-incremental learning; the tables of the parent module in code.
+//! The segments of class-incremental learning; the tables of the parent module in code.
 
 use pddflow_artifact::failure::NodeResult;
-use pddflow_training::protocol::{Leg, Numbers, Pool, Training, stage_sets, step_size};
+use pddflow_training::recipe::Recipe;
+use pddflow_training::segments::{JoinedSets, Training, stage_sets};
+use pddflow_training::trainer::Segment;
 
 use super::load::PartSet;
 use super::params::Mode;
 use super::phases::PhaseSets;
 
-/// The legs of all phases; `test_rows` counts the test images after each phase.
-pub(super) fn legs(
-    (pool, sets): (&Pool, &[PartSet]),
+/// The segments of all phases.
+pub(super) fn segments(
+    (joined, sets): (&JoinedSets, &[PartSet]),
     phases: &[PhaseSets],
     (mode, training): (Mode, Training),
-    numbers: &Numbers,
-    test_rows: &[usize],
-) -> NodeResult<Vec<Leg>> {
-    let mut legs = Vec::new();
-    for (number, rows) in test_rows.iter().enumerate() {
+    recipe: &Recipe,
+) -> NodeResult<Vec<Segment>> {
+    let mut segments = Vec::new();
+    for number in 0..phases.len() {
         let so_far = &phases[..=number];
         let stages = match mode {
             Mode::Fresh => fresh_stages(so_far, training),
@@ -25,24 +26,22 @@ pub(super) fn legs(
         let count = stages.len();
         for (stage, Stage { trained, newest }) in stages.into_iter().enumerate() {
             let learned: Vec<(usize, Option<f64>)> = newest.iter().map(|set| (*set, sets[*set].step_size)).collect();
-            let lr = step_size(&numbers.lr, stage, count, &learned)?;
-            legs.push(Leg {
-                rows: pool.rows(trained),
-                lr: lr * numbers.late_factor(stage),
+            let lr = recipe.lr.of_stage(stage, count, &learned)? * recipe.late_factor(stage);
+            segments.push(Segment {
                 fresh: stage == 0 && (number == 0 || mode == Mode::Fresh),
-                test_rows: *rows,
                 phase: number + 1,
                 stage: stage + 1,
+                ..joined.segment(trained, lr)
             });
         }
     }
-    Ok(legs)
+    Ok(segments)
 }
 
 /// The sets of one stage.
 struct Stage {
     trained: Vec<usize>,
-    /// Those that a learned step size is taken from.
+    /// Those that a learned learning rate is taken from.
     newest: Vec<usize>,
 }
 
@@ -78,25 +77,28 @@ fn continued_stages(phases: &[PhaseSets], training: Training) -> Vec<Stage> {
 
 #[cfg(test)]
 mod tests {
+    use pddflow_training::recipe::RecipeParams;
     use serde_json::{Value, json};
 
     use super::super::phases::tests::part;
     use super::super::phases::{phases, test_order};
     use super::*;
-    use pddflow_training::protocol::{RecipeParams, pool_of};
 
     /// Two phases of one class each, the first with two sets and the second with one; row r of the pool is set r.
     fn shown(mode: Mode, training: Training, lr: &Value) -> Vec<(usize, usize, bool, Vec<usize>, f64, usize)> {
         let sets = [part("a", &[0], Some(0.1)), part("b", &[0], Some(0.2)), part("c", &[1], Some(0.4))];
         let names = ["zero".to_owned(), "one".to_owned()];
         let phases = phases(&sets, &names).unwrap();
-        let pool = pool_of(&sets.clone().map(|set| set.decoded), 2).unwrap();
+        let joined = JoinedSets::new(&sets.clone().map(|set| set.decoded), 2).unwrap();
         let (_, ends) = test_order(&phases, &[vec![0, 1], vec![2]]);
         let params: RecipeParams = serde_json::from_value(json!({ "model": "convnet", "lr": lr })).unwrap();
-        let numbers = Numbers::of(&params).unwrap();
-        let legs = legs((&pool, &sets), &phases, (mode, training), &numbers, &ends).unwrap();
-        let show = |leg: Leg| (leg.phase, leg.stage, leg.fresh, leg.rows, (leg.lr * 1e6).round() / 1e6, leg.test_rows);
-        legs.into_iter().map(show).collect()
+        let recipe = Recipe::of(&params).unwrap();
+        let found = segments((&joined, &sets), &phases, (mode, training), &recipe).unwrap();
+        let show = |one: Segment| {
+            let lr = (one.lr * 1e6).round() / 1e6;
+            (one.phase, one.stage, one.fresh, one.rows.unwrap(), lr, ends[one.phase - 1])
+        };
+        found.into_iter().map(show).collect()
     }
 
     #[test]
@@ -129,7 +131,7 @@ mod tests {
     #[test]
     fn sequential_stages_take_one_set_of_each_phase() {
         let rows = |mode| -> Vec<Vec<usize>> {
-            shown(mode, Training::Sequential, &json!(0.5)).into_iter().map(|leg| leg.3).collect()
+            shown(mode, Training::Sequential, &json!(0.5)).into_iter().map(|segment| segment.3).collect()
         };
         assert_eq!(rows(Mode::Fresh), [vec![0], vec![1], vec![0, 2], vec![1, 2]]);
         assert_eq!(rows(Mode::Continue), [vec![0], vec![1], vec![0, 1, 2]]);

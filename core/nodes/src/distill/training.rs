@@ -4,8 +4,8 @@ use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_artifact::params::{check_numbers, check_policy};
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_tensor::augment::Policy;
-use pddflow_training::nets::{Rules, Schedule};
-use pddflow_training::protocol::StepSize;
+use pddflow_training::recipe::LearningRate;
+use pddflow_training::trainer::{Hyperparameters, LrSchedule, Schedule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,20 +13,20 @@ use serde_json::{Value, json};
 /// How nets are trained on sets.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CourseParams {
+pub(super) struct TrainingParams {
     /// Epochs of each stage. Schedules `dc` and `pdd` run one more, as the scripts do.
     #[serde(default)]
     pub(super) epochs: Option<u64>,
-    /// Step size, or `learned` for that of each stage's newest set.
+    /// Learning rate, or `learned` for that of each stage's newest set.
     #[serde(default)]
-    pub(super) lr: Option<StepSize>,
+    pub(super) lr: Option<LearningRate>,
     /// Momentum.
     #[serde(default)]
     momentum: Option<f64>,
     /// Weight decay.
     #[serde(default)]
     weight_decay: Option<f64>,
-    /// How the step size falls within a stage.
+    /// How the learning rate falls within a stage.
     #[serde(default)]
     schedule: Option<Schedule>,
     /// Images in a step.
@@ -44,14 +44,14 @@ pub(super) struct CourseParams {
 }
 
 /// As PDD with IDC brings every net through the earlier sets (`methods.md` 8.3).
-pub(super) fn warm_up_defaults() -> Value {
+pub(super) fn pretrain_defaults() -> Value {
     json!({
         "epochs": 200, "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "idc", "batch": 64,
         "augment": "idc:color_crop_flip_scale_rotate", "cutmix": 0.5, "carry_momentum": false,
     })
 }
 
-impl CourseParams {
+impl TrainingParams {
     /// What is given, by name.
     pub(super) fn given(&self) -> NodeResult<serde_json::Map<String, Value>> {
         match serde_json::to_value(self).during("writing a recipe")? {
@@ -60,14 +60,17 @@ impl CourseParams {
         }
     }
 
-    /// The rules of every stage; `check` has filled all in.
-    pub(super) fn rules(&self) -> NodeResult<Rules> {
+    /// How every stage trains; `check` has filled all in.
+    pub(super) fn settings(&self) -> NodeResult<Hyperparameters> {
         let missing = || fail("parameters", "the parameters of a training are not complete");
         let cutmix = self.cutmix.ok_or_else(missing)?;
-        Ok(Rules {
-            epochs: self.epochs.ok_or_else(missing)?,
-            schedule: self.schedule.ok_or_else(missing)?,
+        Ok(Hyperparameters {
+            schedule: LrSchedule::Script {
+                schedule: self.schedule.ok_or_else(missing)?,
+                epochs: self.epochs.ok_or_else(missing)?,
+            },
             momentum: self.momentum.ok_or_else(missing)?,
+            nesterov: false,
             weight_decay: self.weight_decay.ok_or_else(missing)?,
             batch: self.batch.ok_or_else(missing)?,
             augment: Policy::parse(self.augment.as_deref().ok_or_else(missing)?).during("reading `augment`")?,
@@ -78,16 +81,16 @@ impl CourseParams {
 }
 
 /// Fills what is not given at `pointer` from `defaults` and checks it; nothing to do where there is nothing.
-pub(super) fn check_course(with: &mut Value, pointer: &str, defaults: &Value) -> Vec<ParamProblem> {
-    let Some(course) = with.pointer_mut(pointer).filter(|course| course.is_object()) else { return Vec::new() };
+pub(super) fn check_training(with: &mut Value, pointer: &str, defaults: &Value) -> Vec<ParamProblem> {
+    let Some(training) = with.pointer_mut(pointer).filter(|training| training.is_object()) else { return Vec::new() };
     for (name, default) in defaults.as_object().into_iter().flatten() {
-        if course[name].is_null() {
-            course[name] = default.clone();
+        if training[name].is_null() {
+            training[name] = default.clone();
         }
     }
-    let mut problems = check_numbers(course, &["epochs", "batch"]);
-    if !course["augment"].is_null() {
-        problems.extend(check_policy(course, "augment"));
+    let mut problems = check_numbers(training, &["epochs", "batch"]);
+    if !training["augment"].is_null() {
+        problems.extend(check_policy(training, "augment"));
     }
     let placed = |found: ParamProblem| ParamProblem { pointer: format!("{pointer}{}", found.pointer), ..found };
     problems.into_iter().map(placed).collect()

@@ -11,11 +11,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::learning_rate::LearningRate;
 use super::preset::Preset;
-use super::step_size::StepSize;
 use crate::choice::{PluginChoice, check_choice};
-use crate::nets::Schedule;
 use crate::plugins::Plugins;
+use crate::trainer::Schedule;
 
 /// How nets are trained on sets. What is not given comes from `recipe`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -35,10 +35,10 @@ pub struct RecipeParams {
     /// Epochs of each stage. Schedules `dc` and `pdd` run one more, as the scripts do.
     #[serde(default)]
     pub epochs: Option<u64>,
-    /// Step size, a list with one for each stage, or `learned`.
+    /// Learning rate, a list with one for each stage, or `learned`.
     #[serde(default)]
-    pub lr: Option<StepSize>,
-    /// The step size is half from the stage after this many sets on.
+    pub lr: Option<LearningRate>,
+    /// The learning rate is half from the stage after this many sets on.
     #[serde(default)]
     pub halve_lr_after_sets: Option<usize>,
     /// Momentum.
@@ -47,7 +47,7 @@ pub struct RecipeParams {
     /// Weight decay.
     #[serde(default)]
     pub weight_decay: Option<f64>,
-    /// How the step size falls within a stage.
+    /// How the learning rate falls within a stage.
     #[serde(default)]
     pub schedule: Option<Schedule>,
     /// Images in a step.
@@ -102,7 +102,7 @@ pub(super) fn canonical_policy(text: &str) -> Result<String, String> {
 fn fill_from_preset(with: &mut Value) -> Result<(), Vec<ParamProblem>> {
     let preset: Preset = serde_json::from_value(with["recipe"].clone())
         .map_err(|error| vec![problem("/recipe", error.to_string(), None)])?;
-    if let (Value::Object(with), Value::Object(defaults)) = (with, preset.recipe().parameters()) {
+    if let (Value::Object(with), Value::Object(defaults)) = (with, preset.published().parameters()) {
         for (name, value) in defaults {
             let place = with.entry(name).or_insert(Value::Null);
             if place.is_null() {

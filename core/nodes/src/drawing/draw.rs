@@ -11,8 +11,8 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 
 use super::axis::Axis;
-use super::chart::{Bar, Chart, Line, Marks, Points};
-use crate::images::png;
+use super::chart::{Chart, Line, Marks, Points};
+use super::png::png;
 
 /// Pixels of the PNG for one of the SVG: screens and papers show small text badly.
 const PNG_SCALE: u32 = 2;
@@ -46,7 +46,7 @@ type Failure = String;
 type Cartesian = Cartesian2d<Ruler, Ruler>;
 
 /// The chart as SVG text of `width` x `height` pixels.
-pub(super) fn svg(chart: &Chart, width: u32, height: u32) -> NodeResult<String> {
+pub(crate) fn svg(chart: &Chart, width: u32, height: u32) -> NodeResult<String> {
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
@@ -56,7 +56,7 @@ pub(super) fn svg(chart: &Chart, width: u32, height: u32) -> NodeResult<String> 
 }
 
 /// The chart as a PNG, of twice the size.
-pub(super) fn bitmap(chart: &Chart, width: u32, height: u32) -> NodeResult<Vec<u8>> {
+pub(crate) fn bitmap(chart: &Chart, width: u32, height: u32) -> NodeResult<Vec<u8>> {
     let (width, height) = (PNG_SCALE * width, PNG_SCALE * height);
     let mut pixels = vec![0; 3 * width as usize * height as usize];
     {
@@ -120,11 +120,15 @@ fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, chart: &Chart, scale:
                 .map_err(text)?;
         }
         Marks::Bars(bars) => {
-            let bar = |bar: &Bar| {
-                let corners = [(chart.x.place(bar.from), 0.0), (chart.x.place(bar.to), bar.count as f64)];
-                Rectangle::new(corners, COLORS[0].mix(BAR_OPACITY).filled())
-            };
-            context.draw_series(bars.iter().map(bar)).map_err(text)?;
+            for bar in bars {
+                let (left, right) = (chart.x.place(bar.from), chart.x.place(bar.to));
+                let plain = (bar.count - bar.marked) as f64;
+                let parts = [(0.0, plain, COLORS[0]), (plain, bar.count as f64, COLORS[1])];
+                let drawn = parts.into_iter().filter(|(low, high, _)| high > low).map(|(low, high, color)| {
+                    Rectangle::new([(left, low), (right, high)], color.mix(BAR_OPACITY).filled())
+                });
+                context.draw_series(drawn).map_err(text)?;
+            }
         }
     }
     drop(context);
@@ -261,8 +265,9 @@ fn pixels(length: u32) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::axis::Scale;
+    use super::super::bar::Bar;
     use super::super::chart::{Point, Spread};
-    use super::super::params::Scale;
     use super::*;
 
     fn lines() -> Chart {
@@ -300,10 +305,13 @@ mod tests {
 
     #[test]
     fn a_histogram_has_bars() {
-        let marks = Marks::Bars(vec![Bar { from: -0.5, to: 0.5, count: 3 }, Bar { from: 0.5, to: 1.5, count: 1 }]);
+        let marks = Marks::Bars(vec![
+            Bar { from: -0.5, to: 0.5, count: 3, marked: 1 },
+            Bar { from: 0.5, to: 1.5, count: 1, marked: 0 },
+        ]);
         let chart = Chart { marks, x: Axis::over(&[-0.5, 0.5, 1.5], Scale::Linear), y: Axis::count(3.0), ..lines() };
         let text = svg(&chart, 400, 300).unwrap();
-        assert!(text.matches("<rect").count() >= 3, "the background and two bars: {text}");
+        assert!(text.matches("<rect").count() >= 4, "the background, two bars, one of two parts: {text}");
         assert_eq!(chart.csv(), "from,to,count\n-0.5,0.5,3\n0.5,1.5,1\n");
     }
 }

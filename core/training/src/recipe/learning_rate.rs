@@ -1,4 +1,4 @@
-//! The step size of each stage.
+//! The learning rate of each stage.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,9 +9,9 @@ use serde::de::{SeqAccess, Visitor};
 use serde::ser::SerializeSeq as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A step size: a number, a list with one for each stage, or the ones that were learned with the sets.
+/// A learning rate: a number, a list with one for each stage, or the ones that were learned with the sets.
 #[derive(Clone, Debug, PartialEq)]
-pub enum StepSize {
+pub enum LearningRate {
     /// This number in every stage.
     Fixed(f64),
     /// These numbers, stage by stage.
@@ -20,22 +20,27 @@ pub enum StepSize {
     Learned,
 }
 
-/// The step size of stage `stage` (from 0) of `stages`; `learned` are those of the stage's newest sets with the number of
-/// the set (from 0), several where a stage has a newest set for each phase: then their mean.
-pub fn step_size(lr: &StepSize, stage: usize, stages: usize, learned: &[(usize, Option<f64>)]) -> NodeResult<f64> {
-    match lr {
-        StepSize::Fixed(value) => Ok(*value),
-        StepSize::Stages(values) if values.len() == stages => Ok(values[stage]),
-        StepSize::Stages(values) => {
-            let message = format!("`lr` lists {} step sizes for {stages} stages", values.len());
-            Err(fail("step_sizes", message).with_help("give one number for each stage, or one for all"))
-        }
-        StepSize::Learned => {
-            let mut sum = 0.0;
-            for (set, value) in learned {
-                sum += usable(*value, *set)?;
+impl LearningRate {
+    /// The learning rate of stage `stage` (from 0) of `stages`; `learned` are those of the stage's newest sets with the number
+    /// of the set (from 0), several where a stage has a newest set for each phase: then their mean.
+    ///
+    /// # Errors
+    /// The list has another length, or a set has no usable learned one.
+    pub fn of_stage(&self, stage: usize, stages: usize, learned: &[(usize, Option<f64>)]) -> NodeResult<f64> {
+        match self {
+            Self::Fixed(value) => Ok(*value),
+            Self::Stages(values) if values.len() == stages => Ok(values[stage]),
+            Self::Stages(values) => {
+                let message = format!("`lr` lists {} learning rates for {stages} stages", values.len());
+                Err(fail("learning_rates", message).with_help("give one number for each stage, or one for all"))
             }
-            Ok(sum / learned.len().max(1) as f64)
+            Self::Learned => {
+                let mut sum = 0.0;
+                for (set, value) in learned {
+                    sum += usable(*value, *set)?;
+                }
+                Ok(sum / learned.len().max(1) as f64)
+            }
         }
     }
 }
@@ -43,12 +48,12 @@ pub fn step_size(lr: &StepSize, stage: usize, stages: usize, learned: &[(usize, 
 fn usable(value: Option<f64>, set: usize) -> NodeResult<f64> {
     value.filter(|value| *value > 0.0 && value.is_finite()).ok_or_else(|| {
         let found = value.map_or_else(|| "none".to_owned(), |value| value.to_string());
-        fail("no_step_size", format!("set {} has no usable learned step size: {found}", set + 1))
-            .with_help("give a number as `lr`, or use a recipe with a fixed step size, such as `recipe: dsa`")
+        fail("no_learning_rate", format!("set {} has no usable learned learning rate: {found}", set + 1))
+            .with_help("give a number as `lr`, or use a recipe with a fixed learning rate, such as `recipe: dsa`")
     })
 }
 
-impl Serialize for StepSize {
+impl Serialize for LearningRate {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Fixed(value) => serializer.serialize_f64(*value),
@@ -62,7 +67,7 @@ impl Serialize for StepSize {
     }
 }
 
-impl<'de> Deserialize<'de> for StepSize {
+impl<'de> Deserialize<'de> for LearningRate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Reader)
     }
@@ -71,35 +76,35 @@ impl<'de> Deserialize<'de> for StepSize {
 struct Reader;
 
 impl<'de> Visitor<'de> for Reader {
-    type Value = StepSize;
+    type Value = LearningRate;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a number above 0, a list of them with one for each stage, or `learned`")
     }
 
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<StepSize, E> {
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<LearningRate, E> {
         if value > 0.0 && value.is_finite() {
-            return Ok(StepSize::Fixed(value));
+            return Ok(LearningRate::Fixed(value));
         }
         Err(E::invalid_value(serde::de::Unexpected::Float(value), &self))
     }
 
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<StepSize, E> {
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<LearningRate, E> {
         self.visit_f64(value as f64)
     }
 
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<StepSize, E> {
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<LearningRate, E> {
         self.visit_f64(value as f64)
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<StepSize, E> {
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<LearningRate, E> {
         match text {
-            "learned" => Ok(StepSize::Learned),
+            "learned" => Ok(LearningRate::Learned),
             other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
         }
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<StepSize, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<LearningRate, A::Error> {
         let mut values = Vec::new();
         while let Some(value) = list.next_element::<f64>()? {
             let unexpected = serde::de::Unexpected::Float(value);
@@ -111,18 +116,18 @@ impl<'de> Visitor<'de> for Reader {
         if values.is_empty() {
             return Err(serde::de::Error::invalid_length(0, &self));
         }
-        Ok(StepSize::Stages(values))
+        Ok(LearningRate::Stages(values))
     }
 }
 
-impl JsonSchema for StepSize {
+impl JsonSchema for LearningRate {
     fn schema_name() -> Cow<'static, str> {
-        "StepSize".into()
+        "LearningRate".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A step size above 0, a list with one for each stage, or `learned` for those of the sets.",
+            "description": "A learning rate above 0, a list with one for each stage, or `learned` for those of the sets.",
             "oneOf": [
                 { "type": "number", "exclusiveMinimum": 0 },
                 { "type": "array", "items": { "type": "number", "exclusiveMinimum": 0 }, "minItems": 1 },
@@ -141,25 +146,25 @@ mod tests {
     #[test]
     fn all_forms_come_back_and_nonsense_is_refused() {
         for form in [json!(0.5), json!([0.1, 0.2]), json!("learned")] {
-            let read: StepSize = serde_json::from_value(form.clone()).unwrap();
+            let read: LearningRate = serde_json::from_value(form.clone()).unwrap();
             assert_eq!(serde_json::to_value(read).unwrap(), form);
         }
-        assert_eq!(serde_json::from_value::<StepSize>(json!(1)).unwrap(), StepSize::Fixed(1.0));
+        assert_eq!(serde_json::from_value::<LearningRate>(json!(1)).unwrap(), LearningRate::Fixed(1.0));
         for wrong in [json!(0), json!(-0.1), json!([]), json!([0.1, 0.0]), json!("own"), Value::Null] {
-            let error = serde_json::from_value::<StepSize>(wrong.clone()).unwrap_err().to_string();
+            let error = serde_json::from_value::<LearningRate>(wrong.clone()).unwrap_err().to_string();
             assert!(error.contains("a number above 0"), "{wrong}: {error}");
         }
     }
 
     #[test]
     fn each_stage_has_its_own() {
-        let stages = StepSize::Stages(vec![0.1, 0.2]);
-        assert_eq!(step_size(&stages, 1, 2, &[]).unwrap(), 0.2);
-        let error = step_size(&stages, 1, 3, &[]).unwrap_err();
-        assert!(error.message.contains("2 step sizes for 3 stages"), "{}", error.message);
-        assert_eq!(step_size(&StepSize::Learned, 0, 1, &[(0, Some(0.25)), (1, Some(0.75))]).unwrap(), 0.5);
+        let stages = LearningRate::Stages(vec![0.1, 0.2]);
+        assert_eq!(stages.of_stage(1, 2, &[]).unwrap(), 0.2);
+        let error = stages.of_stage(1, 3, &[]).unwrap_err();
+        assert!(error.message.contains("2 learning rates for 3 stages"), "{}", error.message);
+        assert_eq!(LearningRate::Learned.of_stage(0, 1, &[(0, Some(0.25)), (1, Some(0.75))]).unwrap(), 0.5);
         for unusable in [None, Some(-0.1), Some(f64::NAN)] {
-            let error = step_size(&StepSize::Learned, 1, 2, &[(0, Some(0.1)), (1, unusable)]).unwrap_err();
+            let error = LearningRate::Learned.of_stage(1, 2, &[(0, Some(0.1)), (1, unusable)]).unwrap_err();
             assert!(error.message.contains("set 2"), "{}", error.message);
         }
     }

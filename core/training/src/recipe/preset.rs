@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::step_size::StepSize;
-use crate::nets::Schedule;
+use super::learning_rate::LearningRate;
+use crate::trainer::Schedule;
 
 /// Augmentation of DSA's evaluation: one operation per batch, drawn per image.
 const DSA: &str = "dsa:color_crop_cutout_flip_scale_rotate";
@@ -21,7 +21,7 @@ const IDC_CUTOUT: &str = "idc:color_crop_cutout_scale_rotate";
 const IDC_CUTMIX: f64 = 0.5;
 /// Epochs between two validation points of IDC's scripts.
 const IDC_POINTS: u64 = 10;
-/// PDD+IDC: from the stage after this many sets on, the step size is half.
+/// PDD+IDC: from the stage after this many sets on, the learning rate is half.
 const PDD_IDC_HALVED_AFTER: usize = 6;
 
 /// A published way to train on a set.
@@ -49,9 +49,9 @@ pub enum Preset {
     IdcMnist,
     /// IDC-I on SVHN with one image per class: without flip and CutMix, with cutout.
     IdcSvhn,
-    /// MTT and TESLA: 1000 epochs at the learned step size.
+    /// MTT and TESLA: 1000 epochs at the learned learning rate.
     Mtt,
-    /// PDD with MTT: 500 epochs per stage at the stage's learned step size, momentum kept.
+    /// PDD with MTT: 500 epochs per stage at the stage's learned learning rate, momentum kept.
     #[serde(alias = "pdd")]
     PddMtt,
     /// PDD with IDC: 500 epochs per stage as IDC, momentum kept.
@@ -60,16 +60,26 @@ pub enum Preset {
 
 /// All that decides how nets are trained on the sets.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Recipe {
+pub struct Published {
+    /// Budget of epochs of each stage.
     pub epochs: u64,
-    pub lr: StepSize,
+    /// Learning rate of each stage.
+    pub lr: LearningRate,
+    /// Momentum.
     pub momentum: f64,
+    /// Weight decay.
     pub weight_decay: f64,
+    /// How the learning rate falls within a stage.
     pub schedule: Schedule,
+    /// Images in a step.
     pub batch: usize,
+    /// Augmentation, in its canonical form.
     pub augment: &'static str,
+    /// Probability of CutMix in a batch; 0 for none.
     pub cutmix: f64,
+    /// Whether the momentum is kept from one stage to the next.
     pub carry_momentum: bool,
+    /// The learning rate is half from the stage after this many sets on.
     pub halve_lr_after_sets: Option<usize>,
     /// Epochs between the moments from which the paper's code picks the best.
     pub points_every: Option<u64>,
@@ -77,10 +87,10 @@ pub struct Recipe {
 
 impl Preset {
     /// The preset's numbers.
-    pub fn recipe(self) -> Recipe {
-        let base = Recipe {
+    pub fn published(self) -> Published {
+        let base = Published {
             epochs: 1000,
-            lr: StepSize::Fixed(0.01),
+            lr: LearningRate::Fixed(0.01),
             momentum: 0.9,
             weight_decay: 5e-4,
             schedule: Schedule::Dc,
@@ -91,7 +101,7 @@ impl Preset {
             halve_lr_after_sets: None,
             points_every: None,
         };
-        let idc = Recipe {
+        let idc = Published {
             schedule: Schedule::Idc,
             batch: 64,
             augment: IDC,
@@ -100,20 +110,24 @@ impl Preset {
             ..base.clone()
         };
         match self {
-            Self::Dc => Recipe { epochs: 300, augment: "none", ..base },
+            Self::Dc => Published { epochs: 300, augment: "none", ..base },
             Self::Dsa | Self::Dm | Self::CafeDsa => base,
-            Self::DsaDigits => Recipe { augment: DSA_DIGITS, ..base },
-            Self::Cafe => Recipe { epochs: 600, augment: "none", ..base },
+            Self::DsaDigits => Published { augment: DSA_DIGITS, ..base },
+            Self::Cafe => Published { epochs: 600, augment: "none", ..base },
             Self::Idc => idc,
-            Self::IdcDigits => Recipe { augment: IDC_DIGITS, ..idc },
-            Self::IdcMnist => Recipe { augment: IDC_DIGITS, cutmix: 0.0, ..idc },
-            Self::IdcSvhn => Recipe { augment: IDC_CUTOUT, cutmix: 0.0, ..idc },
-            Self::Mtt => Recipe { lr: StepSize::Learned, ..base },
-            Self::PddMtt => {
-                Recipe { epochs: 500, lr: StepSize::Learned, schedule: Schedule::Pdd, carry_momentum: true, ..base }
-            }
+            Self::IdcDigits => Published { augment: IDC_DIGITS, ..idc },
+            Self::IdcMnist => Published { augment: IDC_DIGITS, cutmix: 0.0, ..idc },
+            Self::IdcSvhn => Published { augment: IDC_CUTOUT, cutmix: 0.0, ..idc },
+            Self::Mtt => Published { lr: LearningRate::Learned, ..base },
+            Self::PddMtt => Published {
+                epochs: 500,
+                lr: LearningRate::Learned,
+                schedule: Schedule::Pdd,
+                carry_momentum: true,
+                ..base
+            },
             Self::PddIdc => {
-                Recipe { epochs: 500, carry_momentum: true, halve_lr_after_sets: Some(PDD_IDC_HALVED_AFTER), ..idc }
+                Published { epochs: 500, carry_momentum: true, halve_lr_after_sets: Some(PDD_IDC_HALVED_AFTER), ..idc }
             }
         }
     }
@@ -121,10 +135,10 @@ impl Preset {
 
 /// Epochs between the moments from which the named recipe's script picks the best, where it has such.
 pub fn points_every(recipe: &Value) -> Option<u64> {
-    serde_json::from_value::<Preset>(recipe.clone()).ok()?.recipe().points_every
+    serde_json::from_value::<Preset>(recipe.clone()).ok()?.published().points_every
 }
 
-impl Recipe {
+impl Published {
     /// The parameters that a recipe stands for, as a pipeline file names them.
     pub fn parameters(&self) -> Value {
         json!({
@@ -159,7 +173,7 @@ mod tests {
         ];
         for (name, epochs, lr, schedule, batch, augment, cutmix, carry) in rows {
             let preset: Preset = serde_json::from_value(json!(name)).unwrap();
-            let found = preset.recipe().parameters();
+            let found = preset.published().parameters();
             let expected = json!({
                 "epochs": epochs, "lr": lr, "momentum": 0.9, "weight_decay": 5e-4, "schedule": schedule,
                 "batch": batch, "augment": augment, "cutmix": cutmix, "carry_momentum": carry,

@@ -1,6 +1,9 @@
 //! Ranges and ticks.
 
-use super::params::Scale;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::bar::Bar;
 
 /// At most so many ticks stand on an axis.
 const MOST_TICKS: usize = 8;
@@ -9,20 +12,31 @@ const MARGIN: f64 = 0.05;
 /// Half the range around a single value.
 const LONELY: f64 = 0.5;
 
+/// How values are spread over an axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Scale {
+    /// Equal differences are equally far apart.
+    #[default]
+    Linear,
+    /// Equal ratios are equally far apart; values must be above 0.
+    Log,
+}
+
 /// One axis: places are values, or their decimal logarithms.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Axis {
-    pub(super) scale: Scale,
+pub(crate) struct Axis {
+    pub(crate) scale: Scale,
     /// First and last place.
-    pub(super) from: f64,
-    pub(super) to: f64,
+    pub(crate) from: f64,
+    pub(crate) to: f64,
     /// Places with a number below.
-    pub(super) ticks: Vec<f64>,
+    pub(crate) ticks: Vec<f64>,
 }
 
 impl Axis {
     /// An axis over `values`, with a tick at each if they are few.
-    pub(super) fn over(values: &[f64], scale: Scale) -> Self {
+    pub(crate) fn over(values: &[f64], scale: Scale) -> Self {
         let mut places: Vec<f64> = values.iter().map(|value| place(*value, scale)).collect();
         places.sort_by(f64::total_cmp);
         places.dedup();
@@ -33,8 +47,15 @@ impl Axis {
         Self { scale, from, to, ticks }
     }
 
+    /// An axis from the first edge of bars to the last.
+    pub(crate) fn of_bars(bars: &[Bar]) -> Self {
+        let edges: Vec<f64> = bars.iter().flat_map(|bar| [bar.from, bar.to]).collect();
+        let (from, to) = (edges.first().copied().unwrap_or(0.0), edges.last().copied().unwrap_or(1.0));
+        Self { from, to, ..Self::over(&edges, Scale::Linear) }
+    }
+
     /// An axis over percentages, with round ticks and inside 0 to 100.
-    pub(super) fn percent(values: &[f64]) -> Self {
+    pub(crate) fn percent(values: &[f64]) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let (from, to) = widened(&sorted);
@@ -43,18 +64,18 @@ impl Axis {
     }
 
     /// An axis from 0 to a count.
-    pub(super) fn count(most: f64) -> Self {
+    pub(crate) fn count(most: f64) -> Self {
         let to = (most * (1.0 + MARGIN)).max(1.0);
         Self { scale: Scale::Linear, from: 0.0, to, ticks: round_ticks(0.0, to) }
     }
 
     /// Where a value stands.
-    pub(super) fn place(&self, value: f64) -> f64 {
+    pub(crate) fn place(&self, value: f64) -> f64 {
         place(value, self.scale)
     }
 
     /// The number at a place.
-    pub(super) fn text(&self, place: f64) -> String {
+    pub(crate) fn text(&self, place: f64) -> String {
         let value = match self.scale {
             Scale::Linear => place,
             Scale::Log => 10_f64.powf(place),

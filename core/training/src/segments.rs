@@ -1,0 +1,210 @@
+//! From sets to the segments of a net's training.
+
+use std::ops::Range;
+
+use pddflow_artifact::failure::{NodeResult, fail};
+use pddflow_host::Decoded;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::recipe::{LearningRate, Recipe};
+use crate::samples::Samples;
+use crate::sets::{LoadedSet, join_sets};
+use crate::trainer::Segment;
+
+/// How several sets are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Training {
+    /// Stage i trains on the union of the first i sets.
+    #[default]
+    Progressive,
+    /// One stage on the union of all sets; a learned learning rate is that of the last set.
+    Union,
+    /// Stage i trains on set i alone.
+    Sequential,
+    /// On the real training images and no set: the upper bound.
+    Full,
+}
+
+/// The images of all sets, one set after the other.
+#[derive(Clone, Debug)]
+pub struct JoinedSets {
+    /// All images with their labels; probabilities if any set has such.
+    pub samples: Samples,
+    ranges: Vec<Range<usize>>,
+}
+
+impl JoinedSets {
+    /// All sets as one.
+    ///
+    /// # Errors
+    /// There is none, or they do not go together.
+    pub fn new(sets: &[Decoded], classes: usize) -> NodeResult<Self> {
+        let mut ranges = Vec::with_capacity(sets.len());
+        let mut end = 0;
+        for set in sets {
+            let start = end;
+            end += set.images.shape().first().copied().unwrap_or(0);
+            ranges.push(start..end);
+        }
+        Ok(Self { samples: union(sets, classes)?, ranges })
+    }
+
+    /// The rows of the named sets, in that order.
+    pub fn rows(&self, sets: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        sets.into_iter().filter_map(|set| self.ranges.get(set).cloned()).flatten().collect()
+    }
+
+    /// A segment on the named sets.
+    pub fn segment(&self, sets: impl IntoIterator<Item = usize>, lr: f64) -> Segment {
+        Segment { rows: Some(self.rows(sets)), ..Segment::new(self.samples.clone(), lr) }
+    }
+}
+
+fn union(sets: &[Decoded], classes: usize) -> NodeResult<Samples> {
+    let joined = join_sets(sets, classes)?.ok_or_else(|| fail("empty_data", "there is no set to train on"))?;
+    Ok(Samples { images: joined.images, labels: joined.labels })
+}
+
+/// The sets of each stage, of `count` sets in order; the last one is the stage's newest.
+pub fn stage_sets(training: Training, count: usize) -> Vec<Range<usize>> {
+    match training {
+        Training::Progressive => (1..=count).map(|end| 0..end).collect(),
+        Training::Sequential => (0..count).map(|set| set..set + 1).collect(),
+        Training::Union | Training::Full => std::iter::once(0..count).collect(),
+    }
+}
+
+/// A segment for each stage; `learned` are the sets' own learning rates.
+///
+/// # Errors
+/// The learning rates do not fit the stages.
+pub fn segments(
+    sets: &JoinedSets,
+    learned: &[Option<f64>],
+    training: Training,
+    recipe: &Recipe,
+) -> NodeResult<Vec<Segment>> {
+    let stages = stage_sets(training, learned.len());
+    let count = stages.len();
+    let segment = |(stage, own): (usize, Range<usize>)| {
+        let newest = own.end - 1;
+        let lr = recipe.lr.of_stage(stage, count, &[(newest, learned[newest])])? * recipe.late_factor(stage);
+        Ok(Segment { fresh: stage == 0, stage: stage + 1, ..sets.segment(own, lr) })
+    };
+    stages.into_iter().enumerate().map(segment).collect()
+}
+
+/// Progressive stages from number `from` (counted from 0) on, of nets that may have done the earlier ones elsewhere: their
+/// labels are those of their own sets, whatever comes later.
+///
+/// # Errors
+/// The sets do not go together, or the learning rates do not fit them.
+pub fn progressive(sets: &[LoadedSet], from: usize, lr: &LearningRate, classes: usize) -> NodeResult<Vec<Segment>> {
+    let decoded: Vec<Decoded> = sets.iter().map(|set| set.decoded.clone()).collect();
+    let segment = |newest: usize| {
+        let lr = lr.of_stage(newest, sets.len(), &[(newest, sets[newest].step_size)])?;
+        let samples = union(&decoded[..=newest], classes)?;
+        Ok(Segment { fresh: newest == from, stage: newest + 1, ..Segment::new(samples, lr) })
+    };
+    (from..sets.len()).map(segment).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use pddflow_host::Labels;
+    use pddflow_tensor::{DType, Device, Tensor};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::recipe::RecipeParams;
+
+    fn set(value: f64, rows: usize, labels: Option<Labels>) -> Decoded {
+        let images = Tensor::full(value, &[rows, 1, 2, 2], DType::F32, &Device::Cpu).unwrap();
+        let hard = || Labels::Hard(Tensor::from_i64(vec![0; rows], &[rows], &Device::Cpu).unwrap());
+        Decoded { images, labels: labels.unwrap_or_else(hard) }
+    }
+
+    #[test]
+    fn stages_of_each_way_to_train() {
+        assert_eq!(stage_sets(Training::Progressive, 3), [0..1, 0..2, 0..3]);
+        assert_eq!(stage_sets(Training::Sequential, 3), [0..1, 1..2, 2..3]);
+        assert_eq!(stage_sets(Training::Union, 3), vec![0..3; 1]);
+        for training in [Training::Progressive, Training::Sequential] {
+            assert_eq!(stage_sets(training, 1), stage_sets(Training::Union, 1));
+        }
+    }
+
+    #[test]
+    fn a_pool_knows_the_rows_of_its_sets() {
+        let pool = JoinedSets::new(&[set(1.0, 1, None), set(2.0, 2, None), set(3.0, 1, None)], 1).unwrap();
+        assert_eq!(pool.rows(0..2), [0, 1, 2]);
+        assert_eq!(pool.rows([2, 0]), [3, 0]);
+        let values = pool.samples.images.to_f64_vec().unwrap();
+        assert_eq!(values.into_iter().step_by(4).collect::<Vec<_>>(), [1.0, 2.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn soft_labels_make_the_pool_soft() {
+        let soft = Labels::Soft(Tensor::from_f32(vec![0.25, 0.75], &[1, 2], &Device::Cpu).unwrap());
+        let pool = JoinedSets::new(&[set(2.0, 1, None), set(1.0, 1, Some(soft))], 2).unwrap();
+        assert_eq!(pool.samples.labels.tensor().to_f64_vec().unwrap(), [1.0, 0.0, 0.25, 0.75]);
+    }
+
+    #[test]
+    fn no_sets_are_no_pool() {
+        assert_eq!(JoinedSets::new(&[], 2).unwrap_err().code, "pddflow::nodes::empty_data");
+    }
+
+    fn recipe(with: &Value) -> Recipe {
+        let mut all = json!({ "model": "convnet" });
+        all.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+        Recipe::of(&serde_json::from_value::<RecipeParams>(all).unwrap()).unwrap()
+    }
+
+    fn joined(rows: &[usize]) -> JoinedSets {
+        JoinedSets::new(&rows.iter().map(|rows| set(0.0, *rows, None)).collect::<Vec<_>>(), 1).unwrap()
+    }
+
+    fn shown(training: Training, with: &Value) -> Vec<(Vec<usize>, f64)> {
+        let learned = [Some(0.1), Some(0.2), Some(0.3)];
+        let found = segments(&joined(&[1, 2, 1]), &learned, training, &recipe(with)).unwrap();
+        assert!(found.iter().enumerate().all(|(at, one)| one.fresh == (at == 0) && one.stage == at + 1));
+        found.into_iter().map(|segment| (segment.rows.unwrap(), segment.lr)).collect()
+    }
+
+    #[test]
+    fn progressive_stages_grow_at_their_own_learning_rates() {
+        let expected = vec![(vec![0], 0.1), (vec![0, 1, 2], 0.2), (vec![0, 1, 2, 3], 0.3)];
+        assert_eq!(shown(Training::Progressive, &json!({ "recipe": "pdd_mtt" })), expected);
+    }
+
+    #[test]
+    fn sequential_stages_stand_alone() {
+        let expected = vec![(vec![0], 0.5), (vec![1, 2], 0.4), (vec![3], 0.3)];
+        assert_eq!(shown(Training::Sequential, &json!({ "lr": [0.5, 0.4, 0.3] })), expected);
+    }
+
+    #[test]
+    fn a_union_is_one_stage_at_the_last_learning_rate() {
+        assert_eq!(shown(Training::Union, &json!({ "lr": "learned" })), vec![(vec![0, 1, 2, 3], 0.3)]);
+    }
+
+    #[test]
+    fn late_stages_train_at_half_the_learning_rate() {
+        let lr: Vec<f64> = shown(Training::Progressive, &json!({ "lr": 1.0, "halve_lr_after_sets": 2 }))
+            .into_iter()
+            .map(|(_, lr)| lr)
+            .collect();
+        assert_eq!(lr, [1.0, 1.0, 0.5]);
+    }
+
+    #[test]
+    fn a_missing_learning_rate_names_the_set() {
+        let learned = [Some(0.1), None];
+        let recipe = recipe(&json!({ "lr": "learned" }));
+        let error = segments(&joined(&[1, 1]), &learned, Training::Progressive, &recipe).unwrap_err();
+        assert!(error.message.contains("set 2"), "{}", error.message);
+    }
+}

@@ -1,0 +1,33 @@
+//! How nets are trained, whatever on.
+
+use pddflow_tensor::Descent;
+use pddflow_tensor::augment::Policy;
+
+use super::schedule::LrSchedule;
+
+/// How nets are trained in every segment.
+#[derive(Clone, Debug)]
+pub struct Hyperparameters {
+    /// Learning rate over the epochs of a segment, and how many there are.
+    pub schedule: LrSchedule,
+    /// Momentum, 0 for none.
+    pub momentum: f64,
+    /// Nesterov's momentum: the step looks ahead by the momentum.
+    pub nesterov: bool,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Images in a step; the last step of an epoch may have fewer.
+    pub batch: usize,
+    /// Augmentation, drawn per image.
+    pub augment: Policy,
+    /// Probability of CutMix in a batch; none for never.
+    pub cutmix: Option<f64>,
+    /// Whether the momentum is kept from one segment to the next.
+    pub carry_momentum: bool,
+}
+
+impl Hyperparameters {
+    pub(super) fn descent(&self, lr: f64) -> Descent {
+        Descent { lr, momentum: self.momentum, weight_decay: self.weight_decay, nesterov: self.nesterov }
+    }
+}
