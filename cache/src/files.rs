@@ -10,6 +10,7 @@
 //!     states/<64 hex>/<reached>        where finished work of that lineage ended; footer with digest
 //!     collected                        its time: when the store was last collected
 //!     runs/<id>/journal                lines of checked JSON
+//!     runs/<id>/logs/<12 hex>          what a node printed in that run
 //!     locks                            the byte of a key is locked while it is computed, that of a run while it lives
 //!     names/<12 hex>.jsonl             last key of each node, by pipeline; advisory
 //!     quarantine/<name>.<unique>       damaged files, kept for inspection

@@ -8,6 +8,7 @@
 //! A run that was killed leaves a journal that ends early, perhaps within a line: what comes before stays readable.
 //! Results never depend on a journal; it says what happened.
 
+use crate::blob::Blob;
 use crate::disk::{Access, DiskFile};
 use crate::error::StoreError;
 use crate::files::{Files, parent};
@@ -22,6 +23,8 @@ pub(crate) const VERSION: u32 = 1;
 const BUFFER_BYTES: usize = 32 * 1024;
 /// The first lines of a journal are within so many bytes, unless one is longer than that.
 const HEAD_BYTES: usize = 16 * 1024;
+/// The line that ends a finished run is within so many bytes of the end.
+const TAIL_BYTES: usize = 4 * 1024;
 const LONGEST_RUN_ID: usize = 80;
 
 pub(crate) struct Journals {
@@ -68,9 +71,40 @@ impl Journals {
         }
     }
 
+    /// The last line, without reading the rest: none if it is not whole, or too long to be that of a finished run.
+    pub(crate) fn last_line(&self, run: &str) -> Result<Option<String>, StoreError> {
+        let path = self.path(run)?;
+        let disk = &self.files.disk;
+        let tail = disk
+            .status(&path)
+            .and_then(|status| disk.read_part(&path, status.length.saturating_sub(TAIL_BYTES as u64), TAIL_BYTES));
+        match tail {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            other => Ok(last_line(&other.map_err(|error| StoreError::io("reading a journal", &path, error))?)),
+        }
+    }
+
+    /// Appends to a log in the folder of a run.
+    pub(crate) fn append_log(&self, run: &str, name: &str, text: &str) -> Result<(), StoreError> {
+        let path = self.log_path(run, name)?;
+        self.files.append(&path, text).map_err(|error| StoreError::io("writing a log", &path, error))
+    }
+
+    /// A log in the folder of a run.
+    pub(crate) fn read_log(&self, run: &str, name: &str) -> Result<Option<Blob>, StoreError> {
+        self.files.read_if_there("reading a log", &self.log_path(run, name)?)
+    }
+
     /// The ids of all runs that have a journal, sorted.
     pub(crate) fn runs(&self) -> Result<Vec<String>, StoreError> {
         self.files.names_in(&self.files.path(["runs"]))
+    }
+
+    fn log_path(&self, run: &str, name: &str) -> Result<PathBuf, StoreError> {
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(StoreError::invalid_name("the name of a log", name));
+        }
+        Ok(self.path(run)?.with_file_name("logs").join(name))
     }
 
     fn path(&self, run: &str) -> Result<PathBuf, StoreError> {
@@ -152,6 +186,15 @@ pub(crate) fn read(bytes: &[u8]) -> Journal {
     read_lines(bytes, usize::MAX)
 }
 
+/// The last line of the end of a journal. Its check also covers the line before, which says its own.
+fn last_line(tail: &[u8]) -> Option<String> {
+    let tail = tail.strip_suffix(b"\n")?;
+    let (before, line) = tail.split_at(tail.iter().rposition(|byte| *byte == b'\n')?);
+    let line = line.strip_prefix(b"\n")?;
+    seal::line_check(line, seal::stated_check(before)?)?;
+    Some(String::from_utf8_lossy(&line[..line.len() - seal::LINE_END]).into_owned() + "}")
+}
+
 fn read_lines(bytes: &[u8], most: usize) -> Journal {
     let mut check = Check::default();
     let mut journal = Journal { lines: Vec::new(), broken: false };
@@ -172,4 +215,23 @@ fn read_lines(bytes: &[u8], most: usize) -> Journal {
         journal.lines.remove(0);
     }
     journal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_read_without_the_rest() {
+        let (one, check) = seal::seal_line(r#"{"a":1}"#, Check::default());
+        let (two, _) = seal::seal_line(r#"{"b":2}"#, check);
+        let whole = format!("{one}{two}");
+        let last = |text: &str| last_line(text.as_bytes());
+        assert_eq!(last(&whole).as_deref(), Some(r#"{"b":2}"#));
+        assert_eq!(last(&whole[10..]).as_deref(), Some(r#"{"b":2}"#), "of the line before only the end is needed");
+        assert_eq!(last(&whole[..whole.len() - 1]), None, "cut short");
+        assert_eq!(last(&two), None, "nothing says what came before");
+        assert_eq!(last(&whole.replace("{\"b\":2", "{\"b\":3")), None, "damaged");
+        assert_eq!(last(""), None);
+    }
 }

@@ -48,6 +48,13 @@ pub(crate) fn line_check(line: &[u8], before: Check) -> Option<Check> {
     (end == format!(",\"check\":\"{}\"}}", to_hex(&check)).as_bytes()).then_some(check)
 }
 
+/// The check that a line (without its line feed) says it has.
+pub(crate) fn stated_check(line: &[u8]) -> Option<Check> {
+    let digits = line.strip_suffix(b"\"}")?;
+    let digits = std::str::from_utf8(digits.get(digits.len().checked_sub(CHECK_BYTES * 2)?..)?).ok()?;
+    u64::from_str_radix(digits, 16).ok().map(u64::to_be_bytes)
+}
+
 fn file_end(open: &str) -> String {
     format!(",\"digest\":\"{}\"}}\n", Digest::of(open.as_bytes()))
 }

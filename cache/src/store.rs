@@ -265,6 +265,30 @@ impl Store {
         self.journals.first_line(run)
     }
 
+    /// The last line of the journal of a finished run, without reading the rest; perhaps none of another run.
+    ///
+    /// # Errors
+    /// As [`Self::read_journal`].
+    pub fn last_line(&self, run: &str) -> Result<Option<String>, StoreError> {
+        self.journals.last_line(run)
+    }
+
+    /// Appends text to a log that is kept beside the journal of a run. `name` is of letters and digits.
+    ///
+    /// # Errors
+    /// The id or the name is not allowed; as [`Self::put`].
+    pub fn append_log(&self, run: &str, name: &str, text: &str) -> Result<(), StoreError> {
+        self.journals.append_log(run, name, text)
+    }
+
+    /// A log that is kept beside the journal of a run, or none.
+    ///
+    /// # Errors
+    /// As [`Self::read_journal`].
+    pub fn read_log(&self, run: &str, name: &str) -> Result<Option<Blob>, StoreError> {
+        self.journals.read_log(run, name)
+    }
+
     /// The ids of all runs that have a journal, sorted.
     ///
     /// # Errors

@@ -101,11 +101,11 @@ fn past_runs_are_listed_shown_explained_and_compared() {
     assert!(listed.lines().count() == 1 && listed.contains("glue  succeeded 4 ran"), "{listed}");
 
     let status = place.run(&["status", "base"]).succeeds().out;
-    assert!(status.contains("glue has succeeded") && status.contains("ran     word"), "{status}");
+    assert!(status.contains("glue succeeded in") && status.contains("ran      word"), "{status}");
     let explained = place.run(&["explain", "glue.yaml", "word"]).succeeds().out;
     assert!(explained.contains("word (command) is fresh") || explained.contains("is stale"), "{explained}");
     let why = place.run(&["explain", "glue.yaml", "count", "--set", "word=x"]).succeeds().out;
-    assert!(why.contains("after    word is stale: with.run") && why.contains("same    "), "{why}");
+    assert!(why.contains("upstream word is stale: with.run") && why.contains("same     key format"), "{why}");
     let between = place.run(&["explain", "glue.yaml", "word", "--between", "base", "last"]).succeeds().out;
     assert!(between.contains("changed  with.run:"), "{between}");
     place.run(&["explain", "glue.yaml", "word", "--between", "base", "none"]).ends_with(2).says(&["no run `none`"]);
@@ -170,7 +170,7 @@ fn nothing_outlives_its_run_however_it_ends() {
             std::thread::sleep(Duration::from_millis(10));
         }
         let status = place.run(&["status"]).succeeds().out;
-        assert!(status.contains("glue is running") && status.contains("running word"), "{status}");
+        assert!(status.contains("glue is running") && status.contains("running  word"), "{status}");
         let sent = Instant::now();
         assert!(std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
         child.wait().unwrap();
@@ -178,8 +178,8 @@ fn nothing_outlives_its_run_however_it_ends() {
             assert!(sent.elapsed() < Duration::from_secs(most), "{signal}: the program outlives the run");
             std::thread::sleep(Duration::from_millis(10));
         }
-        let word = if signal == "-KILL" { "killed" } else { "stopped" };
-        assert!(place.run(&["status"]).succeeds().out.contains(&format!("glue has {word}")));
+        let word = if signal == "-KILL" { "was killed" } else { "stopped" };
+        assert!(place.run(&["status"]).succeeds().out.contains(&format!("glue {word} after")));
         let _ = glue(&place, &[]).succeeds();
     }
 }

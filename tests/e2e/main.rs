@@ -15,6 +15,7 @@ mod profile;
 mod programs;
 mod progressive;
 mod results;
+mod runs;
 #[path = "../../core/remote/tests/servers/server.rs"]
 #[expect(dead_code, reason = "the tests of core/remote use all of it")]
 mod server;

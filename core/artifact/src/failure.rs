@@ -17,7 +17,8 @@ pub fn fail(name: &str, message: impl Into<String>) -> NodeError {
 pub fn from_plugin(error: &PluginError) -> NodeError {
     let code = error.code();
     let code = if code.starts_with("pddflow::") { code.to_owned() } else { format!("pddflow::{code}") };
-    NodeError { code, message: error.message(), help: error.help(), source: None, cancelled: error.is_cancelled() }
+    let failure = NodeError::new(code, error.message());
+    NodeError { help: error.help(), cancelled: error.is_cancelled(), ..failure }
 }
 
 /// Turns failures of the layers below into a node's failure, saying what was being done.

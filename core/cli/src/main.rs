@@ -8,7 +8,8 @@
 //! | `place` | where the store, plugins and data lie |
 //! | `opened` | a pipeline file made ready: library, plan, store |
 //! | `freshness`, `describe` | states of nodes and contents of artifacts in words |
-//! | `past` | which past run is meant |
+//! | `past` | past runs: which one is meant, how it is written |
+//! | `machine` | memory, and how many nodes run at once |
 //! | `problem` | everything that can go wrong, with its exit code |
 //! | `output` | the only place that prints |
 //! | `results` | artifacts of files written to folders |
@@ -22,6 +23,7 @@ mod describe;
 mod exit;
 mod freshness;
 mod interrupt;
+mod machine;
 mod opened;
 mod output;
 mod past;

@@ -37,14 +37,6 @@ pub(crate) fn s3_variables() -> Vec<(String, String)> {
     env::vars_os().filter_map(text).collect()
 }
 
-/// Memory of the machine in bytes, where the system says so.
-pub(crate) fn machine_memory() -> Option<u64> {
-    let text = fs_err::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    kibibytes.checked_mul(1024)
-}
-
 /// Folders that may hold plugins without being asked for: that of the program, then that of the user.
 pub(crate) fn plugin_folders() -> impl Iterator<Item = PathBuf> {
     let user = user_data().map(|data| data.join("pddflow").join("plugins"));

@@ -5,7 +5,7 @@ use miette::SourceSpan;
 use pddflow_cache::StoreError;
 use pddflow_pipeline::{Diagnostic, Diagnostics, SelectionError};
 use pddflow_remote::RemoteError;
-use pddflow_runner::RunError;
+use pddflow_runner::{HistoryError, RunError};
 use serde_json::{Value, json};
 use std::fmt::{self, Display};
 use std::path::Path;
@@ -96,6 +96,16 @@ impl From<RemoteError> for Problem {
     fn from(error: RemoteError) -> Self {
         let exit = if matches!(error, RemoteError::Address { .. }) { Exit::Usage } else { Exit::Store };
         Self::new(exit, error.code(), error.to_string()).with_help(error.help()).with_causes(&causes(&error))
+    }
+}
+
+impl From<HistoryError> for Problem {
+    fn from(error: HistoryError) -> Self {
+        const HELP: &str = "results do not depend on journals; the next run writes one that can be read";
+        match error {
+            HistoryError::Store(error) => error.into(),
+            other => Self::new(Exit::Store, "pddflow::runner::journal", other.to_string()).with_help(HELP),
+        }
     }
 }
 

@@ -6,10 +6,15 @@ use serde_json::{Value, json};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+/// The file that a trace will be written to, made before anything runs so that a bad path is found then.
+pub(crate) fn create(path: &Path) -> Result<fs_err::File, Problem> {
+    fs_err::File::create(path).map_err(|error| unwritable(&error))
+}
+
 /// Writes a trace as one JSON object: nodes, iterations and epochs as spans, in which the operations lie.
-pub(crate) fn write(path: &Path, trace: &Trace) -> Result<(), Problem> {
+pub(crate) fn write(file: fs_err::File, trace: &Trace) -> Result<(), Problem> {
     let write = || -> io::Result<()> {
-        let mut file = BufWriter::new(fs_err::File::create(path)?);
+        let mut file = BufWriter::new(file);
         file.write_all(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n")?;
         for (number, event) in trace.events.iter().enumerate() {
             file.write_all(if number == 0 { b"" } else { b",\n" })?;
@@ -18,9 +23,12 @@ pub(crate) fn write(path: &Path, trace: &Trace) -> Result<(), Problem> {
         write!(file, "\n],\"otherData\":{{\"dropped_events\":{}}}}}\n", trace.dropped)?;
         file.flush()
     };
-    write().map_err(|error| {
-        Problem::usage("profile", format!("the profile cannot be written to {}: {error}", path.display()))
-    })
+    write().map_err(|error| unwritable(&error))
+}
+
+fn unwritable(error: &io::Error) -> Problem {
+    Problem::usage("profile", format!("the profile cannot be written: {error}"))
+        .with_help("name a file in a folder that exists and can be written to")
 }
 
 fn as_json(event: &Event) -> Value {

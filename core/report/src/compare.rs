@@ -1,6 +1,6 @@
 //! Tables over runs, sweep points and nodes: parameters beside metrics.
 //!
-//! A [`Comparison`] has one row for each thing compared. Its columns are the parameters and metrics that any row has,
+//! A [`Comparison`] has one row for each run, point or node. Its columns are the parameters and metrics that any row has,
 //! in the order of their names, parameters first. Rows that agree in all parameters but some (the seed) can be joined:
 //! each metric is then its mean over them, with the sample standard deviation.
 
@@ -11,12 +11,55 @@ use std::collections::{BTreeMap, BTreeSet};
 /// One row.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CompareRow {
-    /// What it is about: a run, or a run and a node.
+    /// What it is about: a run, a point of its sweep, or a run and a node.
     pub name: String,
-    /// Parameters by name.
+    /// Parameters by name; one that is absent is a blank cell.
     pub params: BTreeMap<String, Value>,
     /// Metrics by name.
-    pub metrics: BTreeMap<String, f64>,
+    pub metrics: BTreeMap<String, Samples>,
+}
+
+/// The values of a metric in a row: one, or those of the rows that were joined.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Samples(Vec<(String, f64)>);
+
+impl Samples {
+    /// One value, and the result that it is of. Rows that share a result, such as those of a seed that a node does not
+    /// read or of a run with nothing to do, count it once when they are joined.
+    #[must_use]
+    pub fn one(of: impl Into<String>, value: f64) -> Self {
+        Self(vec![(of.into(), value)])
+    }
+
+    fn join(&mut self, other: Self) {
+        let new = other.0.into_iter().filter(|(of, _)| !self.0.iter().any(|(known, _)| known == of));
+        self.0.extend(new.collect::<Vec<_>>());
+    }
+
+    fn mean(&self) -> f64 {
+        self.0.iter().map(|(_, value)| value).sum::<f64>() / self.0.len() as f64
+    }
+
+    /// Sample standard deviation; none for fewer than two values.
+    fn deviation(&self) -> Option<f64> {
+        let (mean, count) = (self.mean(), self.0.len());
+        let squares: f64 = self.0.iter().map(|(_, value)| (value - mean).powi(2)).sum();
+        (count > 1).then(|| (squares / (count - 1) as f64).sqrt())
+    }
+
+    fn words(&self) -> String {
+        match self.deviation() {
+            Some(deviation) => format!("{} ± {}", number(self.mean()), number(deviation)),
+            None => number(self.mean()),
+        }
+    }
+
+    fn json(&self, joined: bool) -> Value {
+        match joined {
+            true => json!({ "mean": self.mean(), "std": self.deviation(), "count": self.0.len() }),
+            false => json!(self.mean()),
+        }
+    }
 }
 
 /// How a comparison is written.
@@ -32,26 +75,10 @@ pub enum CompareFormat {
     Markdown,
 }
 
-/// A metric over the rows that were joined.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Mean {
-    mean: f64,
-    /// None for fewer than two values.
-    deviation: Option<f64>,
-    count: usize,
-}
-
-#[derive(Debug, Clone)]
-struct Line {
-    name: String,
-    params: BTreeMap<String, Value>,
-    metrics: BTreeMap<String, Mean>,
-}
-
 /// A table of rows.
 #[derive(Debug, Clone)]
 pub struct Comparison {
-    lines: Vec<Line>,
+    rows: Vec<CompareRow>,
     joined: bool,
 }
 
@@ -59,34 +86,35 @@ impl Comparison {
     /// A table of these rows, in their order.
     #[must_use]
     pub fn new(rows: Vec<CompareRow>) -> Self {
-        let line = |row: CompareRow| {
-            let metrics = row.metrics.into_iter().map(|(name, value)| (name, Mean::of(&[value])));
-            Line { name: row.name, params: row.params, metrics: metrics.collect() }
-        };
-        Self { lines: rows.into_iter().map(line).collect(), joined: false }
+        Self { rows, joined: false }
     }
 
     /// Joins rows that differ in nothing but the parameters `over`.
     #[must_use]
     pub fn mean_over(self, over: &[String]) -> Self {
-        let mut groups: Vec<(BTreeMap<String, Value>, Vec<Line>)> = Vec::new();
-        for mut line in self.lines {
-            line.params.retain(|name, _| !over.contains(name));
-            match groups.iter_mut().find(|(params, _)| *params == line.params) {
-                Some((_, lines)) => lines.push(line),
-                None => groups.push((line.params.clone(), vec![line])),
-            }
+        let mut groups: Vec<(CompareRow, usize)> = Vec::new();
+        for mut row in self.rows {
+            row.params.retain(|name, _| !over.contains(name));
+            let Some((group, count)) = groups.iter_mut().find(|(group, _)| group.params == row.params) else {
+                groups.push((row, 1));
+                continue;
+            };
+            *count += 1;
+            row.metrics.into_iter().for_each(|(name, more)| group.metrics.entry(name).or_default().join(more));
         }
-        let lines = groups.into_iter().map(|(params, lines)| joined(params, &lines)).collect();
-        Self { lines, joined: true }
+        let named = |(row, count): (CompareRow, usize)| match count {
+            1 => row,
+            _ => CompareRow { name: format!("{} and {} more", row.name, count - 1), ..row },
+        };
+        Self { rows: groups.into_iter().map(named).collect(), joined: true }
     }
 
     /// Leaves out parameters that are the same in every row.
     #[must_use]
     pub fn only_changed(mut self) -> Self {
         let changed: BTreeSet<String> = self.param_names().into_iter().filter(|name| self.differs(name)).collect();
-        for line in &mut self.lines {
-            line.params.retain(|name, _| changed.contains(name));
+        for row in &mut self.rows {
+            row.params.retain(|name, _| changed.contains(name));
         }
         self
     }
@@ -94,23 +122,23 @@ impl Comparison {
     /// Leaves out parameters and metrics whose names `keep` refuses.
     #[must_use]
     pub fn columns(mut self, keep: impl Fn(&str) -> bool) -> Self {
-        for line in &mut self.lines {
-            line.params.retain(|name, _| keep(name));
-            line.metrics.retain(|name, _| keep(name));
+        for row in &mut self.rows {
+            row.params.retain(|name, _| keep(name));
+            row.metrics.retain(|name, _| keep(name));
         }
         self
     }
 
     /// Orders rows by a metric or parameter, those without it last. False if no row has it.
     pub fn sort_by(&mut self, column: &str, descending: bool) -> bool {
-        let known = self.lines.iter().any(|line| line.metrics.contains_key(column) || line.params.contains_key(column));
-        let key = |line: &Line| match (line.metrics.get(column), line.params.get(column)) {
-            (Some(mean), _) => (0, mean.mean, String::new()),
+        let known = self.rows.iter().any(|row| row.metrics.contains_key(column) || row.params.contains_key(column));
+        let key = |row: &CompareRow| match (row.metrics.get(column), row.params.get(column)) {
+            (Some(samples), _) => (0, samples.mean(), String::new()),
             (None, Some(Value::Number(number))) => (0, number.as_f64().unwrap_or_default(), String::new()),
             (None, Some(value)) => (1, 0.0, plain(value)),
             (None, None) => (2, 0.0, String::new()),
         };
-        self.lines.sort_by(|a, b| {
+        self.rows.sort_by(|a, b| {
             let (a, b) = (key(a), key(b));
             let within = a.1.total_cmp(&b.1).then_with(|| a.2.cmp(&b.2));
             a.0.cmp(&b.0).then(if descending { within.reverse() } else { within })
@@ -136,17 +164,17 @@ impl Comparison {
     }
 
     fn param_names(&self) -> Vec<String> {
-        let names: BTreeSet<&String> = self.lines.iter().flat_map(|line| line.params.keys()).collect();
+        let names: BTreeSet<&String> = self.rows.iter().flat_map(|row| row.params.keys()).collect();
         names.into_iter().cloned().collect()
     }
 
     fn metric_names(&self) -> Vec<String> {
-        let names: BTreeSet<&String> = self.lines.iter().flat_map(|line| line.metrics.keys()).collect();
+        let names: BTreeSet<&String> = self.rows.iter().flat_map(|row| row.metrics.keys()).collect();
         names.into_iter().cloned().collect()
     }
 
     fn differs(&self, param: &str) -> bool {
-        let mut values = self.lines.iter().map(|line| line.params.get(param));
+        let mut values = self.rows.iter().map(|row| row.params.get(param));
         let first = values.next();
         values.any(|value| Some(value) != first)
     }
@@ -155,12 +183,12 @@ impl Comparison {
     fn cells(&self) -> Vec<Vec<String>> {
         let (params, metrics) = (self.param_names(), self.metric_names());
         let head = std::iter::once(String::new()).chain(params.iter().chain(&metrics).cloned()).collect();
-        let row = |line: &Line| {
-            let params = params.iter().map(|name| line.params.get(name).map_or_else(String::new, plain));
-            let metrics = metrics.iter().map(|name| line.metrics.get(name).map_or_else(String::new, Mean::words));
-            std::iter::once(line.name.clone()).chain(params).chain(metrics).collect()
+        let cells = |row: &CompareRow| {
+            let params = params.iter().map(|name| row.params.get(name).map_or_else(String::new, plain));
+            let metrics = metrics.iter().map(|name| row.metrics.get(name).map_or_else(String::new, Samples::words));
+            std::iter::once(row.name.clone()).chain(params).chain(metrics).collect()
         };
-        std::iter::once(head).chain(self.lines.iter().map(row)).collect()
+        std::iter::once(head).chain(self.rows.iter().map(cells)).collect()
     }
 
     fn csv(&self) -> String {
@@ -173,67 +201,29 @@ impl Comparison {
                 head.extend([format!("{metric} std"), format!("{metric} count")]);
             }
         }
-        let mut text = csv_line(&head);
-        for line in &self.lines {
-            let mut row = vec![line.name.clone()];
-            row.extend(params.iter().map(|name| line.params.get(name).map_or_else(String::new, plain)));
-            for metric in &metrics {
-                let mean = line.metrics.get(metric);
-                row.push(mean.map_or_else(String::new, |mean| mean.mean.to_string()));
+        let line = |row: &CompareRow| {
+            let mut cells = vec![row.name.clone()];
+            cells.extend(params.iter().map(|name| row.params.get(name).map_or_else(String::new, plain)));
+            for samples in metrics.iter().map(|metric| row.metrics.get(metric)) {
+                let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+                cells.push(text(samples.map(Samples::mean)));
                 if self.joined {
-                    row.push(mean.and_then(|mean| mean.deviation).map_or_else(String::new, |std| std.to_string()));
-                    row.push(mean.map_or_else(String::new, |mean| mean.count.to_string()));
+                    cells.push(text(samples.and_then(Samples::deviation)));
+                    cells.push(samples.map_or_else(String::new, |samples| samples.0.len().to_string()));
                 }
             }
-            text.push_str(&csv_line(&row));
-        }
-        text
+            csv_line(&cells)
+        };
+        csv_line(&head) + &self.rows.iter().map(line).collect::<String>()
     }
 
     fn json(&self) -> Value {
-        let metric = |mean: &Mean| {
-            if self.joined {
-                json!({ "mean": mean.mean, "std": mean.deviation, "count": mean.count })
-            } else {
-                json!(mean.mean)
-            }
+        let row = |row: &CompareRow| {
+            let metrics = row.metrics.iter().map(|(name, samples)| (name.clone(), samples.json(self.joined)));
+            json!({ "name": row.name, "params": row.params, "metrics": metrics.collect::<Map<_, _>>() })
         };
-        let row = |line: &Line| {
-            let metrics: Map<String, Value> =
-                line.metrics.iter().map(|(name, mean)| (name.clone(), metric(mean))).collect();
-            json!({ "name": line.name, "params": line.params, "metrics": metrics })
-        };
-        json!({ "rows": self.lines.iter().map(row).collect::<Vec<_>>() })
+        json!({ "rows": self.rows.iter().map(row).collect::<Vec<_>>() })
     }
-}
-
-impl Mean {
-    fn of(values: &[f64]) -> Self {
-        let count = values.len();
-        let mean = values.iter().sum::<f64>() / count as f64;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        let deviation = (count > 1).then(|| (squares / (count - 1) as f64).sqrt());
-        Self { mean, deviation, count }
-    }
-
-    fn words(&self) -> String {
-        match self.deviation {
-            Some(deviation) => format!("{} ± {}", number(self.mean), number(deviation)),
-            None => number(self.mean),
-        }
-    }
-}
-
-fn joined(params: BTreeMap<String, Value>, lines: &[Line]) -> Line {
-    let names: BTreeSet<&String> = lines.iter().flat_map(|line| line.metrics.keys()).collect();
-    let mean = |name: &String| {
-        let values: Vec<f64> = lines.iter().filter_map(|line| line.metrics.get(name)).map(|mean| mean.mean).collect();
-        (name.clone(), Mean::of(&values))
-    };
-    let metrics = names.into_iter().map(mean).collect();
-    let first = lines.first().map(|line| line.name.clone()).unwrap_or_default();
-    let name = if lines.len() > 1 { format!("{first} and {} more", lines.len() - 1) } else { first };
-    Line { name, params, metrics }
 }
 
 /// A value without the quotes of JSON.
@@ -291,7 +281,7 @@ mod tests {
                 ("model".to_owned(), json!("a|b")),
                 ("seed".to_owned(), json!(seed)),
             ]),
-            metrics: BTreeMap::from([("accuracy".to_owned(), accuracy)]),
+            metrics: BTreeMap::from([("accuracy".to_owned(), Samples::one(name, accuracy))]),
         };
         vec![row("r1", 1, 0, 50.0), row("r2", 1, 1, 54.0), row("r3", 10, 0, 70.0)]
     }
@@ -333,10 +323,28 @@ mod tests {
     }
 
     #[test]
+    fn a_result_that_rows_share_counts_once() {
+        let row = |seed: u32, of: &str, accuracy| CompareRow {
+            name: format!("seed={seed}"),
+            params: BTreeMap::from([("seed".to_owned(), json!(seed))]),
+            metrics: BTreeMap::from([
+                ("accuracy".to_owned(), Samples::one(of, accuracy)),
+                ("images".to_owned(), Samples::one("k:data", 200.0)),
+            ]),
+        };
+        // The third is the first again, of a later run.
+        let rows = vec![row(1, "k:1", 50.0), row(2, "k:2", 54.0), row(1, "k:1", 50.0)];
+        let table = Comparison::new(rows).mean_over(&["seed".to_owned()]);
+        let row = &serde_json::from_str::<Value>(&table.render(CompareFormat::Json)).unwrap()["rows"][0]["metrics"];
+        assert_eq!((&row["accuracy"]["mean"], &row["accuracy"]["count"]), (&json!(52.0), &json!(2)));
+        assert_eq!(row["images"], json!({"mean": 200.0, "std": null, "count": 1}));
+    }
+
+    #[test]
     fn rows_are_sorted_and_columns_chosen() {
         let mut table = Comparison::new(rows());
         assert!(table.sort_by("accuracy", true));
-        assert_eq!(table.lines.iter().map(|line| line.name.as_str()).collect::<Vec<_>>(), ["r3", "r2", "r1"]);
+        assert_eq!(table.rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["r3", "r2", "r1"]);
         assert!(!table.sort_by("nothing", false));
         let table = table.columns(|name| name == "accuracy");
         assert_eq!(table.column_names(), ["accuracy"]);

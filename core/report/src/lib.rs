@@ -12,7 +12,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `board` | which nodes run, how far and how fast they are |
+//! | `progress` | which nodes run, how far and how fast they are |
 //! | `wording` | the line of an event |
 //! | `terminal`, `lines`, `json` | the three reporters |
 //! | `tee` | several reporters at once |
@@ -21,18 +21,18 @@
 //! | `paint`, `text` | colours; seconds, counts and rates for people |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
 
-mod board;
 mod compare;
 mod json;
 mod lines;
 mod paint;
+mod progress;
 mod summary;
 mod tee;
 mod terminal;
 mod text;
 mod wording;
 
-pub use compare::{CompareFormat, CompareRow, Comparison};
+pub use compare::{CompareFormat, CompareRow, Comparison, Samples};
 pub use json::json;
 pub use lines::lines;
 pub use paint::{Paint, Tone};

@@ -1,11 +1,10 @@
 //! Plain lines, for files, pipes and CI.
 
-use crate::board::Pace;
 use crate::paint::{Paint, Tone};
+use crate::progress::RunProgress;
 use crate::wording::Wording;
 use crate::{Reporter, Sink, Verbosity};
 use pddflow_runner::RunEvent;
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +15,7 @@ const PULSE: Duration = Duration::from_secs(30);
 /// A reporter that writes a line when a node begins, ends, warns or fails, and now and then while it runs.
 #[must_use]
 pub fn lines(sink: Sink, paint: Paint, verbosity: Verbosity) -> Box<dyn Reporter> {
-    let state = State { sink, running: BTreeMap::new() };
+    let state = State { sink, progress: RunProgress::default() };
     Box::new(Lines { wording: Wording { paint, verbosity }, state: Mutex::new(state) })
 }
 
@@ -27,32 +26,20 @@ struct Lines {
 
 struct State {
     sink: Sink,
-    /// Running nodes and when each last said how far it is.
-    running: BTreeMap<String, (Pace, Instant)>,
+    progress: RunProgress,
 }
 
 impl Lines {
+    /// What is said of a long node now and then.
     fn pulse(&self, state: &mut State, event: &RunEvent, now: Instant) -> Option<String> {
-        match event {
-            RunEvent::NodeStarted { node, .. } => {
-                state.running.insert(node.to_string(), (Pace::new(), now));
-            }
-            RunEvent::NodeFinished { node, .. }
-            | RunEvent::NodeFailed { node, .. }
-            | RunEvent::NodeRetrying { node, .. } => {
-                state.running.remove(&node.to_string());
-            }
-            RunEvent::Progress { node, done, total, unit, loss } => {
-                let (pace, said) = state.running.get_mut(&node.to_string())?;
-                pace.report(now, (*done, *total), unit, *loss);
-                if self.wording.verbosity == Verbosity::Normal && now.duration_since(*said) >= PULSE {
-                    *said = now;
-                    return Some(self.wording.compose("at", Tone::Faint, node, &pace.words()));
-                }
-            }
-            _ => {}
+        state.progress.follow(event, now);
+        let RunEvent::Progress { node, .. } = event else { return None };
+        let progress = state.progress.running.get_mut(node.as_str())?;
+        if self.wording.verbosity == Verbosity::Quiet || now.duration_since(progress.said) < PULSE {
+            return None;
         }
-        None
+        progress.said = now;
+        Some(self.wording.compose("at", Tone::Faint, node, &progress.words()))
     }
 }
 
@@ -80,7 +67,8 @@ impl Reporter for Lines {
 mod tests {
     use super::*;
     use pddflow_runner::pipeline::NodeId;
-    use pddflow_runner::{NodeFailure, SkipReason, StaleReason};
+    use pddflow_runner::{NodeError, SkipReason, StaleReason};
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     /// A sink that can be read while it is written.
@@ -98,12 +86,7 @@ mod tests {
 
     fn events() -> Vec<RunEvent> {
         let node = |name: &str| NodeId::new(name);
-        let failure = NodeFailure {
-            code: "pddflow::nodes::x".into(),
-            message: "the loss is NaN".into(),
-            help: None,
-            causes: vec!["log of 0".into()],
-        };
+        let failure = NodeError::new("pddflow::nodes::x", "the loss is NaN").with_source("log of 0");
         let key = pddflow_runner::cache::Key::from_bytes([0; 32]);
         vec![
             RunEvent::NodeStarted { node: node("data"), key, reasons: vec![StaleReason::NeverRan] },

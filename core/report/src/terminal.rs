@@ -1,7 +1,7 @@
 //! Live bars: one for the run, one for each running node; finished nodes scroll by above them.
 
-use crate::board::{Board, Pace};
 use crate::paint::{Paint, Tone};
+use crate::progress::RunProgress;
 use crate::text::count;
 use crate::wording::Wording;
 use crate::{Reporter, Verbosity};
@@ -23,7 +23,7 @@ const MOST_BARS: usize = 16;
 pub fn terminal(paint: Paint) -> Box<dyn Reporter> {
     let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(REDRAWS));
     let overall = bars.add(ProgressBar::new(0).with_style(style("{prefix} {bar:28} {pos}/{len} {msg}", paint)));
-    let state = State { board: Board::default(), overall, nodes: BTreeMap::new() };
+    let state = State { progress: RunProgress::default(), overall, bars: BTreeMap::new() };
     let wording = Wording { paint, verbosity: Verbosity::Normal };
     Box::new(Terminal { bars, wording, state: Mutex::new(state) })
 }
@@ -35,9 +35,10 @@ struct Terminal {
 }
 
 struct State {
-    board: Board,
+    progress: RunProgress,
     overall: ProgressBar,
-    nodes: BTreeMap<String, ProgressBar>,
+    /// One for each running node, as far as they fit.
+    bars: BTreeMap<String, ProgressBar>,
 }
 
 fn style(template: &str, paint: Paint) -> ProgressStyle {
@@ -49,70 +50,56 @@ fn style(template: &str, paint: Paint) -> ProgressStyle {
 }
 
 impl Terminal {
-    fn start(&self, state: &mut State, node: String) {
-        state.board.running.insert(node.clone(), Pace::new());
-        if state.nodes.len() >= MOST_BARS {
+    fn start(&self, state: &mut State, node: &str) {
+        if state.bars.len() >= MOST_BARS {
             return;
         }
         let paint = self.wording.paint;
         let bar = ProgressBar::new(0).with_style(style("  {spinner} {prefix}  {bar:28} {msg}", paint));
         let bar = self.bars.insert_before(&state.overall, bar);
-        bar.set_prefix(paint.tone(Tone::Strong, &node));
+        bar.set_prefix(paint.tone(Tone::Strong, node));
         bar.enable_steady_tick(TICK);
-        state.nodes.insert(node, bar);
-    }
-
-    fn end(state: &mut State, node: &str) {
-        state.board.running.remove(node);
-        if let Some(bar) = state.nodes.remove(node) {
-            bar.finish_and_clear();
-        }
+        state.bars.insert(node.to_owned(), bar);
     }
 
     fn follow(&self, state: &mut State, event: &RunEvent) {
+        state.progress.follow(event, Instant::now());
         match event {
-            RunEvent::RunStarted { nodes, .. } => state.board.nodes = *nodes,
-            RunEvent::NodeFresh { .. } => state.board.fresh += 1,
-            RunEvent::NodeSkipped { .. } => state.board.skipped += 1,
-            RunEvent::NodeStarted { node, .. } => self.start(state, node.to_string()),
-            RunEvent::NodeFinished { node, .. } => {
-                state.board.ran += 1;
-                Self::end(state, node.as_ref());
-            }
-            RunEvent::NodeRetrying { node, .. } => Self::end(state, node.as_ref()),
-            RunEvent::NodeFailed { node, .. } => {
-                state.board.failed += 1;
-                Self::end(state, node.as_ref());
-            }
-            RunEvent::Progress { node, done, total, unit, loss } => {
-                let node = node.to_string();
-                let State { board, nodes, .. } = state;
-                let Some(pace) = board.running.get_mut(&node) else { return };
-                pace.report(Instant::now(), (*done, *total), unit, *loss);
-                if let Some(bar) = nodes.get(&node) {
-                    bar.set_length(pace.total);
-                    bar.set_position(pace.done);
-                    bar.set_message(pace.words());
+            RunEvent::NodeStarted { node, .. } => self.start(state, node.as_str()),
+            RunEvent::Progress { node, .. } => {
+                let (bar, progress) = (state.bars.get(node.as_str()), state.progress.running.get(node.as_str()));
+                if let (Some(bar), Some(progress)) = (bar, progress) {
+                    bar.set_length(progress.total);
+                    bar.set_position(progress.done);
+                    bar.set_message(progress.words());
                 }
                 return;
             }
-            _ => return,
+            _ => {}
         }
+        let State { bars, progress, .. } = state;
+        bars.retain(|node, bar| {
+            let runs = progress.running.contains_key(node);
+            if !runs {
+                bar.finish_and_clear();
+            }
+            runs
+        });
         self.redraw(state);
     }
 
     fn redraw(&self, state: &State) {
-        let State { board, overall, nodes } = state;
-        overall.set_length(board.nodes as u64);
-        overall.set_position(board.settled() as u64);
+        let State { progress, overall, bars } = state;
+        overall.set_length(progress.nodes as u64);
+        overall.set_position(progress.ended() as u64);
         overall.set_prefix("nodes");
         let mut words = Vec::new();
-        for (number, word, tone) in [(board.fresh, "fresh", Tone::Faint), (board.failed, "failed", Tone::Bad)] {
+        for (number, word, tone) in [(progress.fresh, "fresh", Tone::Faint), (progress.failed, "failed", Tone::Bad)] {
             if number > 0 {
                 words.push(self.wording.paint.tone(tone, &format!("{number} {word}")));
             }
         }
-        let hidden = board.running.len().saturating_sub(nodes.len());
+        let hidden = progress.running.len().saturating_sub(bars.len());
         if hidden > 0 {
             words.push(format!("{} more running", count(hidden, "node")));
         }
@@ -138,7 +125,7 @@ impl Reporter for Terminal {
 
     fn finish(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, bar) in std::mem::take(&mut state.nodes) {
+        for (_, bar) in std::mem::take(&mut state.bars) {
             bar.finish_and_clear();
         }
         state.overall.finish_and_clear();

@@ -56,8 +56,9 @@ impl Wording {
                 Some(self.compose("done", Tone::Good, node, &rest))
             }
             RunEvent::NodeWaiting { node, .. } => {
-                Some(self.compose("wait", Tone::Faint, node, "another run is at it; its result will be used"))
+                Some(self.compose("wait", Tone::Faint, node, "another run is computing it; its result will be used"))
             }
+            RunEvent::NodeResumed { node, from } => Some(self.compose("resume", Tone::Faint, node, &from.to_string())),
             RunEvent::Log { node, text } => Some(self.compose("", Tone::Faint, node, text)),
             _ => None,
         }
@@ -76,7 +77,9 @@ impl Wording {
 fn skip_words(because: &SkipReason) -> Option<String> {
     match because {
         SkipReason::NeedsFailed { node } => Some(format!("needs {node}, which failed")),
-        SkipReason::Cancelled { begun: true } => Some("stopped; it continues from its checkpoint next time".to_owned()),
+        SkipReason::Cancelled { begun: true } => {
+            Some("interrupted; it continues from its checkpoint next time".to_owned())
+        }
         _ => None,
     }
 }

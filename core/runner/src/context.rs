@@ -2,7 +2,7 @@
 
 use crate::cancel::{Cancel, CancelLevel};
 use crate::error::NodeError;
-use crate::event::{Progress, RunEvent};
+use crate::event::{Progress, Resumed, RunEvent};
 use crate::lineage::Lineage;
 use pddflow_cache::{Blob, Digest, Key, Store, StoreError, StoreErrorKind};
 use pddflow_pipeline::NodeId;
@@ -185,6 +185,12 @@ impl<'a> NodeContext<'a> {
         (self.tell)(RunEvent::Warning { node: Some(self.node.clone()), text });
     }
 
+    /// Says whose native code the node calls next, such as `matcher dm`: should that end the process, the next command
+    /// names it. Written to the journal when this returns; call it once for each plugin.
+    pub fn in_plugin(&self, plugin: &str) {
+        (self.tell)(RunEvent::NodeInPlugin { node: self.node.clone(), plugin: plugin.to_owned() });
+    }
+
     /// What [`Self::save_checkpoint`] last stored under this key, also in an earlier run. If there is none: what
     /// [`Self::keep_state`] stored where a node ended that went less far, and nothing else was different. None at a
     /// fresh start.
@@ -193,10 +199,17 @@ impl<'a> NodeContext<'a> {
     /// It is there but cannot be read. A damaged one counts as none.
     pub fn checkpoint(&self) -> Result<Option<Vec<u8>>, NodeError> {
         let own = self.store.checkpoint(&self.key)?;
-        let Some(lineage) = self.lineage.filter(|_| own.is_none()) else { return Ok(own) };
+        let resumed = |from| (self.tell)(RunEvent::NodeResumed { node: self.node.clone(), from });
+        if own.is_some() {
+            resumed(Resumed::Checkpoint);
+            return Ok(own);
+        }
+        let Some(lineage) = self.lineage else { return Ok(None) };
         for reached in lineage.reached(self.store) {
             // Unreadable is as good as absent: it only spares time.
             if let Ok(Some(state)) = self.store.state(&lineage.key, reached) {
+                let (parameter, wanted) = (lineage.parameter.to_owned(), lineage.wanted);
+                resumed(Resumed::Shorter { parameter, reached, wanted });
                 return Ok(Some(state));
             }
         }
@@ -214,7 +227,7 @@ impl<'a> NodeContext<'a> {
     pub fn keep_state(&self, bytes: &[u8]) {
         let Some(Lineage { key, wanted, .. }) = self.lineage else { return };
         if let Err(error) = self.store.put_state(&key, wanted, bytes) {
-            let text = format!("going further will mean starting over: {}", NodeError::from(error).to_failure());
+            let text = format!("going further will mean starting over: {}", NodeError::from(error));
             (self.tell)(RunEvent::Warning { node: Some(self.node.clone()), text });
         }
     }
@@ -243,7 +256,7 @@ impl<'a> NodeContext<'a> {
         let Err(error) = saved else { return Ok(()) };
         if !std::mem::replace(&mut state.checkpoint_failed, true) {
             drop(state);
-            let text = format!("no checkpoint: {}; {}", NodeError::from(error.clone()).to_failure(), error.help());
+            let text = format!("no checkpoint: {}; {}", NodeError::from(error.clone()), error.help());
             (self.tell)(RunEvent::Warning { node: Some(self.node.clone()), text });
         }
         Ok(())

@@ -7,25 +7,34 @@ use std::fmt;
 
 const REPORT: &str = "this is a defect of the program or of a plugin, not of the pipeline; please report it";
 
-/// Why a node failed, as told by its kind.
-#[derive(Debug)]
+/// Why a node failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NodeError {
     /// Stable code: `pddflow::nodes::...`, `pddflow::runner::...`.
     pub code: String,
     /// What failed and where, a lower-case fragment.
     pub message: String,
     /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub help: Option<String>,
-    /// The cause; its text is not repeated in `message`.
-    pub source: Option<Box<dyn Error + Send + Sync>>,
+    /// The causes, outermost first; not repeated in `message`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub causes: Vec<String>,
+    /// The last lines that a program printed before it failed. They are in the log of the node too, and are shown where
+    /// that is not.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub output: Vec<String>,
     /// Whether the node only stopped because it was asked to.
+    #[serde(skip)]
     pub cancelled: bool,
 }
 
 impl NodeError {
     /// An error with this code and message.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), help: None, source: None, cancelled: false }
+        let (code, message, causes, output) = (code.into(), message.into(), Vec::new(), Vec::new());
+        Self { code, message, help: None, causes, output, cancelled: false }
     }
 
     /// What a node returns when it stopped because [`crate::NodeContext::cancelled`] said so.
@@ -46,37 +55,33 @@ impl NodeError {
         self
     }
 
-    /// With a cause.
+    /// With a cause and the causes of that.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        let source = source.into();
+        let mut next = Some(&*source as &dyn Error);
+        while let Some(cause) = next {
+            self.causes.push(cause.to_string());
+            next = cause.source();
+        }
         self
     }
 
-    /// In a form that can be kept, cloned and sent.
+    /// With the last lines that a program printed.
     #[must_use]
-    pub fn to_failure(&self) -> NodeFailure {
-        let mut causes = Vec::new();
-        let mut next = self.source.as_deref().map(|source| source as &dyn Error);
-        while let Some(cause) = next {
-            causes.push(cause.to_string());
-            next = cause.source();
-        }
-        NodeFailure { code: self.code.clone(), message: self.message.clone(), help: self.help.clone(), causes }
+    pub fn with_output(self, output: Vec<String>) -> Self {
+        Self { output, ..self }
     }
 }
 
 impl fmt::Display for NodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))
     }
 }
 
-impl Error for NodeError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
-    }
-}
+impl Error for NodeError {}
 
 impl From<StoreError> for NodeError {
     fn from(error: StoreError) -> Self {
@@ -92,28 +97,6 @@ impl From<KeyError> for NodeError {
     fn from(error: KeyError) -> Self {
         Self::new("pddflow::runner::key", error.to_string())
             .with_help("give every number of the node's parameters a finite value")
-    }
-}
-
-/// A [`NodeError`] as it is shown: every text, no live objects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeFailure {
-    /// Stable code.
-    pub code: String,
-    /// What failed and where.
-    pub message: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub help: Option<String>,
-    /// The causes, outermost first.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub causes: Vec<String>,
-}
-
-impl fmt::Display for NodeFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))
     }
 }
 
@@ -149,7 +132,7 @@ mod tests {
     #[test]
     fn a_failure_has_every_text_once() {
         let inner = NodeError::new("c", "inner").with_source(std::io::Error::other("cause"));
-        let failure = NodeError::new("pddflow::nodes::x", "outer").with_help("do").with_source(inner).to_failure();
+        let failure = NodeError::new("pddflow::nodes::x", "outer").with_help("do").with_source(inner);
         assert_eq!(failure.to_string(), "outer: inner: cause");
         assert_eq!(failure.help.as_deref(), Some("do"));
     }
@@ -157,7 +140,7 @@ mod tests {
     #[test]
     fn store_errors_keep_code_and_help() {
         let error = RamStore::new().get(&Digest::of(b"none")).unwrap_err();
-        let failure = NodeError::from(error).to_failure();
+        let failure = NodeError::from(error);
         assert_eq!(failure.code, "pddflow::cache::missing");
         assert!(failure.help.unwrap().contains("run the pipeline again"));
         assert_eq!(failure.causes, Vec::<String>::new());

@@ -1,13 +1,14 @@
 //! [`RunEvent`]: what the runner says while it works. Reporters only ever read these.
 
-use crate::error::NodeFailure;
+use crate::error::NodeError;
 use crate::reason::StaleReason;
 use pddflow_cache::{Digest, Key, RecordHead};
 use pddflow_pipeline::NodeId;
 use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// A fact about a run. All events of a run come from one thread, in an order in which they can have happened: the one
@@ -59,6 +60,21 @@ pub enum RunEvent {
         key: Key,
         /// Why it is stale.
         reasons: Vec<StaleReason>,
+    },
+    /// A node that has begun continues work that was done before.
+    NodeResumed {
+        /// The node.
+        node: NodeId,
+        /// From where.
+        from: Resumed,
+    },
+    /// A running node calls native code of a plugin from now on. Should the process die without a word, the journal
+    /// says who was at work.
+    NodeInPlugin {
+        /// The node.
+        node: NodeId,
+        /// The plugin, such as `matcher dm`.
+        plugin: String,
     },
     /// How far a running node is. At most a few per second and node.
     Progress {
@@ -124,14 +140,14 @@ pub enum RunEvent {
         /// Time until then.
         seconds: f64,
         /// Why it failed.
-        error: NodeFailure,
+        error: NodeError,
     },
     /// A node failed.
     NodeFailed {
         /// The node.
         node: NodeId,
         /// Why.
-        error: NodeFailure,
+        error: NodeError,
     },
     /// A node was not run, or was stopped.
     NodeSkipped {
@@ -150,6 +166,8 @@ pub enum RunEvent {
         failed: usize,
         /// Nodes that were not run or were stopped.
         skipped: usize,
+        /// Nodes among the failed and skipped whose failure is allowed, or that need such a node.
+        tolerated: usize,
         /// Whether the run was asked to end early.
         cancelled: bool,
         /// Wall time of the run.
@@ -170,8 +188,36 @@ pub struct Progress {
     pub loss: Option<f64>,
 }
 
+/// What a node continues from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Resumed {
+    /// Its own checkpoint.
+    Checkpoint,
+    /// Where a node ended that went less far.
+    Shorter {
+        /// The parameter that says how far a node goes.
+        parameter: String,
+        /// How far the other one went.
+        reached: u64,
+        /// How far this one is to go.
+        wanted: u64,
+    },
+}
+
+impl fmt::Display for Resumed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Checkpoint => f.write_str("continues from its checkpoint"),
+            Self::Shorter { parameter, reached, wanted } => {
+                write!(f, "continues from {reached} of {wanted} {parameter}")
+            }
+        }
+    }
+}
+
 /// Why a node was not run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "because", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SkipReason {

@@ -30,7 +30,7 @@
 //! |---|---|
 //! | `key` | the table of what enters a key |
 //! | `freshness`, `reason` | fresh or stale, and why |
-//! | `explain`, `history` | one node in depth; what past runs did |
+//! | `explain`, `history`, `journal_format` | one node in depth; what past runs did |
 //! | `execute` | the one thread that owns the state of a run; with `graph`, `queue`, `resources` |
 //! | `worker`, `context`, `lineage` | the threads that run nodes, and what a node may use |
 //! | `event`, `event_log`, `summary`, `error` | what is told, to whom |
@@ -49,9 +49,11 @@ mod explain;
 mod freshness;
 mod graph;
 mod history;
+mod journal_format;
 mod key;
 mod kinds;
 mod lineage;
+mod node_log;
 mod parallel;
 mod queue;
 mod reason;
@@ -62,13 +64,18 @@ mod worker;
 
 pub use cancel::{Cancel, CancelLevel};
 pub use context::NodeContext;
-pub use error::{NodeError, NodeFailure, RunError};
-pub use event::{Progress, RunEvent, SkipReason};
+pub use error::{NodeError, RunError};
+pub use event::{Progress, Resumed, RunEvent, SkipReason};
 pub use execute::run;
 pub use explain::{Explanation, differences, explain};
 pub use freshness::{Freshness, plan};
-pub use history::{PastNode, PastRun, PastState, RunState, named_run, past_run, run_ids, used_keys};
+pub use history::{
+    HistoryError, PastNode, PastRun, PastState, RunState, named_run, past_run, run_head, run_ids, run_outline,
+    used_keys,
+};
+pub use journal_format::{PlannedNode, RunHead};
 pub use kinds::{Artifact, Growing, Inputs, Kinds, Outputs};
+pub use node_log::node_log;
 pub use parallel::{cores, parallel_map};
 pub use reason::StaleReason;
 pub use resources::Capacity;

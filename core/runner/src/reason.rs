@@ -15,7 +15,7 @@ const SHOWN_DIGEST: usize = 15;
 
 /// One reason why a node is stale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "reason", rename_all = "snake_case")]
+#[serde(tag = "reason", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum StaleReason {
     /// Nothing is known under this name, and no other node made the same.
@@ -31,7 +31,7 @@ pub enum StaleReason {
         /// The value now; none if it is not there.
         new: Option<Value>,
     },
-    /// A node before gave other bytes, or the wiring of a port changed.
+    /// A node before it gave something else, or the wiring of a port changed.
     InputChanged {
         /// The port.
         port: String,
@@ -98,15 +98,20 @@ impl fmt::Display for StaleReason {
                 write!(f, "input {port}: {} -> {}", cut_list(old), cut_list(new))
             }
             Self::InputChanged { port, from, old, new } if old.len() == new.len() => {
-                write!(f, "input {port}: {} gave other bytes than before", from.join(", "))
+                write!(f, "input {port}: the output of {} changed", from.join(", "))
             }
             Self::InputChanged { port, old, new, .. } => {
-                write!(f, "input {port}: {} artifacts -> {}", old.len(), new.len())
+                write!(f, "input {port}: {} -> {} artifacts", old.len(), new.len())
             }
             Self::MoreChanges { count } => write!(f, "and {count} more changes"),
             Self::RecordMissing { key } => write!(f, "its record {}{} is missing", Key::PREFIX, key.short()),
             Self::HistoryMissing { key } => {
-                write!(f, "something changed; the record {}{} that would say what is missing", Key::PREFIX, key.short())
+                write!(
+                    f,
+                    "changed, but the record of last time ({}{}) is gone, so what changed is unknown",
+                    Key::PREFIX,
+                    key.short()
+                )
             }
             Self::Extends { parameter, reached, wanted } => {
                 write!(f, "extends from {reached} of {wanted} {parameter}")
@@ -235,12 +240,8 @@ mod tests {
 
     #[test]
     fn changed_inputs_name_the_nodes_that_gave_them() {
-        check(
-            &parts(json!({}), &["x", "y"]),
-            &parts(json!({}), &["x", "z"]),
-            &["input data: b gave other bytes than before"],
-        );
-        check(&parts(json!({}), &["x"]), &parts(json!({}), &["x", "z"]), &["input data: 1 artifacts -> 2"]);
+        check(&parts(json!({}), &["x", "y"]), &parts(json!({}), &["x", "z"]), &["input data: the output of b changed"]);
+        check(&parts(json!({}), &["x"]), &parts(json!({}), &["x", "z"]), &["input data: 1 -> 2 artifacts"]);
         check(&parts(json!({}), &["x"]), &parts(json!({}), &["x"]), &[]);
     }
 

@@ -1,6 +1,6 @@
 //! [`Summary`]: what a run did.
 
-use crate::error::NodeFailure;
+use crate::error::NodeError;
 use pddflow_cache::{Digest, Key, RecordHead};
 use pddflow_pipeline::NodeId;
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ pub struct NodeSummary {
     /// What it gave, if it has its result.
     pub record: Option<Arc<RecordHead>>,
     /// Why it failed.
-    pub error: Option<NodeFailure>,
+    pub error: Option<NodeError>,
 }
 
 impl NodeSummary {

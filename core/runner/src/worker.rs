@@ -5,12 +5,12 @@
 
 use crate::cancel::Cancel;
 use crate::context::NodeContext;
-use crate::error::{NodeError, NodeFailure, RunError};
+use crate::error::{NodeError, RunError};
 use crate::event::RunEvent;
 use crate::kinds::{Inputs, Kinds, Outputs, base_parts, panic_text};
 use crate::lineage::Lineage;
 use crate::settings::Settings;
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use pddflow_cache::{Digest, Key, KeyPart, LockGuard, Record, RecordHead, Store};
 use pddflow_pipeline::PlanNode;
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ type Lengths = BTreeMap<String, u64>;
 /// What workers say.
 pub(crate) enum Message {
     Event(RunEvent),
+    /// Asks for an answer once the events so far are written.
+    Flush(Sender<()>),
     Done(Box<Done>),
 }
 
@@ -48,14 +50,9 @@ pub(crate) struct Job<'a> {
 pub(crate) struct Done {
     pub(crate) at: usize,
     pub(crate) key: Key,
-    pub(crate) result: Result<RecordHead, Unfinished>,
+    pub(crate) result: Result<RecordHead, NodeError>,
     /// Artifacts that it could not read.
     pub(crate) lost: Vec<Digest>,
-}
-
-pub(crate) struct Unfinished {
-    pub(crate) failure: NodeFailure,
-    pub(crate) cancelled: bool,
 }
 
 /// What all workers share.
@@ -132,8 +129,7 @@ fn carry_out(shared: Shared<'_>, job: Job<'_>, messages: &Sender<Message>) -> Do
     let Shared { kinds, store, settings, cancel } = shared;
     let started = Instant::now();
     let (at, key, node) = (job.at, job.key, job.node);
-    // Fails only when the run itself has been torn down; nobody is left to be told.
-    let tell = |event| drop(messages.send(Message::Event(event)));
+    let tell = |event| tell(messages, event);
     let context = NodeContext::new(store, &node.id, key, cancel, settings.checkpoint_seconds, &tell)
         .with_timeout(node.settings.timeout)
         .with_lineage(job.lineage);
@@ -166,8 +162,19 @@ fn carry_out(shared: Shared<'_>, job: Job<'_>, messages: &Sender<Message>) -> Do
     }
     // Only now: whoever waits for the claim looks for the record next.
     drop(job.claim);
-    let unfinished = |error: NodeError| Unfinished { failure: error.to_failure(), cancelled: error.cancelled };
-    Done { at, key, result: result.map_err(unfinished), lost }
+    Done { at, key, result, lost }
+}
+
+/// Passes an event on; one that must be written before what comes next waits for that. Fails only when the run itself has
+/// been torn down; nobody is left to be told.
+fn tell(messages: &Sender<Message>, event: RunEvent) {
+    let urgent = matches!(event, RunEvent::NodeInPlugin { .. });
+    if messages.send(Message::Event(event)).is_ok() && urgent {
+        let (written, answer) = bounded(1);
+        if messages.send(Message::Flush(written)).is_ok() {
+            let _ = answer.recv();
+        }
+    }
 }
 
 fn panicked(node: &PlanNode, text: &str) -> NodeError {

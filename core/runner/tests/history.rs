@@ -5,12 +5,13 @@ mod common;
 
 use common::{Toy, diamond, plan_of, run_plan, run_with};
 use pddflow_runner::cache::{CollectRules, Fault, RamStore};
-use pddflow_runner::pipeline::Plan;
+use pddflow_runner::pipeline::{Plan, Retries};
 use pddflow_runner::{
-    Explanation, Freshness, PastState, RunState, Settings, differences, explain, named_run, past_run, run_ids,
-    used_keys,
+    Cancel, Explanation, Freshness, HistoryError, PastState, Resumed, RunEvent, RunState, Settings, differences,
+    explain, named_run, node_log, past_run, run, run_head, run_ids, run_outline, used_keys,
 };
-use serde_json::json;
+use serde_json::{Value, json};
+use std::cell::Cell;
 
 fn run_called(run: &str, tags: &[&str]) -> Settings {
     let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
@@ -22,21 +23,47 @@ fn a_past_run_is_what_its_events_were() {
     let store = RamStore::new();
     let mut plan = diamond("a");
     plan.params.insert("seed".to_owned(), json!(3));
+    plan.sweep = vec![("seed".to_owned(), vec![json!(3), json!(4)])];
+    plan.nodes[3].point = vec![("seed".to_owned(), json!(3))];
     let ran = run_with(&plan, &store, &run_called("r1-0-0", &["base"]), Toy::default());
     let past = past_run(&store, "r1-0-0").unwrap().unwrap();
-    assert_eq!((past.state, past.counts, past.planned), (RunState::Succeeded, [0, 4, 0, 0], 4));
-    assert_eq!((past.pipeline.as_str(), past.tags.as_slice()), ("test", &["base".to_owned()][..]));
-    assert_eq!(past.params["seed"], 3);
+    assert_eq!((past.state, past.counts, past.head.nodes), (RunState::Succeeded, [0, 4, 0, 0], 4));
+    assert_eq!((past.head.pipeline.as_str(), past.head.tags.as_slice()), ("test", &["base".to_owned()][..]));
+    assert_eq!((&past.head.params["seed"], &past.head.sweep), (&json!(3), &plan.sweep));
     let node = &past.nodes["d"];
-    assert_eq!((node.state, node.key), (PastState::Ran, ran.summary.node("d").unwrap().key()));
-    assert_eq!(node.metrics["length"], 13.0);
-    assert_eq!(node.log, ["made 13 bytes"]);
+    let summary = ran.summary.node("d").unwrap();
+    assert_eq!((node.state, node.key), (PastState::Ran, summary.key()));
+    assert_eq!((node.metrics["length"], Some(node.outputs["out"])), (13.0, summary.output("out")));
     assert_eq!(node.reasons[0].to_string(), "never ran");
+    assert_eq!(node_log(&store, "r1-0-0", "d").unwrap(), "made 13 bytes\n");
+    let planned = &past.plan[past.place("d").unwrap()];
+    assert_eq!(
+        (planned.kind.as_str(), &planned.with, &planned.point),
+        ("toy", &json!({"text": "d"}), &plan.nodes[3].point)
+    );
+    assert_eq!(planned.inputs["in"], [(1, "out".to_owned()), (2, "out".to_owned())]);
 
     run_with(&plan, &store, &run_called("r2-0-0", &[]), Toy::default());
     let past = past_run(&store, "r2-0-0").unwrap().unwrap();
-    assert_eq!((past.counts, past.nodes["d"].state), ([4, 0, 0, 0], PastState::Fresh));
+    assert_eq!(
+        (past.counts, past.nodes["d"].state, past.nodes["d"].key),
+        ([4, 0, 0, 0], PastState::Fresh, summary.key())
+    );
     assert_eq!(past_run(&store, "absent").unwrap(), None);
+}
+
+#[test]
+fn fresh_nodes_have_no_line_each() {
+    let lines = |count: usize| {
+        let names: Vec<String> = (0..count).map(|at| format!("n{at}")).collect();
+        let plan = plan_of(&names.iter().map(|name| (name.as_str(), json!({}), vec![])).collect::<Vec<_>>());
+        let store = RamStore::new();
+        run_plan(&plan, &store);
+        run_with(&plan, &store, &run_called("r1-0-0", &[]), Toy::default());
+        assert_eq!(past_run(&store, "r1-0-0").unwrap().unwrap().nodes.len(), count);
+        store.read_journal("r1-0-0").unwrap().unwrap().lines.len()
+    };
+    assert_eq!((lines(2), lines(100)), (4, 4));
 }
 
 #[test]
@@ -61,17 +88,160 @@ fn failures_stops_and_kills_are_told_apart() {
     let past = past_run(&dying.killed(), "r3-0-0").unwrap().unwrap();
     assert_eq!(past.state, RunState::Killed);
     assert!(past.counts[1] > 0 && past.counts[1] < 4, "{:?}", past.counts);
+}
 
-    // The same lines while the process lives.
-    let living = dying.killed();
-    let mut journal = living.journal("r4-0-0").unwrap();
-    journal.line(r#"{"at":0.0,"event":"run_started","run":"r4-0-0","pipeline":"p","nodes":2}"#).unwrap();
-    journal.line(r#"{"at":0.5,"event":"node_started","node":"n","key":"k","reasons":[]}"#).unwrap();
-    journal.line(r#"{"at":6.5,"event":"progress","node":"n","done":3,"total":9,"unit":"epochs"}"#).unwrap();
+#[test]
+fn a_run_whose_only_failures_are_allowed_has_succeeded() {
+    let mut plan =
+        plan_of(&[("n", json!({"act": "fail"}), vec![]), ("m", json!({}), vec!["n"]), ("o", json!({}), vec![])]);
+    plan.nodes[0].settings.allow_failure = true;
+    let store = RamStore::new();
+    let ran = run_with(&plan, &store, &run_called("r1-0-0", &[]), Toy::default());
+    let past = past_run(&store, "r1-0-0").unwrap().unwrap();
+    assert!(ran.summary.succeeded());
+    assert_eq!((past.state, past.counts), (RunState::Succeeded, [0, 1, 1, 1]));
+}
+
+/// A journal that is being written, with these entries after its head.
+fn journal(store: &RamStore, run: &str, began: u64, entries: &[(f64, Value)]) -> impl Sized + use<> {
+    let head = json!({ "version": 2, "run": run, "pipeline": "p", "file": "p.yaml", "params": {}, "program": "x",
+                       "nodes": 2, "jobs": 1, "unix_milliseconds": began });
+    let mut journal = store.journal(run).unwrap();
+    for (at, entry) in std::iter::once(&(0.0, json!({ "run": head }))).chain(entries) {
+        journal.line(&json!({ "at": at, "entry": entry }).to_string()).unwrap();
+    }
     journal.flush().unwrap();
-    let past = past_run(&living, "r4-0-0").unwrap().unwrap();
-    assert_eq!((past.state, past.seconds, past.nodes["n"].state), (RunState::Running, 6.5, PastState::Begun));
+    journal
+}
+
+fn key() -> Value {
+    json!(format!("k:{}", "1".repeat(64)))
+}
+
+#[test]
+fn a_run_that_goes_on_is_timed_by_the_clock_and_says_what_runs() {
+    let store = RamStore::new();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    let failure = json!({ "code": "c", "message": "no" });
+    let entries = [
+        (0.5, json!({ "started": { "node": "n", "key": key(), "reasons": [] } })),
+        (0.6, json!({ "waiting": { "node": "w", "key": key() } })),
+        (0.7, json!({ "warning": { "node": "v", "text": "odd" } })),
+        (0.7, json!({ "started": { "node": "r", "key": key(), "reasons": [] } })),
+        (0.8, json!({ "retrying": { "node": "r", "attempt": 1, "of": 2, "seconds": 9.0, "error": failure } })),
+        (6.5, json!({ "progress": { "node": "n", "done": 3, "total": 9, "unit": "epochs" } })),
+    ];
+    let _writer = journal(&store, "r4-0-0", now - 1_000_000, &entries);
+    let past = past_run(&store, "r4-0-0").unwrap().unwrap();
+    assert_eq!(past.state, RunState::Running);
+    assert!((1_000.0..2_000.0).contains(&past.seconds), "{}", past.seconds);
+    let states = ["n", "w", "v", "r"].map(|node| past.nodes[node].state);
+    assert_eq!(states, [PastState::Running, PastState::Waiting, PastState::Waiting, PastState::Waiting]);
     assert_eq!(past.nodes["n"].progress, Some((3, 9, "epochs".to_owned())));
+    // Once its process is gone, the last that is known is all that is known.
+    let past = past_run(&store.killed(), "r4-0-0").unwrap().unwrap();
+    assert_eq!((past.state, past.seconds), (RunState::Killed, 6.5));
+}
+
+#[test]
+fn lists_read_the_first_and_the_last_line_only() {
+    let store = RamStore::new();
+    let end = json!({ "end": { "fresh": 1, "ran": 2, "failed": 0, "skipped": 0, "tolerated": 0, "cancelled": false,
+                               "seconds": 7.5 } });
+    let nonsense = json!({ "nonsense": {} });
+    drop(journal(&store, "r1-0-0", 5, &[(0.1, nonsense.clone()), (7.5, end)]));
+    let run = run_outline(&store, "r1-0-0").unwrap().unwrap();
+    assert_eq!((run.state, run.counts, run.seconds), (RunState::Succeeded, [1, 2, 0, 0], 7.5));
+    assert!(matches!(past_run(&store, "r1-0-0"), Err(HistoryError::Damaged { line: 2, .. })));
+    // Without an end, all of it is read.
+    drop(journal(&store, "r2-0-0", 5, &[(0.1, nonsense)]));
+    assert!(run_outline(&store, "r2-0-0").is_err());
+    assert_eq!(run_head(&store, "r2-0-0").unwrap().unwrap().pipeline, "p");
+}
+
+#[test]
+fn fields_that_no_line_has_are_refused() {
+    let line = |entry: Value| {
+        let store = RamStore::new();
+        drop(journal(&store, "r1-0-0", 5, &[(0.5, entry)]));
+        past_run(&store, "r1-0-0").is_ok()
+    };
+    assert!(line(json!({ "waiting": { "node": "n", "key": key() } })));
+    assert!(!line(json!({ "waiting": { "node": "n", "key": key(), "more": 1 } })));
+    assert!(!line(json!({ "started": { "node": "n", "key": key(), "reasons": [{ "reason": "changed" }] } })));
+    assert!(!line(json!({ "end": {} })));
+}
+
+/// Journals as earlier and present versions wrote them.
+#[test]
+fn journals_of_other_versions_are_told_apart() {
+    let store = RamStore::new();
+    let fill = |run: &str, text: &str| {
+        let mut journal = store.journal(run).unwrap();
+        text.lines().for_each(|line| journal.line(line).unwrap());
+    };
+    fill("r1-0-0", include_str!("samples/journal-v1.jsonl"));
+    fill("r2-0-0", include_str!("samples/journal-v2.jsonl"));
+    fill("r3-0-0", r#"{"at":0.0,"entry":{"run":{"version":3}}}"#);
+    fill("r4-0-0", r#"{"at":0.0}"#);
+    let error = |run: &str| past_run(&store, run).unwrap_err().to_string();
+    assert_eq!(error("r1-0-0"), "the journal of run r1-0-0 has format 1; this program reads format 2");
+    assert_eq!(error("r3-0-0"), "the journal of run r3-0-0 has format 3; this program reads format 2");
+    assert_eq!(error("r4-0-0"), "the journal of run r4-0-0 is damaged at line 1");
+    let past = past_run(&store, "r2-0-0").unwrap().unwrap();
+    assert_eq!((past.state, past.counts, past.plan.len()), (RunState::Failed, [1, 1, 1, 1], 4));
+    // Those that cannot be read are passed over, and found by their ids only.
+    assert_eq!(named_run(&store, "last", None).unwrap().unwrap(), "r2-0-0");
+    assert_eq!(named_run(&store, "r1", None).unwrap().unwrap(), "r1-0-0");
+    assert_eq!(used_keys(&store, 3).unwrap().len(), 3);
+}
+
+#[test]
+fn what_a_node_continued_from_is_told() {
+    let store = RamStore::new();
+    let stopping = plan_of(&[("n", json!({"act": "steps", "stop_after": 4}), vec![])]);
+    run_with(&stopping, &store, &run_called("r1-0-0", &[]), Toy::default());
+    run_with(&stopping, &store, &run_called("r2-0-0", &[]), Toy::default());
+    let resumed = |run: &str, node: &str| past_run(&store, run).unwrap().unwrap().nodes[node].resumed.clone();
+    assert_eq!((resumed("r1-0-0", "n"), resumed("r2-0-0", "n")), (None, Some(Resumed::Checkpoint)));
+
+    for (run, goal) in [("r3-0-0", 5), ("r4-0-0", 8)] {
+        let growing = plan_of(&[("g", json!({"act": "grow", "goal": goal}), vec![])]);
+        run_with(&growing, &store, &run_called(run, &[]), Toy::default());
+    }
+    assert_eq!(resumed("r4-0-0", "g").unwrap().to_string(), "continues from 5 of 8 goal");
+}
+
+#[test]
+fn the_plugin_that_was_at_work_when_the_process_died_is_known() {
+    let store = RamStore::new();
+    let dies = Cell::new(None);
+    let plan = plan_of(&[("n", json!({"plugin": "matcher dm"}), vec![])]);
+    // What lies on the disk while the node is in the plugin is what a dead process leaves.
+    let tell = |event| {
+        if let RunEvent::NodeFinished { .. } = event {
+            dies.set(Some(past_run(&store.killed(), "r1-0-0").unwrap().unwrap()));
+        }
+    };
+    run(&plan, &Toy::default(), &store, &run_called("r1-0-0", &[]), &Cancel::new(), &tell).unwrap();
+    let past = dies.take().unwrap();
+    assert_eq!((past.state, past.nodes["n"].state), (RunState::Killed, PastState::Running));
+    assert_eq!(past.nodes["n"].plugins, ["matcher dm"]);
+}
+
+#[test]
+fn a_failed_node_s_log_is_kept_with_its_attempts() {
+    let store = RamStore::new();
+    let mut plan = plan_of(&[("n", json!({"act": "fail", "says": "before the failure"}), vec![])]);
+    let mut retries = Retries::default();
+    (retries.times, retries.wait) = (1, std::time::Duration::ZERO);
+    plan.nodes[0].settings.retries = Some(retries);
+    run_with(&plan, &store, &run_called("r1-0-0", &[]), Toy::default());
+    let log = node_log(&store, "r1-0-0", "n").unwrap();
+    assert_eq!(
+        log,
+        "before the failure\nfailed, retry 1 of 1 follows: `n` was told to fail: because\nbefore the failure\n"
+    );
 }
 
 #[test]
@@ -84,7 +254,7 @@ fn runs_are_found_by_id_tag_and_age() {
     other.name = "other".to_owned();
     run_with(&other, &store, &run_called("r12-0-0", &[]), Toy::default());
     assert_eq!(run_ids(&store).unwrap(), ["r12-0-0", "r11-0-0", "r10-0-0", "r9-0-0"]);
-    let find = |name: &str, pipeline| named_run(&store, name, pipeline).unwrap().map(|run| run.id);
+    let find = |name: &str, pipeline| named_run(&store, name, pipeline).unwrap();
     assert_eq!(find("last", None).unwrap(), "r12-0-0");
     assert_eq!(find("last", Some("test")).unwrap(), "r11-0-0");
     assert_eq!(find("last~1", Some("test")).unwrap(), "r10-0-0");

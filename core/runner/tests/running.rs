@@ -325,7 +325,7 @@ fn the_journal_tells_the_run() {
         let name = |line: &String| {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
             assert!(line["at"].is_number());
-            line["event"].as_str().unwrap().to_owned()
+            line["entry"].as_object().unwrap().keys().next().unwrap().to_owned()
         };
         journal.lines.iter().map(name).fold(BTreeMap::<String, usize>::new(), |mut counts, name| {
             *counts.entry(name).or_default() += 1;
@@ -334,9 +334,8 @@ fn the_journal_tells_the_run() {
     };
     let counts =
         |pairs: &[(&str, usize)]| pairs.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect::<BTreeMap<_, _>>();
-    let one = [("run_started", 1), ("node_started", 4), ("log", 4), ("node_finished", 4), ("run_finished", 1)];
-    assert_eq!(names("one"), counts(&one));
-    assert_eq!(names("two"), counts(&[("run_started", 1), ("node_fresh", 4), ("run_finished", 1)]));
+    assert_eq!(names("one"), counts(&[("run", 1), ("plan", 1), ("started", 4), ("finished", 4), ("end", 1)]));
+    assert_eq!(names("two"), counts(&[("run", 1), ("plan", 1), ("fresh", 1), ("end", 1)]));
     // An id that was used before: the run goes on without journal.
     let again = run_with(&plan, &store, &settings("one"), Toy::default());
     assert!(again.warnings()[0].contains("no journal"), "{:?}", again.warnings());

@@ -3,12 +3,13 @@
 use crate::args::StoreArgs;
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::past;
+use crate::past::{self, Latest};
 use crate::problem::Problem;
 use clap::ValueEnum;
 use pddflow_cache::Store;
+use pddflow_pipeline::NodeId;
 use pddflow_report::{CompareFormat, CompareRow, Comparison};
-use pddflow_runner::{PastRun, PastState};
+use pddflow_runner::{PastRun, PastState, PlannedNode};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -114,49 +115,58 @@ fn runs(store: &Store, args: &Args) -> Result<Vec<PastRun>, Problem> {
     if !args.runs.is_empty() {
         return args.runs.iter().map(|name| past::named(store, name, wanted)).collect();
     }
-    let named = wanted.map(str::to_owned);
-    let pipeline = match named {
-        Some(pipeline) => Some(pipeline),
-        None => past::latest(store, 1, |_| true)?.pop().map(|run| run.pipeline),
-    };
-    let mut found = past::latest(store, MOST_RUNS, |run| pipeline.as_ref().is_none_or(|name| run.pipeline == *name))?;
+    let last = Latest::find(store, 1, |head| wanted.is_none_or(|wanted| head.pipeline == wanted))?;
+    let Some(last) = last.read(store)?.pop() else { return Ok(Vec::new()) };
+    let mut found = Latest::find(store, MOST_RUNS, |head| head.pipeline == last.head.pipeline)?.read(store)?;
     found.reverse();
     Ok(found)
 }
 
 fn name_of(run: &PastRun) -> String {
-    run.tags.first().cloned().unwrap_or_else(|| run.id.clone())
+    run.head.tags.first().cloned().unwrap_or_else(|| run.head.run.clone())
 }
 
 /// One row for each point of a run's sweep, or one for the run: metrics are named after their nodes.
 fn rows_of_points(store: &Store, run: &PastRun) -> Vec<CompareRow> {
-    let mut rows = Vec::new();
-    for point in points(&run.sweep) {
-        let mut params = flat(&run.params);
-        params.extend(point.clone());
+    let row = |point: BTreeMap<&str, &Value>| {
+        let mut params = flat(&run.head.params);
+        for (axis, value) in &point {
+            params.insert(column(&params, axis), (*value).clone());
+        }
         let mut metrics = BTreeMap::new();
-        for (name, node) in run.nodes.iter().filter(|(_, node)| has_result(node.state)) {
-            let Some(name) = at_point(name, &point) else { continue };
+        let is_here =
+            |node: &&PlannedNode| node.point.iter().all(|(axis, value)| point.get(axis.as_str()) == Some(&value));
+        for planned in run.plan.iter().filter(is_here) {
+            let Some(node) = run.nodes.get(&planned.id) else { continue };
+            let name = NodeId::of(&planned.family, &planned.axes);
             metrics.extend(past::metrics(store, node).into_iter().map(|(of, value)| (format!("{name}.{of}"), value)));
         }
         let words: Vec<String> = point.iter().map(|(axis, value)| format!("{axis}={value}")).collect();
-        let name = if words.is_empty() { name_of(run) } else { format!("{} {}", name_of(run), words.join(" ")) };
-        rows.push(CompareRow { name, params, metrics });
-    }
-    rows
+        let name = std::iter::once(name_of(run)).chain(words).collect::<Vec<_>>().join(" ");
+        CompareRow { name, params, metrics }
+    };
+    points(&run.head.sweep).into_iter().map(row).collect()
 }
 
-/// One row for each node whose name matches.
+/// One row for each node whose name matches. Of the axes of a sweep only those are filled in that the node depends on.
 fn rows_of_nodes(store: &Store, run: &PastRun, pattern: &str) -> Vec<CompareRow> {
-    let nodes = run.nodes.iter().filter(|(name, node)| matches(pattern, name) && has_result(node.state));
-    let row = |(name, node): (&String, &pddflow_runner::PastNode)| {
-        let (family, axes) = parsed(name);
-        let mut params = flat(&run.params);
-        params.insert("node".to_owned(), Value::from(family));
-        params.extend(axes.into_iter().map(|(axis, value)| (axis.to_owned(), yaml_value(value))));
-        CompareRow { name: format!("{} {name}", name_of(run)), params, metrics: past::metrics(store, node) }
+    let mut shared = flat(&run.head.params);
+    for (axis, _) in &run.head.sweep {
+        shared.remove(&column(&shared, axis));
+    }
+    let row = |planned: &PlannedNode| {
+        let node = run.nodes.get(&planned.id).filter(|node| has_result(node.state))?;
+        let mut params = shared.clone();
+        params.insert("node".to_owned(), Value::from(planned.family.as_str()));
+        params.extend(planned.point.iter().map(|(axis, value)| (column(&flat(&run.head.params), axis), value.clone())));
+        params.extend(planned.axes.iter().cloned());
+        Some(CompareRow {
+            name: format!("{} {}", name_of(run), planned.id),
+            params,
+            metrics: past::metrics(store, node),
+        })
     };
-    nodes.map(row).collect()
+    run.plan.iter().filter(|planned| matches(pattern, &planned.id)).filter_map(row).collect()
 }
 
 fn has_result(state: PastState) -> bool {
@@ -164,53 +174,24 @@ fn has_result(state: PastState) -> bool {
 }
 
 /// Every combination of the values of a sweep's axes; one empty point without axes.
-fn points(sweep: &[(String, Vec<Value>)]) -> Vec<BTreeMap<String, Value>> {
+fn points(sweep: &[(String, Vec<Value>)]) -> Vec<BTreeMap<&str, &Value>> {
     let mut points = vec![BTreeMap::new()];
     for (axis, values) in sweep {
-        let with = |point: &BTreeMap<String, Value>, value: &Value| {
-            let mut point = point.clone();
-            point.insert(axis.clone(), value.clone());
-            point
-        };
+        let with = |point: &BTreeMap<_, _>, value| point.clone().into_iter().chain([(axis.as_str(), value)]).collect();
         points = points.iter().flat_map(|point| values.iter().map(move |value| with(point, value))).collect();
     }
     points
 }
 
-/// The name of a node without the axes of a sweep, if it belongs to the point.
-fn at_point(name: &str, point: &BTreeMap<String, Value>) -> Option<String> {
-    let (family, axes) = parsed(name);
-    let mut rest = Vec::new();
-    for (axis, value) in axes {
-        match point.get(axis) {
-            Some(wanted) if *wanted != yaml_value(value) => return None,
-            Some(_) => {}
-            None if axis == INDEX => rest.push(value.to_owned()),
-            None => rest.push(format!("{axis}={value}")),
-        }
+/// The parameter that an axis of a sweep sets: axes are named as shortly as they can be told apart.
+fn column(params: &BTreeMap<String, Value>, axis: &str) -> String {
+    let axis = axis.strip_prefix("params.").unwrap_or(axis);
+    let ending = format!(".{axis}");
+    let nested = params.keys().find(|path| path.ends_with(&ending));
+    match nested {
+        Some(path) if !params.contains_key(axis) => path.clone(),
+        _ => axis.to_owned(),
     }
-    Some(if rest.is_empty() { family.to_owned() } else { format!("{family}[{}]", rest.join(",")) })
-}
-
-/// The name of the only axis of a family that is indexed by its value alone.
-const INDEX: &str = "index";
-
-/// Family and axes in the name of a node: `eval[model=resnet18,k=3]`, `distill[3]`, `data`.
-fn parsed(name: &str) -> (&str, Vec<(&str, &str)>) {
-    let Some((family, rest)) = name.split_once('[') else { return (name, Vec::new()) };
-    let inner = rest.strip_suffix(']').unwrap_or(rest);
-    // A comma within quotes belongs to the value.
-    let mut quoted = false;
-    let parts = inner.split(move |c: char| {
-        quoted ^= c == '"';
-        c == ',' && !quoted
-    });
-    (family, parts.map(|part| part.split_once('=').unwrap_or((INDEX, part))).collect())
-}
-
-/// A value as it stands in the name of a node.
-fn yaml_value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
 
 /// Nested parameters by their paths.
@@ -263,23 +244,21 @@ mod tests {
     }
 
     #[test]
-    fn names_of_nodes_are_taken_apart() {
-        assert_eq!(parsed("data"), ("data", vec![]));
-        assert_eq!(parsed("distill[3]"), ("distill", vec![("index", "3")]));
-        assert_eq!(parsed("e[a=1,b=\"x,y\"]"), ("e", vec![("a", "1"), ("b", "\"x,y\"")]));
-        let point = BTreeMap::from([("stages".to_owned(), json!(3))]);
-        assert_eq!(at_point("d[stages=3,k=1]", &point).as_deref(), Some("d[k=1]"));
-        assert_eq!(at_point("d[stages=1,k=1]", &point), None);
-        assert_eq!(at_point("data", &point).as_deref(), Some("data"));
-        assert_eq!(at_point("d[2]", &point).as_deref(), Some("d[2]"));
-    }
-
-    #[test]
     fn a_sweep_has_the_product_of_its_axes_as_points() {
         assert_eq!(points(&[]).len(), 1);
         let axes = [("a".to_owned(), vec![json!(1), json!(2)]), ("b".to_owned(), vec![json!("x"), json!("y")])];
         let all = points(&axes);
-        assert_eq!((all.len(), &all[1]["a"], &all[1]["b"]), (4, &json!(1), &json!("y")));
-        assert_eq!(flat(json!({"a": {"b": 1}, "c": [2]}).as_object().unwrap())["a.b"], 1);
+        assert_eq!((all.len(), all[1]["a"], all[1]["b"]), (4, &json!(1), &json!("y")));
+    }
+
+    #[test]
+    fn an_axis_fills_the_column_of_its_parameter() {
+        let params = flat(json!({"model": {"width": 1}, "seed": 0, "k": [2]}).as_object().unwrap());
+        assert_eq!((&params["model.width"], &params["k"]), (&json!(1), &json!([2])));
+        let check = |axis, expected| assert_eq!(column(&params, axis), expected);
+        check("seed", "seed");
+        check("width", "model.width");
+        check("params.seed", "seed");
+        check("elsewhere", "elsewhere");
     }
 }

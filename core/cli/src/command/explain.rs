@@ -77,7 +77,7 @@ fn as_text(explanation: &Explanation, kind: &str, output: &Output) -> String {
     for (cause, state) in &explanation.causes {
         let (word, tone, reasons) = words(state);
         let cause = paint.tone(Tone::Strong, cause.as_str());
-        let _ = writeln!(text, "after    {cause} is {}: {}", paint.tone(tone, word), reasons.join("; "));
+        let _ = writeln!(text, "upstream {cause} is {}: {}", paint.tone(tone, word), reasons.join("; "));
     }
     if !explanation.unchanged.is_empty() {
         let _ = writeln!(text, "{} {}", paint.tone(Tone::Faint, "same    "), explanation.unchanged.join(", "));
@@ -113,13 +113,13 @@ fn between(opened: &Opened, node: &str, names: [&String; 2], output: &Output) ->
     let ((old_run, old), (new_run, new)) = (old?, new?);
     let changes = pddflow_runner::differences(&old, &new);
     if output.json() {
-        let side = |run: &PastRun, record: &Record| json!({ "run": run.id, "key": record.key });
+        let side = |run: &PastRun, record: &Record| json!({ "run": run.head.run, "key": record.key });
         output.value(&json!({ "node": node, "old": side(&old_run, &old), "new": side(&new_run, &new),
                               "changes": changes }));
     } else {
         let mut text = String::new();
         for (word, run, record) in [("old", &old_run, &old), ("new", &new_run, &new)] {
-            let _ = writeln!(text, "{word:<8} {}, {}, run {}", record.key, past::when(run), run.id);
+            let _ = writeln!(text, "{word:<8} {}, {}, run {}", record.key, past::when(run), run.head.run);
         }
         let changes: Vec<String> = changes.iter().map(StaleReason::to_string).collect();
         let none = vec!["nothing: the key is the same".to_owned()];
@@ -134,11 +134,11 @@ fn between(opened: &Opened, node: &str, names: [&String; 2], output: &Output) ->
 /// The record of a node as it was in a run.
 fn record_in(opened: &Opened, run: &PastRun, node: &str) -> Result<Record, Problem> {
     let key = run.nodes.get(node).and_then(|node| node.key).ok_or_else(|| {
-        let message = format!("in run {} the node {node} had no key", run.id);
-        Problem::usage("no_key", message).with_help(format!("`pddflow status {}` says how that run went", run.id))
+        let message = format!("in run {} the node {node} had no key", run.head.run);
+        Problem::usage("no_key", message).with_help(format!("`pddflow status {}` says how that run went", run.head.run))
     })?;
     opened.store.record(&key)?.ok_or_else(|| {
-        let message = format!("run {} began {node} with {key}, which has no record: it did not end", run.id);
+        let message = format!("run {} began {node} with {key}, which has no record: it did not end", run.head.run);
         Problem::usage("no_record", message).with_help("compare runs in which the node has its result")
     })
 }

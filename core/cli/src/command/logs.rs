@@ -1,13 +1,14 @@
-//! `pddflow logs`: the log of a node.
+//! `pddflow logs`: what a node printed when it ran.
 
 use crate::args::NodeArgs;
 use crate::exit::Exit;
 use crate::opened::Opened;
 use crate::output::Output;
-use crate::past;
+use crate::past::{self, Latest};
 use crate::problem::Problem;
+use pddflow_cache::Store;
 use pddflow_report::Tone;
-use pddflow_runner::{PastRun, PastState};
+use pddflow_runner::{PastRun, PastState, node_log, past_run};
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -32,35 +33,46 @@ impl Args {
         let opened = Opened::new(&self.target.pipeline, &self.target.place)?;
         let (_, node) = opened.node(&self.target.node)?;
         let (name, pipeline) = (node.id.as_str(), opened.plan.name.as_str());
-        let has_run = |run: &PastRun| {
-            let node = run.nodes.get(name);
-            node.is_some_and(|node| matches!(node.state, PastState::Ran | PastState::Failed | PastState::Begun))
-        };
         let run = match &self.run {
             Some(run) => Some(past::named(&opened.store, run, Some(pipeline))?),
-            None => past::latest(&opened.store, 1, |run| run.pipeline == pipeline && has_run(run))?.into_iter().next(),
+            None => last_run_of(&opened.store, pipeline, name)?,
         };
         let past = run.as_ref().and_then(|run| run.nodes.get(name));
-        let fresh = past.is_none_or(|node| node.state == PastState::Fresh);
-        // What a fresh node said when it ran is in its record.
+        let mut text = match &run {
+            Some(run) => node_log(&opened.store, &run.head.run, name)?,
+            None => String::new(),
+        };
+        // What a fresh node printed when it ran is in its record, and so is what a log that was removed had.
         let key = past.and_then(|node| node.key).or_else(|| opened.store.last_key_of(pipeline, name));
-        let record = if fresh { key.and_then(|key| opened.store.record_head(&key).ok().flatten()) } else { None };
-        let mut lines = past.map(|node| node.log.clone()).unwrap_or_default();
-        lines.extend(record.into_iter().flat_map(|record| record.log));
+        let key = key.filter(|_| text.is_empty());
+        let record = key.and_then(|key| opened.store.record_head(&key).ok().flatten());
+        record.iter().flat_map(|record| &record.log).for_each(|line| text.extend([line.as_str(), "\n"]));
         let failure = past.and_then(|node| node.failure.as_ref());
         if output.json() {
-            let run = run.as_ref().map(|run| run.id.as_str());
+            let run = run.as_ref().map(|run| run.head.run.as_str());
+            let lines: Vec<&str> = text.lines().collect();
             output.value(&json!({ "node": name, "run": run, "lines": lines, "error": failure }));
             return Ok(Exit::Ok);
         }
-        let mut text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         if let Some(failure) = failure {
             let _ = writeln!(text, "{} {failure}", output.paint.tone(Tone::Bad, "failed:"));
         }
         if text.is_empty() {
-            output.note(&format!("{name} has no log{}", if run.is_none() { ": it never ran" } else { "" }));
+            output.note(&format!("{name} printed nothing{}", if run.is_none() { ": it never ran" } else { "" }));
         }
         output.data(&text);
         Ok(Exit::Ok)
     }
+}
+
+/// The last run of a pipeline in which a node ran.
+fn last_run_of(store: &Store, pipeline: &str, node: &str) -> Result<Option<PastRun>, Problem> {
+    for id in Latest::find(store, usize::MAX, |head| head.pipeline == pipeline)?.ids {
+        let Some(run) = past_run(store, &id)? else { continue };
+        let state = run.nodes.get(node).map(|node| node.state);
+        if matches!(state, Some(PastState::Ran | PastState::Failed | PastState::Running)) {
+            return Ok(Some(run));
+        }
+    }
+    Ok(None)
 }

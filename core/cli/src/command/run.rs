@@ -6,9 +6,10 @@ use crate::command::plan;
 use crate::complete;
 use crate::exit::Exit;
 use crate::interrupt;
+use crate::machine;
 use crate::opened::Opened;
 use crate::output::Output;
-use crate::place;
+use crate::past;
 use crate::problem::Problem;
 use crate::profile;
 use crate::results::{Places, Results, Unreadable};
@@ -17,7 +18,7 @@ use clap_complete::engine::ArgValueCompleter;
 use pddflow_nodes::{Instructions, trace};
 use pddflow_pipeline::{Plan, SelectionError, memory_bytes};
 use pddflow_report::{Place, Reporter, Verbosity};
-use pddflow_runner::{Cancel, Capacity, NodeFailure, Settings, Summary};
+use pddflow_runner::{Cancel, Capacity, NodeError, Settings, Summary};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,11 +50,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NODE", num_args = 0..=1, require_equals = true, default_missing_value = "",
           add = ArgValueCompleter::new(complete::nodes))]
     force: Vec<String>,
-    /// How many nodes run in parallel [default: the number of cores]
+    /// How many nodes run in parallel [default: the number of cores, but at most one per 2 GiB of memory]
     #[arg(long, short, value_name = "N", value_parser = jobs)]
     jobs: Option<usize>,
     /// Limit what running nodes use together, such as `cpus=8,memory=64GiB,gpus=2` or the size of a pool of the file
-    /// [default: all cores, all memory, one GPU]
+    /// [default: all cores, 90 % of the memory, one GPU]
     #[arg(long, value_name = "NAME=AMOUNT", value_delimiter = ',', value_parser = amount)]
     resources: Vec<(String, u64)>,
     /// What to do after a node fails
@@ -139,7 +140,7 @@ impl Args {
             registry.warnings().iter().for_each(|warning| output.note(&format!("warning: {warning}")));
         }
         let settings = Settings {
-            jobs: self.jobs.unwrap_or_else(pddflow_runner::cores),
+            jobs: self.jobs.unwrap_or_else(machine::default_jobs),
             capacity,
             keep_going: self.keep_going != KeepGoing::Never,
             partial_inputs: self.keep_going == KeepGoing::Always,
@@ -149,14 +150,18 @@ impl Args {
             ..Settings::default()
         };
         let reporter: Arc<dyn Reporter> = Arc::from(reporter(self, output)?);
+        let profile = self.profile_ops.as_deref().map(profile::create).transpose()?;
+        if let Some(death) = past::last_death(&opened.store, &opened.plan.name) {
+            output.note(&format!("warning: {death}"));
+        }
         let cancel = interrupt::connect(&reporter);
-        if self.profile_ops.is_some() {
+        if profile.is_some() {
             trace::start();
         }
         let ended = run_until_whole(&opened, (settings, &self.results), &cancel, reporter.as_ref());
         reporter.finish();
-        if let Some(path) = &self.profile_ops {
-            profile::write(path, &trace::stop())?;
+        if let (Some(file), Some(path)) = (profile, &self.profile_ops) {
+            profile::write(file, &trace::stop())?;
             output.note(&format!("profile: {}", path.display()));
         }
         let results = ended?;
@@ -175,7 +180,8 @@ impl Args {
         if summary.ran > 0 {
             gc::collect_now_and_then(&opened.store, self.cache_max_size, output);
         }
-        let failed = failures(&opened, summary);
+        // Where the log of a node was not shown, its end belongs to the failure.
+        let failed = failures(&opened, summary, self.quiet || output.json());
         failed.iter().for_each(|problem| output.problem(problem));
         Ok(exit(summary, &failed))
     }
@@ -208,10 +214,7 @@ impl Args {
 
 /// What nodes may use at the same time; sizes of pools go into the plan.
 fn capacity(args: &Args, opened: &mut Opened) -> Result<Capacity, Problem> {
-    let mut capacity = Capacity::default();
-    if opened.plan.nodes.iter().any(|node| node.settings.resources.memory_bytes > 0) {
-        capacity.memory_bytes = place::machine_memory().unwrap_or(u64::MAX);
-    }
+    let mut capacity = Capacity { memory_bytes: machine::memory_for_nodes(), ..Capacity::default() };
     for (name, amount) in &args.resources {
         let units = u32::try_from(*amount).unwrap_or(u32::MAX);
         match name.as_str() {
@@ -290,21 +293,30 @@ fn print_results(args: &Args, output: &Output, results: &Results<'_>, places: &P
         }
         return;
     }
-    results.tables().for_each(|table| output.data(&format!("{table}\n")));
+    for (node, table) in results.tables() {
+        let head = if node.point.is_empty() { String::new() } else { format!("### {}\n\n", node.id) };
+        output.data(&format!("{head}{table}\n"));
+    }
     if !args.quiet {
         output.say(&pddflow_report::closing(&results.summary, &places.nodes, output.error_paint));
     }
 }
 
 /// Each failed node as a problem with its place in the pipeline file.
-fn failures(opened: &Opened, summary: &Summary) -> Vec<Problem> {
+fn failures(opened: &Opened, summary: &Summary, with_output: bool) -> Vec<Problem> {
     let nodes = opened.plan.nodes.iter().zip(&summary.nodes);
     nodes
         .filter(|(node, _)| !node.settings.allow_failure)
         .filter_map(|(node, ended)| {
-            let NodeFailure { code, message, help, causes } = ended.error.clone()?;
+            let NodeError { code, message, help, causes, output, .. } = ended.error.clone()?;
+            let printed = if with_output && !output.is_empty() {
+                format!("; it printed:\n{}", output.join("\n"))
+            } else {
+                String::new()
+            };
             let exit = if is_of_the_store(&code) { Exit::Store } else { Exit::NodeFailed };
-            let problem = Problem::new(exit, code, format!("node {} failed: {message}", node.id)).with_causes(&causes);
+            let problem =
+                Problem::new(exit, code, format!("node {} failed: {message}{printed}", node.id)).with_causes(&causes);
             let problem = match help {
                 Some(help) => problem.with_help(help),
                 None => problem,

@@ -1,13 +1,13 @@
-//! `pddflow status`: the progress or the outcome of a run.
+//! `pddflow status`: the state of a run and of its nodes.
 
 use crate::args::StoreArgs;
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::past;
+use crate::past::{self, Latest};
 use crate::problem::Problem;
 use pddflow_cache::Store;
 use pddflow_report::{Paint, Tone, number, seconds};
-use pddflow_runner::{PastNode, PastRun, PastState, RunState, past_run, run_ids};
+use pddflow_runner::{PastNode, PastRun, PastState, Resumed, RunState, run_ids};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ Examples:
   pddflow status               the current run, or else the last one
   pddflow status last~2 --json";
 
-/// Show the progress of a running run, or the outcome of a finished one
+/// Show the state of a run and of its nodes
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -58,43 +58,51 @@ impl Args {
 
 fn living_or_last(store: &Store) -> Result<Vec<PastRun>, Problem> {
     let ids = run_ids(store)?;
-    let mut living = Vec::new();
-    for id in ids.iter().take(MOST_LIVING).filter(|id| store.is_running(id)) {
-        living.extend(past_run(store, id)?);
-    }
-    if living.is_empty() { past::latest(store, 1, |_| true) } else { Ok(living) }
+    let living = ids.into_iter().take(MOST_LIVING).filter(|id| store.is_running(id)).collect();
+    let living = Latest { ids: living, unreadable: 0 }.read(store)?;
+    if living.is_empty() { Latest::find(store, 1, |_| true)?.read(store) } else { Ok(living) }
 }
 
 fn status_text(run: &PastRun, paint: Paint) -> String {
-    let mut text = format!(
-        "{} {} {} for {}, since {}\nrun     {}",
-        paint.tone(Tone::Strong, &run.pipeline),
-        if run.state == RunState::Running { "is" } else { "has" },
-        paint.tone(past::tone(run.state), run.state.word()),
-        seconds(run.seconds),
-        past::when(run),
-        run.id,
-    );
-    if !run.tags.is_empty() {
-        let _ = write!(text, " ({})", run.tags.join(", "));
+    let state = paint.tone(past::tone(run.state), run.state.word());
+    let how = match run.state {
+        RunState::Running => format!("is {state}, for {}", seconds(run.seconds)),
+        RunState::Killed => format!("was {state} after {}", seconds(run.seconds)),
+        RunState::Succeeded => format!("{state} in {}", seconds(run.seconds)),
+        RunState::Failed | RunState::Stopped => format!("{state} after {}", seconds(run.seconds)),
+    };
+    let pipeline = paint.tone(Tone::Strong, &run.head.pipeline);
+    let mut text = format!("{pipeline} {how}, started {}\nrun      {}", past::when(run), run.head.run);
+    if !run.head.tags.is_empty() {
+        let _ = write!(text, " ({})", run.head.tags.join(", "));
     }
-    let _ = writeln!(text, "\nnodes   {} of {}", past::counted(run), run.planned);
+    let _ = writeln!(text, "\nnodes    {} of {}", counted(run), run.head.nodes);
     for (name, node) in &run.nodes {
         if let Some(words) = node_words(run, node) {
-            let word = paint.tone(state_tone(node.state), &format!("{:<8}", node_word(run, node)));
-            let _ = writeln!(text, "{word}{name}  {words}");
+            let word = paint.tone(node_tone(node.state), &format!("{:<9}", node_word(run, node)));
+            let _ = writeln!(text, "{}", format!("{word}{name}  {words}").trim_end());
         }
     }
     for warning in &run.warnings {
-        let _ = writeln!(text, "{}{warning}", paint.tone(Tone::Warn, "warning "));
+        let _ = writeln!(text, "{}{warning}", paint.tone(Tone::Warn, "warning  "));
     }
     text
 }
 
+/// How many nodes came to an end, and of a run that goes on how many run.
+fn counted(run: &PastRun) -> String {
+    let running = run.nodes.values().filter(|node| node.state == PastState::Running).count();
+    let words = past::counted(run);
+    match (run.state, running) {
+        (RunState::Running, 1..) => format!("{words}, {running} running"),
+        _ => words,
+    }
+}
+
 fn node_word(run: &PastRun, node: &PastNode) -> &'static str {
     match (node.state, run.state) {
-        (PastState::Begun, RunState::Running) => "running",
-        (PastState::Begun, _) => "cut off",
+        (PastState::Running, RunState::Running) => "running",
+        (PastState::Running, _) => "cut off",
         (state, _) => state.word(),
     }
 }
@@ -103,13 +111,24 @@ fn node_word(run: &PastRun, node: &PastNode) -> &'static str {
 fn node_words(run: &PastRun, node: &PastNode) -> Option<String> {
     let mut words = match node.state {
         PastState::Fresh | PastState::Skipped => return None,
-        PastState::Begun => vec![format!("for {}", seconds(run.seconds - node.began))],
+        PastState::Waiting if run.state != RunState::Running => return None,
+        PastState::Waiting => match &node.failure {
+            Some(failure) => vec![format!("for its next attempt: {failure}")],
+            None => vec!["for another run that computes it".to_owned()],
+        },
+        PastState::Running => vec![format!("for {}", seconds(run.seconds - node.began))],
         PastState::Ran => node.seconds.map(seconds).into_iter().collect(),
         PastState::Failed => node.failure.iter().map(ToString::to_string).collect(),
     };
-    if let (PastState::Begun, Some((done, total, unit))) = (node.state, &node.progress) {
-        words.push(format!("{done}/{total} {unit}"));
+    if node.state == PastState::Running {
+        words.extend(node.progress.iter().map(|(done, total, unit)| format!("{done}/{total} {unit}")));
+        words
+            .extend(node.plugins.iter().filter(|_| run.state == RunState::Killed).map(|plugin| format!("in {plugin}")));
     }
+    words.extend(node.resumed.iter().map(|from| match from {
+        Resumed::Checkpoint => "continued from its checkpoint".to_owned(),
+        Resumed::Shorter { parameter, reached, wanted } => format!("continued from {reached} of {wanted} {parameter}"),
+    }));
     words.extend(node.metrics.iter().map(|(name, value)| format!("{name} {}", number(*value))));
     Some(words.join(", "))
 }
@@ -119,15 +138,15 @@ fn node_json(name: &str, node: &PastNode) -> Value {
     let progress = progress.map(|(done, total, unit)| json!({ "done": done, "total": total, "unit": unit }));
     json!({
         "node": name, "state": node.state.word(), "key": node.key, "began": node.began, "seconds": node.seconds,
-        "metrics": node.metrics, "reasons": node.reasons, "log": node.log, "error": node.failure,
-        "progress": progress,
+        "metrics": node.metrics, "reasons": node.reasons, "resumed": node.resumed, "plugins": node.plugins,
+        "warnings": node.warnings, "error": node.failure, "progress": progress,
     })
 }
 
-fn state_tone(state: PastState) -> Tone {
+fn node_tone(state: PastState) -> Tone {
     match state {
-        PastState::Fresh | PastState::Skipped => Tone::Faint,
-        PastState::Begun => Tone::Busy,
+        PastState::Fresh | PastState::Skipped | PastState::Waiting => Tone::Faint,
+        PastState::Running => Tone::Busy,
         PastState::Ran => Tone::Good,
         PastState::Failed => Tone::Bad,
     }

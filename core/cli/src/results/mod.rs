@@ -17,6 +17,7 @@ use crate::problem::Problem;
 use index::{Index, Written};
 use pddflow_artifact::Files;
 use pddflow_cache::{Digest, StoreErrorKind};
+use pddflow_pipeline::PlanNode;
 use pddflow_report::Place;
 use pddflow_runner::{Summary, parallel_map};
 use std::collections::BTreeMap;
@@ -120,9 +121,10 @@ impl<'a> Results<'a> {
         failure.map_or(Ok(Some(given)), Err)
     }
 
-    /// The tables, as Markdown.
-    pub(crate) fn tables(&self) -> impl Iterator<Item = &String> {
-        self.given.iter().flat_map(|given| &given.tables)
+    /// The tables, as Markdown, with the nodes that they are of.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (&PlanNode, &String)> {
+        let nodes = &self.opened.plan.nodes;
+        self.given.iter().flat_map(|given| given.tables.iter().map(|table| (&nodes[given.at], table)))
     }
 
     /// Makes the folder what the nodes gave, also fresh ones: it may have been deleted since.

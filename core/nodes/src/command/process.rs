@@ -166,11 +166,12 @@ fn not_started(name: &str, error: &std::io::Error) -> NodeError {
 }
 
 fn failed(name: &str, status: ExitStatus, errors: &str) -> NodeError {
-    let said = if errors.is_empty() { String::new() } else { format!("; it said:\n{errors}") };
     let help = match status.code() {
         Some(127) => "the program was not found: it is looked for in the folders of PATH",
         Some(126) => "the program was found but cannot be executed",
         _ => "it runs in a folder of its own with only what `files`, `env` and `inputs` give it",
     };
-    fail("command_failed", format!("the program `{name}` ended with {status}{said}")).with_help(help)
+    fail("command_failed", format!("the program `{name}` ended with {status}"))
+        .with_help(help)
+        .with_output(errors.lines().map(str::to_owned).collect())
 }

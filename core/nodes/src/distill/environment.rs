@@ -199,7 +199,7 @@ fn from_node(error: NodeError) -> EnvironmentError {
     let mut inside = EnvironmentError::new(error.code, error.message);
     inside.help = error.help;
     inside.cancelled = error.cancelled;
-    inside.source = error.source;
+    inside.source = (!error.causes.is_empty()).then(|| error.causes.join(": ").into());
     inside
 }
 

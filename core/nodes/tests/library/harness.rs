@@ -10,7 +10,7 @@ use pddflow_cache::{Blob, Digest, KeyBuilder, RamStore};
 use pddflow_host::SearchPaths;
 use pddflow_nodes::{Library, LibraryOptions};
 use pddflow_runner::pipeline::{self, InputRef, Options, Plan};
-use pddflow_runner::{Artifact, Cancel, Inputs, Kinds as _, NodeContext, NodeFailure, RunEvent, Settings};
+use pddflow_runner::{Artifact, Cancel, Inputs, Kinds as _, NodeContext, NodeError, RunEvent, Settings};
 
 /// `data`, one `distill` and one `eval`, as small as they can be.
 pub(crate) fn distill_pipeline(matcher: &str, iterations: u64) -> String {
@@ -47,7 +47,7 @@ struct Seen {
     digests: BTreeMap<String, Digest>,
     metrics: Vec<(String, String, f64)>,
     finals: BTreeMap<String, BTreeMap<String, f64>>,
-    failure: Option<NodeFailure>,
+    failure: Option<NodeError>,
     warnings: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ impl Bench {
     }
 
     /// Runs; the error is the first failed node's.
-    pub(crate) fn run(&self, text: &str) -> Result<(), NodeFailure> {
+    pub(crate) fn run(&self, text: &str) -> Result<(), NodeError> {
         self.run_with(text, &Cancel::new());
         self.seen.lock().unwrap().failure.take().map_or(Ok(()), Err)
     }

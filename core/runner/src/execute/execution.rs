@@ -1,6 +1,6 @@
 //! [`Execution`]: the state of a run, owned by one thread, and the way of a node through it.
 
-use crate::error::{NodeError, NodeFailure, RunError};
+use crate::error::{NodeError, RunError};
 use crate::event::RunEvent;
 use crate::event_log::EventLog;
 use crate::freshness::{Assessed, Found, FreshnessChecker};
@@ -19,10 +19,9 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-fn not_selected(node: &str) -> NodeFailure {
+fn not_selected(node: &str) -> NodeError {
     NodeError::new("pddflow::runner::not_selected", format!("`{node}` is needed, has no result, and was not selected"))
         .with_help("run it first, select it too, or use `--until`, which also runs all that is needed")
-        .to_failure()
 }
 
 /// What a node takes while it runs: what its `resources` say, and the memory that its kind expects where they say
@@ -50,7 +49,7 @@ pub(super) struct Node {
     pub(super) stage: Stage,
     /// How many nodes directly before it have no result yet.
     pub(super) missing: usize,
-    pub(super) failure: Option<NodeFailure>,
+    pub(super) failure: Option<NodeError>,
     /// Why it runs although its record may be there.
     pub(super) forced: Option<Vec<StaleReason>>,
     pub(super) repairs: u8,
@@ -185,6 +184,10 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         while let Some(message) = next {
             match message {
                 Message::Event(event) => self.log.tell(event),
+                Message::Flush(written) => {
+                    self.log.flush();
+                    let _ = written.send(());
+                }
                 // What comes next starts now, however much other nodes have to say.
                 Message::Done(done) => return self.done(*done),
             }
@@ -221,7 +224,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             return;
         }
         if let Err(error) = self.queue(at, &assessed) {
-            self.fail(at, error.to_failure());
+            self.fail(at, error);
         }
     }
 
@@ -261,6 +264,8 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             self.nodes[at].began = self.next_moment();
             let node = job.node.id.clone();
             self.log.tell(RunEvent::NodeStarted { node, key: job.key, reasons });
+            // Should native code end this process, the journal says what ran.
+            self.log.flush();
             self.workers.start(job)?;
         }
         Ok(())
@@ -290,13 +295,13 @@ impl<'scope, 'env> Execution<'scope, 'env> {
                     self.complete(twin, Arc::clone(&record), Outcome::Fresh);
                 }
             }
-            Err(unfinished) if unfinished.cancelled && self.shared.cancel.requested() => self.stopped(at, key),
-            Err(unfinished) if self.repair(at, &lost) => self.release(at, key, &unfinished.failure),
-            Err(unfinished) if self.try_again(at, key, &unfinished.failure) => {}
-            Err(unfinished) => {
+            Err(error) if error.cancelled && self.shared.cancel.requested() => self.stopped(at, key),
+            Err(error) if self.repair(at, &lost) => self.release(at, key, &error),
+            Err(error) if self.try_again(at, key, &error) => {}
+            Err(error) => {
                 let twins = self.twins.remove(&key).unwrap_or_default();
                 for at in std::iter::once(at).chain(twins) {
-                    self.fail(at, unfinished.failure.clone());
+                    self.fail(at, error.clone());
                 }
             }
         }
@@ -339,7 +344,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         });
     }
 
-    pub(super) fn fail(&mut self, at: usize, failure: NodeFailure) {
+    pub(super) fn fail(&mut self, at: usize, failure: NodeError) {
         let node = self.plan.nodes[at].id.clone();
         self.log.tell(RunEvent::NodeFailed { node, error: failure.clone() });
         self.nodes[at].stage = Stage::Done(Outcome::Failed);

@@ -18,14 +18,14 @@ impl Execution<'_, '_> {
         self.remember();
         if let Err(error) = self.shared.store.commit() {
             let help = error.help();
-            self.log.warn(format!("{}; {help}", NodeError::from(error).to_failure()));
+            self.log.warn(format!("{}; {help}", NodeError::from(error)));
         }
         self.pass_warnings_on();
         let count = |outcome| self.nodes.iter().filter(|node| node.stage == Stage::Done(outcome)).count();
         let [fresh, ran, failed, skipped] =
             [Outcome::Fresh, Outcome::Ran, Outcome::Failed, Outcome::Skipped].map(count);
         let (cancelled, seconds) = (self.shared.cancel.requested(), self.log.seconds());
-        self.log.tell(RunEvent::RunFinished { fresh, ran, failed, skipped, cancelled, seconds });
+        self.log.tell(RunEvent::RunFinished { fresh, ran, failed, skipped, tolerated, cancelled, seconds });
         // The journal of a no-op run is not worth the time of a sync.
         if ran + failed > 0 {
             self.log.sync();
@@ -77,7 +77,7 @@ impl Execution<'_, '_> {
         let changed = std::mem::take(&mut self.to_remember);
         let keys: Vec<(&str, Key)> = changed.iter().map(|(at, key)| (self.plan.nodes[*at].id.as_str(), *key)).collect();
         if let Err(error) = self.shared.store.remember(&self.plan.name, &keys) {
-            let failure = NodeError::from(error).to_failure();
+            let failure = NodeError::from(error);
             self.log.warn(format!("the next run cannot say why nodes are stale: {failure}"));
         }
     }

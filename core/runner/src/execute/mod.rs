@@ -36,7 +36,9 @@ use crate::event::RunEvent;
 use crate::event_log::EventLog;
 use crate::freshness::FreshnessChecker;
 use crate::graph::Graph;
+use crate::journal_format::RunHead;
 use crate::kinds::Kinds;
+use crate::node_log::NodeLogs;
 use crate::settings::Settings;
 use crate::summary::Summary;
 use crate::worker::{Shared, Workers};
@@ -70,7 +72,9 @@ pub fn run(
     let graph = Graph::of(plan)?;
     let id = settings.run.clone().unwrap_or_else(new_run_id);
     let (journal, warning) = open_journal(store, settings, &id)?;
-    let mut log = EventLog::new(events, journal);
+    let mut log = EventLog::new(events, journal.map(|journal| (journal, NodeLogs::new(store, &id))));
+    let began = unix_milliseconds();
+    log.begin(RunHead::new(plan, &id, (&settings.program, &settings.tags), settings.jobs, began), plan);
     log.tell(RunEvent::RunStarted {
         run: id.clone(),
         pipeline: plan.name.clone(),
@@ -79,7 +83,7 @@ pub fn run(
         tags: settings.tags.clone(),
         nodes: plan.nodes.len(),
         jobs: settings.jobs,
-        unix_milliseconds: unix_milliseconds(),
+        unix_milliseconds: began,
     });
     warning.into_iter().for_each(|text| log.warn(text));
     let shared = Shared { kinds, store, settings, cancel };
@@ -104,7 +108,7 @@ fn open_journal(store: &Store, settings: &Settings, run: &str) -> Result<Opened,
         Err(source) if *source.kind() == StoreErrorKind::InvalidName => {
             Err(RunError::InvalidRunId { run: run.to_owned(), source })
         }
-        Err(error) => Ok((None, Some(format!("this run has no journal: {}", NodeError::from(error).to_failure())))),
+        Err(error) => Ok((None, Some(format!("this run has no journal: {}", NodeError::from(error))))),
     }
 }
 

@@ -6,7 +6,7 @@
 //! not, a warning says so.
 
 use super::execution::{Execution, Stage};
-use crate::error::NodeFailure;
+use crate::error::NodeError;
 use crate::reason::StaleReason;
 use pddflow_cache::{Digest, Key, RecordHead};
 
@@ -34,7 +34,7 @@ impl Execution<'_, '_> {
     }
 
     /// After [`Self::repair`]: the reader goes back, and so do the nodes that waited for its result.
-    pub(super) fn release(&mut self, at: usize, key: Key, failure: &NodeFailure) {
+    pub(super) fn release(&mut self, at: usize, key: Key, failure: &NodeError) {
         let reader = &self.plan.nodes[at].id;
         self.log.warn(format!("an artifact that `{reader}` needs is made again: {failure}"));
         for node in self.twins.remove(&key).unwrap_or_default().into_iter().chain([at]) {

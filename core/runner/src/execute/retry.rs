@@ -3,7 +3,7 @@
 //! While it waits it keeps its key, so that nodes with the same key wait for it and do not run at once in its place.
 
 use super::execution::{Execution, Stage};
-use crate::error::NodeFailure;
+use crate::error::NodeError;
 use crate::event::RunEvent;
 use pddflow_cache::Key;
 use std::cmp::Reverse;
@@ -14,7 +14,7 @@ const LONGEST_NAP: Duration = Duration::from_millis(100);
 
 impl Execution<'_, '_> {
     /// Whether a node that failed is tried again; it waits for that from now on.
-    pub(super) fn try_again(&mut self, at: usize, key: Key, failure: &NodeFailure) -> bool {
+    pub(super) fn try_again(&mut self, at: usize, key: Key, failure: &NodeError) -> bool {
         let node = &self.plan.nodes[at];
         let Some(retries) = node.settings.retries else { return false };
         let attempt = self.nodes[at].attempts + 1;

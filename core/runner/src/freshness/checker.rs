@@ -3,7 +3,7 @@
 //! What does not depend on other nodes (a node's own key parts, the record under the key that it had last time) is
 //! looked up beforehand on several threads. The walk over the plan then mostly compares.
 
-use crate::error::{NodeError, NodeFailure};
+use crate::error::NodeError;
 use crate::key::{input_parts, lineage_key, node_key, node_parts};
 use crate::kinds::{Artifact, Growing, Inputs, Kinds, base_parts};
 use crate::lineage::Lineage;
@@ -19,7 +19,7 @@ type Records = [Option<Arc<RecordHead>>];
 
 /// What can be known of a node before any other is looked at.
 struct Prepared {
-    base: Result<Vec<KeyPart>, NodeFailure>,
+    base: Result<Vec<KeyPart>, NodeError>,
     /// The key that it had last time.
     last: Option<Key>,
     /// What is under that key.
@@ -73,7 +73,7 @@ impl<'a> FreshnessChecker<'a> {
             let last = store.last_key_of(&plan.name, node.id.as_str());
             // An unreadable record is met again, and told, when the walk comes to it.
             let found = last.and_then(|key| look_up(store, &key, &used[at]).ok());
-            let base = base_parts(node, kinds).map_err(|error| error.to_failure());
+            let base = base_parts(node, kinds);
             Prepared { base, last, found }
         };
         let prepared = parallel_map(plan.nodes.len(), prepare);
@@ -131,10 +131,10 @@ impl<'a> FreshnessChecker<'a> {
     }
 
     /// The key of a node all of whose inputs are there, and what is stored under it.
-    pub(crate) fn assess(&self, at: usize, records: &Records) -> Result<Assessed, NodeFailure> {
+    pub(crate) fn assess(&self, at: usize, records: &Records) -> Result<Assessed, NodeError> {
         let prepared = &self.prepared[at];
         let base = prepared.base.as_ref().map_err(Clone::clone)?;
-        self.assess_parts(at, base, records).map_err(|error| error.to_failure())
+        self.assess_parts(at, base, records)
     }
 
     fn assess_parts(&self, at: usize, base: &[KeyPart], records: &Records) -> Result<Assessed, NodeError> {

@@ -14,7 +14,7 @@ mod checker;
 
 pub(crate) use checker::{Assessed, Found, FreshnessChecker};
 
-use crate::error::NodeFailure;
+use crate::error::NodeError;
 use crate::kinds::Kinds;
 use crate::reason::StaleReason;
 use pddflow_cache::{Key, RecordHead, Store};
@@ -47,7 +47,7 @@ pub enum Freshness {
     /// It cannot run as things are.
     Invalid {
         /// Why.
-        error: NodeFailure,
+        error: NodeError,
     },
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn freshness(
     checker: &FreshnessChecker<'_>,
     at: usize,
     records: &[Option<Arc<RecordHead>>],
-) -> Result<Freshness, NodeFailure> {
+) -> Result<Freshness, NodeError> {
     let waits_for = checker.waits_for(at, records);
     if !waits_for.is_empty() {
         return Ok(Freshness::Unknown { waits_for });

@@ -48,6 +48,9 @@ pub(crate) fn plan_of(lines: &[Line<'_>]) -> Plan {
 /// | `constant` | output is this text, whatever the inputs |
 /// | `act` | `fail`, `panic`, `forget` (no output), `lie` (output not stored), `steps` (see below), `stop` (asks for a stop), `wait` (takes a moment) |
 ///
+/// | `says` | it logs this first |
+/// | `plugin` | it says that it calls this plugin |
+///
 /// `grow`: `goal` steps, each of which changes the text; goes on from a checkpoint and keeps where it ended, unless it
 /// is `unstable`.
 ///
@@ -76,6 +79,8 @@ impl Toy {
     }
 
     fn act(&self, node: &PlanNode, context: &NodeContext<'_>) -> Result<(), NodeError> {
+        node.with["says"].as_str().into_iter().for_each(|text| context.log(text));
+        node.with["plugin"].as_str().into_iter().for_each(|plugin| context.in_plugin(plugin));
         match node.with["act"].as_str() {
             Some("fail") => Err(NodeError::new("pddflow::nodes::toy", format!("`{}` was told to fail", node.id))
                 .with_source(std::io::Error::other("because"))),

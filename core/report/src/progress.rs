@@ -1,6 +1,7 @@
-//! The state of a run as far as it is shown: counts, and how far and how fast each running node is.
+//! The progress of a run: counts, and how far and how fast each running node is.
 
 use crate::text;
+use pddflow_runner::RunEvent;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -11,25 +12,27 @@ const LEAST_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How far and how fast a running node is.
 #[derive(Debug, Clone)]
-pub(crate) struct Pace {
+pub(crate) struct NodeProgress {
     pub(crate) done: u64,
     pub(crate) total: u64,
     pub(crate) unit: String,
     pub(crate) loss: Option<f64>,
     /// Units per second, smoothed; none before the second report.
     pub(crate) rate: Option<f64>,
+    /// When a line last said so.
+    pub(crate) said: Instant,
     last: Option<(Instant, u64)>,
 }
 
-impl Pace {
-    pub(crate) fn new() -> Self {
-        Self { done: 0, total: 0, unit: String::new(), loss: None, rate: None, last: None }
+impl NodeProgress {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { done: 0, total: 0, unit: String::new(), loss: None, rate: None, said: now, last: None }
     }
 
     pub(crate) fn report(&mut self, now: Instant, (done, total): (u64, u64), unit: &str, loss: Option<f64>) {
         (self.done, self.total, self.loss) = (done, total, loss.or(self.loss));
         if self.unit != unit || self.last.is_some_and(|(_, before)| before > done) {
-            // Another phase of the node: its pace says nothing about this one.
+            // Another phase of the node: its rate says nothing about this one.
             unit.clone_into(&mut self.unit);
             (self.rate, self.last) = (None, None);
         }
@@ -46,7 +49,7 @@ impl Pace {
         self.last = Some((now, done));
     }
 
-    /// Seconds until the node is done, at its present pace.
+    /// Seconds until the node is done, at its present rate.
     pub(crate) fn left(&self) -> Option<f64> {
         let rate = self.rate.filter(|rate| *rate > 0.0)?;
         (self.total > self.done).then(|| (self.total - self.done) as f64 / rate)
@@ -74,18 +77,57 @@ impl Pace {
 
 /// The counts of a run and its running nodes.
 #[derive(Debug, Default)]
-pub(crate) struct Board {
+pub(crate) struct RunProgress {
     pub(crate) nodes: usize,
     pub(crate) fresh: usize,
     pub(crate) ran: usize,
     pub(crate) failed: usize,
     pub(crate) skipped: usize,
-    pub(crate) running: BTreeMap<String, Pace>,
+    pub(crate) running: BTreeMap<String, NodeProgress>,
 }
 
-impl Board {
-    pub(crate) fn settled(&self) -> usize {
+impl RunProgress {
+    /// Nodes that came to an end.
+    pub(crate) fn ended(&self) -> usize {
         self.fresh + self.ran + self.failed + self.skipped
+    }
+
+    pub(crate) fn follow(&mut self, event: &RunEvent, now: Instant) {
+        let ended = match event {
+            RunEvent::RunStarted { nodes, .. } => {
+                self.nodes = *nodes;
+                return;
+            }
+            RunEvent::NodeStarted { node, .. } => {
+                self.running.insert(node.to_string(), NodeProgress::new(now));
+                return;
+            }
+            RunEvent::Progress { node, done, total, unit, loss } => {
+                if let Some(progress) = self.running.get_mut(node.as_str()) {
+                    progress.report(now, (*done, *total), unit, *loss);
+                }
+                return;
+            }
+            RunEvent::NodeRetrying { node, .. } => node,
+            RunEvent::NodeFresh { node, .. } => {
+                self.fresh += 1;
+                node
+            }
+            RunEvent::NodeSkipped { node, .. } => {
+                self.skipped += 1;
+                node
+            }
+            RunEvent::NodeFinished { node, .. } => {
+                self.ran += 1;
+                node
+            }
+            RunEvent::NodeFailed { node, .. } => {
+                self.failed += 1;
+                node
+            }
+            _ => return,
+        };
+        self.running.remove(ended.as_str());
     }
 }
 
@@ -94,18 +136,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pace_follows_the_reports() {
+    fn the_rate_follows_the_reports() {
         let start = Instant::now();
         let after = |milliseconds| start + Duration::from_millis(milliseconds);
-        let mut pace = Pace::new();
-        assert_eq!(pace.words(), "");
-        pace.report(after(0), (0, 500), "iterations", None);
-        assert_eq!(pace.words(), "0/500 iterations");
-        pace.report(after(1000), (10, 500), "iterations", Some(0.5));
-        assert_eq!(pace.words(), "10/500 iterations, 10.0/s, loss 0.5, 49 s left");
-        pace.report(after(2000), (15, 500), "iterations", None);
-        assert_eq!(pace.rate, Some(9.0));
-        pace.report(after(3000), (1, 20), "epochs", None);
-        assert_eq!(pace.rate, None, "another phase begins anew");
+        let mut progress = NodeProgress::new(start);
+        assert_eq!(progress.words(), "");
+        progress.report(after(0), (0, 500), "iterations", None);
+        assert_eq!(progress.words(), "0/500 iterations");
+        progress.report(after(1000), (10, 500), "iterations", Some(0.5));
+        assert_eq!(progress.words(), "10/500 iterations, 10.0/s, loss 0.5, 49 s left");
+        progress.report(after(2000), (15, 500), "iterations", None);
+        assert_eq!(progress.rate, Some(9.0));
+        progress.report(after(3000), (1, 20), "epochs", None);
+        assert_eq!(progress.rate, None, "another phase begins anew");
     }
 }
