@@ -289,6 +289,7 @@ impl From<pddflow_tensor::TensorError> for Fault {
             E::Shape { .. } => Status::Shape,
             E::DType { .. } => Status::Dtype,
             E::Internal { .. } => Status::Internal,
+            E::Size { .. } | E::Memory { .. } => Status::OutOfMemory,
             _ => Status::InvalidArgument,
         };
         Self::new(status, error.to_string())

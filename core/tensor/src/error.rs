@@ -19,6 +19,26 @@ pub enum TensorError {
         /// The rule that they break.
         rule: String,
     },
+    /// A tensor that no machine holds.
+    #[error("{op}: a tensor of shape {shape:?} has more than {most} elements")]
+    Size {
+        /// The operation.
+        op: &'static str,
+        /// The shape of its result.
+        shape: Vec<usize>,
+        /// The most elements that a tensor may have.
+        most: usize,
+    },
+    /// A large tensor that the system has no memory for.
+    #[error("{op}: there is no memory for the {bytes} bytes of a tensor of shape {shape:?}")]
+    Memory {
+        /// The operation.
+        op: &'static str,
+        /// The shape of its result.
+        shape: Vec<usize>,
+        /// The bytes of its elements.
+        bytes: usize,
+    },
     /// Number types that do not fit the operation.
     #[error("{op}: number types {dtypes:?} do not fit: {rule}")]
     DType {

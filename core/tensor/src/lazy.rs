@@ -1,23 +1,26 @@
-//! Values that are computed when somebody looks at them.
+//! Lazy evaluation: values that are computed when they are needed.
 //!
-//! Only normalisations wait: what follows them (ReLU, pooling) then becomes a part of them, and their own result, which nobody
-//! needs, is never written. Whether a value waited makes no difference to its bits.
+//! Only instance normalisations are lazy: ReLU and 2x2 average pooling that follow one are then computed in the same pass, and the
+//! values in between, which are rarely needed, are never written. Whether a value was lazy makes no difference to its bits. The tape
+//! knows nothing of it: see `tape` for the gradients.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::Tensor;
-use crate::backend::Value;
+use crate::backend::{self, Value};
 use crate::error::{Result, TensorError};
-use crate::op::Op;
+use crate::op::{Epilogue, Op, Unary, Window};
+use crate::trace;
 
-/// A value with its by-products.
+/// A value with the saved values of its operation.
 pub(crate) type Outcome = (Value, Vec<Value>);
 
-/// How to compute what has not been computed.
+/// How to compute what has not been computed. The inputs have been, so that a lazy value neither depends on another one nor keeps a
+/// tape alive.
 #[derive(Clone)]
-pub(crate) struct Recipe {
-    pub(crate) op: Op,
-    pub(crate) inputs: Vec<Tensor>,
+struct Recipe {
+    op: Op,
+    inputs: Vec<Arc<Lazy>>,
+    shape: Vec<usize>,
 }
 
 pub(crate) struct Lazy {
@@ -32,20 +35,49 @@ impl Lazy {
         Self { outcome: outcome.into(), recipe: Mutex::default(), plane_sums: OnceLock::new() }
     }
 
-    pub(crate) fn later(recipe: Recipe) -> Self {
-        Self { outcome: OnceLock::new(), recipe: Mutex::new(Some(recipe)), plane_sums: OnceLock::new() }
+    /// The value of an operation: computed now, unless what follows may become a part of it.
+    pub(crate) fn of(op: &Op, inputs: &[&Arc<Self>], shape: &[usize]) -> Result<Self> {
+        let recipe = match op {
+            Op::Norm { .. } => {
+                inputs.iter().try_for_each(|input| input.get().map(|_| ()))?;
+                let inputs = inputs.iter().map(|&input| Arc::clone(input)).collect();
+                Some(Recipe { op: op.clone(), inputs, shape: shape.to_vec() })
+            }
+            Op::Unary(Unary::Relu) => inputs[0].with_epilogue([Epilogue::Identity, Epilogue::Relu], shape),
+            Op::AvgPool { window: Window::HALVING } => {
+                inputs[0].with_epilogue([Epilogue::Relu, Epilogue::ReluPool], shape)
+            }
+            _ => None,
+        };
+        let Some(recipe) = recipe else { return evaluate(op, inputs, shape).map(Self::now) };
+        let lazy = Self { outcome: OnceLock::new(), recipe: Mutex::new(Some(recipe)), plane_sums: OnceLock::new() };
+        if let Op::AvgPool { .. } = op {
+            // Nothing is fused with what follows.
+            lazy.get()?;
+        }
+        Ok(lazy)
     }
 
-    /// The outcome, which `compute` makes if nobody has asked before.
-    pub(crate) fn get(&self, compute: impl FnOnce(&Recipe) -> Result<Outcome>) -> Result<&Outcome> {
+    /// How to compute this normalisation with another epilogue, unless it has been computed.
+    fn with_epilogue(&self, [now, then]: [Epilogue; 2], shape: &[usize]) -> Option<Recipe> {
+        match self.lock().as_ref()? {
+            Recipe { op: Op::Norm { eps, epilogue }, inputs, .. } if *epilogue == now => {
+                let op = Op::Norm { eps: *eps, epilogue: then };
+                Some(Recipe { op, inputs: inputs.clone(), shape: shape.to_vec() })
+            }
+            _ => None,
+        }
+    }
+
+    /// The outcome, computed now unless it has been before.
+    pub(crate) fn get(&self) -> Result<&Outcome> {
         if let Some(outcome) = self.outcome.get() {
             return Ok(outcome);
         }
         // Locked while it is computed: a second thread waits instead of computing the same.
         let mut recipe = self.lock();
-        if let Some(waiting) = recipe.as_ref() {
-            let outcome = compute(waiting)?;
-            let _ = self.outcome.set(outcome);
+        if let Some(Recipe { op, inputs, shape }) = recipe.as_ref() {
+            let _ = self.outcome.set(evaluate(op, &inputs.iter().collect::<Vec<_>>(), shape)?);
             *recipe = None;
         }
         let missing = || TensorError::Internal { op: "value", message: "neither a value nor a way to it".to_owned() };
@@ -57,10 +89,10 @@ impl Lazy {
         self.outcome.get()
     }
 
-    /// The value to be changed, without what was computed beside it; `None` while it waits.
+    /// The value to be changed, without what was computed beside it; `None` if it has not been computed.
     pub(crate) fn value_mut(&mut self) -> Option<&mut Value> {
-        let (value, by_products) = self.outcome.get_mut()?;
-        by_products.clear();
+        let (value, saved) = self.outcome.get_mut()?;
+        saved.clear();
         self.plane_sums.take();
         Some(value)
     }
@@ -70,12 +102,12 @@ impl Lazy {
         &self.plane_sums
     }
 
-    /// What will be computed, unless it has been.
-    pub(crate) fn recipe(&self) -> Option<Recipe> {
-        self.lock().clone()
-    }
-
     fn lock(&self) -> MutexGuard<'_, Option<Recipe>> {
         self.recipe.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn evaluate(op: &Op, inputs: &[&Arc<Lazy>], shape: &[usize]) -> Result<Outcome> {
+    let values = inputs.iter().map(|input| input.get().map(|(value, _)| value)).collect::<Result<Vec<_>>>()?;
+    trace::operation(op, &values, shape, || backend::evaluate(op, &values, shape))
 }

@@ -32,6 +32,7 @@ mod op;
 mod ops;
 mod random;
 mod resample_map;
+mod size;
 mod tape;
 mod tensor;
 pub mod trace;
@@ -39,10 +40,10 @@ pub mod trace;
 pub use dtype::{DType, Device};
 pub use error::{Result, TensorError};
 pub use kernels::{Instructions, keep_freed_memory, on_one_thread, use_at_most};
-pub use ops::descent::Descent;
-pub use ops::linear::Conv2d;
+pub use op::{Binary, Conv2d, Descent, Unary};
 pub use random::RandomKey;
 pub use resample_map::ResampleMap;
+pub use size::checked_elements;
 pub use tape::{Keep, grad, tape_bytes};
 pub use tensor::Tensor;
 
@@ -50,5 +51,5 @@ pub use tensor::Tensor;
 /// results stale.
 #[must_use]
 pub fn kernel_revision() -> u32 {
-    4
+    5
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Result, shape_error, value_error};
 use crate::kernels::chunks_of_two;
+use crate::size::checked_elements;
 
 /// A sparse linear map from planes of `from` pixels to planes of `to` pixels.
 ///
@@ -83,11 +84,12 @@ impl ResampleMap {
     /// `max(0, (k + 0.5) * n_in / n_out - 0.5)`, the upper neighbour limited to the last pixel.
     ///
     /// # Errors
-    /// When a side is 0.
+    /// When a side is 0 or a plane too large.
     pub fn bilinear(from: [usize; 2], to: [usize; 2]) -> Result<Self> {
         if from.contains(&0) || to.contains(&0) {
             return shape_error("bilinear resize", &[&from, &to], "a side is 0");
         }
+        check_planes(from, to, 4)?;
         let rows = axis_positions(from[0], to[0]);
         let columns = axis_positions(from[1], to[1]);
         let mut index = Vec::with_capacity(to[0] * to[1] * 4);
@@ -105,11 +107,12 @@ impl ResampleMap {
     /// Nearest-neighbour resize: output pixel `k` reads `floor(k * n_in / n_out)`.
     ///
     /// # Errors
-    /// When a side is 0.
+    /// When a side is 0 or a plane too large.
     pub fn nearest(from: [usize; 2], to: [usize; 2]) -> Result<Self> {
         if from.contains(&0) || to.contains(&0) {
             return shape_error("nearest resize", &[&from, &to], "a side is 0");
         }
+        check_planes(from, to, 1)?;
         let index: Vec<u32> = (0..to[0] * to[1])
             .map(|pixel| {
                 let row = pixel / to[1] * from[0] / to[0];
@@ -125,7 +128,7 @@ impl ResampleMap {
     /// of the four neighbours, neighbours outside the plane counting as zero.
     ///
     /// # Errors
-    /// When the lists have different lengths.
+    /// When the lists have different lengths or a plane is too large.
     pub fn sample(
         from: [usize; 2],
         to: [usize; 2],
@@ -133,6 +136,7 @@ impl ResampleMap {
         position: impl Fn(usize, usize, usize) -> (f64, f64) + Sync,
     ) -> Result<Self> {
         let maps = images.unwrap_or(1);
+        check_planes(from, to, maps.saturating_mul(4))?;
         let entries = to[0] * to[1] * 4;
         let (mut index, mut weight) = (vec![0; maps * entries], vec![0.0; maps * entries]);
         chunks_of_two(&mut index, &mut weight, entries, |image, index, weight| {
@@ -148,6 +152,15 @@ impl ResampleMap {
             }
         });
         Self::new(from, to, 4, images, (index, weight))
+    }
+}
+
+/// Whether input pixels can be numbered, and there is room for so many terms of each output pixel.
+fn check_planes(from: [usize; 2], to: [usize; 2], terms: usize) -> Result<()> {
+    checked_elements("resample", &[to[0], to[1], terms])?;
+    match u32::try_from(checked_elements("resample", &from)?) {
+        Ok(_) => Ok(()),
+        Err(_) => shape_error("resample", &[&from], "a plane has fewer than 2^32 pixels"),
     }
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::backend::{self, Value};
 use crate::error::{Result, TensorError, shape_error, value_error};
-use crate::lazy::{Lazy, Outcome, Recipe};
-use crate::op::{Op, infer};
-use crate::{DType, Device, trace};
+use crate::lazy::{Lazy, Outcome};
+use crate::op::{Form, Op, infer};
+use crate::size::checked_elements;
+use crate::{DType, Device};
 
 /// An immutable array. Cloning is cheap; `Send + Sync`.
 ///
@@ -61,7 +62,7 @@ impl Tensor {
     /// When the number of values does not match the shape.
     pub fn from_f32(values: Vec<f32>, shape: &[usize], device: &Device) -> Result<Self> {
         check_length("from_f32", values.len(), shape)?;
-        Ok(Self::constant(backend::from_f32(values, shape, device)?, shape, DType::F32))
+        Ok(Self::constant(backend::value(values, shape, device)?, shape, DType::F32))
     }
 
     /// A tensor of double-precision numbers in row-major order.
@@ -70,7 +71,7 @@ impl Tensor {
     /// When the number of values does not match the shape.
     pub fn from_f64(values: Vec<f64>, shape: &[usize], device: &Device) -> Result<Self> {
         check_length("from_f64", values.len(), shape)?;
-        Ok(Self::constant(backend::from_f64(values, shape, device)?, shape, DType::F64))
+        Ok(Self::constant(backend::value(values, shape, device)?, shape, DType::F64))
     }
 
     /// A tensor of integers (indices, labels) in row-major order.
@@ -79,7 +80,7 @@ impl Tensor {
     /// When the number of values does not match the shape.
     pub fn from_i64(values: Vec<i64>, shape: &[usize], device: &Device) -> Result<Self> {
         check_length("from_i64", values.len(), shape)?;
-        Ok(Self::constant(backend::from_i64(values, shape, device)?, shape, DType::I64))
+        Ok(Self::constant(backend::value(values, shape, device)?, shape, DType::I64))
     }
 
     /// A tensor of the given type from double-precision numbers, rounded (f32) or cut to whole numbers (i64).
@@ -100,7 +101,8 @@ impl Tensor {
     /// # Errors
     /// When the device cannot hold it.
     pub fn full(value: f64, shape: &[usize], dtype: DType, device: &Device) -> Result<Self> {
-        Self::from_values(vec![value; shape.iter().product()], shape, dtype, device)
+        check_memory("full", shape, dtype)?;
+        Self::from_values(vec![value; checked_elements("full", shape)?], shape, dtype, device)
     }
 
     /// A tensor of zeros.
@@ -167,10 +169,14 @@ impl Tensor {
         self.0.dtype
     }
 
+    pub(crate) fn form(&self) -> Form<'_> {
+        Form { shape: self.shape(), dtype: self.dtype(), device: self.device() }
+    }
+
     /// Where the tensor lies.
     #[must_use]
     pub fn device(&self) -> Device {
-        // Only values of the CPU wait.
+        // Only values on the CPU are lazy.
         self.0.value.known().map_or(Device::Cpu, |(value, _)| value.device())
     }
 
@@ -297,27 +303,21 @@ impl Tensor {
         Arc::as_ptr(&self.0).addr()
     }
 
-    /// Identity of the value, which tensors may share; `None` while it waits to be computed.
+    /// Identity of the value, which tensors may share; `None` while it has not been computed.
     pub(crate) fn known_value(&self) -> Option<usize> {
         self.0.value.known().map(|_| Arc::as_ptr(&self.0.value).addr())
     }
 
-    /// The elements; computed now if they have been waiting.
+    /// The elements; computed now if they have not been before.
     pub(crate) fn value(&self) -> Result<&Value> {
         Ok(&self.outcome()?.0)
     }
 
     fn outcome(&self) -> Result<&Outcome> {
-        self.0.value.get(|recipe| evaluate(&recipe.op, &refer(&recipe.inputs), self.shape()))
+        self.0.value.get()
     }
 
-    /// The operation that waits to be computed, with its inputs.
-    pub(crate) fn waiting(&self) -> Option<(Op, Vec<Self>)> {
-        let Recipe { op, inputs } = self.0.value.recipe()?;
-        Some((op, self.record().map_or(inputs, |record| record.inputs.clone())))
-    }
-
-    /// The elements, to be changed: those of this tensor alone, copied if somebody else holds them. It becomes a constant.
+    /// The elements, to be changed: those of this tensor alone, copied if others share them. It becomes a constant.
     pub(crate) fn value_mut(&mut self) -> Result<&mut Value> {
         if self.alone().is_none() {
             *self = Self::constant(self.value()?.clone(), self.shape(), self.dtype());
@@ -335,9 +335,9 @@ impl Tensor {
         Arc::get_mut(&mut node.value)?.value_mut()
     }
 
-    /// Remembers a by-product as the sums of each plane, `[image, channel]`.
-    pub(crate) fn keep_plane_sums(&self, by_product: usize) -> Result<()> {
-        if let Some(sums) = self.outcome()?.1.get(by_product) {
+    /// Remembers a saved value as the sums of each plane, `[image, channel]`.
+    pub(crate) fn keep_plane_sums(&self, saved: usize) -> Result<()> {
+        if let Some(sums) = self.outcome()?.1.get(saved) {
             let _ = self.0.value.plane_sums().set(sums.clone());
         }
         Ok(())
@@ -349,32 +349,39 @@ impl Tensor {
         Some(Self::constant(sums.clone(), &self.shape()[..2], self.dtype()))
     }
 
-    /// A by-product of the operation that made the tensor.
-    pub(crate) fn by_product(&self, index: usize, shape: Vec<usize>) -> Result<Self> {
+    /// Whether the elements have been computed, with saved values.
+    pub(crate) fn has_saved(&self) -> bool {
+        self.0.value.known().is_some_and(|(_, saved)| !saved.is_empty())
+    }
+
+    /// A saved value of the operation that computed the tensor.
+    pub(crate) fn saved(&self, index: usize, shape: Vec<usize>) -> Result<Self> {
         let Some(value) = self.outcome()?.1.get(index) else {
-            return Err(TensorError::Internal { op: "by_product", message: format!("no by-product {index}") });
+            return Err(TensorError::Internal { op: "saved", message: format!("no saved value {index}") });
         };
         let known = Lazy::now((value.clone(), Vec::new()));
-        Ok(made(Op::ByProduct { index }, &[self], known, (shape, self.dtype())))
+        Ok(made(Op::Saved { index }, &[self], known, (shape, self.dtype())))
     }
 }
 
-/// Checks, computes and, if an input is on the tape, records a primitive operation.
+/// Checks, computes (perhaps later, see [`crate::lazy`]) and, if an input is on the tape, records a primitive operation.
 pub(crate) fn apply(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
-    let result = infer(&op, inputs)?;
-    let known = Lazy::now(evaluate(&op, inputs, &result.0)?);
-    Ok(made(op, inputs, known, result))
+    let forms: Vec<Form<'_>> = inputs.iter().map(|input| input.form()).collect();
+    let (shape, dtype) = infer(&op, &forms)?;
+    check_memory(op.name(), &shape, dtype)?;
+    let values: Vec<&Arc<Lazy>> = inputs.iter().map(|input| &input.0.value).collect();
+    let value = Lazy::of(&op, &values, &shape)?;
+    Ok(made(op, inputs, value, (shape, dtype)))
 }
 
-/// As [`apply`], but computed when somebody looks at the result.
-pub(crate) fn apply_later(op: Op, inputs: &[&Tensor]) -> Result<Tensor> {
-    let result = infer(&op, inputs)?;
-    // What waits must not keep a tape alive, nor wait for others.
-    for input in inputs {
-        input.value()?;
+/// An error, instead of the end of the process, where the system has not the memory for a large tensor.
+fn check_memory(op: &'static str, shape: &[usize], dtype: DType) -> Result<()> {
+    const LARGE: usize = 1 << 30;
+    let bytes = checked_elements(op, shape)? * dtype.size();
+    match bytes > LARGE && Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+        true => Err(TensorError::Memory { op, shape: shape.to_vec(), bytes }),
+        false => Ok(()),
     }
-    let recipe = Recipe { op: op.clone(), inputs: inputs.iter().map(|input| input.detach()).collect() };
-    Ok(made(op, inputs, Lazy::later(recipe), result))
 }
 
 /// As [`apply`], with a value that is already known.
@@ -392,17 +399,8 @@ fn made(op: Op, inputs: &[&Tensor], value: Lazy, (shape, dtype): (Vec<usize>, DT
     Tensor::new(Arc::new(value), shape.into(), dtype, origin)
 }
 
-fn evaluate(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> Result<Outcome> {
-    let values = inputs.iter().map(|input| input.value()).collect::<Result<Vec<_>>>()?;
-    trace::operation(op, inputs, shape, || backend::evaluate(op, &values, shape))
-}
-
-fn refer(tensors: &[Tensor]) -> Vec<&Tensor> {
-    tensors.iter().collect()
-}
-
 fn check_length(op: &'static str, length: usize, shape: &[usize]) -> Result<()> {
-    if length != shape.iter().product::<usize>() {
+    if length != checked_elements(op, shape)? {
         return value_error(op, format!("{length} values do not fill the shape {shape:?}"));
     }
     Ok(())

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::Tensor;
+use crate::backend::Value;
 use crate::op::Op;
 
 /// Most events that are kept (about 100 bytes each); later ones are counted.
@@ -101,7 +101,7 @@ impl Drop for Span {
 }
 
 /// Records an operation that `compute` does.
-pub(crate) fn operation<T>(op: &Op, inputs: &[&Tensor], shape: &[usize], compute: impl FnOnce() -> T) -> T {
+pub(crate) fn operation<T>(op: &Op, inputs: &[&Value], shape: &[usize], compute: impl FnOnce() -> T) -> T {
     if !recording() {
         return compute();
     }
@@ -162,24 +162,27 @@ fn lock() -> std::sync::MutexGuard<'static, Option<(Instant, Trace)>> {
     TRACE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn bytes(inputs: &[&Tensor], shape: &[usize]) -> u64 {
-    let of = |elements: usize, size: usize| elements as u64 * size as u64;
-    let result = inputs.first().map_or(0, |input| of(shape.iter().product(), input.dtype().size()));
-    result + inputs.iter().map(|input| of(input.elements(), input.dtype().size())).sum::<u64>()
+fn elements(shape: &[usize]) -> u64 {
+    shape.iter().map(|&side| side as u64).product()
 }
 
-fn operations(op: &Op, inputs: &[&Tensor], shape: &[usize]) -> u64 {
-    let elements = |shape: &[usize]| shape.iter().map(|&side| side as u64).product::<u64>();
+fn bytes(inputs: &[&Value], shape: &[usize]) -> u64 {
+    let result = inputs.first().map_or(0, |input| elements(shape) * input.width() as u64);
+    result + inputs.iter().map(|input| elements(&input.shape()) * input.width() as u64).sum::<u64>()
+}
+
+fn operations(op: &Op, inputs: &[&Value], shape: &[usize]) -> u64 {
+    let of = |index: usize| inputs.get(index).map_or_else(Vec::new, |input| input.shape());
     // Of a weight `[out, in, rows, columns]`: what one element of the result is summed from.
     let window = |weight: &[usize]| elements(weight.get(1..).unwrap_or_default());
-    match (op, inputs) {
-        (Op::Matmul { transpose }, [a, _]) => {
-            let inner = a.shape().get(if transpose[0] { 1 } else { 2 }).copied().unwrap_or(0);
+    match op {
+        Op::Matmul { transpose } => {
+            let inner = of(0).get(if transpose[0] { 1 } else { 2 }).copied().unwrap_or(0);
             2 * elements(shape) * inner as u64
         }
-        (Op::Conv { .. }, [_, weight, ..]) => 2 * elements(shape) * window(weight.shape()),
-        (Op::ConvInput { .. }, [slope, weight, ..]) => 2 * elements(slope.shape()) * window(weight.shape()),
-        (Op::ConvWeight { .. }, [_, slope]) => 2 * elements(slope.shape()) * window(shape),
+        Op::Conv { .. } => 2 * elements(shape) * window(&of(1)),
+        Op::ConvInput { .. } => 2 * elements(&of(0)) * window(&of(1)),
+        Op::ConvWeight { .. } => 2 * elements(&of(1)) * window(shape),
         _ => 0,
     }
 }

@@ -272,3 +272,67 @@ fn transforms_that_change_nothing_are_identities() {
     same("saturation", transform::saturation(&x, &[1.0]).unwrap());
     same("contrast", transform::contrast(&x, &[1.0; 3]).unwrap());
 }
+
+#[test]
+fn sizes_that_no_machine_holds_are_refused_before_any_kernel() {
+    const HUGE: usize = 12_297_829_382_473_034_411;
+    let x = |shape: &[usize]| Tensor::ones(shape, DType::F32, &Device::Cpu).unwrap();
+    let rows = Tensor::from_i64(vec![0, 1], &[2], &Device::Cpu).unwrap();
+    let [row, plane, weight] = [x(&[2]), x(&[1, 1, 4, 4]), x(&[1, 1, 3, 3])];
+    let conv = |padding, stride| plane.conv2d(&weight, None, Conv2d { stride: [stride; 2], padding: [padding; 2] });
+    let refused = [
+        // The product of these is 1 modulo 2^64.
+        x(&[1]).broadcast_to(&[1, 1, 3, HUGE]),
+        x(&[1, 0]).broadcast_to(&[HUGE, 0]),
+        row.pad(&[(1 << 63, 0)]),
+        row.pad(&[(1 << 63, 1 << 63)]),
+        row.reshape(&[3, HUGE, 2]),
+        row.scatter_add(0, &rows, 1 << 40),
+        rows.one_hot(1 << 50, DType::F32),
+        conv(1 << 62, 1),
+        conv(usize::MAX / 2, usize::MAX / 2),
+        plane.bilinear_resize(1 << 33, 1 << 33),
+        Tensor::full(0.0, &[3, HUGE], DType::F64, &Device::Cpu),
+        Tensor::zeros(&[1 << 35], DType::F32, &Device::Cpu),
+    ];
+    for (index, result) in refused.into_iter().enumerate() {
+        let message = result.unwrap_err().to_string();
+        assert!(message.contains("elements"), "{index}: {message}");
+    }
+    assert_eq!(row.slice(0, 1, 2, usize::MAX).unwrap().to_f64_vec().unwrap(), [1.0]);
+    assert!(plane.avg_pool2d([2, 2], [usize::MAX; 2]).is_ok());
+}
+
+#[test]
+fn whole_powers_have_all_derivatives_at_0() {
+    // Of x^0, x^1, x^2 and x^3 at 0 and at 2: the power and three derivatives.
+    let expected = [
+        [[1.0, 1.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]],
+        [[0.0, 2.0], [1.0, 1.0], [0.0, 0.0], [0.0, 0.0]],
+        [[0.0, 4.0], [0.0, 4.0], [2.0, 2.0], [0.0, 0.0]],
+        [[0.0, 8.0], [0.0, 12.0], [0.0, 12.0], [6.0, 6.0]],
+    ];
+    let x = Tensor::from_f64(vec![0.0, 2.0], &[2], &Device::Cpu).unwrap().variable().unwrap();
+    for (exponent, expected) in [0.0, 1.0, 2.0, 3.0].into_iter().zip(expected) {
+        let mut y = x.powf(exponent).unwrap();
+        for (order, expected) in expected.into_iter().enumerate() {
+            assert_eq!(y.to_f64_vec().unwrap(), expected, "derivative {order} of x^{exponent}");
+            // What does not depend on x any more has derivative 0.
+            let sum = y.add(&x.mul_scalar(0.0).unwrap()).unwrap().sum_all().unwrap();
+            y = grad(&[sum], std::slice::from_ref(&x), None, Keep::OnTape).unwrap().remove(0);
+        }
+    }
+}
+
+#[test]
+fn a_sum_of_exponentials_may_be_zero_or_infinite() {
+    let infinity = f64::INFINITY;
+    let values = vec![-infinity, -infinity, -infinity, 0.5, infinity, 1.0, 700.0, 710.0];
+    let x = Tensor::from_f64(values, &[4, 2], &Device::Cpu).unwrap().variable().unwrap();
+    let y = x.log_sum_exp(1, false).unwrap();
+    let found = y.to_f64_vec().unwrap();
+    assert_eq!(found[..3], [-infinity, 0.5, infinity]);
+    assert!((found[3] - 710.000_045).abs() < 1e-6);
+    let gradient = grad(&[y.slice(0, 0, 2, 1).unwrap().sum_all().unwrap()], &[x], None, Keep::No).unwrap().remove(0);
+    assert_eq!(gradient.to_f64_vec().unwrap()[..4], [0.0, 0.0, 0.0, 1.0]);
+}

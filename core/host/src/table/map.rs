@@ -5,7 +5,7 @@ use crate::call::enter;
 use crate::error::Fault;
 use crate::raw;
 use pddflow_abi::{self as abi, Op, Status};
-use pddflow_tensor::Tensor;
+use pddflow_tensor::{Binary, Tensor, Unary};
 
 /// Every op code; what `core.supports` answers for.
 pub(super) const OPS: &[Op] = &[
@@ -56,53 +56,20 @@ fn wrong_family(op: Op, wanted: &str) -> Fault {
     Fault::new(Status::Unsupported, format!("{op:?} is not a {wanted} op"))
 }
 
-fn apply_unary(op: Op, x: &Tensor, parameters: &[f64]) -> Result<Tensor, Fault> {
-    let needed = match op {
-        Op::Power | Op::AddScalar | Op::MulScalar => 1,
-        Op::Clamp => 2,
-        _ => 0,
-    };
+fn apply_unary(code: u32, x: &Tensor, parameters: &[f64]) -> Result<Tensor, Fault> {
+    let Some((unary, needed)) = Unary::numbered(code, parameters) else { return Err(wrong_family(op(code)?, "unary")) };
     if parameters.len() != needed {
+        let op = op(code)?;
         return Err(Fault::invalid(format!("{op:?} takes {needed} parameters and got {}", parameters.len())));
     }
-    Ok(match op {
-        Op::Neg => x.neg(),
-        Op::Exp => x.exp(),
-        Op::Log => x.log(),
-        Op::Sqrt => x.sqrt(),
-        Op::Recip => x.recip(),
-        Op::Square => x.square(),
-        Op::Abs => x.abs(),
-        Op::Sign => x.sign(),
-        Op::Relu => x.relu(),
-        Op::Step => x.step(),
-        Op::Sin => x.sin(),
-        Op::Cos => x.cos(),
-        Op::Tanh => x.tanh(),
-        Op::Sigmoid => x.sigmoid(),
-        Op::Power => x.powf(parameters[0]),
-        Op::Clamp => x.clamp(parameters[0], parameters[1]),
-        Op::AddScalar => x.add_scalar(parameters[0]),
-        Op::MulScalar => x.mul_scalar(parameters[0]),
-        _ => return Err(wrong_family(op, "unary")),
-    }?)
+    Ok(x.unary(unary)?)
 }
 
-fn apply_binary(op: Op, x: &Tensor, y: &Tensor) -> Result<Tensor, Fault> {
-    Ok(match op {
-        Op::Add => x.add(y),
-        Op::Sub => x.sub(y),
-        Op::Mul => x.mul(y),
-        Op::Div => x.div(y),
-        Op::Maximum => x.maximum(y),
-        Op::Minimum => x.minimum(y),
-        Op::Greater => x.greater(y),
-        Op::GreaterEqual => x.greater_equal(y),
-        Op::Less => x.less(y),
-        Op::LessEqual => x.less_equal(y),
-        Op::Equal => return Ok(x.greater_equal(y)?.mul(&y.greater_equal(x)?)?),
-        _ => return Err(wrong_family(op, "binary")),
-    }?)
+fn apply_binary(code: u32, x: &Tensor, y: &Tensor) -> Result<Tensor, Fault> {
+    match Binary::numbered(code) {
+        Some(binary) => Ok(x.binary(binary, y)?),
+        None => Err(wrong_family(op(code)?, "binary")),
+    }
 }
 
 fn apply_reduction(op: Op, x: &Tensor, axes: &[usize], keep: bool) -> Result<Tensor, Fault> {
@@ -125,11 +92,11 @@ fn apply_reduction(op: Op, x: &Tensor, axes: &[usize], keep: bool) -> Result<Ten
 
 group! { MAP: MapGroup, "map", revision 1;
     enter fn unary(state, code: u32, x: abi::Tensor, parameters: *const f64, count: u64) -> Tensor {
-        apply_unary(op(code)?, &state.get(x)?, raw::slice(parameters, count, "the parameters")?)?
+        apply_unary(code, &state.get(x)?, raw::slice(parameters, count, "the parameters")?)?
     }
 
     enter fn binary(state, code: u32, x: abi::Tensor, y: abi::Tensor) -> Tensor {
-        apply_binary(op(code)?, &state.get(x)?, &state.get(y)?)?
+        apply_binary(code, &state.get(x)?, &state.get(y)?)?
     }
 
     enter fn select(state, mask: abi::Tensor, x: abi::Tensor, y: abi::Tensor) -> Tensor {
@@ -140,5 +107,29 @@ group! { MAP: MapGroup, "map", revision 1;
 group! { REDUCE: ReduceGroup, "reduce", revision 1;
     enter fn over(state, code: u32, x: abi::Tensor, axes: *const u64, count: u64, keep: u32) -> Tensor {
         apply_reduction(op(code)?, &state.get(x)?, &raw::axes(axes, count, "the axes")?, keep != 0)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The boundary's list and the tensors' table have the same numbers for the same functions.
+    #[test]
+    fn every_op_of_the_boundary_is_in_the_table_of_its_family() {
+        for code in 0..300 {
+            let name = op(code).ok().map(|op| format!("{op:?}"));
+            let found = match (Unary::numbered(code, &[]), Binary::numbered(code)) {
+                (Some((op, _)), _) => {
+                    Some(format!("{op:?}").split(' ').next().unwrap_or_default().replace("Powf", "Power"))
+                }
+                (_, op) => op.map(|op| format!("{op:?}")),
+            };
+            if code < 200 {
+                assert_eq!(found, name, "{code}");
+            } else {
+                assert_eq!(found, None, "{code}");
+            }
+        }
     }
 }

@@ -9,10 +9,12 @@ use burn_backend::{
     Backend, FloatDType, IntDType, Scalar, Shape, TensorData, TensorMetadata, get_device_settings, read_sync,
 };
 
-use super::{burn_layout, internal};
+use super::burn_layout;
+use super::failure::internal;
 use crate::DType;
 use crate::error::{Result, TensorError};
-use crate::op::{NormAxes, Op, Sweep, Window};
+use crate::op::elementwise::{binary_table, unary_table};
+use crate::op::{Binary, Conv2d, OVER_CHANNELS, Op, Unary, Window};
 
 /// A value of a burn backend.
 #[derive(Clone)]
@@ -57,7 +59,7 @@ impl<B: Backend> Array<B> {
     }
 }
 
-/// What an operation gives: its value, and a by-product worth saving.
+/// What an operation gives: its value, and a value saved for its rule.
 type Evaluated<B> = (Array<B>, Option<Array<B>>);
 
 fn fault(op: &'static str, error: impl std::fmt::Display) -> TensorError {
@@ -88,8 +90,8 @@ pub(crate) fn evaluate<B: Backend>(op: &Op, inputs: &[&Array<B>], shape: &[usize
             let pooled = B::max_pool2d_with_indices(x.clone(), *kernel, *stride, [0, 0], [1, 1], false);
             Array::Int(B::int_cast(pooled.indices, IntDType::I64))
         }
-        (Op::Standardize { axes, eps }, Array::Float(x)) => {
-            let (y, r) = standardize::<B>(x.clone(), *axes, *eps);
+        (Op::Standardize { eps }, Array::Float(x)) => {
+            let (y, r) = standardize::<B>(x.clone(), *eps);
             return Ok((Array::Float(y), Some(Array::Float(r))));
         }
         (_, Array::Float(x)) => Array::Float(float_op::<B>(op, x.clone(), inputs, shape)?),
@@ -101,16 +103,14 @@ fn float_op<B: Backend>(op: &Op, x: FloatTensor<B>, inputs: &[&Array<B>], shape:
     let name = op.name();
     let float = |index: usize| inputs[index].float(name);
     Ok(match op {
-        Op::Add | Op::Sub | Op::Mul | Op::Div => arithmetic::<B>(op, x, float(1)?, shape)?,
-        Op::Maximum | Op::Minimum | Op::Greater | Op::GreaterEqual | Op::Less | Op::LessEqual => {
-            comparison::<B>(op, x, float(1)?, shape)?
-        }
+        Op::Unary(op) => unary::<B>(*op, x),
+        Op::Binary(op) => binary::<B>(*op, expanded::<B>(x, shape), expanded::<B>(float(1)?, shape)),
         Op::Gate => {
-            let closed = B::float_lower_equal_elem(float(1)?, Scalar::from(0.0), bool_dtype::<B>(&x));
+            let closed = B::float_lower_equal_elem(float(1)?, Scalar::from(0.0), booleans::<B>(&x));
             B::float_mask_fill(x, closed, Scalar::from(0.0))
         }
         Op::Select => {
-            let off = B::float_equal_elem(expanded::<B>(x.clone(), shape), Scalar::from(0.0), bool_dtype::<B>(&x));
+            let off = B::float_equal_elem(expanded::<B>(x.clone(), shape), Scalar::from(0.0), booleans::<B>(&x));
             B::float_mask_where(expanded::<B>(float(1)?, shape), off, expanded::<B>(float(2)?, shape))
         }
         Op::Sum { axes } => axes.iter().fold(x, |x, &axis| B::float_sum_dim(x, axis)),
@@ -120,21 +120,21 @@ fn float_op<B: Backend>(op: &Op, x: FloatTensor<B>, inputs: &[&Array<B>], shape:
             let turned = |x: FloatTensor<B>, turn: bool| if turn { B::float_swap_dims(x, 1, 2) } else { x };
             B::float_matmul(turned(x, *ta), turned(float(1)?, *tb))
         }
-        Op::Conv { sweep } => {
+        Op::Conv { conv } => {
             let bias = inputs.get(2).map(|bias| bias.float(name)).transpose()?;
-            B::conv2d(x, float(1)?, bias, options(*sweep))
+            B::conv2d(x, float(1)?, bias, options(*conv))
         }
-        Op::ConvInput { sweep, .. } => B::conv2d_x_backward(zeros::<B>(&x, shape), float(1)?, x, options(*sweep)),
-        Op::ConvWeight { sweep, .. } => {
+        Op::ConvInput { conv, .. } => B::conv2d_x_backward(zeros::<B>(&x, shape), float(1)?, x, options(*conv)),
+        Op::ConvWeight { conv, .. } => {
             let weight = zeros::<B>(&x, shape);
-            B::conv2d_weight_backward(x, weight, float(1)?, options(*sweep))
+            B::conv2d_weight_backward(x, weight, float(1)?, options(*conv))
         }
         Op::AvgPool { window: Window { kernel, stride } } => B::avg_pool2d(x, *kernel, *stride, [0, 0], true, false),
         Op::AvgPoolTranspose { window: Window { kernel, stride }, .. } => {
             B::avg_pool2d_backward(zeros::<B>(&x, shape), x, *kernel, *stride, [0, 0], true, false)
         }
-        Op::InverseStd { axes, eps } => standardize::<B>(x, *axes, *eps).1,
-        Op::StandardizeGradient { axes } => standardize_gradient::<B>(x, float(1)?, float(2)?, *axes),
+        Op::InverseStd { eps } => standardize::<B>(x, *eps).1,
+        Op::StandardizeGradient => standardize_gradient::<B>(x, float(1)?, float(2)?),
         Op::Resample { map } => burn_layout::resample::<B>(x, map),
         Op::ResampleTranspose { map } => burn_layout::resample_transpose::<B>(&x, map),
         Op::Reshape { .. } | Op::Permute { .. } | Op::BroadcastTo { .. } | Op::Slice { .. } | Op::Place { .. } => {
@@ -144,67 +144,70 @@ fn float_op<B: Backend>(op: &Op, x: FloatTensor<B>, inputs: &[&Array<B>], shape:
             burn_layout::float_op::<B>(op, x, inputs, shape)?
         }
         Op::Take | Op::Put { .. } => burn_layout::float_op::<B>(op, x, inputs, shape)?,
-        _ => unary::<B>(op, x)?,
+        _ => return internal(name, "not available on this device"),
     })
 }
 
-fn unary<B: Backend>(op: &Op, x: FloatTensor<B>) -> Result<FloatTensor<B>> {
-    let number = |mask: BoolTensor<B>| B::bool_into_float(mask, FloatDType::F32);
-    let bool_dtype = bool_dtype::<B>(&x);
-    Ok(match *op {
-        Op::Neg => B::float_neg(x),
-        Op::Exp => B::float_exp(x),
-        Op::Log => B::float_log(x),
-        Op::Sqrt => B::float_sqrt(x),
-        Op::Recip => B::float_recip(x),
-        Op::Square => B::float_mul(x.clone(), x),
-        Op::Abs => B::float_abs(x),
-        Op::Sign => B::float_sign(x),
-        Op::Relu => B::relu(x),
-        Op::Step => number(B::float_greater_elem(x, Scalar::from(0.0), bool_dtype)),
-        Op::Sin => B::float_sin(x),
-        Op::Cos => B::float_cos(x),
-        Op::Tanh => B::float_tanh(x),
-        Op::Sigmoid => B::float_recip(B::float_add_scalar(B::float_exp(B::float_neg(x)), Scalar::from(1.0))),
-        Op::Powf { exponent } => B::float_powf_scalar(x, Scalar::from(exponent)),
-        Op::Clamp { low, high } => B::float_clamp(x, Scalar::from(low), Scalar::from(high)),
-        Op::Within { low, high } => {
-            let above = number(B::float_greater_equal_elem(x.clone(), Scalar::from(low), bool_dtype));
-            B::float_mul(above, number(B::float_lower_equal_elem(x, Scalar::from(high), bool_dtype)))
+macro_rules! unary {
+    ($($(#[$doc:meta])* $variant:ident $({ $($field:ident),* })? $name:ident = $number:literal,
+        $kernel:expr, $device:expr $(, $rule:expr)?;)*) => {
+        fn unary<B: Backend>(op: Unary, x: FloatTensor<B>) -> FloatTensor<B> {
+            match op {
+                $(Unary::$variant $({ $($field),* })? => one::<B>(x, $device),)*
+            }
         }
-        Op::AddScalar { value } => B::float_add_scalar(x, Scalar::from(value)),
-        Op::MulScalar { value } => B::float_mul_scalar(x, Scalar::from(value)),
-        _ => return internal(op.name(), "not available on this device"),
-    })
-}
-
-fn arithmetic<B: Backend>(op: &Op, a: FloatTensor<B>, b: FloatTensor<B>, shape: &[usize]) -> Result<FloatTensor<B>> {
-    let (a, b) = (aligned::<B>(a, shape), aligned::<B>(b, shape));
-    Ok(match op {
-        Op::Add => B::float_add(a, b),
-        Op::Sub => B::float_sub(a, b),
-        Op::Mul => B::float_mul(a, b),
-        Op::Div => B::float_div(a, b),
-        _ => return internal(op.name(), "no arithmetic"),
-    })
-}
-
-fn comparison<B: Backend>(op: &Op, a: FloatTensor<B>, b: FloatTensor<B>, shape: &[usize]) -> Result<FloatTensor<B>> {
-    let dtype = bool_dtype::<B>(&a);
-    let (a, b) = (expanded::<B>(a, shape), expanded::<B>(b, shape));
-    let mask = match op {
-        Op::Maximum => return Ok(B::float_mask_where(a.clone(), B::float_lower(a, b.clone(), dtype), b)),
-        Op::Minimum => return Ok(B::float_mask_where(a.clone(), B::float_greater(a, b.clone(), dtype), b)),
-        Op::Greater => B::float_greater(a, b, dtype),
-        Op::GreaterEqual => B::float_greater_equal(a, b, dtype),
-        Op::Less => B::float_lower(a, b, dtype),
-        Op::LessEqual => B::float_lower_equal(a, b, dtype),
-        _ => return internal(op.name(), "no comparison"),
     };
-    Ok(B::bool_into_float(mask, FloatDType::F32))
 }
 
-fn bool_dtype<B: Backend>(x: &FloatTensor<B>) -> burn_backend::BoolDType {
+macro_rules! binary {
+    ($($(#[$doc:meta])* $variant:ident $name:ident = $number:literal,
+        $kernel:expr, $device:expr $(, $by_a:expr, $by_b:expr)?;)*) => {
+        fn binary<B: Backend>(op: Binary, a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
+            match op {
+                $(Binary::$variant => two::<B>(a, b, $device),)*
+            }
+        }
+    };
+}
+
+unary_table!(unary);
+binary_table!(binary);
+
+fn one<B: Backend>(x: FloatTensor<B>, f: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>) -> FloatTensor<B> {
+    f(x)
+}
+
+fn two<B: Backend>(
+    a: FloatTensor<B>,
+    b: FloatTensor<B>,
+    f: impl FnOnce(FloatTensor<B>, FloatTensor<B>) -> FloatTensor<B>,
+) -> FloatTensor<B> {
+    f(a, b)
+}
+
+/// 1 where true, else 0.
+fn numbers<B: Backend>(mask: BoolTensor<B>) -> FloatTensor<B> {
+    B::bool_into_float(mask, FloatDType::F32)
+}
+
+fn positive<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let booleans = booleans::<B>(&x);
+    numbers::<B>(B::float_greater_elem(x, Scalar::from(0.0), booleans))
+}
+
+fn between<B: Backend>(x: FloatTensor<B>, low: f64, high: f64) -> FloatTensor<B> {
+    let booleans = booleans::<B>(&x);
+    let above = numbers::<B>(B::float_greater_equal_elem(x.clone(), Scalar::from(low), booleans));
+    B::float_mul(above, numbers::<B>(B::float_lower_equal_elem(x, Scalar::from(high), booleans)))
+}
+
+/// `a` where the mask is true, else `b`.
+fn choose<B: Backend>(mask: BoolTensor<B>, a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
+    B::float_mask_where(b, mask, a)
+}
+
+/// How the device stores booleans.
+fn booleans<B: Backend>(x: &FloatTensor<B>) -> burn_backend::BoolDType {
     get_device_settings::<B>(&B::float_device(x)).bool_dtype
 }
 
@@ -237,28 +240,23 @@ fn cast<B: Backend>(x: &Array<B>, dtype: DType) -> Result<Array<B>> {
     })
 }
 
-fn options(Sweep { stride, padding }: Sweep) -> ConvOptions<2> {
+fn options(Conv2d { stride, padding }: Conv2d) -> ConvOptions<2> {
     ConvOptions::new(stride, padding, [1, 1], 1)
 }
 
-fn mean<B: Backend>(x: FloatTensor<B>, axes: NormAxes) -> FloatTensor<B> {
-    axes.axes().iter().fold(x, |x, &axis| B::float_mean_dim(x, axis))
+fn mean<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    OVER_CHANNELS.iter().fold(x, |x, &axis| B::float_mean_dim(x, axis))
 }
 
-fn standardize<B: Backend>(x: FloatTensor<B>, axes: NormAxes, eps: f64) -> (FloatTensor<B>, FloatTensor<B>) {
-    let centred = B::float_sub(x.clone(), mean::<B>(x, axes));
-    let variance = mean::<B>(B::float_mul(centred.clone(), centred.clone()), axes);
+fn standardize<B: Backend>(x: FloatTensor<B>, eps: f64) -> (FloatTensor<B>, FloatTensor<B>) {
+    let centred = B::float_sub(x.clone(), mean::<B>(x));
+    let variance = mean::<B>(B::float_mul(centred.clone(), centred.clone()));
     let r = B::float_recip(B::float_sqrt(B::float_add_scalar(variance, Scalar::from(eps))));
     (B::float_mul(centred, r.clone()), r)
 }
 
-fn standardize_gradient<B: Backend>(
-    y: FloatTensor<B>,
-    r: FloatTensor<B>,
-    g: FloatTensor<B>,
-    axes: NormAxes,
-) -> FloatTensor<B> {
-    let along = mean::<B>(B::float_mul(g.clone(), y.clone()), axes);
-    let centred = B::float_sub(g.clone(), mean::<B>(g, axes));
+fn standardize_gradient<B: Backend>(y: FloatTensor<B>, r: FloatTensor<B>, g: FloatTensor<B>) -> FloatTensor<B> {
+    let along = mean::<B>(B::float_mul(g.clone(), y.clone()));
+    let centred = B::float_sub(g.clone(), mean::<B>(g));
     B::float_mul(B::float_sub(centred, B::float_mul(y, along)), r)
 }

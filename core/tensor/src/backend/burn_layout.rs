@@ -4,7 +4,7 @@ use burn_backend::tensor::{FloatTensor, IntTensor};
 use burn_backend::{Backend, FloatDType, IntDType, Shape, Slice, TensorData, get_device_settings};
 
 use super::burn::{Array, dims, expanded, physical, zeros};
-use super::internal;
+use super::failure::internal;
 use crate::ResampleMap;
 use crate::error::Result;
 use crate::op::Op;

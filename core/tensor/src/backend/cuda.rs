@@ -26,6 +26,13 @@ impl CudaValue {
         Device::Cuda(self.index)
     }
 
+    pub(crate) fn shape(&self) -> Vec<usize> {
+        match &*self.array {
+            Array::Float(x) => burn::dims(x),
+            Array::Int(x) => burn::dims(x),
+        }
+    }
+
     pub(crate) fn to_f32(&self) -> Result<Vec<f32>> {
         self.array.to_f32()
     }

@@ -1,28 +1,28 @@
 //! Where values lie and who computes on them: the only module that names burn.
 
+mod array;
 #[cfg(any(test, feature = "cuda"))]
 mod burn;
 #[cfg(any(test, feature = "cuda"))]
 mod burn_layout;
 mod cpu;
-mod cpu_layout;
-mod cpu_norm;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod failure;
 #[cfg(test)]
 mod tests;
 
-use burn_flex::FlexTensor;
+use array::{Array, Stored};
+use failure::internal;
 
 use crate::Device;
-use crate::error::{Result, TensorError};
-use crate::op::Op;
-use crate::ops::descent::Descent;
+use crate::error::Result;
+use crate::op::{Descent, Op};
 
-/// Elements of a tensor. CPU values are always contiguous in row-major order.
+/// Elements of a tensor.
 #[derive(Clone)]
 pub(crate) enum Value {
-    Cpu(FlexTensor),
+    Cpu(Array),
     #[cfg(feature = "cuda")]
     Cuda(cuda::CudaValue),
 }
@@ -36,9 +36,27 @@ impl Value {
         }
     }
 
+    /// Lengths of the axes; burn has none for a single number.
+    pub(crate) fn shape(&self) -> Vec<usize> {
+        match self {
+            Self::Cpu(value) => value.shape().to_vec(),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(value) => value.shape(),
+        }
+    }
+
+    /// Bytes of an element.
+    pub(crate) fn width(&self) -> usize {
+        match self {
+            Self::Cpu(value) => value.dtype().size(),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(_) => 4,
+        }
+    }
+
     pub(crate) fn as_f32(&self) -> Option<&[f32]> {
         match self {
-            Self::Cpu(value) => value.as_slice(),
+            Self::Cpu(value) => value.of(),
             #[cfg(feature = "cuda")]
             Self::Cuda(_) => None,
         }
@@ -46,7 +64,7 @@ impl Value {
 
     pub(crate) fn to_f32(&self) -> Result<Vec<f32>> {
         match self {
-            Self::Cpu(value) => Ok(cpu::slice::<f32>(value)?.to_vec()),
+            Self::Cpu(value) => value.slice().map(<[f32]>::to_vec),
             #[cfg(feature = "cuda")]
             Self::Cuda(value) => value.to_f32(),
         }
@@ -54,7 +72,7 @@ impl Value {
 
     pub(crate) fn to_f64(&self) -> Result<Vec<f64>> {
         match self {
-            Self::Cpu(value) => Ok(cpu::slice::<f64>(value)?.to_vec()),
+            Self::Cpu(value) => value.slice().map(<[f64]>::to_vec),
             #[cfg(feature = "cuda")]
             Self::Cuda(_) => internal("to_f64", "double precision outside the CPU"),
         }
@@ -62,34 +80,42 @@ impl Value {
 
     pub(crate) fn to_i64(&self) -> Result<Vec<i64>> {
         match self {
-            Self::Cpu(value) => Ok(cpu::integers(value)?.to_vec()),
+            Self::Cpu(value) => value.slice().map(<[i64]>::to_vec),
             #[cfg(feature = "cuda")]
             Self::Cuda(value) => value.to_i64(),
         }
     }
 }
 
-pub(crate) fn from_f32(values: Vec<f32>, shape: &[usize], device: &Device) -> Result<Value> {
-    match device {
-        Device::Cpu => Ok(Value::Cpu(cpu::wrap(values, shape))),
-        #[cfg(feature = "cuda")]
-        Device::Cuda(index) => Ok(Value::Cuda(cuda::from_f32(values, shape, *index))),
-    }
+/// Numbers of a type that some device may not have.
+pub(crate) trait Number: Stored {
+    #[cfg(feature = "cuda")]
+    fn on_cuda(values: Vec<Self>, shape: &[usize], index: usize) -> Result<cuda::CudaValue>;
 }
 
-pub(crate) fn from_f64(values: Vec<f64>, shape: &[usize], device: &Device) -> Result<Value> {
-    match device {
-        Device::Cpu => Ok(Value::Cpu(cpu::wrap(values, shape))),
-        #[cfg(feature = "cuda")]
-        Device::Cuda(_) => Err(cuda::no_double("from_f64")),
-    }
+macro_rules! number {
+    ($($type:ident, $on_cuda:expr;)*) => {$(
+        impl Number for $type {
+            #[cfg(feature = "cuda")]
+            fn on_cuda(values: Vec<Self>, shape: &[usize], index: usize) -> Result<cuda::CudaValue> {
+                $on_cuda(values, shape, index)
+            }
+        }
+    )*};
 }
 
-pub(crate) fn from_i64(values: Vec<i64>, shape: &[usize], device: &Device) -> Result<Value> {
+number! {
+    f32, |values, shape, index| Ok(cuda::from_f32(values, shape, index));
+    f64, |_, _, _| Err(cuda::no_double("from_f64"));
+    i64, |values, shape, index| Ok(cuda::from_i64(values, shape, index));
+}
+
+/// A value of as many numbers as the shape has.
+pub(crate) fn value<T: Number>(values: Vec<T>, shape: &[usize], device: &Device) -> Result<Value> {
     match device {
-        Device::Cpu => Ok(Value::Cpu(cpu::wrap_integers(values, shape))),
+        Device::Cpu => Ok(Value::Cpu(Array::new(values, shape))),
         #[cfg(feature = "cuda")]
-        Device::Cuda(index) => Ok(Value::Cuda(cuda::from_i64(values, shape, *index))),
+        Device::Cuda(index) => T::on_cuda(values, shape, *index).map(Value::Cuda),
     }
 }
 
@@ -111,45 +137,26 @@ pub(crate) fn descend(
     }
 }
 
-/// Computes an operation on checked inputs: its value, and its by-products.
+/// Computes an operation on checked inputs: its value, and its saved values.
 pub(crate) fn evaluate(op: &Op, inputs: &[&Value], shape: &[usize]) -> Result<(Value, Vec<Value>)> {
-    match inputs {
-        [Value::Cpu(_), ..] => {
-            let inputs = inputs.iter().map(|input| on_cpu(op, input)).collect::<Result<Vec<_>>>()?;
-            let (value, by_products) = cpu::evaluate(op, &inputs, shape)?;
-            Ok((Value::Cpu(value), by_products.into_iter().map(Value::Cpu).collect()))
-        }
+    #[cfg(feature = "cuda")]
+    if let Some(Value::Cuda(_)) = inputs.first() {
+        let arrays = inputs.iter().map(|input| match input {
+            Value::Cuda(value) => Ok(value),
+            Value::Cpu(_) => internal(op.name(), "mixed devices"),
+        });
+        let (value, saved) = cuda::evaluate(op, &arrays.collect::<Result<Vec<_>>>()?, shape)?;
+        return Ok((Value::Cuda(value), saved.into_iter().map(Value::Cuda).collect()));
+    }
+    let arrays = inputs.iter().filter_map(|input| match input {
+        Value::Cpu(array) => Some(array),
         #[cfg(feature = "cuda")]
-        [Value::Cuda(_), ..] => {
-            let inputs = inputs.iter().map(|input| on_cuda(op, input)).collect::<Result<Vec<_>>>()?;
-            let (value, saved) = cuda::evaluate(op, &inputs, shape)?;
-            Ok((Value::Cuda(value), saved.into_iter().map(Value::Cuda).collect()))
-        }
-        [] => internal(op.name(), "no inputs"),
+        Value::Cuda(_) => None,
+    });
+    let arrays: Vec<&Array> = arrays.collect();
+    if arrays.is_empty() || arrays.len() < inputs.len() {
+        return internal(op.name(), "no inputs, or mixed devices");
     }
-}
-
-#[cfg_attr(
-    not(feature = "cuda"),
-    expect(clippy::unnecessary_wraps, reason = "fails only when there are other devices")
-)]
-fn on_cpu<'a>(op: &Op, value: &'a Value) -> Result<&'a FlexTensor> {
-    let _ = op;
-    match value {
-        Value::Cpu(value) => Ok(value),
-        #[cfg(feature = "cuda")]
-        Value::Cuda(_) => internal(op.name(), "mixed devices"),
-    }
-}
-
-#[cfg(feature = "cuda")]
-fn on_cuda<'a>(op: &Op, value: &'a Value) -> Result<&'a cuda::CudaValue> {
-    match value {
-        Value::Cuda(value) => Ok(value),
-        Value::Cpu(_) => internal(op.name(), "mixed devices"),
-    }
-}
-
-fn internal<T>(op: &'static str, message: impl Into<String>) -> Result<T> {
-    Err(TensorError::Internal { op, message: message.into() })
+    let (value, saved) = cpu::evaluate(op, &arrays, shape)?;
+    Ok((Value::Cpu(value), saved.into_iter().map(Value::Cpu).collect()))
 }

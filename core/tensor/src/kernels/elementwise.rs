@@ -24,12 +24,10 @@ pub(crate) fn unary<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
     }
 }
 
-/// `f(a, b)` for every element of the broadcast shape `out_shape`.
+/// `f(a, b)` for every element of the broadcast shape `out_shape`; operands come with their shapes.
 pub(crate) fn binary<T: Real>(
-    a: &[T],
-    a_shape: &[usize],
-    b: &[T],
-    b_shape: &[usize],
+    (a, a_shape): (&[T], &[usize]),
+    (b, b_shape): (&[T], &[usize]),
     out_shape: &[usize],
     f: impl Fn(T, T) -> T + Sync,
 ) -> Vec<T> {
@@ -45,14 +43,10 @@ pub(crate) fn binary<T: Real>(
 }
 
 /// `a` where `mask` is not zero, else `b`, over the broadcast shape `out_shape`.
-#[expect(clippy::too_many_arguments, reason = "tensors with their shapes")]
 pub(crate) fn select<T: Real>(
-    mask: &[T],
-    mask_shape: &[usize],
-    a: &[T],
-    a_shape: &[usize],
-    b: &[T],
-    b_shape: &[usize],
+    (mask, mask_shape): (&[T], &[usize]),
+    (a, a_shape): (&[T], &[usize]),
+    (b, b_shape): (&[T], &[usize]),
     out_shape: &[usize],
 ) -> Vec<T> {
     let mask_strides = broadcast_strides(mask_shape, out_shape);
@@ -185,58 +179,69 @@ impl<T: Real, F: Fn(T) -> T> Kernel for Unary<'_, T, F> {
     }
 }
 
-/// `f(a, b)` for every element.
-#[inline(always)]
-fn both<T: Real>(out: &mut [MaybeUninit<T>], a: &[T], b: &[T], f: &impl Fn(T, T) -> T) {
-    let len = out.len();
-    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
-    let (a_blocks, a_rest) = a[..len].as_chunks::<BLOCK>();
-    let (b_blocks, b_rest) = b[..len].as_chunks::<BLOCK>();
-    for (out, (a, b)) in blocks.iter_mut().zip(a_blocks.iter().zip(b_blocks)) {
-        let mut values = [T::ZERO; BLOCK];
-        for i in 0..BLOCK {
-            values[i] = f(a[i], b[i]);
-        }
-        *out = values.map(MaybeUninit::new);
+/// One side of a run: as many elements as the result, or one for all.
+trait Side<T>: Copy {
+    /// [`BLOCK`] elements.
+    type Block;
+    fn block(self, start: usize) -> Self::Block;
+    fn of(block: &Self::Block, index: usize) -> T;
+    fn at(self, index: usize) -> T;
+}
+
+#[derive(Clone, Copy)]
+struct Each<'a, T>(&'a [T]);
+
+#[derive(Clone, Copy)]
+struct One<T>(T);
+
+impl<'a, T: Real> Side<T> for Each<'a, T> {
+    type Block = &'a [T; BLOCK];
+    #[inline(always)]
+    fn block(self, start: usize) -> Self::Block {
+        &self.0[start..start + BLOCK].as_chunks().0[0]
     }
-    for (out, (&a, &b)) in rest.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-        out.write(f(a, b));
+    #[inline(always)]
+    fn of(block: &Self::Block, index: usize) -> T {
+        block[index]
+    }
+    #[inline(always)]
+    fn at(self, index: usize) -> T {
+        self.0[index]
     }
 }
 
-/// `f(a, b)` for every element of `a` and one `b`.
-#[inline(always)]
-fn with_right<T: Real>(out: &mut [MaybeUninit<T>], a: &[T], b: T, f: &impl Fn(T, T) -> T) {
-    let len = out.len();
-    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
-    let (a_blocks, a_rest) = a[..len].as_chunks::<BLOCK>();
-    for (out, a) in blocks.iter_mut().zip(a_blocks) {
-        let mut values = [T::ZERO; BLOCK];
-        for i in 0..BLOCK {
-            values[i] = f(a[i], b);
-        }
-        *out = values.map(MaybeUninit::new);
+impl<T: Real> Side<T> for One<T> {
+    type Block = T;
+    #[inline(always)]
+    fn block(self, _: usize) -> T {
+        self.0
     }
-    for (out, &a) in rest.iter_mut().zip(a_rest) {
-        out.write(f(a, b));
+    #[inline(always)]
+    fn of(block: &T, _: usize) -> T {
+        *block
+    }
+    #[inline(always)]
+    fn at(self, _: usize) -> T {
+        self.0
     }
 }
 
-/// `f(a, b)` for one `a` and every element of `b`.
+/// `f(a, b)` for every element of a run.
 #[inline(always)]
-fn with_left<T: Real>(out: &mut [MaybeUninit<T>], a: T, b: &[T], f: &impl Fn(T, T) -> T) {
-    let len = out.len();
+fn join<T: Real, A: Side<T>, B: Side<T>>(out: &mut [MaybeUninit<T>], a: A, b: B, f: &impl Fn(T, T) -> T) {
     let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
-    let (b_blocks, b_rest) = b[..len].as_chunks::<BLOCK>();
-    for (out, b) in blocks.iter_mut().zip(b_blocks) {
+    let mut start = 0;
+    for out in blocks {
+        let (a, b) = (a.block(start), b.block(start));
         let mut values = [T::ZERO; BLOCK];
         for i in 0..BLOCK {
-            values[i] = f(a, b[i]);
+            values[i] = f(A::of(&a, i), B::of(&b, i));
         }
         *out = values.map(MaybeUninit::new);
+        start += BLOCK;
     }
-    for (out, &b) in rest.iter_mut().zip(b_rest) {
-        out.write(f(a, b));
+    for (i, out) in rest.iter_mut().enumerate() {
+        out.write(f(a.at(start + i), b.at(start + i)));
     }
 }
 
@@ -264,17 +269,17 @@ impl<T: Real, F: Fn(T, T) -> T> Kernel for Binary<'_, T, F> {
             }
             [0, _] => {
                 for (out, [i, j]) in runs.iter() {
-                    with_left(out, a[i], &b[j..], f);
+                    join(out, One(a[i]), Each(&b[j..][..out.len()]), f);
                 }
             }
             [_, 0] => {
                 for (out, [i, j]) in runs.iter() {
-                    with_right(out, &a[i..], b[j], f);
+                    join(out, Each(&a[i..][..out.len()]), One(b[j]), f);
                 }
             }
             _ => {
                 for (out, [i, j]) in runs.iter() {
-                    both(out, &a[i..], &b[j..], f);
+                    join(out, Each(&a[i..][..out.len()]), Each(&b[j..][..out.len()]), f);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Moving elements: permutation, broadcasting, slices, padding, flips, concatenation, rows by index.
+//! Moving elements of any type: permutation, broadcasting, slices, padding, flips, concatenation, rows by index.
 
 use std::mem::MaybeUninit;
 
@@ -7,8 +7,13 @@ use super::buffer::{GRAIN, build, items_per_task};
 use super::parallel::chunks;
 use super::strides::{Axis, broadcast_strides, collapse, offsets, strides};
 
+/// What can be moved.
+pub(crate) trait Element: Copy + Default + Send + Sync {}
+
+impl<T: Copy + Default + Send + Sync> Element for T {}
+
 /// Axis `i` of the result is axis `permutation[i]` of `x`.
-pub(crate) fn permute<T: Real>(x: &[T], shape: &[usize], permutation: &[usize]) -> Vec<T> {
+pub(crate) fn permute<T: Element>(x: &[T], shape: &[usize], permutation: &[usize]) -> Vec<T> {
     let from = strides(shape);
     let out_shape: Vec<usize> = permutation.iter().map(|&axis| shape[axis]).collect();
     let from: Vec<usize> = permutation.iter().map(|&axis| from[axis]).collect();
@@ -19,7 +24,7 @@ pub(crate) fn permute<T: Real>(x: &[T], shape: &[usize], permutation: &[usize]) 
         [batch, rows, columns] if rows.strides[0] == 1 && batch.strides[0] == rows.size * columns.size => {
             transpose(x, batch.size, rows.size, columns.size)
         }
-        _ => copy_strided(x, &axes),
+        _ => copy_strided(x, 0, &axes),
     }
 }
 
@@ -27,7 +32,7 @@ pub(crate) fn permute<T: Real>(x: &[T], shape: &[usize], permutation: &[usize]) 
 const TILE: usize = 16;
 
 /// Matrices `[columns, rows]` to `[rows, columns]`.
-fn transpose<T: Real>(x: &[T], batch: usize, rows: usize, columns: usize) -> Vec<T> {
+fn transpose<T: Element>(x: &[T], batch: usize, rows: usize, columns: usize) -> Vec<T> {
     let strip = items_per_task(columns, GRAIN).next_multiple_of(TILE).min(rows);
     // SAFETY: the chunks cover the result, and the tiles cover every chunk.
     unsafe {
@@ -49,7 +54,7 @@ fn transpose<T: Real>(x: &[T], batch: usize, rows: usize, columns: usize) -> Vec
     }
 }
 
-fn transpose_strip<T: Real>(x: &[T], rows: usize, first_row: usize, columns: usize, out: &mut [MaybeUninit<T>]) {
+fn transpose_strip<T: Element>(x: &[T], rows: usize, first_row: usize, columns: usize, out: &mut [MaybeUninit<T>]) {
     let count = out.len() / columns;
     for column in (0..columns).step_by(TILE) {
         let width = TILE.min(columns - column);
@@ -66,13 +71,31 @@ fn transpose_strip<T: Real>(x: &[T], rows: usize, first_row: usize, columns: usi
 }
 
 /// `x` repeated to the larger shape by the rules of numpy.
-pub(crate) fn broadcast_to<T: Real>(x: &[T], shape: &[usize], to: &[usize]) -> Vec<T> {
-    let from = broadcast_strides(shape, to);
-    copy_strided(x, &collapse(to, [&from]))
+pub(crate) fn broadcast_to<T: Element>(x: &[T], shape: &[usize], to: &[usize]) -> Vec<T> {
+    copy_strided(x, 0, &collapse(to, [&broadcast_strides(shape, to)]))
 }
 
-/// Copies a strided view into a contiguous result.
-fn copy_strided<T: Real>(x: &[T], axes: &[Axis<1>]) -> Vec<T> {
+/// Positions `start`, `start + step`, ... below `end` of an axis.
+pub(crate) fn slice<T: Element>(x: &[T], shape: &[usize], axis: usize, [start, end, step]: [usize; 3]) -> Vec<T> {
+    let (mut strides, mut to) = (strides(shape), shape.to_vec());
+    let first = start * strides[axis];
+    to[axis] = (end - start).div_ceil(step);
+    strides[axis] = strides[axis].wrapping_mul(step);
+    copy_strided(x, first, &collapse(&to, [&strides]))
+}
+
+/// The elements in reverse order along `axes`.
+pub(crate) fn flip<T: Element>(x: &[T], shape: &[usize], axes: &[usize]) -> Vec<T> {
+    let (mut strides, mut first) = (strides(shape), 0);
+    for &axis in axes {
+        first += shape[axis].saturating_sub(1) * strides[axis];
+        strides[axis] = strides[axis].wrapping_neg();
+    }
+    copy_strided(x, first, &collapse(shape, [&strides]))
+}
+
+/// Copies a strided view that begins at `first` into a contiguous result. Negative strides are written modulo 2^64.
+fn copy_strided<T: Element>(x: &[T], first: usize, axes: &[Axis<1>]) -> Vec<T> {
     let total: usize = axes.iter().map(|axis| axis.size).product();
     let Some((&inner, outer)) = axes.split_last() else { return Vec::new() };
     let runs = items_per_task(inner.size, GRAIN);
@@ -82,7 +105,7 @@ fn copy_strided<T: Real>(x: &[T], axes: &[Axis<1>]) -> Vec<T> {
             chunks(out, runs * inner.size, |index, out| {
                 for (i, out) in out.chunks_mut(inner.size).enumerate() {
                     let [start] = offsets(outer, index * runs + i);
-                    copy_run(x, start, inner.strides[0], out);
+                    copy_run(x, first.wrapping_add(start), inner.strides[0], out);
                 }
             });
         })
@@ -90,22 +113,22 @@ fn copy_strided<T: Real>(x: &[T], axes: &[Axis<1>]) -> Vec<T> {
 }
 
 #[inline]
-fn copy_run<T: Real>(x: &[T], start: usize, stride: usize, out: &mut [MaybeUninit<T>]) {
+fn copy_run<T: Element>(x: &[T], start: usize, stride: usize, out: &mut [MaybeUninit<T>]) {
     match stride {
-        0 => fill(out, x[start]),
+        0 => out.fill(MaybeUninit::new(x[start])),
         1 => copy(&x[start..start + out.len()], out),
-        _ => {
-            for (out, &x) in out.iter_mut().zip(x[start..].iter().step_by(stride)) {
+        usize::MAX => {
+            for (out, &x) in out.iter_mut().zip(x[..=start].iter().rev()) {
                 out.write(x);
             }
         }
-    }
-}
-
-#[inline]
-fn fill<T: Copy>(out: &mut [MaybeUninit<T>], value: T) {
-    for out in out {
-        out.write(value);
+        _ => {
+            let mut from = start;
+            for out in out {
+                out.write(x[from]);
+                from = from.wrapping_add(stride);
+            }
+        }
     }
 }
 
@@ -116,126 +139,35 @@ fn copy<T: Copy>(x: &[T], out: &mut [MaybeUninit<T>]) {
     }
 }
 
+/// Zeros of shape `to`, with `x` put in: position i of an axis at `start + i * step`.
+pub(crate) fn embed<T: Element>(x: &[T], shape: &[usize], to: &[usize], start: &[usize], step: &[usize]) -> Vec<T> {
+    let mut out = vec![T::default(); to.iter().product()];
+    if x.is_empty() {
+        return out;
+    }
+    let into = strides(to);
+    let first: usize = start.iter().zip(&into).map(|(start, stride)| start * stride).sum();
+    let into: Vec<usize> = into.iter().zip(step).map(|(stride, step)| stride.wrapping_mul(*step)).collect();
+    let axes = collapse(shape, [&strides(shape), &into]);
+    let (inner, outer) = (axes[axes.len() - 1], &axes[..axes.len() - 1]);
+    for (run, x) in x.chunks(inner.size).enumerate() {
+        let [_, offset] = offsets(outer, run);
+        let out = &mut out[first + offset..];
+        match inner.strides[1] {
+            1 => out[..x.len()].copy_from_slice(x),
+            stride => out.iter_mut().step_by(stride.max(1)).zip(x).for_each(|(out, x)| *out = *x),
+        }
+    }
+    out
+}
+
 /// Splits a shape at an axis: elements before, at and after it.
 fn split(shape: &[usize], axis: usize) -> (usize, usize, usize) {
     (shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product())
 }
 
-/// Positions `start`, `start + step`, ... below `end` of an axis.
-pub(crate) fn slice<T: Real>(x: &[T], shape: &[usize], axis: usize, start: usize, end: usize, step: usize) -> Vec<T> {
-    let (outer, size, inner) = split(shape, axis);
-    let count = end.saturating_sub(start).div_ceil(step);
-    let rows = |index: usize| {
-        let (before, position) = (index / count, start + index % count * step);
-        Some((before * size + position) * inner)
-    };
-    if step == 1 {
-        return copy_rows(x, outer, count * inner, |index| Some((index * size + start) * inner));
-    }
-    copy_rows(x, outer * count, inner, rows)
-}
-
-/// Rows of `width` elements, each copied from an offset of `x`, or zero.
-fn copy_rows<T: Real>(x: &[T], rows: usize, width: usize, from: impl Fn(usize) -> Option<usize> + Sync) -> Vec<T> {
-    let per_task = items_per_task(width, GRAIN);
-    // SAFETY: the chunks cover the result in whole rows, and every row is filled.
-    unsafe {
-        build(rows * width, |out| {
-            chunks(out, per_task * width, |index, out| {
-                for (i, out) in out.chunks_mut(width).enumerate() {
-                    match from(index * per_task + i) {
-                        Some(start) => copy(&x[start..start + width], out),
-                        None => fill(out, T::ZERO),
-                    }
-                }
-            });
-        })
-    }
-}
-
-/// Zeros around `x`: `(before, after)` for every axis.
-pub(crate) fn pad<T: Real>(x: &[T], shape: &[usize], padding: &[(usize, usize)]) -> Vec<T> {
-    let out_shape: Vec<usize> =
-        shape.iter().zip(padding).map(|(size, (before, after))| before + size + after).collect();
-    let (Some(&width), Some(&out_width), Some(&(left, _))) = (shape.last(), out_shape.last(), padding.last()) else {
-        return x.to_vec();
-    };
-    let axes = out_shape.len() - 1;
-    let rows: usize = out_shape[..axes].iter().product();
-    let row_start = |mut row: usize| {
-        let (mut start, mut stride) = (0, width);
-        for axis in (0..axes).rev() {
-            let position = (row % out_shape[axis]).checked_sub(padding[axis].0)?;
-            row /= out_shape[axis];
-            if position >= shape[axis] {
-                return None;
-            }
-            start += position * stride;
-            stride *= shape[axis];
-        }
-        Some(start)
-    };
-    let per_task = items_per_task(out_width, GRAIN);
-    // SAFETY: the chunks cover the result in whole rows, and every row is filled in three parts.
-    unsafe {
-        build(rows * out_width, |out| {
-            chunks(out, per_task * out_width, |index, out| {
-                for (i, out) in out.chunks_mut(out_width).enumerate() {
-                    match row_start(index * per_task + i) {
-                        Some(start) => {
-                            fill(&mut out[..left], T::ZERO);
-                            copy(&x[start..start + width], &mut out[left..left + width]);
-                            fill(&mut out[left + width..], T::ZERO);
-                        }
-                        None => fill(out, T::ZERO),
-                    }
-                }
-            });
-        })
-    }
-}
-
-/// The elements in reverse order along `axes`.
-pub(crate) fn flip<T: Real>(x: &[T], shape: &[usize], axes: &[usize]) -> Vec<T> {
-    let Some(&width) = shape.last() else { return x.to_vec() };
-    let last = shape.len() - 1;
-    let reverse = axes.contains(&last);
-    let rows: usize = shape[..last].iter().product();
-    let per_task = items_per_task(width, GRAIN);
-    // SAFETY: the chunks cover the result in whole rows, and every row is filled.
-    unsafe {
-        build(rows * width, |out| {
-            chunks(out, per_task * width, |index, out| {
-                for (i, out) in out.chunks_mut(width).enumerate() {
-                    let start = flipped_row(shape, axes, index * per_task + i) * width;
-                    let x = &x[start..start + width];
-                    if reverse {
-                        for (out, &x) in out.iter_mut().zip(x.iter().rev()) {
-                            out.write(x);
-                        }
-                    } else {
-                        copy(x, out);
-                    }
-                }
-            });
-        })
-    }
-}
-
-fn flipped_row(shape: &[usize], axes: &[usize], mut row: usize) -> usize {
-    let (mut from, mut stride) = (0, 1);
-    for axis in (0..shape.len() - 1).rev() {
-        let position = row % shape[axis];
-        row /= shape[axis];
-        let position = if axes.contains(&axis) { shape[axis] - 1 - position } else { position };
-        from += position * stride;
-        stride *= shape[axis];
-    }
-    from
-}
-
 /// The tensors one after the other along `axis`; their other axes agree.
-pub(crate) fn concat<T: Real>(parts: &[(&[T], &[usize])], axis: usize) -> Vec<T> {
+pub(crate) fn concat<T: Element>(parts: &[(&[T], &[usize])], axis: usize) -> Vec<T> {
     let Some(&(_, first)) = parts.first() else { return Vec::new() };
     let (outer, _, inner) = split(first, axis);
     let widths: Vec<usize> = parts.iter().map(|(_, shape)| shape[axis] * inner).collect();
@@ -268,11 +200,21 @@ fn position(row: i64) -> usize {
 }
 
 /// Positions `rows` of an axis, in that order; a position may occur several times.
-pub(crate) fn gather<T: Real>(x: &[T], shape: &[usize], axis: usize, rows: &[i64]) -> Vec<T> {
+pub(crate) fn gather<T: Element>(x: &[T], shape: &[usize], axis: usize, rows: &[i64]) -> Vec<T> {
     let (outer, size, inner) = split(shape, axis);
-    copy_rows(x, outer * rows.len(), inner, |index| {
-        Some((index / rows.len() * size + position(rows[index % rows.len()])) * inner)
-    })
+    let per_task = items_per_task(inner, GRAIN);
+    // SAFETY: the chunks cover the result in whole rows, and every row is filled.
+    unsafe {
+        build(outer * rows.len() * inner, |out| {
+            chunks(out, per_task * inner, |index, out| {
+                for (i, out) in out.chunks_mut(inner).enumerate() {
+                    let index = index * per_task + i;
+                    let start = (index / rows.len() * size + position(rows[index % rows.len()])) * inner;
+                    copy(&x[start..start + inner], out);
+                }
+            });
+        })
+    }
 }
 
 /// The transpose of [`gather`]: adds position `i` of an axis of `x` to position `rows[i]` of an

@@ -5,8 +5,10 @@
 //!
 //! Work is cut by shape only, never by the number of threads, and partial sums are added in a
 //! fixed order: the same input gives the same bits at any thread count. Loops are compiled for
-//! AVX-512, for AVX2 with FMA and for the baseline, and the best is picked at run time.
-#![allow(unsafe_code, reason = "gemm calls, SIMD dispatch and results written without zeroing")]
+//! AVX-512, for AVX2 with FMA and for the baseline, and the best is picked at run time. The bits depend
+//! on that choice and on nothing else of the machine: block sizes are constants, and functions such as
+//! `exp` are those of `libm` and not of the system.
+#![allow(unsafe_code, reason = "SIMD, and results written without zeroing")]
 
 mod buffer;
 pub(crate) mod conv;
@@ -18,6 +20,7 @@ mod memory;
 pub(crate) mod norm;
 mod parallel;
 pub(crate) mod pool;
+mod product;
 mod real;
 pub(crate) mod reduce;
 pub(crate) mod resample;

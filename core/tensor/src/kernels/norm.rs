@@ -14,7 +14,25 @@ use super::parallel::{Parts, for_each};
 use super::pool::{Window, halve, halving_gradient};
 use super::simd::{Kernel, dispatch};
 use super::standardize::{First, Product, Square, Term, total, write};
-use crate::op::Finish;
+
+/// What is computed in the same pass, after the affine map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Epilogue {
+    Identity,
+    Relu,
+    /// ReLU, then the mean of 2x2 windows with stride 2.
+    ReluPool,
+}
+
+impl Epilogue {
+    /// Rows and columns of the result.
+    pub(crate) fn plane(self, [rows, columns]: [usize; 2]) -> [usize; 2] {
+        match self {
+            Self::Identity | Self::Relu => [rows, columns],
+            Self::ReluPool => [rows / 2, columns / 2],
+        }
+    }
+}
 
 /// Planes `[image, channel, row, column]` and what is done to them.
 #[derive(Clone, Copy, Debug)]
@@ -23,10 +41,14 @@ pub(crate) struct Planes {
     pub(crate) channels: usize,
     pub(crate) height: usize,
     pub(crate) width: usize,
-    pub(crate) finish: Finish,
+    pub(crate) epilogue: Epilogue,
 }
 
 impl Planes {
+    pub(crate) fn new([images, channels, height, width]: [usize; 4], epilogue: Epilogue) -> Self {
+        Self { images, channels, height, width, epilogue }
+    }
+
     fn count(&self) -> usize {
         self.images * self.channels
     }
@@ -36,10 +58,7 @@ impl Planes {
     }
 
     fn out_len(&self) -> usize {
-        match self.finish {
-            Finish::Nothing | Finish::Relu => self.len(),
-            Finish::ReluPool => (self.height / 2) * (self.width / 2),
-        }
+        self.epilogue.plane([self.height, self.width]).iter().product()
     }
 
     /// Calls `task(first plane, planes)`, in parallel when it pays.
@@ -108,9 +127,9 @@ impl<T: Real> Kernel for Forward<'_, T> {
             statistics[0].write(mean);
             statistics[1].write(r);
             let line = Line::new(self.affine, (self.first + index) % planes.channels, [mean, r]);
-            match planes.finish {
-                Finish::Nothing => write(x, x, out, line),
-                Finish::Relu | Finish::ReluPool => finish([x, x], planes, out, scratch, Positive(line)),
+            match planes.epilogue {
+                Epilogue::Identity => write(x, x, out, line),
+                Epilogue::Relu | Epilogue::ReluPool => epilogue([x, x], planes, out, scratch, Positive(line)),
             }
         }
     }
@@ -118,7 +137,7 @@ impl<T: Real> Kernel for Forward<'_, T> {
 
 /// What a forward pass has left for its derivatives.
 #[derive(Clone, Copy)]
-pub(crate) struct Made<'a, T> {
+pub(crate) struct Saved<'a, T> {
     pub(crate) x: &'a [T],
     pub(crate) affine: Affine<'a, T>,
     /// Mean and r of each plane.
@@ -127,7 +146,7 @@ pub(crate) struct Made<'a, T> {
     pub(crate) g: &'a [T],
 }
 
-impl<T: Real> Made<'_, T> {
+impl<T: Real> Saved<'_, T> {
     #[inline(always)]
     fn line(&self, plane: usize, channels: usize) -> Line<T> {
         Line::new(self.affine, plane % channels, [self.statistics[2 * plane], self.statistics[2 * plane + 1]])
@@ -136,18 +155,18 @@ impl<T: Real> Made<'_, T> {
 
 /// The gradient by x, weight S(u); for each plane the sums of u and of u x̂, which over the images are the gradients by bias and
 /// weight; and for each plane the sum of the first result, which is 0 but for rounding.
-pub(crate) fn gradient<T: Real>(made: Made<'_, T>, planes: Planes) -> (Vec<T>, Vec<T>, Vec<T>) {
+pub(crate) fn gradient<T: Real>(saved: Saved<'_, T>, planes: Planes) -> (Vec<T>, Vec<T>, Vec<T>) {
     let mut totals = vec![T::ZERO; planes.count()];
     // SAFETY: as in `forward`.
     let (out, sums) = unsafe {
-        build_two([made.x.len(), planes.count() * 2], |out, sums| {
+        build_two([saved.x.len(), planes.count() * 2], |out, sums| {
             let out = Parts::new(out, planes.len() * planes.per_task());
             let sums = Parts::new(sums, 2 * planes.per_task());
             let totals = Parts::new(&mut totals, planes.per_task());
             planes.for_tasks(|first, count| {
                 let task = first / planes.per_task();
                 let outs = (out.get(task), sums.get(task), totals.get(task));
-                dispatch(Gradient { made, planes, range: first..first + count, outs });
+                dispatch(Gradient { saved, planes, range: first..first + count, outs });
             });
         })
     };
@@ -155,7 +174,7 @@ pub(crate) fn gradient<T: Real>(made: Made<'_, T>, planes: Planes) -> (Vec<T>, V
 }
 
 struct Gradient<'a, T> {
-    made: Made<'a, T>,
+    saved: Saved<'a, T>,
     planes: Planes,
     range: std::ops::Range<usize>,
     outs: (&'a mut [MaybeUninit<T>], &'a mut [MaybeUninit<T>], &'a mut [T]),
@@ -165,13 +184,13 @@ impl<T: Real> Kernel for Gradient<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        let Self { made, planes, range, outs } = self;
+        let Self { saved, planes, range, outs } = self;
         let share = T::ONE / T::from_usize(planes.len());
         let outs = outs.0.chunks_mut(planes.len()).zip(outs.1.chunks_mut(2).zip(outs.2));
         for (plane, (out, (sums, whole))) in range.zip(outs) {
-            let line = made.line(plane, planes.channels);
-            let x = &made.x[plane * planes.len()..][..planes.len()];
-            let u = spread(x, &made.g[plane * planes.out_len()..][..planes.out_len()], planes, line, out);
+            let line = saved.line(plane, planes.channels);
+            let x = &saved.x[plane * planes.len()..][..planes.len()];
+            let u = spread(x, &saved.g[plane * planes.out_len()..][..planes.out_len()], planes, line, out);
             let (sum, along) = (total(u, u, First), total(u, x, line.product()));
             sums[0].write(sum);
             sums[1].write(along);
@@ -186,7 +205,7 @@ impl<T: Real> Kernel for Gradient<'_, T> {
 
 /// What the derivative of [`gradient`] is taken along: cotangents of its two results.
 #[derive(Clone, Copy)]
-pub(crate) struct Along<'a, T> {
+pub(crate) struct Cotangents<'a, T> {
     /// Of the gradient by x.
     pub(crate) c: &'a [T],
     /// Of the two sums of each plane.
@@ -195,22 +214,22 @@ pub(crate) struct Along<'a, T> {
 
 /// Derivatives of `<c, weight S(u)> + s0 sum(u) + s1 sum(u x̂)`: by x, by g, and for each plane by the weight, `<c, S(u)>`.
 pub(crate) fn curvature<T: Real>(
-    made: Made<'_, T>,
+    saved: Saved<'_, T>,
     sums: &[T],
-    along: Along<'_, T>,
+    along: Cotangents<'_, T>,
     planes: Planes,
 ) -> (Vec<T>, Vec<T>, Vec<T>) {
     let mut by_weight = vec![T::ZERO; planes.count()];
     // SAFETY: as in `forward`.
     let (by_x, by_g) = unsafe {
-        build_two([made.x.len(), made.g.len()], |by_x, by_g| {
+        build_two([saved.x.len(), saved.g.len()], |by_x, by_g| {
             let by_x = Parts::new(by_x, planes.len() * planes.per_task());
             let by_g = Parts::new(by_g, planes.out_len() * planes.per_task());
             let by_weight = Parts::new(&mut by_weight, planes.per_task());
             planes.for_tasks(|first, count| {
                 let task = first / planes.per_task();
                 let outs = (by_x.get(task), by_g.get(task), by_weight.get(task));
-                dispatch(Curvature { made, sums, along, planes, range: first..first + count, outs });
+                dispatch(Curvature { saved, sums, along, planes, range: first..first + count, outs });
             });
         })
     };
@@ -218,9 +237,9 @@ pub(crate) fn curvature<T: Real>(
 }
 
 struct Curvature<'a, T> {
-    made: Made<'a, T>,
+    saved: Saved<'a, T>,
     sums: &'a [T],
-    along: Along<'a, T>,
+    along: Cotangents<'a, T>,
     planes: Planes,
     range: std::ops::Range<usize>,
     outs: (&'a mut [MaybeUninit<T>], &'a mut [MaybeUninit<T>], &'a mut [T]),
@@ -230,17 +249,17 @@ impl<T: Real> Kernel for Curvature<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        let Self { made, planes, .. } = self;
+        let Self { saved, planes, .. } = self;
         let mut scratch = Vec::with_capacity(planes.len());
         let scratch = &mut scratch.spare_capacity_mut()[..planes.len()];
         let share = T::ONE / T::from_usize(planes.len());
         let (by_x, by_g, by_weight) = self.outs;
         let outs = by_x.chunks_mut(planes.len()).zip(by_g.chunks_mut(planes.out_len())).zip(by_weight);
         for (plane, ((by_x, by_g), by_weight)) in self.range.zip(outs) {
-            let line = made.line(plane, planes.channels);
-            let x = &made.x[plane * planes.len()..][..planes.len()];
+            let line = saved.line(plane, planes.channels);
+            let x = &saved.x[plane * planes.len()..][..planes.len()];
             let c = &self.along.c[plane * planes.len()..][..planes.len()];
-            let u = spread(x, &made.g[plane * planes.out_len()..][..planes.out_len()], planes, line, by_x);
+            let u = spread(x, &saved.g[plane * planes.out_len()..][..planes.out_len()], planes, line, by_x);
             let (sum, product) = (self.sums[2 * plane] * share, self.sums[2 * plane + 1] * share);
             let (s0, s1) = (self.along.sums[2 * plane], self.along.sums[2 * plane + 1]);
             let (c_sum, c_product) = (total(c, c, First) * share, total(c, x, line.product()) * share);
@@ -249,9 +268,9 @@ impl<T: Real> Kernel for Curvature<'_, T> {
             *by_weight = inner * T::from_usize(planes.len());
 
             let slope = Slope { line, mean: c_sum, along: c_product, s0, s1 };
-            match planes.finish {
-                Finish::Nothing => write(c, x, by_g, slope),
-                Finish::Relu | Finish::ReluPool => finish([c, x], planes, by_g, scratch, Gated(slope)),
+            match planes.epilogue {
+                Epilogue::Identity => write(c, x, by_g, slope),
+                Epilogue::Relu | Epilogue::ReluPool => epilogue([c, x], planes, by_g, scratch, Gated(slope)),
             }
 
             // The derivative of <c, S(u)> by x is -r (x̂ <c, S(u)> / n + mean(c x̂) S(u) + mean(u x̂) S(c)), that of the sum of
@@ -360,14 +379,14 @@ impl<T: Real> Term<T> for Gated<T> {
 
 /// A term of two planes, and what follows it: the means of its 2x2 windows if there is a pooling. `scratch` has room for a plane.
 #[inline(always)]
-fn finish<T: Real, F: Term<T>>(
+fn epilogue<T: Real, F: Term<T>>(
     [a, b]: [&[T]; 2],
     planes: Planes,
     out: &mut [MaybeUninit<T>],
     scratch: &mut [MaybeUninit<T>],
     term: F,
 ) {
-    if planes.finish == Finish::ReluPool {
+    if planes.epilogue == Epilogue::ReluPool {
         write(a, b, scratch, term);
         // SAFETY: written above.
         halve(unsafe { assume_init(scratch) }, out, Window::halving(planes.height, planes.width));
@@ -379,13 +398,13 @@ fn finish<T: Real, F: Term<T>>(
 /// Writes `u`: to every number the gradient of what was made of it.
 #[inline(always)]
 fn spread<'a, T: Real>(x: &[T], g: &[T], planes: Planes, line: Line<T>, out: &'a mut [MaybeUninit<T>]) -> &'a mut [T] {
-    match planes.finish {
-        Finish::Nothing | Finish::Relu => write(g, g, out, First),
-        Finish::ReluPool => halving_gradient(g, out, Window::halving(planes.height, planes.width)),
+    match planes.epilogue {
+        Epilogue::Identity | Epilogue::Relu => write(g, g, out, First),
+        Epilogue::ReluPool => halving_gradient(g, out, Window::halving(planes.height, planes.width)),
     }
     // SAFETY: every number has been written.
     let u = unsafe { assume_init(out) };
-    if planes.finish != Finish::Nothing {
+    if planes.epilogue != Epilogue::Identity {
         for (u, &x) in u.iter_mut().zip(x) {
             *u = if line.of(x, x) > T::ZERO { *u } else { T::ZERO };
         }

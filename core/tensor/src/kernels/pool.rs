@@ -3,8 +3,8 @@
 use std::mem::MaybeUninit;
 
 use super::Real;
-use super::buffer::{GRAIN, assume_init, build, build_two, items_per_task};
-use super::parallel::{Parts, chunks, for_each};
+use super::buffer::{GRAIN, assume_init, build, items_per_task};
+use super::parallel::chunks;
 use super::simd::{Kernel, dispatch};
 
 /// Planes, window and step of a pooling.
@@ -220,27 +220,17 @@ fn halving_gradient_of_any<T: Real>(g: &[T], out: &mut [MaybeUninit<T>], window:
     }
 }
 
-/// Maximum of every window, and where it is: `row * width + column` within the plane of `x`.
-/// The first of equal values counts; not-a-number counts as largest.
-pub(crate) fn max_with_index<T: Real>(
-    x: &[T],
-    shape: &[usize; 4],
-    kernel: [usize; 2],
-    stride: [usize; 2],
-) -> (Vec<T>, Vec<i64>) {
+/// Where the maximum of every window is: `row * width + column` within the plane of `x`. The first of equal values counts;
+/// not-a-number counts as largest.
+pub(crate) fn max_index<T: Real>(x: &[T], shape: &[usize; 4], kernel: [usize; 2], stride: [usize; 2]) -> Vec<i64> {
     let window = Window::new(shape, kernel, stride);
-    let len = shape[0] * shape[1] * window.out_plane();
     let per_task = items_per_task(window.plane(), GRAIN);
-    let task = (per_task * window.out_plane()).max(1);
-    // SAFETY: the parts cover both results, each index occurs once, and `Max` fills its parts.
+    // SAFETY: the chunks cover the result in whole planes, and `Max` fills its planes.
     unsafe {
-        build_two([len, len], |values, indices| {
-            let tasks = len.div_ceil(task);
-            let (values, indices) = (Parts::new(values, task), Parts::new(indices, task));
-            for_each(tasks, tasks > 2, |index| {
-                let (values, indices) = (values.get(index), indices.get(index));
+        build(shape[0] * shape[1] * window.out_plane(), |indices| {
+            chunks(indices, per_task * window.out_plane(), |index, indices| {
                 let x = &x[index * per_task * window.plane()..];
-                dispatch(Max { x, values, indices, window });
+                dispatch(Max { x, indices, window });
             });
         })
     }
@@ -248,7 +238,6 @@ pub(crate) fn max_with_index<T: Real>(
 
 struct Max<'a, T> {
     x: &'a [T],
-    values: &'a mut [MaybeUninit<T>],
     indices: &'a mut [MaybeUninit<i64>],
     window: Window,
 }
@@ -258,29 +247,24 @@ impl<T: Real> Kernel for Max<'_, T> {
     #[inline(always)]
     #[expect(clippy::cast_possible_wrap, reason = "a plane is far below 2^63 elements")]
     fn run(self) {
-        let Self { x, values, indices, window } = self;
-        let rows = values.chunks_mut(window.out_width).zip(indices.chunks_mut(window.out_width));
-        for (row, (values, indices)) in rows.enumerate() {
+        let Self { x, indices, window } = self;
+        for (row, indices) in indices.chunks_mut(window.out_width).enumerate() {
             let top = row % window.out_height * window.stride[0];
             let x = &x[row / window.out_height * window.plane() + top * window.width..];
             let first = top * window.width;
             if window.is_halving() {
                 let (above, below) = (&x[..window.width], &x[window.width..][..window.width]);
                 let squares = above.chunks_exact(2).zip(below.chunks_exact(2));
-                for (column, ((above, below), (value, index))) in
-                    squares.zip(values.iter_mut().zip(indices)).enumerate()
-                {
+                for (column, ((above, below), index)) in squares.zip(indices).enumerate() {
                     let start = (first + 2 * column) as i64;
                     let width = window.width as i64;
                     let upper = larger((above[0], start), (above[1], start + 1));
                     let lower = larger((below[0], start + width), (below[1], start + width + 1));
-                    let (maximum, place) = larger(upper, lower);
-                    value.write(maximum);
-                    index.write(place);
+                    index.write(larger(upper, lower).1);
                 }
                 continue;
             }
-            for (column, (value, index)) in values.iter_mut().zip(indices).enumerate() {
+            for (column, index) in indices.iter_mut().enumerate() {
                 let left = column * window.stride[1];
                 let mut best = (x[left], (first + left) as i64);
                 for r in 0..window.kernel[0] {
@@ -289,7 +273,6 @@ impl<T: Real> Kernel for Max<'_, T> {
                         best = larger(best, (x[here], (first + here) as i64));
                     }
                 }
-                value.write(best.0);
                 index.write(best.1);
             }
         }
@@ -304,7 +287,7 @@ fn larger<T: Real>(first: (T, i64), second: (T, i64)) -> (T, i64) {
     (if better { second.0 } else { first.0 }, if better { second.1 } else { first.1 })
 }
 
-/// Picks elements of planes: `out[p, i] = x[p, index[p, i]]`, with `index` from [`max_with_index`].
+/// Picks elements of planes: `out[p, i] = x[p, index[p, i]]`, with `index` from [`max_index`].
 pub(crate) fn plane_gather<T: Real>(x: &[T], plane: usize, index: &[i64], out_plane: usize) -> Vec<T> {
     let mut out = vec![T::ZERO; index.len()];
     let per_task = items_per_task(plane, GRAIN);
@@ -339,7 +322,7 @@ pub(crate) fn plane_scatter_add<T: Real>(g: &[T], out_plane: usize, index: &[i64
     out
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "indices come from max_with_index")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "indices come from max_index")]
 fn position(index: i64) -> usize {
     index as usize
 }

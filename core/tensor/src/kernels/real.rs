@@ -1,6 +1,6 @@
 //! The two number types of the kernels.
 
-use super::conv::Fast;
+use super::vector::Number;
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
@@ -23,7 +23,8 @@ pub(crate) trait Real:
     + Neg<Output = Self>
     + AddAssign
     + SubAssign
-    + Fast
+    + Number
+    + Into<f64>
     + 'static
 {
     /// Zero.
@@ -35,10 +36,12 @@ pub(crate) trait Real:
     /// Negative infinity.
     const NEG_INFINITY: Self;
 
+    /// The numbers if this is single precision, which some kernels are for.
+    fn single(numbers: &[Self]) -> Option<&[f32]>;
+    /// What such a kernel has made.
+    fn from_single(numbers: Vec<f32>) -> Vec<Self>;
     /// The nearest number of this type.
     fn from_f64(value: f64) -> Self;
-    /// The same number in double precision.
-    fn to_f64(self) -> f64;
     /// e^x.
     fn exp(self) -> Self;
     /// Natural logarithm.
@@ -80,56 +83,47 @@ pub(crate) trait Real:
 }
 
 macro_rules! real {
-    ($type:ident, $round:expr) => {
+    ($type:ident, $round:expr, $single:expr, $from_single:expr, $($name:ident($($argument:ident),*) = $function:ident;)*) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const INFINITY: Self = $type::INFINITY;
             const NEG_INFINITY: Self = $type::NEG_INFINITY;
 
+            fn single(numbers: &[Self]) -> Option<&[f32]> {
+                $single(numbers)
+            }
+            fn from_single(numbers: Vec<f32>) -> Vec<Self> {
+                $from_single(numbers)
+            }
             #[inline(always)]
             fn from_f64(value: f64) -> Self {
                 $round(value)
-            }
-            #[inline(always)]
-            fn to_f64(self) -> f64 {
-                f64::from(self)
-            }
-            #[inline(always)]
-            fn exp(self) -> Self {
-                $type::exp(self)
-            }
-            #[inline(always)]
-            fn ln(self) -> Self {
-                $type::ln(self)
             }
             #[inline(always)]
             fn sqrt(self) -> Self {
                 $type::sqrt(self)
             }
             #[inline(always)]
-            fn sin(self) -> Self {
-                $type::sin(self)
-            }
-            #[inline(always)]
-            fn cos(self) -> Self {
-                $type::cos(self)
-            }
-            #[inline(always)]
-            fn tanh(self) -> Self {
-                $type::tanh(self)
-            }
-            #[inline(always)]
-            fn powf(self, exponent: Self) -> Self {
-                $type::powf(self, exponent)
-            }
-            #[inline(always)]
             fn abs(self) -> Self {
                 $type::abs(self)
             }
+            $(
+                #[inline(always)]
+                fn $name(self $(, $argument: Self)*) -> Self {
+                    libm::$function(self $(, $argument)*)
+                }
+            )*
         }
     };
 }
 
-real!(f32, |value: f64| value as f32);
-real!(f64, |value: f64| value);
+// Not those of the system's mathematical library, whose last digits differ from one to the next.
+real! {
+    f32, |value: f64| value as f32, Some, std::convert::identity,
+    exp() = expf; ln() = logf; sin() = sinf; cos() = cosf; tanh() = tanhf; powf(exponent) = powf;
+}
+real! {
+    f64, |value: f64| value, |_| None, |numbers: Vec<f32>| numbers.into_iter().map(f64::from).collect(),
+    exp() = exp; ln() = log; sin() = sin; cos() = cos; tanh() = tanh; powf(exponent) = pow;
+}

@@ -4,9 +4,9 @@ use super::Real;
 use super::buffer::{GRAIN, items_per_task};
 use super::parallel::chunks;
 
-/// Sizes of a map of image planes.
+/// Sizes of a map of image sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Planes {
+pub(crate) struct Sizes {
     /// Channels of an image; they share a map.
     pub(crate) channels: usize,
     /// Pixels of an input plane.
@@ -21,14 +21,14 @@ pub(crate) struct Planes {
 /// `entries(image)` gives `index` and `weight`, both `[output pixel, tap]`.
 pub(crate) fn apply<'a, T: Real>(
     x: &[T],
-    planes: Planes,
+    sizes: Sizes,
     entries: impl Fn(usize) -> (&'a [u32], &'a [f64]) + Sync,
 ) -> Vec<T> {
-    let images = x.len() / (planes.channels * planes.from).max(1);
-    for_images(images, planes.channels * planes.to, planes, entries, |image, index, weights, out| {
-        let x = &x[image * planes.channels * planes.from..];
-        for (x, out) in x.chunks(planes.from).zip(out.chunks_mut(planes.to)) {
-            match planes.taps {
+    let images = x.len() / (sizes.channels * sizes.from).max(1);
+    for_images(images, sizes.channels * sizes.to, sizes, entries, |image, index, weights, out| {
+        let x = &x[image * sizes.channels * sizes.from..];
+        for (x, out) in x.chunks(sizes.from).zip(out.chunks_mut(sizes.to)) {
+            match sizes.taps {
                 4 => read_four(x, index, weights, out),
                 taps => {
                     let terms = index.chunks_exact(taps).zip(weights.chunks_exact(taps));
@@ -51,17 +51,17 @@ fn read_four<T: Real>(x: &[T], index: &[u32], weights: &[T], out: &mut [T]) {
     }
 }
 
-/// The transpose of [`apply`]: from output planes back to input planes.
+/// The transpose of [`apply`]: from output planes back to input sizes.
 pub(crate) fn transpose<'a, T: Real>(
     g: &[T],
-    planes: Planes,
+    sizes: Sizes,
     entries: impl Fn(usize) -> (&'a [u32], &'a [f64]) + Sync,
 ) -> Vec<T> {
-    let images = g.len() / (planes.channels * planes.to).max(1);
-    for_images(images, planes.channels * planes.from, planes, entries, |image, index, weights, out| {
-        let g = &g[image * planes.channels * planes.to..];
-        for (g, out) in g.chunks(planes.to).zip(out.chunks_mut(planes.from)) {
-            let terms = index.chunks_exact(planes.taps).zip(weights.chunks_exact(planes.taps));
+    let images = g.len() / (sizes.channels * sizes.to).max(1);
+    for_images(images, sizes.channels * sizes.from, sizes, entries, |image, index, weights, out| {
+        let g = &g[image * sizes.channels * sizes.to..];
+        for (g, out) in g.chunks(sizes.to).zip(out.chunks_mut(sizes.from)) {
+            let terms = index.chunks_exact(sizes.taps).zip(weights.chunks_exact(sizes.taps));
             for (&g, (index, weights)) in g.iter().zip(terms) {
                 for (&index, &weight) in index.iter().zip(weights) {
                     out[index as usize] += g * weight;
@@ -76,12 +76,12 @@ pub(crate) fn transpose<'a, T: Real>(
 fn for_images<'a, T: Real>(
     images: usize,
     out_image: usize,
-    planes: Planes,
+    sizes: Sizes,
     entries: impl Fn(usize) -> (&'a [u32], &'a [f64]) + Sync,
     task: impl Fn(usize, &[u32], &[T], &mut [T]) + Sync,
 ) -> Vec<T> {
     let mut out = vec![T::ZERO; images * out_image];
-    let per_task = items_per_task(planes.channels * planes.to * planes.taps, GRAIN);
+    let per_task = items_per_task(sizes.channels * sizes.to * sizes.taps, GRAIN);
     chunks(&mut out, per_task * out_image, |index, out| {
         let mut converted: (*const f64, Vec<T>) = (std::ptr::null(), Vec::new());
         for (i, out) in out.chunks_mut(out_image).enumerate() {

@@ -1,117 +1,53 @@
-//! Standardisation over groups of elements, and its gradient, each in two passes over a group.
+//! Standardisation of each channel over all images (batch normalisation), and its gradient, each in two passes.
 
 use std::mem::MaybeUninit;
 
 use super::Real;
-use super::buffer::{GRAIN, build, build_two, items_per_task};
-use super::parallel::{Parts, chunks, for_each, map};
+use super::buffer::{GRAIN, build, items_per_task};
+use super::parallel::{chunks, map};
 use super::reduce::{self, LANES, WIDE};
 use super::simd::{Kernel, dispatch};
 
-/// Which elements share a mean and a variance, in a tensor `[image, channel, plane]`.
+/// A tensor `[image, channel, plane]`, in which the numbers of a channel share a mean and a variance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Groups {
-    /// Every plane for itself (instance normalisation): groups are `[image, channel]`.
-    Instance {
-        /// Number of images.
-        images: usize,
-        /// Channels of an image.
-        channels: usize,
-        /// Elements of a channel.
-        plane: usize,
-    },
-    /// A channel over all images (batch normalisation): groups are `[channel]`.
-    Batch {
-        /// Number of images.
-        images: usize,
-        /// Channels of an image.
-        channels: usize,
-        /// Elements of a channel.
-        plane: usize,
-    },
+pub(crate) struct Channels {
+    pub(crate) images: usize,
+    pub(crate) channels: usize,
+    /// Elements of a channel of an image.
+    pub(crate) plane: usize,
 }
 
-impl Groups {
-    fn sizes(self) -> [usize; 3] {
-        match self {
-            Self::Instance { images, channels, plane } | Self::Batch { images, channels, plane } => {
-                [images, channels, plane]
-            }
-        }
+impl Channels {
+    /// 1 / the numbers of a channel.
+    fn share<T: Real>(self) -> T {
+        T::ONE / T::from_usize((self.images * self.plane).max(1))
     }
 }
 
-/// `y = (x - mean) / sqrt(variance + eps)` with the biased variance of each group; also the means
-/// and `1 / sqrt(variance + eps)`, one for each group.
-pub(crate) fn forward<T: Real>(x: &[T], groups: Groups, eps: T) -> (Vec<T>, Vec<T>, Vec<T>) {
-    let [images, channels, plane] = groups.sizes();
-    match groups {
-        Groups::Instance { .. } => instance_forward(x, images * channels, plane, eps),
-        Groups::Batch { .. } => batch_forward(x, [images, channels, plane], eps),
-    }
+/// `y = (x - mean) / sqrt(variance + eps)` with the biased variance of each channel; and `1 / sqrt(variance + eps)`.
+pub(crate) fn forward<T: Real>(x: &[T], sizes: Channels, eps: T) -> (Vec<T>, Vec<T>) {
+    let share: T = sizes.share();
+    let sums = channel_sums(x, x, sizes, |_, x, _| [dispatch(PlaneSum { a: x, b: x, term: First })]);
+    let mean: Vec<T> = sums.into_iter().map(|[sum]| sum * share).collect();
+    let squares = channel_sums(x, x, sizes, |channel, x, _| {
+        [dispatch(PlaneSum { a: x, b: x, term: Square { mean: mean[channel] } })]
+    });
+    let inverse_std: Vec<T> = squares.into_iter().map(|[sum]| T::ONE / (sum * share + eps).sqrt()).collect();
+    let y = per_plane(x, x, sizes, |channel| Standard { mean: mean[channel], scale: inverse_std[channel] });
+    (y, inverse_std)
 }
 
 /// Gradient of [`forward`] with respect to `x`, given its `y` and `inverse_std`:
-/// `inverse_std * (g - mean(g) - y * mean(g * y))`, means over each group.
-pub(crate) fn gradient<T: Real>(y: &[T], inverse_std: &[T], g: &[T], groups: Groups) -> Vec<T> {
-    let [images, channels, plane] = groups.sizes();
-    match groups {
-        Groups::Instance { .. } => instance_gradient(y, inverse_std, g, plane),
-        Groups::Batch { .. } => batch_gradient(y, inverse_std, g, [images, channels, plane]),
-    }
-}
-
-fn instance_forward<T: Real>(x: &[T], groups: usize, plane: usize, eps: T) -> (Vec<T>, Vec<T>, Vec<T>) {
-    if plane == 0 || groups == 0 {
-        return (Vec::new(), vec![T::ZERO; groups], vec![T::ONE / eps.sqrt(); groups]);
-    }
-    let mut inverse_std = Vec::with_capacity(groups);
-    let per_task = items_per_task(plane, GRAIN);
-    let tasks = groups.div_ceil(per_task);
-    // SAFETY: the parts cover the three results, each index occurs once, and `InstanceForward` fills
-    // its parts.
-    let (y, mean) = unsafe {
-        build_two([x.len(), groups], |y, mean| {
-            let y = Parts::new(y, per_task * plane);
-            let mean = Parts::new(mean, per_task);
-            let inverse_std = Parts::new(&mut inverse_std.spare_capacity_mut()[..groups], per_task);
-            for_each(tasks, tasks > 2, |task| {
-                let y = y.get(task);
-                let x = &x[task * per_task * plane..][..y.len()];
-                let (mean, inverse_std) = (mean.get(task), inverse_std.get(task));
-                dispatch(InstanceForward { x, y, mean, inverse_std, plane, eps });
-            });
-        })
-    };
-    // SAFETY: filled above.
-    unsafe { inverse_std.set_len(groups) };
-    (y, mean, inverse_std)
-}
-
-struct InstanceForward<'a, T> {
-    x: &'a [T],
-    y: &'a mut [MaybeUninit<T>],
-    mean: &'a mut [MaybeUninit<T>],
-    inverse_std: &'a mut [MaybeUninit<T>],
-    plane: usize,
-    eps: T,
-}
-
-impl<T: Real> Kernel for InstanceForward<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self) {
-        let count = T::ONE / T::from_usize(self.plane);
-        let planes = self.x.chunks(self.plane).zip(self.y.chunks_mut(self.plane));
-        for ((x, y), (mean_out, std_out)) in planes.zip(self.mean.iter_mut().zip(self.inverse_std)) {
-            let mean = total(x, x, First) * count;
-            let variance = total(x, x, Square { mean }) * count;
-            let scale = T::ONE / (variance + self.eps).sqrt();
-            mean_out.write(mean);
-            std_out.write(scale);
-            write(x, x, y, Standard { mean, scale });
-        }
-    }
+/// `inverse_std * (g - mean(g) - y * mean(g * y))`, means over each channel.
+pub(crate) fn gradient<T: Real>(y: &[T], inverse_std: &[T], g: &[T], sizes: Channels) -> Vec<T> {
+    let share: T = sizes.share();
+    let sums = channel_sums(g, y, sizes, |_, g, y| {
+        [dispatch(PlaneSum { a: g, b: g, term: First }), dispatch(PlaneSum { a: g, b: y, term: Product })]
+    });
+    per_plane(g, y, sizes, |channel| {
+        let [sum, along] = sums[channel];
+        Slope { scale: inverse_std[channel], mean: sum * share, along: along * share }
+    })
 }
 
 /// A function of two numbers. A trait and not a closure, because its body must be inlined into
@@ -216,43 +152,6 @@ pub(super) fn write<T: Real, F: Term<T>>(a: &[T], b: &[T], out: &mut [MaybeUnini
     }
 }
 
-fn instance_gradient<T: Real>(y: &[T], inverse_std: &[T], g: &[T], plane: usize) -> Vec<T> {
-    let per_task = items_per_task(plane, GRAIN);
-    // SAFETY: the chunks cover the result, and `InstanceGradient` fills its part.
-    unsafe {
-        build(y.len(), |out| {
-            chunks(out, per_task * plane, |index, out| {
-                let from = index * per_task;
-                let (y, g) = (&y[from * plane..][..out.len()], &g[from * plane..][..out.len()]);
-                dispatch(InstanceGradient { y, inverse_std: &inverse_std[from..], g, out, plane });
-            });
-        })
-    }
-}
-
-struct InstanceGradient<'a, T> {
-    y: &'a [T],
-    inverse_std: &'a [T],
-    g: &'a [T],
-    out: &'a mut [MaybeUninit<T>],
-    plane: usize,
-}
-
-impl<T: Real> Kernel for InstanceGradient<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run(self) {
-        let count = T::ONE / T::from_usize(self.plane);
-        let planes = self.y.chunks(self.plane).zip(self.g.chunks(self.plane));
-        let outs = self.out.chunks_mut(self.plane).zip(self.inverse_std);
-        for ((y, g), (out, &scale)) in planes.zip(outs) {
-            let mean = total(g, g, First) * count;
-            let along = total(g, y, Product) * count;
-            write(g, y, out, Slope { scale, mean, along });
-        }
-    }
-}
-
 /// Images that one partial sum of a channel covers.
 fn images_per_task(channels: usize, plane: usize) -> usize {
     items_per_task(channels * plane, 2 * GRAIN)
@@ -262,10 +161,9 @@ fn images_per_task(channels: usize, plane: usize) -> usize {
 fn channel_sums<T: Real, const N: usize>(
     a: &[T],
     b: &[T],
-    sizes: [usize; 3],
+    Channels { images, channels, plane }: Channels,
     f: impl Fn(usize, &[T], &[T]) -> [T; N] + Sync,
 ) -> Vec<[T; N]> {
-    let [images, channels, plane] = sizes;
     let per_task = images_per_task(channels, plane);
     let partials = map(images.div_ceil(per_task), |task| {
         let mut sums = vec![[T::ZERO; N]; channels];
@@ -291,31 +189,6 @@ fn channel_sums<T: Real, const N: usize>(
     total
 }
 
-fn batch_forward<T: Real>(x: &[T], sizes: [usize; 3], eps: T) -> (Vec<T>, Vec<T>, Vec<T>) {
-    let [images, channels, plane] = sizes;
-    let count = T::ONE / T::from_usize((images * plane).max(1));
-    let sums = channel_sums(x, x, sizes, |_, x, _| [dispatch(PlaneSum { a: x, b: x, term: First })]);
-    let mean: Vec<T> = sums.into_iter().map(|[sum]| sum * count).collect();
-    let squares = channel_sums(x, x, sizes, |channel, x, _| {
-        [dispatch(PlaneSum { a: x, b: x, term: Square { mean: mean[channel] } })]
-    });
-    let inverse_std: Vec<T> = squares.into_iter().map(|[sum]| T::ONE / (sum * count + eps).sqrt()).collect();
-    let shape = [images, channels, plane];
-    let y = per_plane(x, x, shape, |channel| Standard { mean: mean[channel], scale: inverse_std[channel] });
-    (y, mean, inverse_std)
-}
-
-fn batch_gradient<T: Real>(y: &[T], inverse_std: &[T], g: &[T], sizes: [usize; 3]) -> Vec<T> {
-    let count = T::ONE / T::from_usize((sizes[0] * sizes[2]).max(1));
-    let sums = channel_sums(g, y, sizes, |_, g, y| {
-        [dispatch(PlaneSum { a: g, b: g, term: First }), dispatch(PlaneSum { a: g, b: y, term: Product })]
-    });
-    per_plane(g, y, sizes, |channel| {
-        let [sum, along] = sums[channel];
-        Slope { scale: inverse_std[channel], mean: sum * count, along: along * count }
-    })
-}
-
 struct PlaneSum<'a, T, F> {
     a: &'a [T],
     b: &'a [T],
@@ -334,7 +207,7 @@ impl<T: Real, F: Term<T>> Kernel for PlaneSum<'_, T, F> {
 fn per_plane<T: Real, F: Term<T>>(
     a: &[T],
     b: &[T],
-    [_, channels, plane]: [usize; 3],
+    Channels { channels, plane, .. }: Channels,
     term: impl Fn(usize) -> F + Sync,
 ) -> Vec<T> {
     let per_task = items_per_task(plane, GRAIN);

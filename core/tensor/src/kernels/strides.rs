@@ -26,7 +26,7 @@ pub(crate) fn strides(shape: &[usize]) -> Vec<usize> {
     strides
 }
 
-/// One axis of a loop nest over `N` operands.
+/// One axis of a loop nest over `N` operands. A negative stride is its value modulo 2^64.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Axis<const N: usize> {
     pub(crate) size: usize,
@@ -43,7 +43,7 @@ pub(crate) fn collapse<const N: usize>(shape: &[usize], strides: [&[usize]; N]) 
         }
         let axis = Axis { size, strides: strides.map(|s| s[index]) };
         match axes.last_mut() {
-            Some(outer) if (0..N).all(|i| outer.strides[i] == axis.strides[i] * size) => {
+            Some(outer) if (0..N).all(|i| outer.strides[i] == axis.strides[i].wrapping_mul(size)) => {
                 *outer = Axis { size: outer.size * size, strides: axis.strides };
             }
             _ => axes.push(axis),
@@ -57,12 +57,12 @@ pub(crate) fn collapse<const N: usize>(shape: &[usize], strides: [&[usize]; N]) 
 
 /// Operand offsets of position `index` (row-major) in the nest.
 pub(crate) fn offsets<const N: usize>(axes: &[Axis<N>], mut index: usize) -> [usize; N] {
-    let mut result = [0; N];
+    let mut result = [0_usize; N];
     for axis in axes.iter().rev() {
         let position = index % axis.size;
         index /= axis.size;
         for (offset, stride) in result.iter_mut().zip(axis.strides) {
-            *offset += position * stride;
+            *offset = offset.wrapping_add(position.wrapping_mul(stride));
         }
     }
     result

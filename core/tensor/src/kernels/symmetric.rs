@@ -199,3 +199,40 @@ impl Kernel for AddScaled<'_> {
         }
     }
 }
+
+/// Columns that are rotated together: their rows of a matrix with some thousand rows fit into a second-level cache.
+pub(crate) const ROTATED: usize = 32;
+
+/// Turns rows `row` and `row + 1`.
+#[derive(Clone, Copy)]
+pub(crate) struct Rotation {
+    pub(crate) row: usize,
+    pub(crate) sine: f64,
+    pub(crate) cosine: f64,
+}
+
+/// Applies rotations to rows of [`ROTATED`] numbers, one after the other.
+pub(crate) fn rotate(rows: &mut [f64], rotations: &[Rotation]) {
+    dispatch(Rotate { rows, rotations });
+}
+
+struct Rotate<'a> {
+    rows: &'a mut [f64],
+    rotations: &'a [Rotation],
+}
+
+impl Kernel for Rotate<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self) {
+        let (rows, _) = self.rows.as_chunks_mut::<ROTATED>();
+        for &Rotation { row, sine, cosine } in self.rotations {
+            let [upper, lower] = &mut rows[row..row + 2] else { return };
+            for (upper, lower) in upper.iter_mut().zip(lower) {
+                let (a, b) = (*upper, *lower);
+                *lower = sine * a + cosine * b;
+                *upper = cosine * a - sine * b;
+            }
+        }
+    }
+}

@@ -1,28 +1,33 @@
-//! Registers of single-precision numbers for the kernels that the compiler would not vectorise
-//! well by itself: convolution.
+//! Registers for the kernels that the compiler would not vectorise well by itself: products and convolutions.
+
+use std::ops::{Add, Mul, Sub};
 
 use super::simd::{Instructions, level};
 
-/// One register. The functions are only for code that [`dispatch`] has entered, because they use
-/// the instructions of the type's level; pointers must be valid for the lanes that are named.
-pub(crate) trait Vector: Copy {
+/// One register of numbers. The functions are only for code that [`dispatch`] or [`Number::dispatch`] has entered, because they
+/// use the instructions of the type's level; pointers must be valid for all lanes.
+pub(crate) trait Register<T>: Copy {
     /// Numbers in a register.
     const LANES: usize;
     /// Registers that a loop may use for its sums, some being left for its operands.
     const SUMS: usize;
 
-    unsafe fn splat(value: f32) -> Self;
-    unsafe fn load(from: *const f32) -> Self;
-    /// The first `count` lanes; the others are zero and their memory is not touched.
-    unsafe fn load_first(from: *const f32, count: usize) -> Self;
-    unsafe fn store(self, to: *mut f32);
-    /// Stores the first `count` lanes.
-    unsafe fn store_first(self, to: *mut f32, count: usize);
+    unsafe fn splat(value: T) -> Self;
+    unsafe fn load(from: *const T) -> Self;
+    unsafe fn store(self, to: *mut T);
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;
     /// `self + a * b`, rounded once where the level has such an instruction.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
+}
+
+/// What convolutions need beside that, in single precision.
+pub(crate) trait Vector: Register<f32> {
+    /// The first `count` lanes; the others are zero and their memory is not touched.
+    unsafe fn load_first(from: *const f32, count: usize) -> Self;
+    /// Stores the first `count` lanes.
+    unsafe fn store_first(self, to: *mut f32, count: usize);
     /// Reads the lanes of `rows` as columns: result `i` holds lane `i` of every row.
     unsafe fn transpose(rows: &mut [Self; MAX_LANES]);
     /// Sum of the lanes.
@@ -77,6 +82,13 @@ pub(crate) trait VectorKernel {
     unsafe fn run<V: Vector>(self) -> Self::Output;
 }
 
+/// As [`VectorKernel`], for either precision.
+pub(crate) trait RegisterKernel<T> {
+    /// # Safety
+    /// The processor has the instructions of `V`.
+    unsafe fn run<V: Register<T>>(self);
+}
+
 /// Lanes of the level in use.
 pub(crate) fn lanes() -> usize {
     match level() {
@@ -85,7 +97,7 @@ pub(crate) fn lanes() -> usize {
     }
 }
 
-/// Runs the kernel with the widest registers of the processor.
+/// Runs the kernel with the registers of the level in use.
 #[inline]
 pub(crate) fn dispatch<K: VectorKernel>(kernel: K) -> K::Output {
     match level() {
@@ -96,50 +108,66 @@ pub(crate) fn dispatch<K: VectorKernel>(kernel: K) -> K::Output {
         // SAFETY: as above.
         Instructions::Avx2 => unsafe { x86::v3(kernel) },
         // SAFETY: `Plain` needs no special instruction.
-        _ => unsafe { kernel.run::<Plain>() },
+        _ => unsafe { kernel.run::<Plain<f32>>() },
     }
 }
 
+/// A precision that there are registers for.
+pub(crate) trait Number: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
+    /// Runs the kernel with the registers of the level in use.
+    fn dispatch(kernel: impl RegisterKernel<Self>);
+}
+
+macro_rules! number {
+    ($number:ident, $v4:ident, $v3:ident) => {
+        impl Number for $number {
+            fn dispatch(kernel: impl RegisterKernel<Self>) {
+                match level() {
+                    #[cfg(target_arch = "x86_64")]
+                    // SAFETY: the level never exceeds what the processor has.
+                    Instructions::Avx512 => unsafe { x86::with_v4::<Self, x86::$v4>(kernel) },
+                    #[cfg(target_arch = "x86_64")]
+                    // SAFETY: as above.
+                    Instructions::Avx2 => unsafe { x86::with_v3::<Self, x86::$v3>(kernel) },
+                    // SAFETY: `Plain` needs no special instruction.
+                    _ => unsafe { kernel.run::<Plain<Self>>() },
+                }
+            }
+        }
+    };
+}
+
+number!(f32, V4, V3);
+number!(f64, V4Double, V3Double);
+
 /// Eight numbers in whatever registers every processor of the target has.
 #[derive(Clone, Copy)]
-struct Plain([f32; 8]);
+struct Plain<T>([T; 8]);
 
-impl Plain {
+impl<T: Number> Plain<T> {
     #[inline(always)]
-    fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+    fn zip(self, other: Self, f: impl Fn(T, T) -> T) -> Self {
         Self(std::array::from_fn(|i| f(self.0[i], other.0[i])))
     }
 }
 
-impl Vector for Plain {
+impl<T: Number> Register<T> for Plain<T> {
     const LANES: usize = 8;
     const SUMS: usize = 4;
 
     #[inline(always)]
-    unsafe fn splat(value: f32) -> Self {
+    unsafe fn splat(value: T) -> Self {
         Self([value; 8])
     }
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
+    unsafe fn load(from: *const T) -> Self {
         // SAFETY: eight lanes are readable.
-        Self(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
+        Self(unsafe { from.cast::<[T; 8]>().read_unaligned() })
     }
     #[inline(always)]
-    unsafe fn load_first(from: *const f32, count: usize) -> Self {
-        // SAFETY: only the first `count` lanes are read.
-        Self(std::array::from_fn(|i| if i < count { unsafe { *from.add(i) } } else { 0.0 }))
-    }
-    #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
+    unsafe fn store(self, to: *mut T) {
         // SAFETY: eight lanes are writable.
-        unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) };
-    }
-    #[inline(always)]
-    unsafe fn store_first(self, to: *mut f32, count: usize) {
-        for (i, value) in self.0.into_iter().enumerate().take(count) {
-            // SAFETY: the first `count` lanes are writable.
-            unsafe { *to.add(i) = value };
-        }
+        unsafe { to.cast::<[T; 8]>().write_unaligned(self.0) };
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
@@ -156,6 +184,21 @@ impl Vector for Plain {
     #[inline(always)]
     unsafe fn add_product(self, a: Self, b: Self) -> Self {
         self.zip(a.zip(b, |a, b| a * b), |sum, product| sum + product)
+    }
+}
+
+impl Vector for Plain<f32> {
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> Self {
+        // SAFETY: only the first `count` lanes are read.
+        Self(std::array::from_fn(|i| if i < count { unsafe { *from.add(i) } } else { 0.0 }))
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, count: usize) {
+        for (i, value) in self.0.into_iter().enumerate().take(count) {
+            // SAFETY: the first `count` lanes are writable.
+            unsafe { *to.add(i) = value };
+        }
     }
     #[inline(always)]
     unsafe fn transpose(rows: &mut [Self; MAX_LANES]) {
@@ -178,7 +221,7 @@ impl Vector for Plain {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{MAX_LANES, Vector, VectorKernel};
+    use super::{MAX_LANES, Register, RegisterKernel, Vector, VectorKernel};
 
     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
     pub(super) unsafe fn v4<K: VectorKernel>(kernel: K) -> K::Output {
@@ -192,13 +235,79 @@ mod x86 {
         unsafe { kernel.run::<V3>() }
     }
 
-    /// AVX-512.
-    #[derive(Clone, Copy)]
-    struct V4(__m512);
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+    pub(super) unsafe fn with_v4<T, V: Register<T>>(kernel: impl RegisterKernel<T>) {
+        // SAFETY: this function has the instructions of AVX-512.
+        unsafe { kernel.run::<V>() }
+    }
 
-    /// AVX2 and FMA.
-    #[derive(Clone, Copy)]
-    struct V3(__m256);
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn with_v3<T, V: Register<T>>(kernel: impl RegisterKernel<T>) {
+        // SAFETY: this function has the instructions of AVX2.
+        unsafe { kernel.run::<V>() }
+    }
+
+    macro_rules! registers {
+        ($($(#[$doc:meta])* $name:ident($inner:ty): $lanes:literal of $number:ty, $sums:literal sums,
+            $splat:ident $load:ident $store:ident $add:ident $sub:ident $mul:ident $add_product:ident;)*) => {$(
+            $(#[$doc])*
+            #[derive(Clone, Copy)]
+            pub(super) struct $name($inner);
+
+            // SAFETY of every block below: callers run at the level of the type and pass valid pointers (see the trait).
+            impl Register<$number> for $name {
+                const LANES: usize = $lanes;
+                const SUMS: usize = $sums;
+
+                #[inline(always)]
+                unsafe fn splat(value: $number) -> Self {
+                    // SAFETY: the level.
+                    Self(unsafe { $splat(value) })
+                }
+                #[inline(always)]
+                unsafe fn load(from: *const $number) -> Self {
+                    // SAFETY: the level, readable lanes.
+                    Self(unsafe { $load(from) })
+                }
+                #[inline(always)]
+                unsafe fn store(self, to: *mut $number) {
+                    // SAFETY: the level, writable lanes.
+                    unsafe { $store(to, self.0) }
+                }
+                #[inline(always)]
+                unsafe fn add(self, other: Self) -> Self {
+                    // SAFETY: the level.
+                    Self(unsafe { $add(self.0, other.0) })
+                }
+                #[inline(always)]
+                unsafe fn sub(self, other: Self) -> Self {
+                    // SAFETY: the level.
+                    Self(unsafe { $sub(self.0, other.0) })
+                }
+                #[inline(always)]
+                unsafe fn mul(self, other: Self) -> Self {
+                    // SAFETY: the level.
+                    Self(unsafe { $mul(self.0, other.0) })
+                }
+                #[inline(always)]
+                unsafe fn add_product(self, a: Self, b: Self) -> Self {
+                    // SAFETY: the level.
+                    Self(unsafe { $add_product(a.0, b.0, self.0) })
+                }
+            }
+        )*};
+    }
+
+    registers! {
+        /// AVX-512.
+        V4(__m512): 16 of f32, 24 sums, _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_fmadd_ps;
+        /// AVX-512.
+        V4Double(__m512d): 8 of f64, 24 sums, _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_fmadd_pd;
+        /// AVX2 and FMA.
+        V3(__m256): 8 of f32, 12 sums, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_fmadd_ps;
+        /// AVX2 and FMA.
+        V3Double(__m256d): 4 of f64, 12 sums, _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_fmadd_pd;
+    }
 
     /// The first `count` of sixteen lanes.
     #[inline(always)]
@@ -208,53 +317,15 @@ mod x86 {
 
     // SAFETY of every block below: callers run at level V4 and pass valid pointers (see the trait).
     impl Vector for V4 {
-        const LANES: usize = 16;
-        const SUMS: usize = 24;
-
-        #[inline(always)]
-        unsafe fn splat(value: f32) -> Self {
-            // SAFETY: level V4.
-            Self(unsafe { _mm512_set1_ps(value) })
-        }
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Self {
-            // SAFETY: level V4, sixteen readable lanes.
-            Self(unsafe { _mm512_loadu_ps(from) })
-        }
         #[inline(always)]
         unsafe fn load_first(from: *const f32, count: usize) -> Self {
             // SAFETY: level V4; masked lanes are not touched.
             Self(unsafe { _mm512_maskz_loadu_ps(mask(count), from) })
         }
         #[inline(always)]
-        unsafe fn store(self, to: *mut f32) {
-            // SAFETY: level V4, sixteen writable lanes.
-            unsafe { _mm512_storeu_ps(to, self.0) }
-        }
-        #[inline(always)]
         unsafe fn store_first(self, to: *mut f32, count: usize) {
             // SAFETY: level V4; masked lanes are not touched.
             unsafe { _mm512_mask_storeu_ps(to, mask(count), self.0) }
-        }
-        #[inline(always)]
-        unsafe fn add(self, other: Self) -> Self {
-            // SAFETY: level V4.
-            Self(unsafe { _mm512_add_ps(self.0, other.0) })
-        }
-        #[inline(always)]
-        unsafe fn sub(self, other: Self) -> Self {
-            // SAFETY: level V4.
-            Self(unsafe { _mm512_sub_ps(self.0, other.0) })
-        }
-        #[inline(always)]
-        unsafe fn mul(self, other: Self) -> Self {
-            // SAFETY: level V4.
-            Self(unsafe { _mm512_mul_ps(self.0, other.0) })
-        }
-        #[inline(always)]
-        unsafe fn add_product(self, a: Self, b: Self) -> Self {
-            // SAFETY: level V4.
-            Self(unsafe { _mm512_fmadd_ps(a.0, b.0, self.0) })
         }
         #[inline(always)]
         unsafe fn transpose(rows: &mut [Self; MAX_LANES]) {
@@ -307,53 +378,15 @@ mod x86 {
 
     // SAFETY of every block below: callers run at level V3 or higher and pass valid pointers.
     impl Vector for V3 {
-        const LANES: usize = 8;
-        const SUMS: usize = 12;
-
-        #[inline(always)]
-        unsafe fn splat(value: f32) -> Self {
-            // SAFETY: level V3.
-            Self(unsafe { _mm256_set1_ps(value) })
-        }
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Self {
-            // SAFETY: level V3, eight readable lanes.
-            Self(unsafe { _mm256_loadu_ps(from) })
-        }
         #[inline(always)]
         unsafe fn load_first(from: *const f32, count: usize) -> Self {
             // SAFETY: level V3; masked lanes are not touched.
             Self(unsafe { _mm256_maskload_ps(from, Self::mask(count)) })
         }
         #[inline(always)]
-        unsafe fn store(self, to: *mut f32) {
-            // SAFETY: level V3, eight writable lanes.
-            unsafe { _mm256_storeu_ps(to, self.0) }
-        }
-        #[inline(always)]
         unsafe fn store_first(self, to: *mut f32, count: usize) {
             // SAFETY: level V3; masked lanes are not touched.
             unsafe { _mm256_maskstore_ps(to, Self::mask(count), self.0) }
-        }
-        #[inline(always)]
-        unsafe fn add(self, other: Self) -> Self {
-            // SAFETY: level V3.
-            Self(unsafe { _mm256_add_ps(self.0, other.0) })
-        }
-        #[inline(always)]
-        unsafe fn sub(self, other: Self) -> Self {
-            // SAFETY: level V3.
-            Self(unsafe { _mm256_sub_ps(self.0, other.0) })
-        }
-        #[inline(always)]
-        unsafe fn mul(self, other: Self) -> Self {
-            // SAFETY: level V3.
-            Self(unsafe { _mm256_mul_ps(self.0, other.0) })
-        }
-        #[inline(always)]
-        unsafe fn add_product(self, a: Self, b: Self) -> Self {
-            // SAFETY: level V3.
-            Self(unsafe { _mm256_fmadd_ps(a.0, b.0, self.0) })
         }
         #[inline(always)]
         unsafe fn transpose(rows: &mut [Self; MAX_LANES]) {

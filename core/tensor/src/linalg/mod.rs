@@ -1,11 +1,7 @@
 //! Decompositions and products of dense matrices in double precision on the CPU.
 
+mod ql;
 mod tridiagonal;
-
-use faer::diag::{Diag, DiagRef};
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd_scratch, tridiagonal_self_adjoint_evd};
-use faer::{MatMut, Par, Spec};
 
 use crate::error::{Result, TensorError, shape_error};
 use crate::kernels::symmetric;
@@ -14,8 +10,8 @@ use crate::trace;
 /// Eigenvalues in ascending order and eigenvectors of a symmetric matrix: `A = V diag(s) V^T`.
 ///
 /// `matrix` is `[size, size]` in row-major order; only its upper triangle is read. The vectors come as `[size, size]`
-/// in row-major order, one vector in each row (`V^T`). The tridiagonal form is found here, its decomposition by divide and conquer
-/// in the `faer` crate on one thread; the result does not depend on the number of threads.
+/// in row-major order, one vector in each row (`V^T`). By Householder's tridiagonal form and the implicit QL
+/// method; the result does not depend on the number of threads.
 ///
 /// # Errors
 /// When the length is not `size * size`, a number is not finite, or the iteration does not converge.
@@ -32,30 +28,13 @@ pub fn symmetric_eigen(matrix: &[f64], size: usize) -> Result<(Vec<f64>, Vec<f64
     }
     // Squares of the numbers are neither too large nor too small then; a power of two changes no digit.
     let largest = matrix.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
-    let scale = if largest > 0.0 { largest.log2().floor().exp2() } else { 1.0 };
+    let scale = if largest > 0.0 { libm::scalbn(1.0, libm::ilogb(largest)) } else { 1.0 };
     let reduced = tridiagonal::reduce(matrix.iter().map(|v| v / scale).collect(), size);
-    let (mut values, mut vectors) =
-        tridiagonal_eigen(&reduced.diagonal, &reduced.beside).ok_or_else(|| fail("the iteration did not converge"))?;
+    let (mut values, mut vectors) = ql::eigen(reduced.diagonal.clone(), reduced.beside.clone())
+        .ok_or_else(|| fail("the iteration did not converge"))?;
     reduced.turn_back(&mut vectors);
     values.iter_mut().for_each(|value| *value *= scale);
     Ok((values, vectors))
-}
-
-/// The same of a tridiagonal matrix.
-fn tridiagonal_eigen(diagonal: &[f64], beside: &[f64]) -> Option<(Vec<f64>, Vec<f64>)> {
-    let size = diagonal.len();
-    let beside: Vec<f64> = beside.iter().copied().chain([0.0]).collect();
-
-    let mut values = Diag::<f64>::zeros(size);
-    let mut vectors = vec![0.0; size * size];
-    let by_column = MatMut::from_column_major_slice_mut(&mut vectors, size, size);
-    let scratch = self_adjoint_evd_scratch::<f64>(size, ComputeEigenvectors::Yes, Par::Seq, Spec::default());
-    let mut buffer = MemBuffer::new(scratch);
-    let stack = MemStack::new(&mut buffer);
-    let (diagonal, beside) = (DiagRef::from_slice(diagonal), DiagRef::from_slice(&beside));
-    tridiagonal_self_adjoint_evd(diagonal, beside, values.as_mut(), Some(by_column), Par::Seq, stack, Spec::default())
-        .ok()?;
-    Some((values.column_vector().iter().copied().collect(), vectors))
 }
 
 /// Adds `x^T x` to the upper triangle of a matrix `[size, size]`, for `x: [rows, size]`, both in row-major order.

@@ -1,70 +1,69 @@
 //! Shape and number type of every operation's result, and the checks that come before computing.
 
-use super::{Op, Sweep, Window};
+use super::{Conv2d, Op, Window, channels};
 use crate::error::{Result, TensorError, shape_error, value_error};
-use crate::{DType, Tensor};
+use crate::size::checked_elements;
+use crate::{DType, Device};
 
-/// Checks the inputs of `op` and gives shape and number type of its result.
-pub(crate) fn infer(op: &Op, inputs: &[&Tensor]) -> Result<(Vec<usize>, DType)> {
-    let name = op.name();
-    check_devices(name, inputs)?;
-    let dtype = result_dtype(op, inputs)?;
-    let shapes: Vec<&[usize]> = inputs.iter().map(|input| input.shape()).collect();
-    Ok((result_shape(op, name, &shapes)?, dtype))
+/// What checks need of a tensor.
+#[derive(Clone, Debug)]
+pub(crate) struct Form<'a> {
+    pub(crate) shape: &'a [usize],
+    pub(crate) dtype: DType,
+    pub(crate) device: Device,
 }
 
-fn check_devices(op: &'static str, inputs: &[&Tensor]) -> Result<()> {
+/// Checks the inputs of `op` and gives shape and number type of its result. No kernel runs on what has not come through here.
+pub(crate) fn infer(op: &Op, inputs: &[Form<'_>]) -> Result<(Vec<usize>, DType)> {
+    let name = op.name();
+    check_devices(name, inputs)?;
+    let dtypes: Vec<DType> = inputs.iter().map(|input| input.dtype).collect();
+    let dtype = result_dtype(op, &dtypes)?;
+    let shapes: Vec<&[usize]> = inputs.iter().map(|input| input.shape).collect();
+    let shape = result_shape(op, name, &shapes)?;
+    checked_elements(name, &shape)?;
+    Ok((shape, dtype))
+}
+
+fn check_devices(op: &'static str, inputs: &[Form<'_>]) -> Result<()> {
     let Some((first, rest)) = inputs.split_first() else { return value_error(op, "no tensors given") };
-    match rest.iter().find(|other| other.device() != first.device()) {
-        Some(other) => Err(TensorError::Devices { op, first: first.device(), second: other.device() }),
+    match rest.iter().find(|other| other.device != first.device) {
+        Some(other) => Err(TensorError::Devices { op, first: first.device.clone(), second: other.device.clone() }),
         None => Ok(()),
     }
 }
 
-fn result_dtype(op: &Op, inputs: &[&Tensor]) -> Result<DType> {
-    let dtypes: Vec<DType> = inputs.iter().map(|input| input.dtype()).collect();
-    let fail = |rule| Err(TensorError::DType { op: op.name(), dtypes: dtypes.clone(), rule });
+fn result_dtype(op: &Op, dtypes: &[DType]) -> Result<DType> {
+    let (first, is_float) = (dtypes[0], dtypes[0].is_float());
+    let fail = |rule| Err(TensorError::DType { op: op.name(), dtypes: dtypes.to_vec(), rule });
     match op {
-        Op::Cast { dtype } => return Ok(*dtype),
-        Op::OneHot { dtype, .. } => {
-            return if dtypes[0] == DType::I64 && dtype.is_float() {
-                Ok(*dtype)
-            } else {
-                fail("labels are i64, the result is f32 or f64")
-            };
-        }
+        Op::Cast { dtype } => Ok(*dtype),
+        Op::OneHot { dtype, .. } if first == DType::I64 && dtype.is_float() => Ok(*dtype),
+        Op::OneHot { .. } => fail("labels are i64, the result is f32 or f64"),
         Op::Gather { .. } | Op::ScatterAdd { .. } | Op::Take | Op::Put { .. } if dtypes[1] != DType::I64 => {
-            return fail("the rows are i64");
+            fail("the rows are i64")
         }
-        Op::Gather { .. } => return Ok(dtypes[0]),
-        Op::ScatterAdd { .. } | Op::Take | Op::Put { .. } => {
-            return if dtypes[0].is_float() { Ok(dtypes[0]) } else { fail("f32 or f64 is needed") };
-        }
-        _ => {}
-    }
-    if dtypes.iter().any(|dtype| *dtype != dtypes[0]) {
-        return fail("all must have the same; use cast");
-    }
-    match op {
+        Op::Gather { .. } => Ok(first),
+        Op::ScatterAdd { .. } | Op::Take | Op::Put { .. } if is_float => Ok(first),
+        Op::ScatterAdd { .. } | Op::Take | Op::Put { .. } => fail("f32 or f64 is needed"),
+        _ if dtypes.iter().any(|dtype| *dtype != first) => fail("all must have the same; use cast"),
         Op::Reshape { .. } | Op::Permute { .. } | Op::BroadcastTo { .. } | Op::Slice { .. } | Op::Concat { .. } => {
-            Ok(dtypes[0])
+            Ok(first)
         }
-        _ if !dtypes[0].is_float() => fail("f32 or f64 is needed"),
+        _ if !is_float => fail("f32 or f64 is needed"),
         Op::ArgMax { .. } | Op::MaxPoolIndex { .. } => Ok(DType::I64),
-        _ => Ok(dtypes[0]),
+        _ => Ok(first),
     }
 }
 
 fn result_shape(op: &Op, name: &'static str, shapes: &[&[usize]]) -> Result<Vec<usize>> {
     let x = shapes[0];
     match op {
-        Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Maximum | Op::Minimum => broadcast(name, shapes),
-        Op::Greater | Op::GreaterEqual | Op::Less | Op::LessEqual | Op::Select => broadcast(name, shapes),
+        Op::Binary(_) | Op::Select => broadcast(name, shapes),
         Op::Gate => same(name, shapes),
         Op::Sum { axes } | Op::Max { axes } | Op::Min { axes } => {
             check_axes(name, x, axes)?;
-            let empty = axes.iter().any(|&axis| x[axis] == 0) && !matches!(op, Op::Sum { .. });
-            if empty {
+            if !matches!(op, Op::Sum { .. }) && axes.iter().any(|&axis| x[axis] == 0) {
                 return shape_error(name, shapes, "an empty axis has no extreme value");
             }
             Ok((0..x.len()).map(|axis| if axes.contains(&axis) { 1 } else { x[axis] }).collect())
@@ -97,34 +96,31 @@ fn result_shape(op: &Op, name: &'static str, shapes: &[&[usize]]) -> Result<Vec<
         }
         Op::Resample { map } => resample(name, x, map.images(), map.from(), map.to()),
         Op::ResampleTranspose { map } => resample(name, x, map.images(), map.to(), map.from()),
-        Op::Standardize { axes, .. } => {
-            planes(name, x)?;
-            if axes.count(x) == 0 {
-                return shape_error(name, shapes, "no elements to take the mean of");
-            }
-            Ok(x.to_vec())
+        Op::Standardize { .. } | Op::InverseStd { .. } | Op::StandardizeGradient | Op::Norm { .. } => {
+            norm(op, name, shapes)
         }
-        Op::InverseStd { axes, .. } => {
-            planes(name, x)?;
-            same(name, shapes)?;
-            Ok(axes.reduced(x))
-        }
-        Op::StandardizeGradient { axes } => {
-            planes(name, x)?;
-            same(name, &[x, shapes[2]])?;
-            same(name, &[&axes.reduced(x), shapes[1]])?;
-            Ok(x.to_vec())
-        }
-        Op::Norm { finish, .. } => {
-            let [n, c, h, w] = planes(name, x)?;
+        _ => Ok(x.to_vec()),
+    }
+}
+
+fn norm(op: &Op, name: &'static str, shapes: &[&[usize]]) -> Result<Vec<usize>> {
+    let x = shapes[0];
+    let [n, c, h, w] = planes(name, x)?;
+    if h * w == 0 || (n == 0 && !matches!(op, Op::Norm { .. })) {
+        return shape_error(name, shapes, "no elements to take the mean of");
+    }
+    match op {
+        Op::Norm { epilogue, .. } => {
             if shapes[1..3] != [&[c][..], &[c]] {
                 return shape_error(name, shapes, "weight and bias have one number for each channel");
             }
-            if h * w == 0 {
-                return shape_error(name, shapes, "no elements to take the mean of");
-            }
-            let [rows, columns] = finish.plane([h, w]);
+            let [rows, columns] = epilogue.plane([h, w]);
             Ok(vec![n, c, rows, columns])
+        }
+        Op::InverseStd { .. } => same(name, shapes).map(|x| channels(&x)),
+        Op::StandardizeGradient => {
+            same(name, &[&channels(x), shapes[1]])?;
+            same(name, &[x, shapes[2]])
         }
         _ => Ok(x.to_vec()),
     }
@@ -180,7 +176,7 @@ fn with_length(shape: &[usize], axis: usize, length: usize) -> Vec<usize> {
 fn rearranged(op: &Op, name: &'static str, x: &[usize]) -> Result<Vec<usize>> {
     match op {
         Op::Reshape { shape } => {
-            if shape.iter().product::<usize>() != x.iter().product::<usize>() {
+            if checked_elements(name, shape)? != x.iter().product() {
                 return shape_error(name, &[x, shape], "the number of elements must stay");
             }
             Ok(shape.clone())
@@ -202,7 +198,10 @@ fn rearranged(op: &Op, name: &'static str, x: &[usize]) -> Result<Vec<usize>> {
             if widths.len() != x.len() {
                 return shape_error(name, &[x], format!("{} widths are given for {} axes", widths.len(), x.len()));
             }
-            Ok(x.iter().zip(widths).map(|(length, (before, after))| length + before + after).collect())
+            Ok(x.iter()
+                .zip(widths)
+                .map(|(length, (before, after))| length.saturating_add(*before).saturating_add(*after))
+                .collect())
         }
         Op::Flip { axes } => {
             check_axes(name, x, axes)?;
@@ -228,7 +227,7 @@ fn along_axis(op: &Op, name: &'static str, shapes: &[&[usize]]) -> Result<Vec<us
         }
         Op::Place { axis, start, step, size } => {
             check_axes(name, x, &[*axis])?;
-            if *step == 0 || (x[*axis] > 0 && start + (x[*axis] - 1) * step >= *size) {
+            if *step == 0 || (x[*axis] > 0 && (x[*axis] - 1).saturating_mul(*step).saturating_add(*start) >= *size) {
                 return shape_error(
                     name,
                     shapes,
@@ -239,7 +238,8 @@ fn along_axis(op: &Op, name: &'static str, shapes: &[&[usize]]) -> Result<Vec<us
         }
         Op::Concat { axis } => {
             check_axes(name, x, &[*axis])?;
-            let length = shapes.iter().map(|shape| shape.get(*axis).copied().unwrap_or(0)).sum();
+            let length =
+                shapes.iter().fold(0, |sum: usize, shape| sum.saturating_add(shape.get(*axis).copied().unwrap_or(0)));
             let out = with_length(x, *axis, length);
             let fits = |shape: &&[usize]| shape.len() == x.len() && without(shape, *axis) == without(x, *axis);
             if !shapes.iter().all(fits) {
@@ -302,24 +302,24 @@ fn conv(op: &Op, name: &'static str, shapes: &[&[usize]]) -> Result<Vec<usize>> 
     let first = planes(name, shapes[0])?;
     let second = planes(name, shapes[1])?;
     match op {
-        Op::Conv { sweep } => {
+        Op::Conv { conv } => {
             if let Some(bias) = shapes.get(2)
                 && **bias != [second[0]]
             {
                 return shape_error(name, shapes, "the bias has one number for each output channel");
             }
-            conv_shape(name, shapes, first, second, *sweep)
+            conv_shape(name, shapes, first, second, *conv)
         }
-        Op::ConvInput { sweep, size } => {
+        Op::ConvInput { conv, size } => {
             let x = [first[0], second[1], size[0], size[1]];
-            if conv_shape(name, shapes, x, second, *sweep)? != first {
+            if conv_shape(name, shapes, x, second, *conv)? != first {
                 return shape_error(name, shapes, format!("this gradient does not belong to planes of {size:?}"));
             }
             Ok(x.to_vec())
         }
-        Op::ConvWeight { sweep, kernel } => {
+        Op::ConvWeight { conv, kernel } => {
             let w = [second[1], first[1], kernel[0], kernel[1]];
-            if conv_shape(name, shapes, first, w, *sweep)? != second {
+            if conv_shape(name, shapes, first, w, *conv)? != second {
                 return shape_error(name, shapes, format!("this gradient does not belong to kernels of {kernel:?}"));
             }
             Ok(w.to_vec())
@@ -328,23 +328,24 @@ fn conv(op: &Op, name: &'static str, shapes: &[&[usize]]) -> Result<Vec<usize>> 
     }
 }
 
-fn conv_shape(op: &'static str, shapes: &[&[usize]], x: [usize; 4], w: [usize; 4], sweep: Sweep) -> Result<Vec<usize>> {
+fn conv_shape(op: &'static str, shapes: &[&[usize]], x: [usize; 4], w: [usize; 4], conv: Conv2d) -> Result<Vec<usize>> {
     if x[1] != w[1] {
         return shape_error(op, shapes, "axis 1 (channels) of images and weights must be equal");
     }
+    let padded = [0, 1].map(|side: usize| conv.padding[side].saturating_mul(2).saturating_add(x[2 + side]));
+    checked_elements(op, &[x[0], x[1], padded[0], padded[1]])?;
     let mut out = vec![x[0], w[0], 0, 0];
-    for side in 0..2 {
-        let length = x[2 + side] + 2 * sweep.padding[side];
+    for (side, length) in padded.into_iter().enumerate() {
         let kernel = w[2 + side];
-        if sweep.stride[side] == 0 || kernel == 0 || length < kernel {
-            let (stride, padding) = (sweep.stride, sweep.padding);
+        if conv.stride[side] == 0 || kernel == 0 || length < kernel {
+            let (stride, padding) = (conv.stride, conv.padding);
             return shape_error(
                 op,
                 shapes,
                 format!("the kernel must fit into the padded plane (stride {stride:?}, padding {padding:?})"),
             );
         }
-        out[2 + side] = (length - kernel) / sweep.stride[side] + 1;
+        out[2 + side] = (length - kernel) / conv.stride[side] + 1;
     }
     Ok(out)
 }

@@ -2,41 +2,18 @@
 //!
 //! Everything else is composed of these and never has a rule of its own.
 
+mod descent;
+pub(crate) mod elementwise;
 mod infer;
 
 use std::sync::Arc;
 
-pub(crate) use infer::{broadcast, infer};
+pub use descent::Descent;
+pub use elementwise::{Binary, Unary};
+pub(crate) use infer::{Form, broadcast, infer};
 
+pub(crate) use crate::kernels::norm::Epilogue;
 use crate::{DType, ResampleMap};
-
-/// Images of one plane each (instance) or of all images together (batch) share their statistics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NormAxes {
-    /// Over rows and columns of every image and channel.
-    Instance,
-    /// Over images, rows and columns of every channel.
-    Batch,
-}
-
-/// What follows the affine map of an instance normalisation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Finish {
-    Nothing,
-    Relu,
-    /// ReLU, then the mean of 2x2 windows with stride 2.
-    ReluPool,
-}
-
-impl Finish {
-    /// Rows and columns of the result.
-    pub(crate) fn plane(self, [rows, columns]: [usize; 2]) -> [usize; 2] {
-        match self {
-            Self::Nothing | Self::Relu => [rows, columns],
-            Self::ReluPool => [rows / 2, columns / 2],
-        }
-    }
-}
 
 /// Windows moving over a plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +22,24 @@ pub(crate) struct Window {
     pub(crate) stride: [usize; 2],
 }
 
-/// How a convolution kernel moves: steps and zero padding, both `[rows, columns]`.
+impl Window {
+    /// Two by two, side by side.
+    pub(crate) const HALVING: Self = Self { kernel: [2, 2], stride: [2, 2] };
+}
+
+/// How the kernel of a convolution moves over a plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sweep {
-    pub(crate) stride: [usize; 2],
-    pub(crate) padding: [usize; 2],
+pub struct Conv2d {
+    /// Steps in rows and columns.
+    pub stride: [usize; 2],
+    /// Zeros on each side in rows and columns.
+    pub padding: [usize; 2],
+}
+
+impl Default for Conv2d {
+    fn default() -> Self {
+        Self { stride: [1, 1], padding: [0, 0] }
+    }
 }
 
 macro_rules! ops {
@@ -57,58 +47,43 @@ macro_rules! ops {
         /// A primitive operation with its attributes. The inputs are in the order of the methods that make it.
         #[derive(Clone, Debug)]
         pub(crate) enum Op {
+            /// See the [table](elementwise).
+            Unary(Unary),
+            /// See the [table](elementwise).
+            Binary(Binary),
             $($(#[$doc])* $variant $({ $($field: $type),* })?,)*
         }
 
         impl Op {
             /// Every operation by name, with whether it has a gradient rule.
             #[cfg(test)]
-            pub(crate) const ALL: &[(&str, bool)] = &[$(($name, $differentiable)),*];
+            pub(crate) fn all() -> impl Iterator<Item = (&'static str, bool)> {
+                let others = [$(($name, $differentiable)),*];
+                Unary::ALL.iter().chain(Binary::ALL).copied().chain(others)
+            }
 
             /// The name that messages use: that of the public method.
             pub(crate) fn name(&self) -> &'static str {
-                match self { $(Self::$variant { .. } => $name,)* }
+                match self {
+                    Self::Unary(op) => op.name(),
+                    Self::Binary(op) => op.name(),
+                    $(Self::$variant { .. } => $name,)*
+                }
             }
 
             /// Whether the result depends smoothly on an input, so that it belongs on the tape.
             pub(crate) fn is_differentiable(&self) -> bool {
-                match self { $(Self::$variant { .. } => $differentiable,)* }
+                match self {
+                    Self::Unary(op) => op.is_differentiable(),
+                    Self::Binary(op) => op.is_differentiable(),
+                    $(Self::$variant { .. } => $differentiable,)*
+                }
             }
         }
     };
 }
 
 ops! {
-    Neg = "neg", true;
-    Exp = "exp", true;
-    Log = "log", true;
-    Sqrt = "sqrt", true;
-    Recip = "recip", true;
-    Square = "square", true;
-    Abs = "abs", true;
-    Sign = "sign", false;
-    Relu = "relu", true;
-    Step = "step", false;
-    Sin = "sin", true;
-    Cos = "cos", true;
-    Tanh = "tanh", true;
-    Sigmoid = "sigmoid", true;
-    Powf { exponent: f64 } = "powf", true;
-    Clamp { low: f64, high: f64 } = "clamp", true;
-    /// 1 where the value lies in `low..=high`, else 0.
-    Within { low: f64, high: f64 } = "within", false;
-    AddScalar { value: f64 } = "add_scalar", true;
-    MulScalar { value: f64 } = "mul_scalar", true;
-    Add = "add", true;
-    Sub = "sub", true;
-    Mul = "mul", true;
-    Div = "div", true;
-    Maximum = "maximum", true;
-    Minimum = "minimum", true;
-    Greater = "greater", false;
-    GreaterEqual = "greater_equal", false;
-    Less = "less", false;
-    LessEqual = "less_equal", false;
     /// `g` where `x > 0`, else 0, for inputs (g, x): what ReLU lets back through.
     Gate = "gate", true;
     /// For inputs (mask, a, b).
@@ -140,11 +115,11 @@ ops! {
     /// `[batch, m, k] x [batch, k, n]`, either stored transposed.
     Matmul { transpose: [bool; 2] } = "matmul", true;
     /// For inputs (x, w) or (x, w, bias).
-    Conv { sweep: Sweep } = "conv2d", true;
+    Conv { conv: Conv2d } = "conv2d", true;
     /// Gradient of `Conv` by x, for inputs (g, w); `size` is that of x's planes.
-    ConvInput { sweep: Sweep, size: [usize; 2] } = "conv2d_input", true;
+    ConvInput { conv: Conv2d, size: [usize; 2] } = "conv2d_input", true;
     /// Gradient of `Conv` by w, for inputs (x, g).
-    ConvWeight { sweep: Sweep, kernel: [usize; 2] } = "conv2d_weight", true;
+    ConvWeight { conv: Conv2d, kernel: [usize; 2] } = "conv2d_weight", true;
     AvgPool { window: Window } = "avg_pool2d", true;
     /// Transpose of `AvgPool`.
     AvgPoolTranspose { window: Window, size: [usize; 2] } = "avg_pool2d_transpose", true;
@@ -153,30 +128,31 @@ ops! {
     Resample { map: Arc<ResampleMap> } = "resample", true;
     /// Transpose of `Resample`.
     ResampleTranspose { map: Arc<ResampleMap> } = "resample_transpose", true;
-    Standardize { axes: NormAxes, eps: f64 } = "standardize", true;
+    /// Every channel over images, rows and columns. Saved value 0: `1 / sqrt(var + eps)`, `[1, channel, 1, 1]`.
+    Standardize { eps: f64 } = "standardize", true;
     /// `1 / sqrt(var + eps)` for inputs (x, y), y being the standardised x: given for the rule's sake only.
-    InverseStd { axes: NormAxes, eps: f64 } = "inverse_std", true;
+    InverseStd { eps: f64 } = "inverse_std", true;
     /// `r (g - mean(g) - y mean(g y))` for inputs (y, r, g): derivative of `Standardize` applied to g.
-    StandardizeGradient { axes: NormAxes } = "standardize_gradient", true;
-    /// Instance normalisation with its affine map and more, for inputs (x, weight, bias). By-product 0: mean and 1 / sqrt(var + eps)
+    StandardizeGradient = "standardize_gradient", true;
+    /// Instance normalisation with its affine map and more, for inputs (x, weight, bias). Saved value 0: mean and 1 / sqrt(var + eps)
     /// of each plane, `[image, channel, 2]`.
-    Norm { eps: f64, finish: Finish } = "instance_norm", true;
-    /// Gradient of `Norm` by x, for inputs (x, weight, bias, by-product, g). By-products for each plane: 0, `[image, channel, 2]`, the
+    Norm { eps: f64, epilogue: Epilogue } = "instance_norm", true;
+    /// Gradient of `Norm` by x, for inputs (x, weight, bias, saved value, g). Saved values for each plane: 0, `[image, channel, 2]`, the
     /// parts of the gradients by bias and weight; 1, `[image, channel]`, the sum of the result.
-    NormGradient { eps: f64, finish: Finish } = "instance_norm_gradient", true;
-    /// Gradient of `NormGradient` and its by-product by x, for inputs (x, weight, bias, by-product of `Norm`, g, by-product, c, s) with
-    /// c and s the cotangents of the two. By-products: the gradients by g, and by weight for each plane, `[image, channel]`.
-    NormCurvature { eps: f64, finish: Finish } = "instance_norm_curvature", true;
-    /// A by-product of the operation that made the input.
-    ByProduct { index: usize } = "by_product", true;
+    NormGradient { eps: f64, epilogue: Epilogue } = "instance_norm_gradient", true;
+    /// Gradient of `NormGradient` and its first saved value by x, for inputs (x, weight, bias, saved value of `Norm`, g, saved value,
+    /// c, s) with c and s the cotangents of the two. Saved values: the gradients by g, and by weight for each plane, `[image, channel]`.
+    NormCurvature { eps: f64, epilogue: Epilogue } = "instance_norm_curvature", true;
+    /// A saved value of the operation that made the input.
+    Saved { index: usize } = "saved", true;
 }
 
 impl Op {
-    /// Shape of a by-product, given those of the inputs.
-    pub(crate) fn by_product_shape(&self, index: usize, inputs: &[&[usize]]) -> Vec<usize> {
+    /// Shape of a saved value, given those of the inputs.
+    pub(crate) fn saved_shape(&self, index: usize, inputs: &[&[usize]]) -> Vec<usize> {
         let planes = |x: &[usize]| vec![x[0], x[1]];
         match (self, index) {
-            (Self::Standardize { axes, .. }, _) => axes.reduced(inputs[0]),
+            (Self::Standardize { .. }, _) => channels(inputs[0]),
             (Self::NormCurvature { .. }, 0) => inputs[4].to_vec(),
             (Self::NormCurvature { .. }, _) => planes(inputs[0]),
             _ => [planes(inputs[0]), vec![2]].concat(),
@@ -184,24 +160,10 @@ impl Op {
     }
 }
 
-impl NormAxes {
-    /// The reduced axes of `[image, channel, row, column]`.
-    pub(crate) fn axes(self) -> &'static [usize] {
-        match self {
-            Self::Instance => &[2, 3],
-            Self::Batch => &[0, 2, 3],
-        }
-    }
+/// Axes of `[image, channel, row, column]` that a channel's statistics are over.
+pub(crate) const OVER_CHANNELS: &[usize] = &[0, 2, 3];
 
-    /// Shape of the statistics.
-    pub(crate) fn reduced(self, shape: &[usize]) -> Vec<usize> {
-        let images = if self == Self::Instance { shape[0] } else { 1 };
-        vec![images, shape[1], 1, 1]
-    }
-
-    /// Elements that share a statistic.
-    pub(crate) fn count(self, shape: &[usize]) -> usize {
-        let images = if self == Self::Instance { 1 } else { shape[0] };
-        images * shape[2] * shape[3]
-    }
+/// Shape of a statistic of each channel.
+pub(crate) fn channels(shape: &[usize]) -> Vec<usize> {
+    vec![1, shape[1], 1, 1]
 }

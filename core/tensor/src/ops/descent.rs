@@ -2,20 +2,8 @@
 
 use crate::backend::{Value, descend};
 use crate::error::{Result, TensorError, shape_error};
+use crate::op::Descent;
 use crate::{Device, Tensor, trace};
-
-/// Gradient descent with momentum and weight decay.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Descent {
-    /// Step size; outside the buffer, so that a change acts at once.
-    pub lr: f64,
-    /// What is left of the buffer; with 0 there is none.
-    pub momentum: f64,
-    /// Part of the weight that is added to the gradient.
-    pub weight_decay: f64,
-    /// Whether the step looks ahead: `d + momentum * buffer` in place of the buffer (as PyTorch has Nesterov's).
-    pub nesterov: bool,
-}
 
 impl Descent {
     /// One step: `d = gradient + weight_decay * weight; buffer = momentum * buffer + d; weight -= lr * buffer`, the buffer being `d`

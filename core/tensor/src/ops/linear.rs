@@ -3,24 +3,9 @@
 use std::sync::Arc;
 
 use crate::error::{Result, shape_error};
-use crate::op::{Finish, Op, Sweep, Window};
+use crate::op::{Conv2d, Op, Window};
 use crate::tensor::apply;
 use crate::{ResampleMap, Tensor};
-
-/// How a convolution's kernel moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conv2d {
-    /// Steps in rows and columns.
-    pub stride: [usize; 2],
-    /// Zeros on each side in rows and columns.
-    pub padding: [usize; 2],
-}
-
-impl Default for Conv2d {
-    fn default() -> Self {
-        Self { stride: [1, 1], padding: [0, 0] }
-    }
-}
 
 /// Linear maps.
 impl Tensor {
@@ -84,8 +69,8 @@ impl Tensor {
     ///
     /// # Errors
     /// When shapes do not fit or the kernel is larger than the padded plane.
-    pub fn conv2d(&self, weight: &Self, bias: Option<&Self>, Conv2d { stride, padding }: Conv2d) -> Result<Self> {
-        let op = Op::Conv { sweep: Sweep { stride, padding } };
+    pub fn conv2d(&self, weight: &Self, bias: Option<&Self>, conv: Conv2d) -> Result<Self> {
+        let op = Op::Conv { conv };
         match bias {
             Some(bias) => apply(op, &[self, weight, bias]),
             None => apply(op, &[self, weight]),
@@ -97,10 +82,6 @@ impl Tensor {
     /// # Errors
     /// When the window is larger than the plane.
     pub fn avg_pool2d(&self, kernel: [usize; 2], stride: [usize; 2]) -> Result<Self> {
-        let fits = [kernel, stride] == [[2, 2]; 2] && self.shape().iter().skip(2).all(|&side| side >= 2);
-        if let (true, Some((op, inputs))) = (fits, self.norm_instead(Finish::Relu, Finish::ReluPool)) {
-            return apply(op, &inputs.iter().collect::<Vec<_>>());
-        }
         apply(Op::AvgPool { window: Window { kernel, stride } }, &[self])
     }
 

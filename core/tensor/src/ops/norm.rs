@@ -1,8 +1,8 @@
 //! Normalisations.
 
 use crate::error::{Result, shape_error};
-use crate::op::{Finish, NormAxes, Op};
-use crate::tensor::{apply, apply_later};
+use crate::op::{Epilogue, OVER_CHANNELS, Op};
+use crate::tensor::apply;
 use crate::{Device, Tensor};
 
 /// Normalisations of `[image, channel, row, column]`. Variances are divided by the count.
@@ -12,15 +12,21 @@ impl Tensor {
     /// # Errors
     /// When an axis does not exist or there is nothing to take the mean of.
     pub fn standardize(&self, axes: &[usize], eps: f64) -> Result<Self> {
-        match (self.rank(), axes) {
-            (4, [2, 3]) => apply(Op::Standardize { axes: NormAxes::Instance, eps }, &[self]),
-            (4, [0, 2, 3]) => apply(Op::Standardize { axes: NormAxes::Batch, eps }, &[self]),
-            _ => {
-                let centred = self.sub(&self.mean(axes, true)?)?;
-                let variance = centred.square()?.mean(axes, true)?;
-                centred.div(&variance.add_scalar(eps)?.sqrt()?)
+        match *self.shape() {
+            [_, channels, _, _] if axes == [2, 3] && self.device() == Device::Cpu => {
+                let affine = |value| Self::full(value, &[channels], self.dtype(), &Device::Cpu);
+                self.instance_norm(&affine(1.0)?, &affine(0.0)?, eps)
             }
+            [_, _, _, _] if axes == OVER_CHANNELS => apply(Op::Standardize { eps }, &[self]),
+            _ => self.standardize_step_by_step(axes, eps),
         }
+    }
+
+    /// The same by operations that have rules of any order.
+    pub(crate) fn standardize_step_by_step(&self, axes: &[usize], eps: f64) -> Result<Self> {
+        let centred = self.sub(&self.mean(axes, true)?)?;
+        let variance = centred.square()?.mean(axes, true)?;
+        centred.div(&variance.add_scalar(eps)?.sqrt()?)
     }
 
     /// Every plane of every image standardised, then `weight` and `bias` (both `[channel]`) applied.
@@ -29,19 +35,9 @@ impl Tensor {
     /// When shapes do not fit.
     pub fn instance_norm(&self, weight: &Self, bias: &Self, eps: f64) -> Result<Self> {
         if self.device() == Device::Cpu {
-            apply_later(Op::Norm { eps, finish: Finish::Nothing }, &[self, weight, bias])
+            apply(Op::Norm { eps, epilogue: Epilogue::Identity }, &[self, weight, bias])
         } else {
             self.standardize(&[2, 3], eps)?.affine("instance_norm", weight, bias)
-        }
-    }
-
-    /// The normalisation that waits to be computed with `finish` at its end, as an operation that is computed with another one.
-    pub(super) fn norm_instead(&self, finish: Finish, by: Finish) -> Option<(Op, Vec<Self>)> {
-        match self.waiting() {
-            Some((Op::Norm { eps, finish: found }, inputs)) if found == finish => {
-                Some((Op::Norm { eps, finish: by }, inputs))
-            }
-            _ => None,
         }
     }
 

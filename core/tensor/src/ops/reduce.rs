@@ -77,13 +77,18 @@ impl Tensor {
     }
 
     /// log(sum of e^x) along `axis`, without overflow: the largest element, which has no gradient of its own,
-    /// is taken out before.
+    /// is taken out before. Minus infinity, with gradient 0, where all elements are.
     ///
     /// # Errors
     /// When the axis does not exist or is empty.
     pub fn log_sum_exp(&self, axis: usize, keep: bool) -> Result<Self> {
         let largest = self.detach().max(&[axis], true)?;
-        let sum = self.sub(&largest)?.exp()?.sum(&[axis], true)?.log()?.add(&largest)?;
+        let number = |value| Self::full(value, &[], self.dtype(), &self.device());
+        // The distance of infinity from itself is not a number.
+        let finite = largest.abs()?.less(&number(f64::INFINITY)?)?;
+        let sum = self.sub(&finite.select(&largest, &number(0.0)?)?)?.exp()?.sum(&[axis], true)?;
+        let positive = sum.detach().step()?;
+        let sum = positive.select(&sum, &number(1.0)?)?.log()?.add(&largest)?;
         sum.squeezed(&[axis], keep)
     }
 

@@ -13,10 +13,12 @@
 //! | node deeper in the past than every input | not visited |
 //! | output that does not depend on an input | zeros |
 //! | cotangent of a node | dropped as soon as its rule has run |
-//! | cotangent of a by-product | goes to the rule of the operation that made it, together with the node's own |
+//! | cotangent of a saved value | goes to the rule of the operation that made it, together with the node's own |
+//! | normalisation, ReLU and pooling in a row, of which only the last is used by others | pulled back by one kernel |
 
 mod norm;
 mod rules;
+mod site;
 #[cfg(test)]
 mod tests;
 
@@ -25,16 +27,9 @@ use std::collections::{HashMap, HashSet};
 use crate::Tensor;
 use crate::error::{Result, TensorError, shape_error};
 use crate::op::Op;
-use rules::{Site, rule};
-
-/// Whether gradients can be differentiated again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// Gradients are constants; cheaper in memory and time.
-    No,
-    /// Gradients are on the tape.
-    OnTape,
-}
+use rules::rule;
+pub use site::Keep;
+use site::Site;
 
 /// Gradients of `sum over k of <seeds[k], outputs[k]>` by each input, in the inputs' shapes.
 ///
@@ -127,14 +122,16 @@ struct Visited {
     /// Whether an input lies on a way back from here, the node itself included.
     reaches: bool,
     is_input: bool,
+    /// How many operations on the way take it as an input, outputs counting too.
+    uses: usize,
 }
 
 /// What has been found for a node so far.
 #[derive(Clone, Default)]
 struct Cotangents {
     own: Option<Tensor>,
-    /// Of its by-products, by their number.
-    by_products: Vec<Option<Tensor>>,
+    /// Of its saved values, by their number.
+    saved: Vec<Option<Tensor>>,
 }
 
 impl Cotangents {
@@ -147,13 +144,13 @@ impl Cotangents {
         Ok(self)
     }
 
-    /// The place for a by-product's cotangent, or the node's own.
-    fn place(&mut self, by_product: Option<usize>) -> &mut Option<Tensor> {
-        let Some(index) = by_product else { return &mut self.own };
-        if self.by_products.len() <= index {
-            self.by_products.resize(index + 1, None);
+    /// The place for a saved value's cotangent, or the node's own.
+    fn place(&mut self, saved: Option<usize>) -> &mut Option<Tensor> {
+        let Some(index) = saved else { return &mut self.own };
+        if self.saved.len() <= index {
+            self.saved.resize(index + 1, None);
         }
-        &mut self.by_products[index]
+        &mut self.saved[index]
     }
 }
 
@@ -170,6 +167,7 @@ impl Walk {
         let mut walk = Self { nodes: Vec::new(), position: HashMap::new() };
         for output in outputs {
             walk.visit(output, &wanted, floor);
+            walk.count_use(output);
         }
         walk
     }
@@ -206,8 +204,20 @@ impl Walk {
         let is_input = wanted.contains_key(&tensor.id());
         let inputs = tensor.record().map_or(&[][..], |record| &record.inputs);
         let reaches = is_input || inputs.iter().any(|input| self.reaches(input));
+        inputs.iter().for_each(|input| self.count_use(input));
         self.position.insert(tensor.id(), self.nodes.len());
-        self.nodes.push(Visited { tensor, reaches, is_input });
+        self.nodes.push(Visited { tensor, reaches, is_input, uses: 0 });
+    }
+
+    fn count_use(&mut self, tensor: &Tensor) {
+        if let Some(&index) = self.position.get(&tensor.id()) {
+            self.nodes[index].uses += 1;
+        }
+    }
+
+    /// Whether nobody asks for the gradient by this tensor, and one operation alone uses it.
+    fn is_intermediate(&self, tensor: &Tensor) -> bool {
+        self.position.get(&tensor.id()).is_some_and(|&index| !self.nodes[index].is_input && self.nodes[index].uses == 1)
     }
 
     fn reaches(&self, tensor: &Tensor) -> bool {
@@ -222,12 +232,12 @@ impl Walk {
         &self,
         cotangents: &mut [Cotangents],
         to: &Tensor,
-        by_product: Option<usize>,
+        saved: Option<usize>,
         cotangent: Tensor,
     ) -> Result<()> {
         let Some(&index) = self.position.get(&to.id()) else { return Ok(()) };
         if self.nodes[index].reaches {
-            let place = cotangents[index].place(by_product);
+            let place = cotangents[index].place(saved);
             *place = Some(match place.take() {
                 Some(before) => before.add(&cotangent)?,
                 None => cotangent,
@@ -238,32 +248,38 @@ impl Walk {
 
     fn pull_back(&self, node: &Visited, found: &Cotangents, keep: Keep, cotangents: &mut [Cotangents]) -> Result<()> {
         let Some(record) = node.tensor.record() else { return Ok(()) };
-        let wanted: Vec<bool> = record.inputs.iter().map(|input| self.reaches(input)).collect();
+        let fused = norm::fused(&node.tensor, |tensor| self.is_intermediate(tensor));
+        let (op, inputs, output) = match &fused {
+            Some(fused) => (&fused.op, fused.inputs, fused.saved),
+            None => (&record.op, &record.inputs[..], &node.tensor),
+        };
+        let wanted: Vec<bool> = inputs.iter().map(|input| self.reaches(input)).collect();
         if !wanted.contains(&true) {
             return Ok(());
         }
         let zeros = || Tensor::zeros(node.tensor.shape(), node.tensor.dtype(), &node.tensor.device());
         let own = match &found.own {
             Some(own) => own.clone(),
-            None if found.by_products.is_empty() => return Ok(()),
+            None if found.saved.is_empty() => return Ok(()),
             None => zeros()?,
         };
-        if let Op::ByProduct { index } = record.op {
+        if let Op::Saved { index } = record.op {
             return self.add_to(cotangents, &record.inputs[0], Some(index), own);
         }
         let view = |tensor: &Tensor| if keep == Keep::No { tensor.detach() } else { tensor.clone() };
         let site = Site {
-            op: &record.op,
-            inputs: &record.inputs.iter().map(view).collect::<Vec<_>>(),
-            output: &view(&node.tensor),
+            op,
+            inputs: &inputs.iter().map(view).collect::<Vec<_>>(),
+            output: &view(output),
             wanted: &wanted,
-            by_products: &found.by_products,
+            saved: &found.saved,
             keep,
+            grad,
         };
-        for (input, part) in record.inputs.iter().zip(rule(&site, &own)?) {
+        for (input, part) in inputs.iter().zip(rule(&site, &own)?) {
             if let Some(part) = part {
-                let fits = part.shape() == input.shape() || matches!(record.op, Op::Sum { .. });
-                debug_assert!(fits, "rule of {}", record.op.name());
+                let fits = part.shape() == input.shape() || matches!(op, Op::Sum { .. });
+                debug_assert!(fits, "rule of {}", op.name());
                 self.add(cotangents, input, part)?;
             }
         }

@@ -127,7 +127,7 @@ fn map_cases() -> Vec<Case> {
         positive(case("powf", s, |x| x[0].powf(2.7))),
         case("clamp", s, |x| x[0].clamp(-0.5, 0.8)?.mul(&x[0])),
         case("add_scalar and mul_scalar", s, |x| x[0].add_scalar(2.0)?.mul_scalar(-3.0)?.square()),
-        case("cast", s, |x| crate::ops::primitive(Op::Cast { dtype: DType::F64 }, &[&x[0]])?.square()),
+        case("cast", s, |x| crate::tensor::apply(Op::Cast { dtype: DType::F64 }, &[&x[0]])?.square()),
     ]
 }
 
@@ -152,10 +152,10 @@ fn pair_cases() -> Vec<Case> {
         case("matmul, batches", &[&[2, 1, 3, 4], &[5, 4, 2]], |x| x[0].matmul(&x[1])?.sin()),
         case("matmul_transposed", &[&[2, 3, 4], &[2, 5, 4]], |x| x[0].matmul_transposed(&x[1])?.sin()),
         case("matmul, first transposed", &[&[2, 4, 3], &[2, 4, 5]], |x| {
-            crate::ops::primitive(Op::Matmul { transpose: [true, false] }, &[&x[0], &x[1]])?.sin()
+            crate::tensor::apply(Op::Matmul { transpose: [true, false] }, &[&x[0], &x[1]])?.sin()
         }),
         case("matmul, both transposed", &[&[2, 4, 3], &[2, 5, 4]], |x| {
-            crate::ops::primitive(Op::Matmul { transpose: [true, true] }, &[&x[0], &x[1]])?.sin()
+            crate::tensor::apply(Op::Matmul { transpose: [true, true] }, &[&x[0], &x[1]])?.sin()
         }),
         case("linear", &[&[3, 4], &[2, 4], &[2]], |x| x[0].linear(&x[1], Some(&x[2]))?.sin()),
     ]
@@ -175,7 +175,7 @@ fn axis_cases() -> Vec<Case> {
         case("broadcast_to", &[&[3, 1]], |x| x[0].broadcast_to(&[2, 3, 4])?.sin()),
         case("slice", s, |x| x[0].slice(1, 1, 3, 1)?.sin()),
         case("slice with steps", s, |x| x[0].slice(2, 0, 4, 3)?.sin()),
-        case("place", s, |x| crate::ops::primitive(Op::Place { axis: 1, start: 1, step: 2, size: 7 }, &[&x[0]])?.sin()),
+        case("place", s, |x| crate::tensor::apply(Op::Place { axis: 1, start: 1, step: 2, size: 7 }, &[&x[0]])?.sin()),
         case("pad", s, |x| x[0].pad(&[(1, 0), (0, 0), (2, 1)])?.sin()),
         case("flip", s, |x| x[0].flip(&[0, 2])?.mul(&x[0])),
         case("concat", &[&[2, 3], &[2, 1], &[2, 2]], |x| Tensor::concat(x, 1)?.sin()),
@@ -237,7 +237,7 @@ fn rules_agree_with_finite_differences_to_second_order_or_third() {
         seen.append(&mut checker.seen.into_inner());
     }
     let expected: BTreeSet<&str> =
-        Op::ALL.iter().filter(|(_, differentiable)| *differentiable).map(|(name, _)| *name).collect();
+        Op::all().filter(|(_, differentiable)| *differentiable).map(|(name, _)| name).collect();
     let missing: Vec<&&str> = expected.difference(&seen).collect();
     assert!(missing.is_empty(), "rules without a case: {missing:?}");
 }

@@ -1,6 +1,6 @@
 //! Convolution of any geometry: patches of an image as a matrix, and one product per image.
 
-use super::Geometry;
+use super::geometry::Geometry;
 use crate::kernels::Real;
 use crate::kernels::buffer::{build, items_per_task};
 use crate::kernels::matmul::{Matrix, gemm_add, gemm_into, product};

@@ -88,15 +88,15 @@ impl Case {
             x_gradient[i] += wide_g[k] * wide_w[j];
             w_gradient[j] += wide_g[k] * wide_x[i];
         });
-        let (stride, padding) = (self.stride, self.padding);
-        assert_near(&forward(&x, &self.x, &w, &self.w, None, stride, padding), &out, tolerance);
+        let geometry = Geometry::new(&self.x, &self.w, self.stride, self.padding);
+        assert_near(&forward(&x, &w, None, &geometry), &out, tolerance);
         let plane = g_shape[2] * g_shape[3];
         for (index, out) in out.iter_mut().enumerate() {
-            *out += bias[index / plane % self.w[0]].to_f64();
+            *out += bias[index / plane % self.w[0]].into();
         }
-        assert_near(&forward(&x, &self.x, &w, &self.w, Some(&bias), stride, padding), &out, tolerance);
-        assert_near(&input_gradient(&g, &g_shape, &w, &self.w, &self.x, stride, padding), &x_gradient, tolerance);
-        assert_near(&weight_gradient(&x, &self.x, &g, &g_shape, &self.w, stride, padding), &w_gradient, tolerance);
+        assert_near(&forward(&x, &w, Some(&bias), &geometry), &out, tolerance);
+        assert_near(&input_gradient(&g, &w, &geometry), &x_gradient, tolerance);
+        assert_near(&weight_gradient(&x, &g, &geometry), &w_gradient, tolerance);
     }
 }
 
@@ -126,17 +126,18 @@ fn bits_do_not_depend_on_threads() {
         let g_shape = case.g();
         let (values, weights) = (numbers::<f32>(x.iter().product(), 1), numbers::<f32>(w.iter().product(), 2));
         let g = numbers::<f32>(g_shape.iter().product(), 3);
-        assert_same_bits(|| forward(&values, &x, &weights, &w, None, [1, 1], padding));
-        assert_same_bits(|| input_gradient(&g, &g_shape, &weights, &w, &x, [1, 1], padding));
-        assert_same_bits(|| weight_gradient(&values, &x, &g, &g_shape, &w, [1, 1], padding));
+        let geometry = Geometry::new(&x, &w, [1, 1], padding);
+        assert_same_bits(|| forward(&values, &weights, None, &geometry));
+        assert_same_bits(|| input_gradient(&g, &weights, &geometry));
+        assert_same_bits(|| weight_gradient(&values, &g, &geometry));
     }
 }
 
 #[test]
 fn an_empty_batch_gives_empty_results_and_zero_weight_gradients() {
-    let (x, w, g) = ([0, 3, 8, 8], [4, 3, 3, 3], [0, 4, 8, 8]);
+    let geometry = Geometry::new(&[0, 3, 8, 8], &[4, 3, 3, 3], [1, 1], [1, 1]);
     let weights = numbers::<f32>(4 * 27, 1);
-    assert!(forward(&[], &x, &weights, &w, None, [1, 1], [1, 1]).is_empty());
-    assert!(input_gradient(&[], &g, &weights, &w, &x, [1, 1], [1, 1]).is_empty());
-    assert_eq!(weight_gradient::<f32>(&[], &x, &[], &g, &w, [1, 1], [1, 1]), vec![0.0; 4 * 27]);
+    assert!(forward(&[], &weights, None, &geometry).is_empty());
+    assert!(input_gradient(&[], &weights, &geometry).is_empty());
+    assert_eq!(weight_gradient::<f32>(&[], &[], &geometry), vec![0.0; 4 * 27]);
 }

@@ -29,17 +29,17 @@ fn check<T: Real>() {
         let mask: Vec<T> = a.iter().map(|&a| if a > T::ZERO { T::ONE } else { T::ZERO }).collect();
         let places = positions(out_shape);
         let expected: Vec<T> = places.iter().map(|p| a[aligned(a_shape, p)] - b[aligned(b_shape, p)]).collect();
-        assert_eq!(binary(&a, a_shape, &b, b_shape, out_shape, |a, b| a - b), expected, "{a_shape:?} {b_shape:?}");
+        assert_eq!(binary((&a, a_shape), (&b, b_shape), out_shape, |a, b| a - b), expected, "{a_shape:?} {b_shape:?}");
         let expected: Vec<T> = places
             .iter()
             .map(|p| if a[aligned(a_shape, p)] > T::ZERO { b[aligned(b_shape, p)] } else { a[aligned(a_shape, p)] })
             .collect();
-        assert_eq!(select(&mask, a_shape, &b, b_shape, &a, a_shape, out_shape), expected);
+        assert_eq!(select((&mask, a_shape), (&b, b_shape), (&a, a_shape), out_shape), expected);
         let expected: Vec<T> = places
             .iter()
             .map(|p| if a[aligned(a_shape, p)] > T::ZERO { b[aligned(b_shape, p)] } else { T::ONE })
             .collect();
-        assert_eq!(select(&mask, a_shape, &b, b_shape, &[T::ONE], &[], out_shape), expected);
+        assert_eq!(select((&mask, a_shape), (&b, b_shape), (&[T::ONE], &[]), out_shape), expected);
         let doubled: Vec<T> = a.iter().map(|&a| a + a).collect();
         assert_eq!(unary(&a, |a| a + a), doubled);
     }
@@ -57,5 +57,5 @@ fn broadcasting_follows_numpy() {
 fn bits_do_not_depend_on_threads() {
     let x = numbers::<f32>(300_000, 1);
     assert_same_bits(|| unary(&x, |x| x * 3.0 + 1.0));
-    assert_same_bits(|| binary(&x, &[300, 1000], &x[..1000], &[1000], &[300, 1000], |a, b| a * b));
+    assert_same_bits(|| binary((&x, &[300, 1000]), (&x[..1000], &[1000]), &[300, 1000], |a, b| a * b));
 }

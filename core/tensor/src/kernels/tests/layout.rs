@@ -1,5 +1,5 @@
 use super::{at_all_levels, numbers, offset, positions};
-use crate::kernels::layout::{broadcast_to, concat, flip, gather, pad, permute, scatter_add, slice};
+use crate::kernels::layout::{broadcast_to, concat, embed, flip, gather, permute, scatter_add, slice};
 
 /// `out[position] = x[from(position)]`, or zero.
 fn expect(x: &[f32], shape: &[usize], out_shape: &[usize], from: impl Fn(&[usize]) -> Option<Vec<usize>>) -> Vec<f32> {
@@ -63,7 +63,7 @@ fn slices_take_every_step_th_position() {
             p[axis] = start + p[axis] * step;
             Some(p)
         });
-        assert_eq!(slice(&x, &shape, axis, start, end, step), expected, "{axis} {start}..{end} by {step}");
+        assert_eq!(slice(&x, &shape, axis, [start, end, step]), expected, "{axis} {start}..{end} by {step}");
     }
 }
 
@@ -79,7 +79,21 @@ fn padding_surrounds_with_zeros() {
                 .map(|(&i, (&(before, _), &size))| i.checked_sub(before).filter(|&i| i < size))
                 .collect()
         });
-        assert_eq!(pad(&x, &shape, &padding), expected, "{padding:?}");
+        let before = padding.map(|(before, _)| before);
+        assert_eq!(embed(&x, &shape, &out_shape, &before, &[1; 3]), expected, "{padding:?}");
+    }
+}
+
+#[test]
+fn embedding_with_steps_is_undone_by_a_slice() {
+    let x = numbers::<f32>(2 * 3 * 4, 1);
+    for (axis, start, step, size) in [(0, 1, 3, 6), (1, 0, 2, 5), (2, 2, 2, 9), (2, 0, 1, 4)] {
+        let (mut to, mut starts, mut steps) = ([2, 3, 4], [0; 3], [1; 3]);
+        let end = start + (to[axis] - 1) * step + 1;
+        (to[axis], starts[axis], steps[axis]) = (size, start, step);
+        let all = embed(&x, &[2, 3, 4], &to, &starts, &steps);
+        assert_eq!(slice(&all, &to, axis, [start, end, step]), x);
+        assert_eq!(all.iter().filter(|v| **v != 0.0).count(), x.len());
     }
 }
 
@@ -104,8 +118,8 @@ fn flips_reverse_axes() {
 fn concatenation_is_undone_by_slices() {
     let (a, b) = (numbers::<f32>(2 * 3 * 4, 1), numbers::<f32>(2 * 5 * 4, 2));
     let joined = concat(&[(&a, &[2, 3, 4]), (&b, &[2, 5, 4])], 1);
-    assert_eq!(slice(&joined, &[2, 8, 4], 1, 0, 3, 1), a);
-    assert_eq!(slice(&joined, &[2, 8, 4], 1, 3, 8, 1), b);
+    assert_eq!(slice(&joined, &[2, 8, 4], 1, [0, 3, 1]), a);
+    assert_eq!(slice(&joined, &[2, 8, 4], 1, [3, 8, 1]), b);
     let single = [1.0_f32];
     assert_eq!(concat(&[(&single, &[1]), (&[], &[0]), (&single, &[1])], 0), [1.0, 1.0]);
 }

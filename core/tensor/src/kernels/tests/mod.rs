@@ -32,7 +32,7 @@ pub(super) fn numbers<T: Real>(len: usize, seed: u64) -> Vec<T> {
 
 /// The same numbers in double precision.
 pub(super) fn wide<T: Real>(x: &[T]) -> Vec<f64> {
-    x.iter().map(|x| x.to_f64()).collect()
+    x.iter().map(|x| (*x).into()).collect()
 }
 
 /// Fails unless every element is within `tolerance` times the largest reference magnitude.
@@ -41,7 +41,7 @@ pub(super) fn assert_near<T: Real>(got: &[T], expected: &[f64], tolerance: f64) 
     assert_eq!(got.len(), expected.len(), "lengths");
     let scale = expected.iter().fold(1e-30_f64, |scale, value| scale.max(value.abs()));
     for (index, (got, expected)) in got.iter().zip(expected).enumerate() {
-        let error = (got.to_f64() - expected).abs() / scale;
+        let error = ((*got).into() - expected).abs() / scale;
         assert!(error <= tolerance, "element {index}: {got} instead of {expected} (relative error {error:.1e})");
     }
 }

@@ -1,11 +1,11 @@
 use super::{assert_near, numbers, wide};
-use crate::kernels::resample::{Planes, apply, transpose};
+use crate::kernels::resample::{Sizes, apply, transpose};
 
 #[test]
 fn maps_and_their_transposes_agree_with_the_definition() {
-    let planes = Planes { channels: 3, from: 12, to: 10, taps: 4 };
+    let sizes = Sizes { channels: 3, from: 12, to: 10, taps: 4 };
     let images = 5;
-    let per_image = planes.to * planes.taps;
+    let per_image = sizes.to * sizes.taps;
     let weight = numbers::<f64>(images * per_image, 1);
     let index: Vec<u32> = (0..images * per_image).map(|i| (i * 7 % 12) as u32).collect();
     let entries = |image: usize| (&index[image * per_image..][..per_image], &weight[image * per_image..][..per_image]);
@@ -25,6 +25,6 @@ fn maps_and_their_transposes_agree_with_the_definition() {
             }
         }
     }
-    assert_near(&apply(&x, planes, entries), &out, 1e-6);
-    assert_near(&transpose(&g, planes, entries), &back, 1e-6);
+    assert_near(&apply(&x, sizes, entries), &out, 1e-6);
+    assert_near(&transpose(&g, sizes, entries), &back, 1e-6);
 }

@@ -11,7 +11,7 @@ pub(super) use forward::forward;
 pub(super) use input_gradient::input_gradient;
 pub(super) use weight_gradient::weight_gradient;
 
-use super::Geometry;
+use super::geometry::Geometry;
 
 /// Input channels up to which this beats Winograd, whose transforms of the output cost the same for
 /// any number of them.

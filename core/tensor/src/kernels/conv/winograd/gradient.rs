@@ -3,11 +3,11 @@
 
 use super::pack::{self, View};
 use super::plan::{GAP, Plan, Segment};
-use super::product::{self, Product};
 use super::transform::{self, PRODUCTS, TILE};
 use super::{Geometry, Tiles, load_inputs, transform_inputs};
 use crate::kernels::buffer::{Scratch, Shared, build};
 use crate::kernels::parallel::for_each;
+use crate::kernels::product::{self, Product};
 use crate::kernels::vector::{MAX_LANES, Vector, VectorKernel, dispatch, load_square};
 
 /// Numbers that the transformed inputs and gradients of one block of tiles may take: 4 MiB, a part
@@ -197,9 +197,9 @@ impl VectorKernel for Multiply<'_> {
                     add: self.add,
                 };
                 if plan.panel == 2 {
-                    product::rows::<V, 2>(product, plan.inputs);
+                    product::rows::<f32, V, 2>(product, plan.inputs);
                 } else {
-                    product::rows::<V, 1>(product, plan.inputs);
+                    product::rows::<f32, V, 1>(product, plan.inputs);
                 }
             }
         }

@@ -9,18 +9,17 @@
 mod gradient;
 mod pack;
 mod plan;
-mod product;
 mod transform;
 
 pub(super) use gradient::weight_gradient;
 
-use super::Geometry;
+use super::geometry::Geometry;
 use crate::kernels::buffer::{Scratch, Shared, build};
 use crate::kernels::parallel::for_each;
+use crate::kernels::product::{self, Product};
 use crate::kernels::vector::{MAX_LANES, Vector, VectorKernel, dispatch, load_square};
 use pack::View;
 use plan::{GAP, Plan, Segment};
-use product::Product;
 use transform::{POINTS, PRODUCTS, TILE};
 
 /// Whether this is a convolution of the kind.
@@ -242,9 +241,9 @@ unsafe fn multiply<V: Vector>(
                 add: false,
             };
             if plan.panel == 2 {
-                product::rows::<V, 2>(product, tiles);
+                product::rows::<f32, V, 2>(product, tiles);
             } else {
-                product::rows::<V, 1>(product, tiles);
+                product::rows::<f32, V, 1>(product, tiles);
             }
         }
     }

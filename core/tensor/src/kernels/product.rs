@@ -1,21 +1,22 @@
-//! Small matrix products whose left side is read number by number and whose right side and result
-//! are registers: `out[row, n] (+)= sum over d of a[row, d] * b[d, n]`.
+//! The innermost loops of matrix products: the left side is read number by number, the right side and the result are whole
+//! registers: `out[row, n] (+)= sum over d of a[row, d] * b[d, n]`. Sums run over `d` in order, whatever the sizes of blocks.
 
-use crate::kernels::vector::{Vector, block_rows};
+use super::Real;
+use super::vector::{Register, block_rows};
 
 /// Where the two factors and the result lie; strides in numbers.
 #[derive(Clone, Copy)]
-pub(super) struct Product {
-    pub(super) a: *const f32,
-    pub(super) a_row: usize,
-    pub(super) a_depth: usize,
-    pub(super) b: *const f32,
-    pub(super) b_depth: usize,
-    pub(super) out: *mut f32,
-    pub(super) out_row: usize,
-    pub(super) depth: usize,
+pub(crate) struct Product<T> {
+    pub(crate) a: *const T,
+    pub(crate) a_row: usize,
+    pub(crate) a_depth: usize,
+    pub(crate) b: *const T,
+    pub(crate) b_depth: usize,
+    pub(crate) out: *mut T,
+    pub(crate) out_row: usize,
+    pub(crate) depth: usize,
     /// Adds to the result instead of writing it.
-    pub(super) add: bool,
+    pub(crate) add: bool,
 }
 
 /// The product for `rows` rows and `N` registers.
@@ -23,7 +24,7 @@ pub(super) struct Product {
 /// # Safety
 /// Level of `V`; all addresses of the product are valid.
 #[inline(always)]
-pub(super) unsafe fn rows<V: Vector, const N: usize>(product: Product, rows: usize) {
+pub(crate) unsafe fn rows<T: Real, V: Register<T>, const N: usize>(product: Product<T>, rows: usize) {
     let mut part = product;
     let mut left = rows;
     while left > 0 {
@@ -31,11 +32,11 @@ pub(super) unsafe fn rows<V: Vector, const N: usize>(product: Product, rows: usi
         // SAFETY: `count` of the rows that are left.
         unsafe {
             match count {
-                12 => block::<V, 12, N>(part),
-                8 => block::<V, 8, N>(part),
-                4 => block::<V, 4, N>(part),
-                2 => block::<V, 2, N>(part),
-                _ => block::<V, 1, N>(part),
+                12 => block::<T, V, 12, N>(part),
+                8 => block::<T, V, 8, N>(part),
+                4 => block::<T, V, 4, N>(part),
+                2 => block::<T, V, 2, N>(part),
+                _ => block::<T, V, 1, N>(part),
             }
             part.a = part.a.add(count * part.a_row);
             part.out = part.out.add(count * part.out_row);
@@ -45,13 +46,13 @@ pub(super) unsafe fn rows<V: Vector, const N: usize>(product: Product, rows: usi
 }
 
 #[inline(always)]
-unsafe fn block<V: Vector, const R: usize, const N: usize>(product: Product) {
+unsafe fn block<T: Real, V: Register<T>, const R: usize, const N: usize>(product: Product<T>) {
     // SAFETY: all addresses belong to the product.
     unsafe {
-        let mut sums = [[V::splat(0.0); N]; R];
+        let mut sums = [[V::splat(T::ZERO); N]; R];
         let (mut a, mut b) = (product.a, product.b);
         for _ in 0..product.depth {
-            let mut right = [V::splat(0.0); N];
+            let mut right = [V::splat(T::ZERO); N];
             for (n, right) in right.iter_mut().enumerate() {
                 *right = V::load(b.add(n * V::LANES));
             }

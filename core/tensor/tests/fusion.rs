@@ -1,0 +1,144 @@
+//! What is computed in one pass: which kernels run, and that the tape is as if nothing was fused.
+//!
+//! In a program of its own, because the trace is one for the whole process.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use pddflow_tensor::{DType, Device, Keep, RandomKey, Tensor, grad, tape_bytes, trace};
+
+static TRACE: Mutex<()> = Mutex::new(());
+
+fn random(name: &str, shape: &[usize]) -> Tensor {
+    let values = RandomKey::new(4).fold(name).normal_f64(shape.iter().product());
+    Tensor::from_f64(values, shape, &Device::Cpu).unwrap().variable().unwrap()
+}
+
+struct Block {
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Block {
+    fn new() -> Self {
+        Self { x: random("x", &[2, 3, 6, 6]), weight: random("weight", &[3]), bias: random("bias", &[3]) }
+    }
+
+    fn norm(&self) -> Tensor {
+        self.x.instance_norm(&self.weight, &self.bias, 1e-3).unwrap()
+    }
+}
+
+/// How often each operation of the block is computed.
+fn counts(work: impl FnOnce()) -> BTreeMap<String, usize> {
+    let _alone = TRACE.lock().unwrap();
+    trace::start();
+    work();
+    let mut counts = BTreeMap::new();
+    for event in trace::stop().events {
+        if ["norm", "relu", "pool", "gate", "standardize"].iter().any(|name| event.name.contains(name)) {
+            *counts.entry(event.name.into_owned()).or_default() += 1;
+        }
+    }
+    counts
+}
+
+fn expected<const N: usize>(names: [&str; N]) -> BTreeMap<String, usize> {
+    names.into_iter().map(|name| (name.to_owned(), 1)).collect()
+}
+
+#[test]
+fn a_block_of_a_network_runs_one_kernel_for_each_order() {
+    let block = Block::new();
+    let found = counts(|| {
+        let y = block.norm().relu().unwrap().avg_pool2d([2, 2], [2, 2]).unwrap();
+        let loss = y.square().unwrap().sum_all().unwrap();
+        let gradients = grad(&[loss], std::slice::from_ref(&block.weight), None, Keep::OnTape).unwrap();
+        let distance = gradients[0].square().unwrap().sum_all().unwrap();
+        let _ = grad(&[distance], std::slice::from_ref(&block.x), None, Keep::No).unwrap();
+    });
+    // The first walk, and the one behind it in the second.
+    let mut all = expected(["instance_norm", "instance_norm_curvature"]);
+    all.insert("instance_norm_gradient".to_owned(), 2);
+    assert_eq!(found, all);
+    let found = counts(|| {
+        let loss = block.norm().relu().unwrap().square().unwrap().sum_all().unwrap();
+        let _ = grad(&[loss], std::slice::from_ref(&block.x), None, Keep::No).unwrap();
+    });
+    assert_eq!(found, expected(["instance_norm", "instance_norm_gradient"]));
+}
+
+#[test]
+fn values_that_are_only_passed_through_take_no_memory() {
+    let block = Block::new();
+    let pooled = block.norm().relu().unwrap().avg_pool2d([2, 2], [2, 2]).unwrap();
+    let numbers = 2 * 3 * 36 + 3 + 3 + 2 * 3 * 9;
+    assert_eq!(tape_bytes(&[pooled]), numbers * 8);
+}
+
+#[test]
+fn a_gradient_by_a_normalisation_passes_what_follows_it() {
+    let block = Block::new();
+    let y = block.norm();
+    let gradient = &grad(&[y.relu().unwrap().sum_all().unwrap()], &[y.clone()], None, Keep::No).unwrap()[0];
+    assert_eq!(gradient.to_f64_vec().unwrap(), y.step().unwrap().to_f64_vec().unwrap());
+
+    let (y, seed) = (block.norm(), random("seed", &[2, 3, 3, 3]).detach());
+    let relu = y.relu().unwrap();
+    let pooled = relu.avg_pool2d([2, 2], [2, 2]).unwrap();
+    let found =
+        grad(&[pooled.clone()], &[relu, y.clone(), pooled], Some(std::slice::from_ref(&seed)), Keep::No).unwrap();
+    assert!(found[0].to_f64_vec().unwrap().iter().all(|v| *v != 0.0));
+    let gated = y.step().unwrap().mul(&found[0]).unwrap();
+    assert_eq!(found[1].to_f64_vec().unwrap(), gated.to_f64_vec().unwrap());
+    assert_eq!(found[2].to_f64_vec().unwrap(), seed.to_f64_vec().unwrap());
+}
+
+#[test]
+fn a_lazy_value_as_a_variable_stays_on_the_tape() {
+    for on_tape in [true, false] {
+        let block = Block::new();
+        let x = if on_tape { block.x.clone() } else { block.x.detach() };
+        let y = x.instance_norm(&block.weight.detach(), &block.bias.detach(), 1e-3).unwrap().variable().unwrap();
+        let relu = y.relu().unwrap();
+        let pooled = relu.avg_pool2d([2, 2], [2, 2]).unwrap();
+        assert!(relu.is_on_tape() && pooled.is_on_tape());
+        let gradient = &grad(&[pooled.sum_all().unwrap()], &[y.clone()], None, Keep::No).unwrap()[0];
+        let expected = y.step().unwrap().mul_scalar(0.25).unwrap();
+        assert_eq!(gradient.to_f64_vec().unwrap(), expected.to_f64_vec().unwrap());
+    }
+}
+
+#[test]
+fn a_value_in_between_that_is_used_twice_gets_both_gradients() {
+    let block = Block::new();
+    let run = |fused: bool| {
+        let y = block.norm();
+        if !fused {
+            y.to_f64_vec().unwrap();
+        }
+        let relu = y.relu().unwrap();
+        let loss = relu.avg_pool2d([2, 2], [2, 2]).unwrap().square().unwrap().sum_all().unwrap();
+        let loss = loss.add(&relu.mul(&y).unwrap().sum_all().unwrap()).unwrap();
+        grad(&[loss], &[block.x.clone(), block.weight.clone(), block.bias.clone()], None, Keep::No)
+            .unwrap()
+            .iter()
+            .map(|gradient| gradient.to_f64_vec().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert!(run(true) == run(false), "whether a value is computed at once or later changes no bit");
+}
+
+#[test]
+fn single_precision_is_fused_too() {
+    let block = Block::new();
+    let single = |tensor: &Tensor| tensor.cast(DType::F32).unwrap().variable().unwrap();
+    let (x, weight, bias) = (single(&block.x), single(&block.weight), single(&block.bias));
+    let found = counts(|| {
+        let y = x.instance_norm(&weight, &bias, 1e-3).unwrap().relu().unwrap().avg_pool2d([2, 2], [2, 2]).unwrap();
+        let _ = grad(&[y.sum_all().unwrap()], &[x.clone(), weight.clone()], None, Keep::No).unwrap();
+    });
+    assert_eq!(found, expected(["instance_norm", "instance_norm_gradient"]));
+}
