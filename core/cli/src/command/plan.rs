@@ -16,7 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   pddflow plan pipelines/quickstart.yaml
   pddflow plan pipelines/quickstart.yaml --set seed=1 --json
-  pddflow plan pipelines/quickstart.yaml --check      exit code 1 when a result is missing or out of date";
+  pddflow plan pipelines/quickstart.yaml --check      exit code 1 if a node is stale";
 
 /// Show which nodes are fresh and which are stale, and why; runs nothing
 #[derive(Debug, clap::Args)]

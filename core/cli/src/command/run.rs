@@ -28,10 +28,10 @@ Examples:
   pddflow run pipelines/quickstart.yaml
   pddflow run pipelines/quickstart.yaml --set epochs=50 --jobs 2
   pddflow run pipelines/quickstart.yaml --set epochs=50,100,200   a sweep: all three in one run
-  pddflow run pipelines/quickstart.yaml 'eval[of=dm]'             these nodes and everything they need
+  pddflow run pipelines/quickstart.yaml 'eval[of=dm]'             these nodes and what they need
   pddflow run pipelines/quickstart.yaml --json > events.ndjson
 
-The first Ctrl-C stops the run cleanly: running nodes write a checkpoint. The second stops it at once.";
+The first Ctrl-C stops the run cleanly and keeps checkpoints; the second stops it at once.";
 
 /// Run the stale nodes of a pipeline
 #[derive(Debug, clap::Args)]

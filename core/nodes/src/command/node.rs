@@ -127,7 +127,7 @@ impl Kind for CommandKind {
         for (at, artifact) in inputs.port("inputs").iter().enumerate() {
             give(artifact, &Path::new("inputs").join(at.to_string()), &work, context)?;
         }
-        let passed = params.pass.iter().map(|name| variable(name).map(|value| (name.as_str(), value)));
+        let passed = params.pass.iter().map(|name| process::variable(name).map(|value| (name.as_str(), value)));
         let passed = passed.collect::<NodeResult<Vec<_>>>()?;
         process::run(&Call { run: &params.run, env: &params.env, passed: &passed }, &mut work, context)?;
         let files = take(&params.outputs, &work.files())?;
@@ -182,13 +182,6 @@ fn is_executable(_: &std::fs::Metadata) -> bool {
 #[cfg(not(unix))]
 fn make_executable(_: &Path) -> std::io::Result<()> {
     Ok(())
-}
-
-fn variable(name: &str) -> NodeResult<String> {
-    std::env::var(name).map_err(|_| {
-        fail("command_variable", format!("the environment variable `{name}`, which `pass` names, is not set"))
-            .with_help(format!("set it before the call, for example `{name}=... pddflow run ...`"))
-    })
 }
 
 fn give(artifact: &Artifact, name: &Path, work: &Work, context: &NodeContext<'_>) -> NodeResult<()> {

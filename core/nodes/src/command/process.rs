@@ -67,6 +67,14 @@ pub(super) fn run(call: &Call<'_>, work: &mut Work, context: &NodeContext<'_>) -
     }
 }
 
+/// The value of an environment variable that is passed on.
+pub(super) fn variable(name: &str) -> NodeResult<String> {
+    std::env::var(name).map_err(|_| {
+        fail("command_variable", format!("the environment variable `{name}`, which `pass` names, is not set"))
+            .with_help(format!("set it before the call, for example `{name}=... pddflow run ...`"))
+    })
+}
+
 /// A text without the values of variables that are passed on.
 fn hidden(text: String, passed: &[(&str, String)]) -> String {
     let values = passed.iter().map(|(_, value)| value).filter(|value| !value.is_empty());

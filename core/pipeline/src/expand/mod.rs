@@ -1,5 +1,6 @@
 //! The parts of a file to the nodes of a plan.
 
+pub(crate) mod axis;
 pub(crate) mod connect;
 pub(crate) mod family;
 pub(crate) mod need;

@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 const EXAMPLES: &str = "\
 Examples:
   pddflow cache pull /mnt/shared/results                            everything
-  pddflow cache pull s3://bucket/results pipelines/quickstart.yaml  the results that a pipeline needs
+  pddflow cache pull s3://bucket/results pipelines/quickstart.yaml  what a pipeline needs
   pddflow cache pull https://host/x pipelines/quickstart.yaml --dry-run
 
 For S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and, for other than Amazon, AWS_ENDPOINT_URL.";
