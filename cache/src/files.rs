@@ -12,7 +12,7 @@
 //!     runs/<id>/journal                lines of checked JSON
 //!     runs/<id>/logs/<12 hex>          what a node printed in that run
 //!     locks                            the byte of a key is locked while it is computed, that of a run while it lives
-//!     names/<12 hex>.jsonl             last key of each node, by pipeline; advisory
+//!     names/<12 hex>.json              last key of each node, by pipeline; advisory
 //!     quarantine/<name>.<unique>       damaged files, kept for inspection
 //!     **/.new-*                        not complete yet, or left by a kill; nobody reads them
 //! ```
@@ -24,7 +24,7 @@
 //! | checkpoint | atomically, replaced often | quarantine, absent, warning |
 //! | state | atomically, once | quarantine, absent, warning |
 //! | journal | appended, synced at the end | read up to the damage |
-//! | names | appended, never synced | line passed over |
+//! | names | whole, never synced | absent |
 //!
 //! "Whole": a new file in the same folder with a name of its own; write; rename. "Atomically": the same with a sync of the
 //! file before and of the folder after the rename. On any failure the new file is removed again; after a kill it stays
@@ -133,11 +133,6 @@ impl Files {
             }
             other => other,
         }
-    }
-
-    /// Appends to a file that only informs.
-    pub(crate) fn append(&self, path: &Path, text: &str) -> io::Result<()> {
-        self.in_folder(parent(path), || self.disk.append(path))?.write_all(text.as_bytes())
     }
 
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -34,10 +34,9 @@ fn all_files_but_artifacts_follow_the_mask() {
     store.put_checkpoint(&key("a"), b"half way").unwrap();
     store.put_state(&key("lineage"), 1, b"end").unwrap();
     store.journal("run").unwrap();
-    // So many lines that the index is written anew.
-    for at in 0..1_100_u32 {
-        store.remember("pipeline", &[("node", key(&at.to_string()))]).unwrap();
-    }
+    // The second time over the one that is there.
+    store.remember("pipeline", &[("node", key("a"))]).unwrap();
+    store.remember("pipeline", &[("node", key("b"))]).unwrap();
     store.note_collected().unwrap();
     let mut modes = Vec::new();
     check(folder.path(), &mut modes);
