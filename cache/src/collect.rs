@@ -2,15 +2,17 @@
 //!
 //! | what | removed |
 //! |---|---|
-//! | artifact of a record that a run to be kept used | never |
+//! | artifact or record that a run to be kept used | never |
 //! | artifact written or used within the grace time | never: a run may be about to use it |
 //! | any other artifact | when it was last used too long ago; then the longest unused first, until the size fits |
-//! | record | never: it is small, and says why nodes are stale |
+//! | any other record | when it was last used too long ago; it is small, and says why nodes are stale |
+//! | journal and logs of a run that is not to be kept | when it is too old, or not among the last [`MOST_RUNS`] |
 //! | checkpoint | when its work is done, or when it is too old |
 //! | state of finished work | when it is too old; then the oldest first, until a tenth of the size is left |
-//! | unfinished file, damaged file | when it is older than the grace time |
+//! | unfinished file | when it is older than the grace time |
+//! | damaged file, names of a pipeline's nodes | when it is too old |
 //!
-//! Who used what and when is the caller's knowledge (the journals of runs). A node whose artifact was removed is stale
+//! Which runs are to be kept, and what they used, is the caller's knowledge. A node whose artifact was removed is stale
 //! and runs again when it is needed, so a wrong guess costs time and no result; so does a run that begins meanwhile.
 
 use crate::digest::{Digest, Key};
@@ -18,12 +20,25 @@ use crate::disk::Access;
 use crate::error::StoreError;
 use crate::files::{NEW_PREFIX, ignore_missing};
 use crate::store::Store;
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// States of finished work may take this part of the bytes that artifacts may.
 const SHARE_OF_STATES: u64 = 10;
+
+/// Journals of runs that are not to be kept: the latest ones.
+const MOST_RUNS: usize = 1_000;
+
+/// What runs used, and which of them are to be kept.
+#[derive(Debug, Clone, Default)]
+pub struct Uses {
+    /// The use of each record that a run used.
+    pub keys: HashMap<Key, KeyUse>,
+    /// The runs to be kept; those that are going on are kept in any case.
+    pub runs: HashSet<String>,
+}
 
 /// What is known of the use of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +86,10 @@ pub struct Collected {
     pub removed: Vec<(Digest, u64)>,
     /// Bytes of artifacts that must be kept.
     pub kept_bytes: u64,
+    /// Records removed.
+    pub records: usize,
+    /// Runs whose journal and logs were removed.
+    pub runs: usize,
     /// Other files removed: checkpoints, leftovers.
     pub leftovers: usize,
     /// What could not be removed, and why.
@@ -93,12 +112,12 @@ struct Candidate {
 }
 
 impl Store {
-    /// Removes artifacts that are not needed, within limits. `used` says which records runs used, and when.
+    /// Removes what is not needed any more, within limits.
     ///
     /// # Errors
     /// The store cannot be read. What cannot be removed is no error.
-    pub fn collect(&self, used: &HashMap<Key, KeyUse>, rules: &CollectRules) -> Result<Collected, StoreError> {
-        self.collect_at(used, rules, SystemTime::now())
+    pub fn collect(&self, uses: &Uses, rules: &CollectRules) -> Result<Collected, StoreError> {
+        self.collect_at(uses, rules, SystemTime::now())
     }
 
     /// Whether the last call of [`Self::note_collected`] is longer ago, or there was none.
@@ -120,16 +139,57 @@ impl Store {
 
     pub(crate) fn collect_at(
         &self,
-        used: &HashMap<Key, KeyUse>,
+        uses: &Uses,
         rules: &CollectRules,
         now: SystemTime,
     ) -> Result<Collected, StoreError> {
-        let uses = self.uses_of_artifacts(used)?;
+        let mut done = Collected::default();
+        let of_records = self.collect_records(uses, (rules, now), &mut done)?;
+        self.collect_artifacts(&of_records, (rules, now), &mut done)?;
+        self.collect_runs(uses, (rules, now), &mut done)?;
+        self.collect_states((rules, now), &mut done)?;
+        self.collect_leftovers((rules, now), &mut done)?;
+        Ok(done)
+    }
+
+    /// Removes records, and gives for each artifact that one of the others names: the last use, and whether any use is to
+    /// be kept.
+    fn collect_records(
+        &self,
+        uses: &Uses,
+        (rules, now): (&CollectRules, SystemTime),
+        done: &mut Collected,
+    ) -> Result<BTreeMap<Digest, KeyUse>, StoreError> {
+        let mut of_artifacts: BTreeMap<Digest, KeyUse> = BTreeMap::new();
+        for key in self.record_keys()? {
+            let Some(record) = self.record(&key)? else { continue };
+            let path = self.record_path(&key);
+            let pending = self.records.pending_path(&key);
+            let written = self.written(&path).or_else(|| self.written(&pending)).unwrap_or(SystemTime::UNIX_EPOCH);
+            let known = uses.keys.get(&key).copied().unwrap_or(KeyUse { last: written, kept: false });
+            let last = known.last.max(written);
+            if !known.kept && age(last, now) > rules.most_age.max(rules.grace) {
+                done.records += usize::from(self.remove_file(&path, rules, done));
+                continue;
+            }
+            for digest in record.outputs.values() {
+                let one = of_artifacts.entry(*digest).or_insert(known);
+                *one = KeyUse { last: one.last.max(known.last), kept: one.kept || known.kept };
+            }
+        }
+        Ok(of_artifacts)
+    }
+
+    fn collect_artifacts(
+        &self,
+        uses: &BTreeMap<Digest, KeyUse>,
+        (rules, now): (&CollectRules, SystemTime),
+        done: &mut Collected,
+    ) -> Result<(), StoreError> {
         let mut candidates = Vec::new();
         for digest in self.artifacts()? {
-            let path = self.artifact_path(&digest);
-            // Removed by somebody else meanwhile.
-            let Ok(status) = self.files.disk.status(&path) else { continue };
+            // None: removed by somebody else meanwhile.
+            let Ok(status) = self.files.disk.status(&self.artifact_path(&digest)) else { continue };
             let written = status.modified;
             let known = uses.get(&digest).copied().unwrap_or(KeyUse { last: written, kept: false });
             let last = known.last.max(written);
@@ -137,12 +197,9 @@ impl Store {
             candidates.push(Candidate { digest, bytes: status.length, last, kept });
         }
         candidates.sort_by_key(|candidate| (candidate.last, candidate.digest));
-        let mut done = Collected {
-            artifacts: candidates.len(),
-            bytes: candidates.iter().map(|one| one.bytes).sum(),
-            kept_bytes: candidates.iter().filter(|one| one.kept).map(|one| one.bytes).sum(),
-            ..Collected::default()
-        };
+        done.artifacts = candidates.len();
+        done.bytes = candidates.iter().map(|one| one.bytes).sum();
+        done.kept_bytes = candidates.iter().filter(|one| one.kept).map(|one| one.bytes).sum();
         let mut left = done.bytes;
         for one in candidates.iter().filter(|one| !one.kept) {
             if age(one.last, now) <= rules.most_age && left <= rules.most_bytes {
@@ -153,33 +210,38 @@ impl Store {
             if self.written(&path).is_some_and(|written| age(written, now) < rules.grace) {
                 continue;
             }
-            if self.remove_file(&path, rules, &mut done) {
+            if self.remove_file(&path, rules, done) {
                 left -= one.bytes;
                 done.removed.push((one.digest, one.bytes));
             }
         }
-        self.collect_states(rules, now, &mut done)?;
-        self.collect_leftovers(rules, now, &mut done)?;
-        Ok(done)
+        Ok(())
     }
 
-    /// For each artifact that a record names: the last use, and whether any use is to be kept.
-    fn uses_of_artifacts(&self, used: &HashMap<Key, KeyUse>) -> Result<BTreeMap<Digest, KeyUse>, StoreError> {
-        let mut uses: BTreeMap<Digest, KeyUse> = BTreeMap::new();
-        for key in self.record_keys()? {
-            let Some(record) = self.record(&key)? else { continue };
-            let paths = [self.record_path(&key), self.records.pending_path(&key)];
-            let written = paths.iter().find_map(|path| self.written(path)).unwrap_or(SystemTime::UNIX_EPOCH);
-            let known = used.get(&key).copied().unwrap_or(KeyUse { last: written, kept: false });
-            for digest in record.outputs.values() {
-                let one = uses.entry(*digest).or_insert(known);
-                *one = KeyUse { last: one.last.max(known.last), kept: one.kept || known.kept };
+    fn collect_runs(
+        &self,
+        uses: &Uses,
+        (rules, now): (&CollectRules, SystemTime),
+        done: &mut Collected,
+    ) -> Result<(), StoreError> {
+        let mut runs: Vec<(Reverse<SystemTime>, PathBuf)> = Vec::new();
+        for run in self.runs()?.into_iter().filter(|run| !uses.runs.contains(run) && !self.is_running(run)) {
+            let folder = self.files.path(["runs", &run]);
+            let written = self.written(&folder.join("journal")).unwrap_or(SystemTime::UNIX_EPOCH);
+            runs.push((Reverse(written), folder));
+        }
+        runs.sort();
+        for (at, (Reverse(written), folder)) in runs.into_iter().enumerate() {
+            let age = age(written, now);
+            if age > rules.grace && (age > rules.most_age || at >= MOST_RUNS) {
+                done.runs += 1;
+                self.remove_folder(&folder, rules, done)?;
             }
         }
-        Ok(uses)
+        Ok(())
     }
 
-    fn collect_leftovers(&self, rules: &CollectRules, now: SystemTime, done: &mut Collected) -> Result<(), StoreError> {
+    fn collect_leftovers(&self, (rules, now): (&CollectRules, SystemTime), done: &mut Collected) -> Result<(), StoreError> {
         let older = |path: &Path, most| self.written(path).is_some_and(|written| age(written, now) > most);
         for key in self.checkpoints.keys()? {
             let path = self.checkpoints.path(&key);
@@ -194,16 +256,19 @@ impl Store {
                 self.leftover(&path, rules, done);
             }
         }
-        for path in self.paths_in(&self.files.path(["quarantine"]), |_| true)? {
-            if older(&path, rules.most_age) {
-                self.leftover(&path, rules, done);
+        // A damaged file is of use to those who look for the cause; the keys of a pipeline to those who run it.
+        for top in ["quarantine", "names"] {
+            for path in self.paths_in(&self.files.path([top]), |_| true)? {
+                if older(&path, rules.most_age) {
+                    self.leftover(&path, rules, done);
+                }
             }
         }
         Ok(())
     }
 
     /// States only spare time, so they go before anything else would have to.
-    fn collect_states(&self, rules: &CollectRules, now: SystemTime, done: &mut Collected) -> Result<(), StoreError> {
+    fn collect_states(&self, (rules, now): (&CollectRules, SystemTime), done: &mut Collected) -> Result<(), StoreError> {
         let mut states = Vec::new();
         for (lineage, reached) in self.checkpoints.all_states()? {
             let path = self.checkpoints.state_path(&lineage, reached);
@@ -244,6 +309,19 @@ impl Store {
     /// When a file was last written.
     fn written(&self, path: &Path) -> Option<SystemTime> {
         self.files.disk.status(path).ok().map(|status| status.modified)
+    }
+
+    /// Removes a folder with all that is in it.
+    fn remove_folder(&self, folder: &Path, rules: &CollectRules, done: &mut Collected) -> Result<(), StoreError> {
+        for path in self.paths_in(folder, |_| true)? {
+            if self.files.disk.status(&path).is_ok() {
+                self.remove_file(&path, rules, done);
+            } else {
+                self.remove_folder(&path, rules, done)?;
+            }
+        }
+        self.remove_folder_if_empty(Some(folder), rules);
+        Ok(())
     }
 
     fn remove_folder_if_empty(&self, folder: Option<&Path>, rules: &CollectRules) {

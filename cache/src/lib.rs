@@ -69,7 +69,7 @@ mod verify;
 
 pub use artifacts::Incoming;
 pub use blob::Blob;
-pub use collect::{CollectRules, Collected, KeyUse};
+pub use collect::{CollectRules, Collected, KeyUse, Uses};
 pub use digest::{Digest, Key, ParseIdentityError};
 pub use disk::ram::Fault;
 pub use error::{KeyError, RecordError, StoreError, StoreErrorKind};

@@ -1,12 +1,10 @@
 //! [`RamStore`]: a [`Store`] in memory, which fails on demand.
 
-use crate::collect::{CollectRules, Collected, KeyUse};
+use crate::collect::{CollectRules, Collected, Uses};
 use crate::commit::When;
-use crate::digest::Key;
 use crate::disk::ram::{Fault, RamDisk};
 use crate::error::StoreError;
 use crate::store::Store;
-use std::collections::HashMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -108,11 +106,11 @@ impl RamStore {
     /// The store cannot be read.
     pub fn collect_at(
         &self,
-        used: &HashMap<Key, KeyUse>,
+        uses: &Uses,
         rules: &CollectRules,
         now: SystemTime,
     ) -> Result<Collected, StoreError> {
-        self.store.collect_at(used, rules, now)
+        self.store.collect_at(uses, rules, now)
     }
 
     /// All files, sorted by path.

@@ -4,8 +4,7 @@
 mod common;
 
 use common::{bytes, key, record, work};
-use pddflow_cache::{CollectRules, Digest, KeyUse, RamStore, Store};
-use std::collections::HashMap;
+use pddflow_cache::{CollectRules, Digest, KeyUse, RamStore, Store, Uses};
 use std::time::{Duration, SystemTime};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -16,14 +15,14 @@ fn now() -> SystemTime {
 }
 
 /// Five results of 1,000 bytes, `n0` used last on day 100, `n1` on day 200 and so on; `n0` is to be kept.
-fn filled() -> (RamStore, HashMap<pddflow_cache::Key, KeyUse>) {
+fn filled() -> (RamStore, Uses) {
     let store = RamStore::new();
-    let mut used = HashMap::new();
+    let mut used = Uses::default();
     for at in 0..5_u32 {
         let digest = store.put(&bytes(at as usize, 1_000)).unwrap();
         let name = format!("n{at}");
         store.put_record(&record(&name, digest)).unwrap();
-        used.insert(key(&name), KeyUse { last: NOW + (at + 1) * 100 * DAY, kept: at == 0 });
+        used.keys.insert(key(&name), KeyUse { last: NOW + (at + 1) * 100 * DAY, kept: at == 0 });
     }
     (store, used)
 }
@@ -45,7 +44,7 @@ fn the_longest_unused_goes_first_until_the_size_fits() {
     // What must be kept may exceed the limit.
     store.collect_at(&used, &rules(0, 10_000), now()).unwrap();
     assert_eq!(left(&store), [0]);
-    assert_eq!(store.record_keys().unwrap().len(), 5, "records say why; they stay");
+    assert_eq!(store.record_keys().unwrap().len(), 5, "records say why; they stay while they are not too old");
 }
 
 #[test]
@@ -62,10 +61,32 @@ fn what_is_too_old_goes_and_a_dry_run_removes_nothing() {
 }
 
 #[test]
+fn records_and_journals_that_no_kept_run_names_go_when_they_are_too_old() {
+    let (store, mut used) = filled();
+    for run in ["kept", "old"] {
+        store.journal(run).unwrap().line("{\"event\":1}").unwrap();
+    }
+    let going_on = store.journal("going-on").unwrap();
+    store.remember("pipeline", &[("n", key("n0"))]).unwrap();
+    used.runs.insert("kept".to_owned());
+    let dry = CollectRules { dry_run: true, ..rules(u64::MAX, 650) };
+    let said = store.collect_at(&used, &dry, now()).unwrap();
+    assert_eq!((said.records, said.runs, store.record_keys().unwrap().len(), store.runs().unwrap().len()), (2, 1, 5, 3));
+    let done = store.collect_at(&used, &rules(u64::MAX, 650), now()).unwrap();
+    assert_eq!((done.records, done.runs), (2, 1));
+    assert_eq!(store.record_keys().unwrap().len(), 3, "the kept one, and two that were used later");
+    assert_eq!(store.runs().unwrap(), ["going-on", "kept"]);
+    assert!(store.record(&key("n0")).unwrap().is_some() && left(&store) == [0, 3, 4]);
+    drop(going_on);
+    let young = CollectRules::default();
+    assert_eq!(store.collect_at(&Uses::default(), &young, NOW + DAY).unwrap().runs, 0, "half a year is not over");
+}
+
+#[test]
 fn an_artifact_of_several_records_is_kept_for_any_of_them() {
     let (store, mut used) = filled();
     store.put_record(&record("other", Digest::of(&bytes(1, 1_000)))).unwrap();
-    used.insert(key("other"), KeyUse { last: NOW, kept: true });
+    used.keys.insert(key("other"), KeyUse { last: NOW, kept: true });
     store.collect_at(&used, &rules(0, 10_000), now()).unwrap();
     assert_eq!(left(&store), [0, 1]);
 }
@@ -77,7 +98,7 @@ fn what_was_just_written_stays() {
     let (young, old) = (store.put(b"young").unwrap(), store.put(b"old").unwrap());
     let file = fs_err::File::open(store.artifact_path(&old)).unwrap();
     file.file().set_modified(SystemTime::now() - 2 * DAY).unwrap();
-    let done = store.collect(&HashMap::new(), &rules(0, 1)).unwrap();
+    let done = store.collect(&Uses::default(), &rules(0, 1)).unwrap();
     assert_eq!(done.removed.iter().map(|(digest, _)| *digest).collect::<Vec<_>>(), [old]);
     assert!(store.contains(&young) && !store.contains(&old));
     assert!(store.collect_due(DAY));
@@ -96,7 +117,7 @@ fn a_put_of_bytes_that_are_there_keeps_them_from_being_collected() {
     }
     // A run that is about to write the record that names it.
     Store::open(folder.path()).unwrap().put(b"again").unwrap();
-    store.collect(&HashMap::new(), &rules(0, 1)).unwrap();
+    store.collect(&Uses::default(), &rules(0, 1)).unwrap();
     assert!(store.contains(&again) && !store.contains(&once));
 }
 
@@ -111,7 +132,7 @@ fn leftovers_of_kills_are_removed() {
         next.fault_at(next.steps() + step, pddflow_cache::Fault::Die);
         let _ = work(&next, "other");
         let next = next.killed();
-        next.collect_at(&HashMap::new(), &rules(u64::MAX, 100_000), now()).unwrap();
+        next.collect_at(&Uses::default(), &rules(u64::MAX, 100_000), now()).unwrap();
         let unfinished = next.files().iter().any(|(path, _)| path.to_str().unwrap().contains(".new-"));
         assert!(!unfinished, "step {step}");
         assert_eq!(next.checkpoint(&key("done")).unwrap(), None);
@@ -128,7 +149,7 @@ fn states_of_finished_work_are_limited_in_size_and_age() {
     }
     let collect = |most_bytes, days| {
         let next = store.killed();
-        next.collect_at(&HashMap::new(), &rules(most_bytes, days), now()).unwrap();
+        next.collect_at(&Uses::default(), &rules(most_bytes, days), now()).unwrap();
         (next.states(&key("lineage")), next.files().len())
     };
     assert_eq!(collect(u64::MAX, 100_000), (vec![10, 20, 30], 3));
