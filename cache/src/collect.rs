@@ -241,7 +241,11 @@ impl Store {
         Ok(())
     }
 
-    fn collect_leftovers(&self, (rules, now): (&CollectRules, SystemTime), done: &mut Collected) -> Result<(), StoreError> {
+    fn collect_leftovers(
+        &self,
+        (rules, now): (&CollectRules, SystemTime),
+        done: &mut Collected,
+    ) -> Result<(), StoreError> {
         let older = |path: &Path, most| self.written(path).is_some_and(|written| age(written, now) > most);
         for key in self.checkpoints.keys()? {
             let path = self.checkpoints.path(&key);
@@ -268,7 +272,11 @@ impl Store {
     }
 
     /// States only spare time, so they go before anything else would have to.
-    fn collect_states(&self, (rules, now): (&CollectRules, SystemTime), done: &mut Collected) -> Result<(), StoreError> {
+    fn collect_states(
+        &self,
+        (rules, now): (&CollectRules, SystemTime),
+        done: &mut Collected,
+    ) -> Result<(), StoreError> {
         let mut states = Vec::new();
         for (lineage, reached) in self.checkpoints.all_states()? {
             let path = self.checkpoints.state_path(&lineage, reached);

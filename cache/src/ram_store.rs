@@ -104,12 +104,7 @@ impl RamStore {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn collect_at(
-        &self,
-        uses: &Uses,
-        rules: &CollectRules,
-        now: SystemTime,
-    ) -> Result<Collected, StoreError> {
+    pub fn collect_at(&self, uses: &Uses, rules: &CollectRules, now: SystemTime) -> Result<Collected, StoreError> {
         self.store.collect_at(uses, rules, now)
     }
 

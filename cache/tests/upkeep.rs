@@ -71,7 +71,10 @@ fn records_and_journals_that_no_kept_run_names_go_when_they_are_too_old() {
     used.runs.insert("kept".to_owned());
     let dry = CollectRules { dry_run: true, ..rules(u64::MAX, 650) };
     let said = store.collect_at(&used, &dry, now()).unwrap();
-    assert_eq!((said.records, said.runs, store.record_keys().unwrap().len(), store.runs().unwrap().len()), (2, 1, 5, 3));
+    assert_eq!(
+        (said.records, said.runs, store.record_keys().unwrap().len(), store.runs().unwrap().len()),
+        (2, 1, 5, 3)
+    );
     let done = store.collect_at(&used, &rules(u64::MAX, 650), now()).unwrap();
     assert_eq!((done.records, done.runs), (2, 1));
     assert_eq!(store.record_keys().unwrap().len(), 3, "the kept one, and two that were used later");

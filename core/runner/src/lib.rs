@@ -70,8 +70,7 @@ pub use execute::run;
 pub use explain::{Explanation, differences, explain};
 pub use freshness::{Freshness, plan};
 pub use history::{
-    HistoryError, PastNode, PastRun, PastState, RunState, named_run, past_run, run_head, run_ids, run_outline,
-    used_keys,
+    HistoryError, PastNode, PastRun, PastState, RunState, named_run, past_run, run_head, run_ids, run_outline, uses,
 };
 pub use journal_format::{PlannedNode, RunHead};
 pub use kinds::{Artifact, Growing, Inputs, Kinds, Outputs};

@@ -8,7 +8,7 @@ use pddflow_runner::cache::{CollectRules, Fault, RamStore};
 use pddflow_runner::pipeline::{Plan, Retries};
 use pddflow_runner::{
     Cancel, Explanation, Freshness, HistoryError, PastState, Resumed, RunEvent, RunState, Settings, differences,
-    explain, named_run, node_log, past_run, run, run_head, run_ids, run_outline, used_keys,
+    explain, named_run, node_log, past_run, run, run_head, run_ids, run_outline, uses,
 };
 use serde_json::{Value, json};
 use std::cell::Cell;
@@ -193,7 +193,7 @@ fn journals_of_other_versions_are_told_apart() {
     // Those that cannot be read are passed over, and found by their ids only.
     assert_eq!(named_run(&store, "last", None).unwrap().unwrap(), "r2-0-0");
     assert_eq!(named_run(&store, "r1", None).unwrap().unwrap(), "r1-0-0");
-    assert_eq!(used_keys(&store, 3).unwrap().len(), 3);
+    assert_eq!(uses(&store, 3).unwrap().len(), 3);
 }
 
 #[test]
@@ -276,9 +276,9 @@ fn what_the_last_runs_of_each_pipeline_used_is_kept() {
     let mut other = diamond("d");
     other.name = "other".to_owned();
     run_with(&other, &store, &run_called("r9-0-0", &[]), Toy::default());
-    let used = used_keys(&store, 2).unwrap();
-    assert_eq!(used.len(), 16);
-    assert_eq!(keys.iter().map(|key| used[key].kept).collect::<Vec<_>>(), [false, true, true]);
+    let used = uses(&store, 2).unwrap();
+    assert_eq!(used.keys.len(), 16);
+    assert_eq!(keys.iter().map(|key| used.keys[key].kept).collect::<Vec<_>>(), [false, true, true]);
     let rules = CollectRules { most_bytes: 0, ..CollectRules::default() };
     let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1_000_000);
     let done = store.collect_at(&used, &rules, later).unwrap();

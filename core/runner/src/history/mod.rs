@@ -8,7 +8,7 @@ mod past;
 pub use past::{PastNode, PastRun, PastState, RunState};
 
 use crate::journal_format::{Entry, JournalLine, NoHead, RunHead, VERSION, read_head};
-use pddflow_cache::{Key, KeyUse, Store, StoreError};
+use pddflow_cache::{KeyUse, Store, StoreError, Uses};
 use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -129,13 +129,13 @@ pub fn named_run(store: &Store, name: &str, pipeline: Option<&str>) -> Result<Op
     Ok(None)
 }
 
-/// Which records runs used and when, for collecting a store. Those of the last `keep` runs of each pipeline are to be
-/// kept, and those of runs that are going on. A journal that cannot be read protects nothing.
+/// Which records runs used and when, for collecting a store. The last `keep` runs of each pipeline are to be kept with
+/// what they used, and so are runs that are going on. A journal that cannot be read protects nothing.
 ///
 /// # Errors
 /// The store cannot be read.
-pub fn used_keys(store: &Store, keep: usize) -> Result<HashMap<Key, KeyUse>, StoreError> {
-    let mut used: HashMap<Key, KeyUse> = HashMap::new();
+pub fn uses(store: &Store, keep: usize) -> Result<Uses, StoreError> {
+    let mut uses = Uses::default();
     let mut runs: HashMap<String, usize> = HashMap::new();
     for id in run_ids(store)?.iter().take(MOST_RUNS_FOR_USE) {
         let run = match past_run(store, id) {
@@ -146,15 +146,18 @@ pub fn used_keys(store: &Store, keep: usize) -> Result<HashMap<Key, KeyUse>, Sto
         let met = runs.entry(run.head.pipeline.clone()).or_default();
         let kept = *met < keep || run.state == RunState::Running;
         *met += 1;
+        if kept {
+            uses.runs.insert(id.clone());
+        }
         let last = Duration::from_millis(run.head.unix_milliseconds).saturating_add(seconds(run.seconds));
         // A moment that no clock can say is not believed.
         let last = UNIX_EPOCH.checked_add(last).unwrap_or(UNIX_EPOCH);
         for key in run.nodes.values().filter_map(|node| node.key) {
-            let one = used.entry(key).or_insert(KeyUse { last, kept });
+            let one = uses.keys.entry(key).or_insert(KeyUse { last, kept });
             *one = KeyUse { last: one.last.max(last), kept: one.kept || kept };
         }
     }
-    Ok(used)
+    Ok(uses)
 }
 
 fn seconds(seconds: f64) -> Duration {

@@ -2,7 +2,7 @@
 
 use pddflow_fuzz::{Target, corpus, text};
 use pddflow_runner::cache::RamStore;
-use pddflow_runner::{named_run, past_run, run_head, run_outline, used_keys};
+use pddflow_runner::{named_run, past_run, run_head, run_outline, uses};
 use std::path::Path;
 
 const RUN: &str = "r5-0-0";
@@ -57,12 +57,12 @@ fn check(text: &str) -> bool {
     journal.flush().expect("a journal");
     let named = named_run(&store, "last", None).expect("the store can be read");
     assert_eq!(named.is_some(), run_head(&store, RUN).is_ok_and(|head| head.is_some()));
-    let used = used_keys(&store, 3).expect("the store can be read");
+    let used = uses(&store, 3).expect("the store can be read");
     let (run, outline) = (past_run(&store, RUN), run_outline(&store, RUN));
     let Ok(Some(run)) = run else { return outline.is_ok_and(|run| run.is_some()) };
     let outline = outline.expect("what is read as a whole is read in part").expect("a run");
     assert_eq!((outline.state, outline.counts), (run.state, run.counts));
-    assert!(!used.is_empty() || run.nodes.values().all(|node| node.key.is_none()));
+    assert!(!used.keys.is_empty() || run.nodes.values().all(|node| node.key.is_none()));
     assert!(!run.seconds.is_nan());
     true
 }

@@ -1,4 +1,4 @@
-//! `pddflow cache gc`: removes artifacts that no recent run used.
+//! `pddflow cache gc`: removes artifacts, records and journals that no recent run used.
 
 use crate::args::{DEFAULT_SIZE, KEPT_RUNS, StoreArgs, size};
 use crate::exit::Exit;
@@ -14,14 +14,14 @@ use std::time::Duration;
 /// How often a run collects the store.
 const COLLECT_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
-/// Remove artifacts that no recent run used, by size and age
+/// Remove artifacts, records and journals that no recent run used, by size and age
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Remove the least recently used artifacts until the store is at most this large, such as 500MB or 20GiB
     #[arg(long, value_name = "SIZE", env = "PDDFLOW_CACHE_MAX_SIZE", hide_env_values = true, value_parser = size,
           default_value = DEFAULT_SIZE)]
     max_size: u64,
-    /// Remove artifacts that were not used for this long, such as 30d or 12h
+    /// Remove artifacts, records and journals that were not used for this long, such as 30d or 12h
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "180d")]
     max_age: Duration,
     /// Keep everything that the last N runs of each pipeline used
@@ -43,22 +43,25 @@ impl Args {
             dry_run: self.dry_run,
             ..CollectRules::default()
         };
-        let used = pddflow_runner::used_keys(&store, self.keep_runs)?;
-        let done = store.collect(&used, &rules)?;
+        let uses = pddflow_runner::uses(&store, self.keep_runs)?;
+        let done = store.collect(&uses, &rules)?;
         if output.json() {
             let removed: Vec<Value> =
                 done.removed.iter().map(|(digest, bytes)| json!({ "digest": digest, "bytes": bytes })).collect();
             output.value(&json!({
                 "dry_run": self.dry_run, "artifacts": done.artifacts, "bytes": done.bytes, "kept_bytes": done.kept_bytes,
-                "freed_bytes": done.freed(), "removed": removed, "leftovers": done.leftovers, "failures": done.failures,
+                "freed_bytes": done.freed(), "removed": removed, "records": done.records, "runs": done.runs,
+                "leftovers": done.leftovers, "failures": done.failures,
             }));
             return Ok(Exit::Ok);
         }
         let verb = if self.dry_run { "would remove" } else { "removed" };
         let mut text = format!(
-            "{verb} {} ({}) and {}; {} of {} are in use by recent runs\n",
+            "{verb} {} ({}), {}, {} and {}; {} of {} are in use by recent runs\n",
             count(done.removed.len(), "artifact"),
             bytes(done.freed()),
+            count(done.records, "record"),
+            count(done.runs, "journal"),
             count(done.leftovers, "leftover"),
             bytes(done.kept_bytes),
             bytes(done.bytes),
@@ -71,13 +74,13 @@ impl Args {
     }
 }
 
-/// Keeps the store within its limit after a run, once a day. A failure is told and is none of the run.
+/// Keeps the store within its limit after a run, once a day. A failure is a warning: the run has succeeded.
 pub(crate) fn collect_now_and_then(store: &Store, max_size: u64, output: &Output) {
     if !store.collect_due(COLLECT_INTERVAL) {
         return;
     }
     let rules = CollectRules { most_bytes: max_size, ..CollectRules::default() };
-    let collected = pddflow_runner::used_keys(store, KEPT_RUNS).and_then(|used| store.collect(&used, &rules));
+    let collected = pddflow_runner::uses(store, KEPT_RUNS).and_then(|uses| store.collect(&uses, &rules));
     match collected.and_then(|done| store.note_collected().map(|()| done)) {
         Ok(done) if !done.removed.is_empty() => {
             let (removed, freed) = (count(done.removed.len(), "artifact"), bytes(done.freed()));

@@ -22,7 +22,7 @@ impl Args {
         let (mut text, mut values, mut total) = (String::new(), Vec::new(), 0);
         for key in store.record_keys()? {
             let Some(record) = store.record(&key)? else { continue };
-            let size: u64 = record.outputs.values().map(|digest| length(&store, digest)).sum();
+            let size: u64 = record.outputs.values().filter_map(|digest| store.length(digest)).sum();
             total += size;
             let missing = record.outputs.values().any(|digest| !store.contains(digest));
             values.push(json!({ "key": key, "kind": kind(&record), "bytes": size, "seconds": record.seconds,
@@ -52,8 +52,4 @@ impl Args {
 fn kind(record: &Record) -> &str {
     let part = record.parts.iter().find(|part| part.name == "kind");
     part.and_then(|part| part.value.as_str()).unwrap_or_default()
-}
-
-fn length(store: &Store, digest: &Digest) -> u64 {
-    fs_err::metadata(store.artifact_path(digest)).map_or(0, |metadata| metadata.len())
 }
