@@ -45,6 +45,8 @@ pub(crate) trait Disk: Send + Sync {
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
     /// A new file; fails when there is one, or no folder.
     fn create(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>>;
+    /// A file that is written at its end, new or not.
+    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Moves a file, replacing what is there, in one step.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes a file look as if it were written now.

@@ -135,6 +135,12 @@ impl Files {
         }
     }
 
+    /// Appends to a file that only informs.
+    #[allow(dead_code, reason = "for the logs of nodes")]
+    pub(crate) fn append(&self, path: &Path, text: &str) -> io::Result<()> {
+        self.in_folder(parent(path), || self.disk.append(path))?.write_all(text.as_bytes())
+    }
+
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let _renaming = lock(&self.renaming);
         self.disk.rename(from, to)

@@ -278,6 +278,17 @@ impl Disk for RamDisk {
         Ok(Box::new(RamFile { disk: self.clone(), at }))
     }
 
+    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let mut state = self.state();
+        state.need_folder_of(path)?;
+        state.whole_step()?;
+        let at = match state.file(path) {
+            Ok(at) => at,
+            Err(_) => state.add_file(path),
+        };
+        Ok(Box::new(RamFile { disk: self.clone(), at }))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.need_folder_of(to)?;

@@ -106,6 +106,10 @@ impl Disk for RealDisk {
         Ok(Box::new(RealFile(options.open(path)?)))
     }
 
+    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(RealFile(fs::OpenOptions::new().append(true).create(true).open(path)?)))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }

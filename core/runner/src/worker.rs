@@ -43,7 +43,7 @@ pub(crate) struct Job<'a> {
     /// The outputs that others use.
     pub(crate) used: Vec<&'a str>,
     /// Tells other processes that the key is being computed; given back when the job is done.
-    pub(crate) claim: Option<LockGuard>,
+    pub(crate) lock: Option<LockGuard>,
 }
 
 /// How a node went.
@@ -160,8 +160,8 @@ fn carry_out(shared: Shared<'_>, job: Job<'_>, messages: &Sender<Message>) -> Do
         let text = format!("an old checkpoint stays behind: {error}");
         tell(RunEvent::Warning { node: Some(node.id.clone()), text });
     }
-    // Only now: whoever waits for the claim looks for the record next.
-    drop(job.claim);
+    // Only now: whoever waits for the lock looks for the record next.
+    drop(job.lock);
     Done { at, key, result, lost }
 }
 

@@ -165,15 +165,15 @@ fn work_that_another_process_gave_up_is_done_here() {
     let plan = plan_of(&[("a", json!({"text": "a"}), vec![])]);
     let key = run_plan(&plan, &RamStore::new()).summary.node("a").unwrap().key().unwrap();
     let other = Store::open(folder.path()).unwrap();
-    let Lock::Held(claim) = other.lock(&key) else { panic!("a free key") };
+    let Lock::Held(lock) = other.lock(&key) else { panic!("a free key") };
     std::thread::scope(|scope| {
         let run = scope.spawn(|| run_plan(&plan, &Store::open(folder.path()).unwrap()).summary.ran);
         std::thread::sleep(std::time::Duration::from_millis(120));
-        drop(claim);
+        drop(lock);
         assert_eq!(run.join().unwrap(), 1);
     });
     // A stop ends the wait.
-    let Lock::Held(_claim) =
+    let Lock::Held(_lock) =
         other.lock(&run_plan(&diamond("x"), &RamStore::new()).summary.node("a").unwrap().key().unwrap())
     else {
         panic!("a free key")

@@ -1,5 +1,6 @@
 //! [`Execution`]: the state of a run, owned by one thread, and the way of a node through it.
 
+use super::elsewhere::Elsewhere;
 use crate::error::{NodeError, RunError};
 use crate::event::RunEvent;
 use crate::event_log::EventLog;
@@ -17,7 +18,10 @@ use pddflow_pipeline::{Plan, PlanNode, Resources};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How often the keys of nodes are noted while a run goes on.
+const REMEMBER_INTERVAL: Duration = Duration::from_secs(10);
 
 fn not_selected(node: &str) -> NodeError {
     NodeError::new("pddflow::runner::not_selected", format!("`{node}` is needed, has no result, and was not selected"))
@@ -85,14 +89,13 @@ pub(super) struct Execution<'scope, 'env> {
     pub(super) made: HashMap<Key, Arc<RecordHead>>,
     /// By node that runs again: those that wait for it.
     pub(super) waiting_again: HashMap<usize, Vec<usize>>,
-    /// Nodes that wait, or waited, for another process; and those of them to ask for again.
-    pub(super) elsewhere: BTreeSet<usize>,
-    pub(super) polled: Vec<usize>,
+    pub(super) elsewhere: Elsewhere,
     /// Nodes that failed and wait for their next attempt.
     pub(super) sleeping: BinaryHeap<Reverse<(Instant, usize, Key)>>,
     pub(super) first_failed: Option<usize>,
     pub(super) moment: u64,
     pub(super) to_remember: Vec<(usize, Key)>,
+    pub(super) remembered: Instant,
 }
 
 impl<'scope, 'env> Execution<'scope, 'env> {
@@ -140,11 +143,11 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             twins: HashMap::new(),
             made: HashMap::new(),
             waiting_again: HashMap::new(),
-            elsewhere: BTreeSet::new(),
-            polled: Vec::new(),
+            elsewhere: Elsewhere::default(),
             first_failed: None,
             moment: 0,
             to_remember: Vec::new(),
+            remembered: Instant::now(),
         }
     }
 
@@ -173,7 +176,9 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         let mut next = self.messages.try_recv().ok();
         if next.is_none() {
             // There is time to write, now that nothing waits.
-            self.remember();
+            if self.remembered.elapsed() >= REMEMBER_INTERVAL {
+                self.remember();
+            }
             self.log.flush();
             // Cannot be cut off: `workers` holds a sender.
             next = match self.nap() {
@@ -236,7 +241,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         let node = &self.plan.nodes[at];
         // What it is asked to compute again it does not take from a stored state.
         let lineage = self.checker.lineage(at, &self.records).filter(|_| !reasons.contains(&StaleReason::Forced));
-        let job = Job { at, node, key, parts, inputs, lineage, used: self.checker.used(at).to_vec(), claim: None };
+        let job = Job { at, node, key, parts, inputs, lineage, used: self.checker.used(at).to_vec(), lock: None };
         self.jobs.insert(at, (job, reasons));
         self.nodes[at].demand = demand(node, self.shared.kinds);
         self.twins.insert(key, Vec::new());
@@ -250,16 +255,15 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         self.ready.begin_round();
         while self.workers.has_room() && !self.is_stopping() {
             let Some(at) = self.ready.pop(|demand| self.shares.take(demand, &mut reserved)) else { break };
-            let claim = match self.jobs.get(&at).map(|(job, _)| job.key) {
-                Some(key) => self.claim(at, key),
+            let lock = match self.jobs.get(&at).map(|(job, _)| job.key) {
+                Some(key) => self.lock(at, key),
                 None => None,
             };
-            let Some((claim, (mut job, reasons))) = claim.and_then(|claim| Some((claim, self.jobs.remove(&at)?)))
-            else {
+            let Some((lock, (mut job, reasons))) = lock.and_then(|lock| Some((lock, self.jobs.remove(&at)?))) else {
                 self.shares.give_back(&self.nodes[at].demand);
                 continue;
             };
-            job.claim = claim;
+            job.lock = lock;
             self.nodes[at].stage = Stage::Running;
             self.nodes[at].began = self.next_moment();
             let node = job.node.id.clone();

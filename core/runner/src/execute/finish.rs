@@ -74,6 +74,7 @@ impl Execution<'_, '_> {
         if self.to_remember.is_empty() {
             return;
         }
+        self.remembered = Instant::now();
         let changed = std::mem::take(&mut self.to_remember);
         let keys: Vec<(&str, Key)> = changed.iter().map(|(at, key)| (self.plan.nodes[*at].id.as_str(), *key)).collect();
         if let Err(error) = self.shared.store.remember(&self.plan.name, &keys) {

@@ -23,9 +23,10 @@
 //! | the journal cannot be written | a warning |
 //! | the worker panics inside a kind | the node fails |
 
-mod claim;
+mod elsewhere;
 mod execution;
 mod finish;
+mod lock;
 mod partial;
 mod repair;
 mod retry;

@@ -60,7 +60,6 @@ impl Execution<'_, '_> {
     /// How long the run may wait for messages; for ever when no node waits for its next attempt or for another process.
     pub(super) fn nap(&self) -> Option<Duration> {
         let attempt = self.sleeping.peek().map(|Reverse((time, ..))| time.saturating_duration_since(Instant::now()));
-        let poll = (!self.polled.is_empty()).then_some(super::claim::POLL);
-        attempt.map(|attempt| attempt.min(LONGEST_NAP)).into_iter().chain(poll).min()
+        attempt.into_iter().chain(self.elsewhere.rest()).min().map(|nap| nap.min(LONGEST_NAP))
     }
 }

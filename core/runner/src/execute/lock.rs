@@ -5,14 +5,10 @@ use crate::event::RunEvent;
 use crate::summary::Outcome;
 use pddflow_cache::{Key, Lock, LockGuard, RecordHead};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How often a node that another process computes is asked for.
-pub(super) const POLL: Duration = Duration::from_millis(50);
 
 /// Whose turn it is to compute a key.
 enum Turn {
-    /// Ours, with a claim where the store has such a thing.
+    /// Ours, with a lock where the store has such a thing.
     Ours(Option<LockGuard>),
     /// Nobody's: another process has just done it.
     Made(RecordHead),
@@ -21,17 +17,16 @@ enum Turn {
 }
 
 impl Execution<'_, '_> {
-    /// The claim with which a queued node may run now; none when it need not or must wait.
-    pub(super) fn claim(&mut self, at: usize, key: Key) -> Option<Option<LockGuard>> {
+    /// The lock with which a queued node may run now; none when it need not or must wait.
+    pub(super) fn lock(&mut self, at: usize, key: Key) -> Option<Option<LockGuard>> {
         match self.turn(at, key) {
-            Turn::Ours(claim) => return Some(claim),
+            Turn::Ours(lock) => return Some(lock),
             Turn::Made(record) => self.made_elsewhere(at, record),
             Turn::Theirs => {
-                if self.elsewhere.insert(at) {
+                if self.elsewhere.add(at) {
                     let node = self.plan.nodes[at].id.clone();
                     self.log.tell(RunEvent::NodeWaiting { node, key });
                 }
-                self.polled.push(at);
             }
         }
         None
@@ -39,19 +34,19 @@ impl Execution<'_, '_> {
 
     fn turn(&self, at: usize, key: Key) -> Turn {
         let store = self.shared.store;
-        let claim = match store.lock(&key) {
+        let lock = match store.lock(&key) {
             Lock::Elsewhere => return Turn::Theirs,
             Lock::Unavailable => None,
-            Lock::Held(claim) => Some(claim),
+            Lock::Held(lock) => Some(lock),
         };
-        // Its last holder may have done the work between our look into the store and our claim.
+        // Its last holder may have done the work between our look into the store and our lock.
         let wanted = self.nodes[at].forced.is_none();
         match store.record_head(&key) {
             Ok(Some(record)) if wanted && record.outputs.values().all(|digest| store.contains(digest)) => {
                 Turn::Made(record)
             }
             // What cannot be read is computed.
-            _ => Turn::Ours(claim),
+            _ => Turn::Ours(lock),
         }
     }
 
@@ -67,7 +62,7 @@ impl Execution<'_, '_> {
 
     /// Puts the nodes that others compute back into the queue.
     pub(super) fn ask_again(&mut self) {
-        for at in std::mem::take(&mut self.polled) {
+        for at in self.elsewhere.take_due() {
             if self.nodes[at].stage == Stage::Ready {
                 self.push_ready(at);
             }
