@@ -33,8 +33,8 @@ impl Artifacts {
         let path = self.path(&digest);
         if let Ok((there, _)) = self.files.disk.read(&path) {
             if *there == *bytes {
-                // A process that collects the store must see that it is in use. Only its owner may say so; where that is
-                // somebody else, it may be removed, and its node then runs again.
+                // So that a `gc` in another process sees that it is in use. Only the owner of the file may do that; a file
+                // of another user may be removed by that `gc`, and its node then runs again.
                 let _ = self.files.disk.touch(&path);
                 return Ok(digest);
             }
@@ -100,7 +100,7 @@ impl Artifacts {
 }
 
 /// An artifact that arrives in pieces from another store. It counts when all its pieces are there and have its digest;
-/// before that it has a name that nobody looks for. Dropping it forgets what has arrived.
+/// until then it has a temporary name. Dropping it removes what has arrived.
 pub struct Incoming<'a> {
     artifacts: &'a Artifacts,
     digest: Digest,

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_state_is_set_aside_and_told() {
+    fn a_damaged_state_is_set_aside_with_a_warning() {
         let store = RamStore::new();
         store.put_state(&LINEAGE, 5, b"state").unwrap();
         let (path, bytes) = store.files().into_iter().find(|(path, _)| path.ends_with("5")).unwrap();

@@ -1,4 +1,4 @@
-//! Collecting: artifacts that nobody needs any more are removed, within limits of size and age.
+//! Garbage collection: what is not needed any more is removed, within limits of size and age.
 //!
 //! | what | removed |
 //! |---|---|
@@ -188,7 +188,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut candidates = Vec::new();
         for digest in self.artifacts()? {
-            // None: removed by somebody else meanwhile.
+            // Removed by another process meanwhile.
             let Ok(status) = self.files.disk.status(&self.artifact_path(&digest)) else { continue };
             let written = status.modified;
             let known = uses.get(&digest).copied().unwrap_or(KeyUse { last: written, kept: false });

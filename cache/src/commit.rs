@@ -33,7 +33,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// From so many files on, one sync of the whole file system is quicker than one of each file.
+/// From so many files on, one sync of the whole file system is faster than one of each file.
 const LEAST_FOR_ALL: usize = 24;
 /// After a commit, so long is waited before the next one: more results share a sync.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(50);
@@ -169,7 +169,7 @@ impl Drop for GroupCommit {
     fn drop(&mut self) {
         // Dropping the thread waits for its end.
         if self.background.take().is_some() {
-            // Nobody is left to be told; what was not committed is verified when it is read.
+            // The error cannot be reported any more; what was not committed is verified when it is read.
             let _ = self.commit();
         }
     }
@@ -190,7 +190,7 @@ impl Group {
     fn commit_batch(&self, batch: &Batch) -> io::Result<()> {
         self.sync(batch)?;
         for (pending, record) in &batch.records {
-            // Another process that found the record may have been quicker.
+            // Another process that found the record may have been faster.
             ignore_missing(self.files.rename(pending, record))?;
         }
         for checkpoint in &batch.checkpoints {
@@ -237,7 +237,7 @@ struct Background {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the thread is asked for.
+/// Requests to the thread.
 #[derive(Default)]
 struct Wanted {
     commit: bool,
@@ -277,7 +277,7 @@ impl Background {
 impl Drop for Background {
     fn drop(&mut self) {
         self.ask(|wanted| wanted.end = true);
-        // A panic there was told by the hook.
+        // A panic there was reported by the hook.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }

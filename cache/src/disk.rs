@@ -16,9 +16,9 @@ use std::time::SystemTime;
 /// Who may write a file after it got its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Nobody: artifacts.
+    /// No user: artifacts are never edited.
     ReadOnly,
-    /// Whoever the user's mask allows: what is replaced or appended to.
+    /// Every user that the umask allows: files that are replaced or appended to.
     Shared,
 }
 

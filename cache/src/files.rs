@@ -14,7 +14,7 @@
 //!     locks                            the byte of a key is locked while it is computed, that of a run while it lives
 //!     names/<12 hex>.json              last key of each node, by pipeline; advisory
 //!     quarantine/<name>.<unique>       damaged files, kept for inspection
-//!     **/.new-*                        not complete yet, or left by a kill; nobody reads them
+//!     **/.new-*                        temporary files, also those left by a kill; never read
 //! ```
 //!
 //! | file | written | found damaged |
@@ -28,7 +28,7 @@
 //!
 //! "Whole": a new file in the same folder with a name of its own; write; rename. "Atomically": the same with a sync of the
 //! file before and of the folder after the rename. On any failure the new file is removed again; after a kill it stays
-//! behind under a name that nobody looks for (`.new-*`) until it is collected.
+//! behind under its temporary name (`.new-*`) until it is collected.
 
 use crate::blob::Blob;
 use crate::disk::{Access, Disk, DiskFile};
@@ -58,7 +58,7 @@ pub(crate) struct Files {
     count: AtomicU64,
 }
 
-/// A file that has no name yet that anybody looks for. Dropping it removes it.
+/// A file under a temporary name. Dropping it removes it.
 pub(crate) struct NewFile<'a> {
     files: &'a Files,
     path: PathBuf,
@@ -126,7 +126,7 @@ impl Files {
     pub(crate) fn in_folder<T>(&self, folder: &Path, does: impl Fn() -> io::Result<T>) -> io::Result<T> {
         match does() {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                // Somebody may have removed it since it was known to be durable.
+                // Another process may have removed it since it was known to be durable.
                 lock(&self.durable).retain(|known| !known.starts_with(folder) && !folder.starts_with(known));
                 self.make_folders(folder)?;
                 does()
@@ -306,7 +306,7 @@ impl Drop for NewFile<'_> {
     fn drop(&mut self) {
         if let Some(file) = self.file.take() {
             drop(file);
-            // What cannot be removed has a name that nobody looks for, and is collected later.
+            // What cannot be removed keeps its temporary name, and is collected later.
             let _ = self.files.disk.remove(&self.path);
         }
     }

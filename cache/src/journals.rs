@@ -167,7 +167,7 @@ impl JournalWriter {
 
 impl Drop for JournalWriter {
     fn drop(&mut self) {
-        // Nobody is left to be told; the journal then ends early, which readers expect.
+        // The error cannot be reported any more; the journal then ends early, which readers expect.
         let _ = self.flush();
     }
 }

@@ -13,17 +13,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What became of the wish to compute a key alone.
+/// The result of locking a key.
 pub enum Lock {
-    /// It is ours until the guard is dropped.
+    /// Locked until the guard is dropped.
     Held(LockGuard),
-    /// Another process, or another user of this store in this process, is computing it.
+    /// Locked by another process, or by another thread of this one: it is being computed.
     Elsewhere,
-    /// There are no locks in this store: compute it.
+    /// This store has no locks: compute it.
     Unavailable,
 }
 
-/// Gives a lock back when it is dropped.
+/// Releases a lock when it is dropped.
 pub struct LockGuard {
     _lock: Box<dyn DiskLock>,
 }
@@ -31,26 +31,26 @@ pub struct LockGuard {
 pub(crate) struct Locks {
     files: Arc<Files>,
     path: PathBuf,
-    /// Whether it was said that there are none.
-    said: AtomicBool,
+    /// Whether the user was warned that there are none.
+    warned: AtomicBool,
 }
 
 impl Locks {
     pub(crate) fn new(files: Arc<Files>) -> Self {
         let path = files.path(["locks"]);
-        Self { files, path, said: AtomicBool::new(false) }
+        Self { files, path, warned: AtomicBool::new(false) }
     }
 
     pub(crate) fn lock_key(&self, key: &Key) -> Lock {
         self.lock(number_of(key.as_bytes()))
     }
 
-    /// Says that a run is going on, until the guard is dropped.
+    /// Marks a run as running until the guard is dropped.
     pub(crate) fn lock_run(&self, run: &str) -> Lock {
         self.lock(number_of_run(run))
     }
 
-    /// Whether a process says so of a run.
+    /// Whether a run is marked as running.
     pub(crate) fn is_run_locked(&self, run: &str) -> bool {
         self.files.disk.is_locked(&self.path, number_of_run(run))
     }
@@ -60,7 +60,7 @@ impl Locks {
             Ok(Some(lock)) => Lock::Held(LockGuard { _lock: lock }),
             Ok(None) => Lock::Elsewhere,
             Err(error) => {
-                if !self.said.swap(true, Ordering::Relaxed) {
+                if !self.warned.swap(true, Ordering::Relaxed) {
                     let path = self.path.display();
                     self.files.warn(format!(
                         "{path} cannot be locked ({error}): processes that share this store may do the same work twice"

@@ -48,7 +48,7 @@ pub struct RecordHead {
     pub metrics: BTreeMap<String, f64>,
     /// Wall time of the run that made it.
     pub seconds: f64,
-    /// What the node said, replayed when it is fresh.
+    /// The log of the node, shown again when it is fresh.
     pub log: Vec<String>,
     /// Name and version of the program that made it.
     pub program: String,

@@ -62,7 +62,7 @@ impl Records {
             |source| StoreError::io(format!("writing record {}{}", Key::PREFIX, record.key.short()), &path, source);
         let bytes = record_format::to_bytes(record).map_err(|error| failed(error.into()))?;
         if self.files.disk.status(&path).is_ok() {
-            // It would hide a pending one. Seldom: the node ran again because an artifact was lost.
+            // It would hide a pending one. Rare: the node ran again because an artifact was lost.
             self.commit.add_artifacts(self.artifacts_of(record));
             self.commit.commit()?;
             return self.files.write_atomic(&path, &bytes).map_err(failed);

@@ -21,7 +21,7 @@ use std::sync::Arc;
 ///
 /// Laws:
 /// - what was put and returned `Ok` survives the end of the process; once it is committed, also a loss of power;
-/// - a record that can be read has its artifacts, unless somebody removed or damaged them since;
+/// - a record that can be read has its artifacts, unless they were removed or damaged since;
 /// - nothing partial is ever visible, whatever fails and whenever the process dies;
 /// - bytes are checked before they are handed out; damaged ones are set aside, never returned;
 /// - any number of threads and processes may use one store at once, without waiting; putting the same twice is fine.

@@ -60,7 +60,7 @@ impl Store {
                 lock(&found).cut_short.push(run);
             }
         }
-        // Damaged records and checkpoints are told as warnings.
+        // Damaged records and checkpoints are reported as warnings.
         let mut found = std::mem::take(&mut *lock(&found));
         found.damaged.extend(self.take_warnings());
         found.damaged.sort();

@@ -3,7 +3,7 @@
 //! It keeps apart what a running system sees (`live`) and what would survive a loss of power: a file's content only
 //! as of its last sync, a name only once its folder was synced. [`RamDisk::power_loss`] then keeps or drops every
 //! change that was not made durable, each by its own draw, so that also orders appear that a file system may produce
-//! but seldom does.
+//! but rarely does.
 
 use super::{Access, Disk, DiskFile, DiskLock, Status};
 use crate::blob::Blob;
@@ -98,7 +98,7 @@ impl RamDisk {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// What is left after a loss of power; `seed` draws which changes survived that nobody made durable.
+    /// What is left after a loss of power; `seed` draws which of the changes survived that were not synced.
     pub(crate) fn power_loss(&self, seed: u64) -> Self {
         let mut draw = Draw(seed);
         let mut state = self.state().clone();
