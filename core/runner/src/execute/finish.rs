@@ -5,6 +5,7 @@ use crate::error::NodeError;
 use crate::event::{RunEvent, SkipReason};
 use crate::summary::{NodeSummary, Outcome, Summary};
 use pddflow_cache::Key;
+use std::time::Instant;
 
 impl Execution<'_, '_> {
     /// A running node stopped because it was asked to.
