@@ -4,7 +4,7 @@ use crate::args::StoreArgs;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::problem::Problem;
-use pddflow_cache::{Digest, Key, Record, Store};
+use pddflow_cache::{Key, Record};
 use pddflow_report::{Tone, bytes, count, seconds};
 use serde_json::json;
 use std::fmt::Write as _;
