@@ -64,6 +64,8 @@ pub(crate) trait Disk: Send + Sync {
     /// Makes all files and names of the file system that holds a folder survive a loss of power. False if the system
     /// cannot do that in one step; nothing is promised then.
     fn sync_all(&self, folder: &Path) -> io::Result<bool>;
+    /// The name of this machine, for other users of a shared store; empty if it is not known.
+    fn host(&self) -> String;
     /// Locks a number in a file; none while another holder has it. The file is made if it is missing; its folder must be
     /// there. The lock ends when the guard is dropped, or with the process, however that ends. Fails when the file cannot be
     /// written or the file system has no locks.

@@ -136,7 +136,6 @@ impl Files {
     }
 
     /// Appends to a file that only informs.
-    #[allow(dead_code, reason = "for the logs of nodes")]
     pub(crate) fn append(&self, path: &Path, text: &str) -> io::Result<()> {
         self.in_folder(parent(path), || self.disk.append(path))?.write_all(text.as_bytes())
     }

@@ -1,7 +1,7 @@
 //! Journals of runs: one append-only file of checked lines per run.
 //!
 //! ```text
-//! {"format":1,"run":"<id>","check":"<16 hex>"}
+//! {"format":1,"run":"<id>","host":"<name>","process":<number>,"check":"<16 hex>"}
 //! {...one event...,"check":"<16 hex>"}          the check covers this line and the one before
 //! ```
 //!
@@ -9,11 +9,13 @@
 //! Results never depend on a journal; it says what happened.
 
 use crate::blob::Blob;
+use crate::digest::Key;
 use crate::disk::{Access, DiskFile};
 use crate::error::StoreError;
 use crate::files::{Files, parent};
 use crate::locks::{Lock, Locks};
 use crate::seal::{self, Check};
+use serde::Deserialize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -44,7 +46,9 @@ impl Journals {
         let file = file.map_err(failed)?;
         let running = self.locks.lock_run(run);
         let mut journal = JournalWriter { path, file, waiting: Vec::new(), check: Check::default(), _running: running };
-        journal.line(&format!("{{\"format\":{VERSION},\"run\":{}}}", serde_json::Value::from(run)))?;
+        let (host, process) = (self.files.disk.host(), std::process::id());
+        let first = serde_json::json!({ "format": VERSION, "run": run, "host": host, "process": process });
+        journal.line(&first.to_string())?;
         journal.flush()?;
         Ok(journal)
     }
@@ -107,6 +111,29 @@ impl Journals {
         Ok(self.path(run)?.with_file_name("logs").join(name))
     }
 
+    /// The run of another process that is computing a key, as far as the journals of the runs that are going on say so:
+    /// one that names the key, else the only one there is.
+    pub(crate) fn holder(&self, key: &Key) -> Option<Holder> {
+        let (host, process) = (self.files.disk.host(), std::process::id());
+        let mut others = Vec::new();
+        for run in self.runs().ok()?.into_iter().filter(|run| self.locks.is_run_locked(run)) {
+            let (bytes, _) = self.files.disk.read(&self.path(&run).ok()?).ok()?;
+            let text = String::from_utf8_lossy(&bytes);
+            let Some(first) = text.lines().next().and_then(|line| serde_json::from_str::<FirstLine>(line).ok()) else {
+                continue;
+            };
+            if first.host == host && first.process == process {
+                continue;
+            }
+            let holder = Holder { run, host: first.host };
+            if text.contains(&key.to_string()) {
+                return Some(holder);
+            }
+            others.push(holder);
+        }
+        others.pop().filter(|_| others.is_empty())
+    }
+
     fn path(&self, run: &str) -> Result<PathBuf, StoreError> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if run.is_empty() || run.len() > LONGEST_RUN_ID || run.starts_with('.') || !run.chars().all(allowed) {
@@ -114,6 +141,22 @@ impl Journals {
         }
         Ok(self.files.path(["runs", run, "journal"]))
     }
+}
+
+/// What the first line says of who writes the others.
+#[derive(Deserialize)]
+struct FirstLine {
+    host: String,
+    process: u32,
+}
+
+/// A run that computes a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its id.
+    pub run: String,
+    /// The machine that it runs on; empty if that is not known.
+    pub host: String,
 }
 
 /// Writes the lines of one run.

@@ -73,7 +73,7 @@ pub use collect::{CollectRules, Collected, KeyUse, Uses};
 pub use digest::{Digest, Key, ParseIdentityError};
 pub use disk::ram::Fault;
 pub use error::{KeyError, RecordError, StoreError, StoreErrorKind};
-pub use journals::{Journal, JournalWriter};
+pub use journals::{Holder, Journal, JournalWriter};
 pub use key::{KEY_CONTEXT, KEY_FORMAT, KeyBuilder, KeyPart};
 pub use locks::{Lock, LockGuard};
 pub use ram_store::RamStore;

@@ -9,7 +9,7 @@ use crate::disk::Disk;
 use crate::disk::real::RealDisk;
 use crate::error::StoreError;
 use crate::files::Files;
-use crate::journals::{Journal, JournalWriter, Journals};
+use crate::journals::{Holder, Journal, JournalWriter, Journals};
 use crate::locks::{Lock, Locks};
 use crate::names::NamesIndex;
 use crate::record::{Lookup, Record, RecordHead};
@@ -192,6 +192,12 @@ impl Store {
     #[must_use]
     pub fn lock(&self, key: &Key) -> Lock {
         self.locks.lock_key(key)
+    }
+
+    /// The run of another process that has locked a key, if that can be found out.
+    #[must_use]
+    pub fn holder(&self, key: &Key) -> Option<Holder> {
+        self.journals.holder(key)
     }
 
     /// The last checkpoint under a key. A damaged one is moved to quarantine and counts as absent, with a warning.

@@ -145,6 +145,29 @@ fn a_store_without_locks_says_so_once() {
 }
 
 #[test]
+fn the_holder_of_a_key_is_a_run_of_another_process() {
+    let store = RamStore::new();
+    // As another process on another machine would have begun it: with its own name and number in the first line.
+    let mut ours = store.journal("ours").unwrap();
+    ours.line(&format!("{{\"key\":\"{}\"}}", key("a"))).unwrap();
+    ours.flush().unwrap();
+    assert_eq!(store.holder(&key("a")), None, "a process does not wait for itself");
+    let path = store.files()[0].0.clone();
+    let theirs = |text: &str| {
+        let text = text.replace("memory", "alpha");
+        store.damage(&path, text.into_bytes());
+    };
+    let text = String::from_utf8(store.files()[0].1.clone()).unwrap();
+    theirs(&text);
+    let holder = store.holder(&key("a")).unwrap();
+    assert_eq!((holder.run.as_str(), holder.host.as_str()), ("ours", "alpha"));
+    // The only other run there is, though its journal does not name the key yet.
+    assert_eq!(store.holder(&key("b")), Some(holder));
+    drop(ours);
+    assert_eq!(store.holder(&key("a")), None, "it has ended");
+}
+
+#[test]
 fn a_run_is_known_to_live_until_its_journal_ends() {
     on_each(|store| {
         assert!(!store.is_running("r"));

@@ -376,6 +376,10 @@ impl Disk for RamDisk {
         Ok(true)
     }
 
+    fn host(&self) -> String {
+        "memory".to_owned()
+    }
+
     fn lock(&self, file: &Path, number: u64) -> io::Result<Option<Box<dyn DiskLock>>> {
         let mut state = self.state();
         state.alive()?;

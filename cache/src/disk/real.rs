@@ -162,6 +162,10 @@ impl Disk for RealDisk {
         Ok(false)
     }
 
+    fn host(&self) -> String {
+        fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+    }
+
     #[cfg(target_os = "linux")]
     fn lock(&self, file: &Path, number: u64) -> io::Result<Option<Box<dyn DiskLock>>> {
         self.locks.lock(file, number)

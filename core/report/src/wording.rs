@@ -55,8 +55,11 @@ impl Wording {
                 let rest = if metrics.is_empty() { seconds(*took) } else { format!("{}, {metrics}", seconds(*took)) };
                 Some(self.compose("done", Tone::Good, node, &rest))
             }
-            RunEvent::NodeWaiting { node, .. } => {
-                Some(self.compose("wait", Tone::Faint, node, "another run is computing it; its result will be used"))
+            RunEvent::NodeWaiting { node, run, host, .. } => {
+                let run = run.as_ref().map_or_else(|| "another run".to_owned(), |run| format!("run {run}"));
+                let host = host.as_ref().map_or_else(String::new, |host| format!(" on {host}"));
+                let text = format!("{run}{host} is computing it; its result will be used");
+                Some(self.compose("wait", Tone::Faint, node, &text))
             }
             RunEvent::NodeResumed { node, from } => Some(self.compose("resume", Tone::Faint, node, &from.to_string())),
             RunEvent::Log { node, text } => Some(self.compose("", Tone::Faint, node, text)),

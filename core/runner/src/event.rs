@@ -51,6 +51,12 @@ pub enum RunEvent {
         node: NodeId,
         /// Its key.
         key: Key,
+        /// The run that computes it, if it is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
+        /// The machine of that run, if it is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
     },
     /// A node begins to run.
     NodeStarted {

@@ -227,7 +227,7 @@ impl Entry {
     /// The entry of an event; none for those that leave no line of their own.
     pub(crate) fn of(event: &RunEvent) -> Option<Self> {
         Some(match event.clone() {
-            RunEvent::NodeWaiting { node, key } => Self::Waiting { node, key },
+            RunEvent::NodeWaiting { node, key, .. } => Self::Waiting { node, key },
             RunEvent::NodeStarted { node, key, reasons } => Self::Started { node, key, reasons },
             RunEvent::NodeResumed { node, from } => Self::Resumed { node, from },
             RunEvent::NodeInPlugin { node, plugin } => Self::InPlugin { node, plugin },

@@ -25,7 +25,9 @@ impl Execution<'_, '_> {
             Turn::Theirs => {
                 if self.elsewhere.add(at) {
                     let node = self.plan.nodes[at].id.clone();
-                    self.log.tell(RunEvent::NodeWaiting { node, key });
+                    let holder = self.shared.store.holder(&key);
+                    let host = holder.as_ref().map(|holder| holder.host.clone()).filter(|host| !host.is_empty());
+                    self.log.tell(RunEvent::NodeWaiting { node, key, run: holder.map(|holder| holder.run), host });
                 }
             }
         }
