@@ -193,7 +193,7 @@ fn journals_of_other_versions_are_told_apart() {
     // Those that cannot be read are passed over, and found by their ids only.
     assert_eq!(named_run(&store, "last", None).unwrap().unwrap(), "r2-0-0");
     assert_eq!(named_run(&store, "r1", None).unwrap().unwrap(), "r1-0-0");
-    assert_eq!(uses(&store, 3).unwrap().len(), 3);
+    assert_eq!(uses(&store, 3).unwrap().keys.len(), 3);
 }
 
 #[test]
