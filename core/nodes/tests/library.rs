@@ -158,7 +158,7 @@ fn a_loss_that_is_not_finite_names_iteration_and_advice() {
 }
 
 #[test]
-fn a_set_without_a_learned_step_size_is_not_trained_at_one() {
+fn a_set_without_a_learned_learning_rate_is_not_trained_at_one() {
     let (code, text) = failure_of(&distill_pipeline("dm: {}", 1).replace("epochs: 3", "epochs: 3, lr: learned"));
     assert_eq!(code, "pddflow::nodes::no_learning_rate", "{text}");
     assert!(text.contains("`lr`"), "{text}");

@@ -72,13 +72,13 @@ fn with_two_sets_the_first_stage_is_one_and_the_rest_differs() {
 }
 
 #[test]
-fn each_stage_has_its_own_step_size() {
+fn each_stage_has_its_own_learning_rate() {
     let at = |lr: &str| results_of(&picked(2, &format!("lr: {lr}"))).curve;
     assert_eq!(at("0.02"), at("[0.02, 0.02]"));
     assert_eq!(at("0.02")[0], at("[0.02, 0.001]")[0]);
     assert_ne!(at("0.02")[1], at("[0.02, 0.001]")[1]);
     let (code, text) = failure_of(&picked(2, "lr: [0.1, 0.2, 0.3]"));
-    assert_eq!(code, "pddflow::nodes::step_sizes", "{text}");
+    assert_eq!(code, "pddflow::nodes::learning_rates", "{text}");
 }
 
 #[test]
