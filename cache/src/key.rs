@@ -13,7 +13,7 @@
 //! |---|---|---|
 //! | (format) | [`KEY_FORMAT`] | a change of this encoding must never meet old records |
 //! | `kind` | name of the node kind | other kinds compute other things |
-//! | the kind's own parts | revision, plugin digests, device class, precision, digests of files outside the store | the code and data that the parameters do not name |
+//! | the kind's own parts | revisions of kind and plugins, device, instructions, precision, digests of files outside the store | the code and data that the parameters do not name |
 //! | `with` | resolved parameters, defaults filled in, seed included | what the user asked for |
 //! | `input <port>` | the digests of the artifacts at that port, in order | content, not origin: this is what makes early cut-off work |
 //!

@@ -34,6 +34,31 @@ fn threads_do_not_change_a_bit_with_any_instructions_of_the_processor() {
 }
 
 #[test]
+fn levels_of_instructions_share_a_store_and_mix_nothing() {
+    let place = Place::new();
+    let run = |level: &str| {
+        let ran = place.run(&["run", "smoke.yaml", "--json", "--instructions", level]).succeeds();
+        ran.digests()
+    };
+    let (baseline, avx2) = (run("baseline"), run("avx2"));
+    // What is read from files is the same; what is computed is of its level, whichever ran first in the store.
+    assert_eq!(baseline["data.data"], avx2["data.data"]);
+    let alone = |level: &str| {
+        let place = Place::new();
+        place.run(&["run", "smoke.yaml", "--json", "--instructions", level]).succeeds().digests()
+    };
+    assert_eq!((&baseline, &avx2), (&alone("baseline"), &alone("avx2")));
+    let state = |level: &str| place.run(&["plan", "smoke.yaml", "--check", "--instructions", level]).succeeds().out;
+    assert!(state("baseline").contains("fresh") && state("avx2").contains("fresh"));
+    let shown = place.run(&["show", "smoke.yaml", "dm", "--json", "--instructions", "avx2"]).succeeds().out;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["parts"]["instructions"], "avx2", "{shown}");
+    assert!(shown["parts"]["matcher"].as_str().unwrap().starts_with("dm revision "), "{shown}");
+    assert_eq!(shown["made_on"]["instructions"], "avx2", "{shown}");
+    assert!(shown["made_on"]["plugins"]["matcher dm"].as_str().unwrap().contains(" b3:"), "{shown}");
+}
+
+#[test]
 fn the_seed_changes_what_is_random() {
     let ran = smoke(&Place::new(), &["--set", "seed=1"]).succeeds().digests();
     assert_eq!(ran["data.data"], expected()["data.data"]);

@@ -3,10 +3,10 @@
 use crate::complete;
 use crate::place;
 use crate::problem::Problem;
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCompleter;
 use pddflow_cache::Store;
-use pddflow_nodes::{Library, LibraryOptions};
+use pddflow_nodes::{Instructions, Library, LibraryOptions, use_at_most};
 use pddflow_pipeline::{Options, PipelineFile, memory_bytes};
 use std::path::PathBuf;
 
@@ -86,16 +86,55 @@ pub(crate) struct PlaceArgs {
     data_dir: Vec<PathBuf>,
     #[command(flatten)]
     plugins: PluginArgs,
+    /// Instructions of the processor to compute with [default: the best that it has]. Other instructions round differently, so
+    /// each level has results of its own: to share results between machines, choose what all of the machines have
+    #[arg(long, value_enum, value_name = "LEVEL", env = "PDDFLOW_INSTRUCTIONS", hide_env_values = true)]
+    instructions: Option<Level>,
+}
+
+/// Instructions of the processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Level {
+    /// What every processor has that the program is built for
+    Baseline,
+    /// AVX2 and FMA
+    Avx2,
+    /// AVX-512: F, BW, DQ and VL
+    Avx512,
+}
+
+impl Level {
+    fn instructions(self) -> Instructions {
+        match self {
+            Self::Baseline => Instructions::Baseline,
+            Self::Avx2 => Instructions::Avx2,
+            Self::Avx512 => Instructions::Avx512,
+        }
+    }
+}
+
+/// A level that this processor does not have.
+fn unavailable(level: Instructions, best: Instructions) -> Problem {
+    let message = format!("this processor does not have the instructions `{}`", level.name());
+    let help =
+        format!("its best are `{}`; to share results between machines, choose what all of them have", best.name());
+    Problem::usage("instructions", message).with_help(help)
 }
 
 impl PlaceArgs {
-    /// The kinds and plugins for a pipeline.
-    pub(crate) fn library(&self, file: &PipelineFile) -> Library {
+    /// The kinds and plugins for a pipeline; from now on everything is computed with the instructions that were chosen.
+    pub(crate) fn library(&self, file: &PipelineFile) -> Result<Library, Problem> {
+        if let Some(level) = self.instructions.map(Level::instructions) {
+            if !level.are_available() {
+                return Err(unavailable(level, Instructions::in_use()));
+            }
+            use_at_most(level);
+        }
         let mut options = self.plugins.options();
         options.search.files = file.plugin_files().to_vec();
         options.data_dirs = self.data_dir.iter().cloned().chain(place::SYSTEM_DATA.map(PathBuf::from)).collect();
         options.downloads = self.store.root().join(place::DOWNLOADS);
-        Library::new(options)
+        Ok(Library::new(options))
     }
 }
 
@@ -136,6 +175,14 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn instructions_that_the_processor_lacks_are_told_with_those_that_it_has() {
+        let problem = unavailable(Instructions::Avx512, Instructions::Avx2);
+        let text = format!("{problem:?}");
+        assert!(text.contains("does not have the instructions `avx512`"), "{text}");
+        assert!(text.contains("its best are `avx2`"), "{text}");
+    }
 
     #[test]
     fn sizes_have_units() {

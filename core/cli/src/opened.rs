@@ -21,7 +21,7 @@ impl Opened {
     /// Reads and checks the pipeline, opens the store. Nothing is written.
     pub(crate) fn new(pipeline: &PipelineArgs, place: &PlaceArgs) -> Result<Self, Problem> {
         let file = PipelineFile::read(&pipeline.file)?;
-        let library = place.library(&file);
+        let library = place.library(&file)?;
         let plan = file.plan(&library, &pipeline.options()).map_err(|diagnostics| {
             // With a broken plugin every use of it is a problem; the cause is the one to show.
             plugin_problem(&library).unwrap_or_else(|| diagnostics.into())

@@ -40,6 +40,7 @@ mod surroundings;
 mod table;
 mod train;
 
+pub use pddflow_host::{PluginInfo, Registry};
 pub use pddflow_tensor::{Instructions, keep_freed_memory, trace, use_at_most};
 
 pub use kinds::Library;

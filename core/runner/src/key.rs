@@ -5,7 +5,7 @@
 //! | `key format` | [`pddflow_cache::KEY_FORMAT`] | the cache |
 //! | `kind` | name of the kind | plan |
 //! | `with` | resolved parameters, defaults filled in, seed included; without places: [`crate::Kinds::key_with`] | plan |
-//! | any other name | revision, plugin digests, files outside the store, device class, precision | [`crate::Kinds::key_parts`] |
+//! | any other name | revisions of kind and plugins (digests of plugins without one), files outside the store, device, instructions, precision | [`crate::Kinds::key_parts`] |
 //! | `input <port>` | digests of the artifacts at that port, in order; absent when there is none | results of the nodes before |
 //!
 //! A *lineage key* is made of the same parts without the parameter that says how far a node goes ([`crate::Kinds::growing`]),

@@ -11,8 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Knows how to compute nodes.
 pub trait Kinds: Send + Sync {
-    /// What a node's result depends on besides its kind's name, its parameters and its inputs: the kind's revision,
-    /// digests of plugins and of files outside the store, device class, precision. Asked before a node runs and again
+    /// What a node's result depends on besides its kind's name, its parameters and its inputs: the revisions of
+    /// the kind and its plugins, digests of files outside the store, device, instructions, precision. Asked before a node runs and again
     /// after it (a file that changed meanwhile must not be recorded), possibly from several threads: cheap or cached.
     /// Names must not be `kind`, `with`, `growing`, `key format` or begin with `input `.
     ///

@@ -29,7 +29,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
         let file = PipelineFile::read(&self.pipeline.file)?;
-        let library = self.place.library(&file);
+        let library = self.place.library(&file)?;
         let (_, warnings) = file
             .lint(&library, &self.pipeline.options())
             .map_err(|diagnostics| opened::plugin_problem(&library).unwrap_or_else(|| diagnostics.into()))?;

@@ -6,11 +6,15 @@ use crate::freshness::words;
 use crate::opened::Opened;
 use crate::output::Output;
 use crate::problem::Problem;
+use pddflow_cache::KeyPart;
+use pddflow_nodes::{PluginInfo, Registry};
 use pddflow_pipeline::PlanNode;
 use pddflow_report::{Paint, count};
-use pddflow_runner::Freshness;
+use pddflow_runner::{Freshness, Kinds as _};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -54,12 +58,47 @@ impl Args {
 /// Prints the state of every node.
 pub(crate) fn print(opened: &Opened, states: &[Freshness], output: &Output) {
     let pairs: Vec<(&PlanNode, &Freshness)> = opened.plan.nodes.iter().zip(states).collect();
+    let bound = bound_to_files(opened);
     if output.json() {
         let nodes: Vec<Value> = pairs.iter().map(|(node, state)| as_json(node, state)).collect();
-        output.value(&json!({ "pipeline": opened.plan.name, "params": opened.plan.params, "nodes": nodes }));
+        let plan = json!({ "pipeline": opened.plan.name, "params": opened.plan.params, "nodes": nodes, "plugin_files": bound });
+        output.value(&plan);
     } else {
         output.data(&as_text(&pairs, output.paint));
+        for Bound { plugin, file, nodes } in bound {
+            output.note(&format!(
+                "note: {} depend on the bytes of {}, because {plugin} declares no `revision`: a rebuild makes them stale",
+                nodes.join(", "),
+                file.display()
+            ));
+        }
     }
+}
+
+/// Nodes that are named by the bytes of a plugin's file.
+#[derive(Serialize)]
+struct Bound {
+    plugin: String,
+    file: PathBuf,
+    nodes: Vec<String>,
+}
+
+/// The plugins without a revision that the plan uses, with their nodes.
+fn bound_to_files(opened: &Opened) -> Vec<Bound> {
+    let plugins = opened.library.opened_registry().map(Registry::list).unwrap_or_default();
+    let unnumbered: Vec<&PluginInfo> = plugins.iter().filter(|plugin| plugin.revision.is_none()).collect();
+    if unnumbered.is_empty() {
+        return Vec::new();
+    }
+    let parts: Vec<_> =
+        opened.plan.nodes.iter().map(|node| (node, opened.library.key_parts(node).unwrap_or_default())).collect();
+    let bound = unnumbered.into_iter().map(|plugin| {
+        let (role, key) = (plugin.role.to_string(), plugin.key());
+        let uses = |parts: &[KeyPart]| parts.iter().any(|part| part.name == role && part.value == key.as_str());
+        let nodes = parts.iter().filter(|(_, parts)| uses(parts)).map(|(node, _)| node.id.to_string()).collect();
+        Bound { plugin: format!("{role} `{}`", plugin.id), file: plugin.file.clone(), nodes }
+    });
+    bound.filter(|bound| !bound.nodes.is_empty()).collect()
 }
 
 fn as_text(pairs: &[(&PlanNode, &Freshness)], paint: Paint) -> String {

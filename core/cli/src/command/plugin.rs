@@ -47,7 +47,7 @@ fn list(args: &PluginArgs, output: &Output) -> Result<Exit, Problem> {
             .iter()
             .map(|plugin| {
                 json!({
-                    "id": plugin.id, "role": plugin.role.to_string(), "version": plugin.version,
+                    "id": plugin.id, "role": plugin.role.to_string(), "version": plugin.version, "revision": plugin.revision,
                     "summary": plugin.summary, "file": plugin.file, "schema": plugin.schema,
                     "digest": pddflow_cache::Digest::from_bytes(plugin.digest),
                 })

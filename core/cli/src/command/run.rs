@@ -15,7 +15,7 @@ use crate::profile;
 use crate::results::{Places, Results, Unreadable};
 use clap::{ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCompleter;
-use pddflow_nodes::{Instructions, trace};
+use pddflow_nodes::trace;
 use pddflow_pipeline::{Plan, SelectionError, memory_bytes};
 use pddflow_report::{Place, Reporter, Verbosity};
 use pddflow_runner::{Cancel, Capacity, NodeError, Settings, Summary};
@@ -80,16 +80,6 @@ pub(crate) struct Args {
     /// Print only errors and result tables
     #[arg(long, short)]
     quiet: bool,
-    /// Use at most this instruction set of the CPU; the last digits of results differ between them
-    #[arg(long, value_enum, value_name = "SET", env = "PDDFLOW_INSTRUCTIONS", hide_env_values = true, hide = true)]
-    instructions: Option<InstructionSet>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum InstructionSet {
-    Baseline,
-    Avx2,
-    Avx512,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -123,13 +113,6 @@ const MOST_REPAIRS: usize = 3;
 
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
-        if let Some(set) = self.instructions {
-            pddflow_nodes::use_at_most(match set {
-                InstructionSet::Baseline => Instructions::Baseline,
-                InstructionSet::Avx2 => Instructions::Avx2,
-                InstructionSet::Avx512 => Instructions::Avx512,
-            });
-        }
         let mut opened = Opened::new(&self.pipeline, &self.place)?.select(&self.select)?;
         if self.dry_run {
             plan::print(&opened, &opened.freshness(), output);
