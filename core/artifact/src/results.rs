@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::container::read_note;
 use super::error::ArtifactError;
 use super::results_format::{ARTIFACT, PhaseWire, PointWire, ReadingWire, ResultsWire, VERSION};
+use super::statistics::{mean, sample_deviation};
 
 /// What a result can be arranged by besides its labels: when in its training. No label may have such a name.
 pub const TIME_LABELS: [&str; 4] = ["phase", "classes_seen", "stage", "epoch"];
@@ -26,10 +27,10 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Mean over the nets and population standard deviation (numpy's `std`), both 0 to 1.
+    /// Mean over the nets, 0 to 1.
     #[must_use]
-    pub fn spread(&self) -> (f64, f64) {
-        population_spread(&self.accuracies)
+    pub fn mean(&self) -> f64 {
+        mean(&self.accuracies)
     }
 }
 
@@ -169,18 +170,10 @@ impl Results {
     }
 }
 
-/// Mean and population standard deviation (ddof 0, as numpy's `std` gives it); 0 and 0 for no values.
-#[must_use]
-pub fn population_spread(values: &[f64]) -> (f64, f64) {
-    let count = values.len().max(1) as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let variance = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / count;
-    (mean, variance.sqrt())
-}
-
 fn reading_wire(reading: &Reading) -> ReadingWire {
-    let (mean, std) = reading.spread();
-    ReadingWire { stage: reading.stage, epoch: reading.epoch, accuracies: reading.accuracies.clone(), mean, std }
+    let accuracies = reading.accuracies.clone();
+    let (mean, std) = (mean(&accuracies), sample_deviation(&accuracies));
+    ReadingWire { stage: reading.stage, epoch: reading.epoch, accuracies, mean, std }
 }
 
 fn reading(wire: ReadingWire) -> Reading {
@@ -229,12 +222,6 @@ mod tests {
     }
 
     #[test]
-    fn the_spread_is_that_of_the_population() {
-        assert_eq!(population_spread(&[1.0, 3.0]), (2.0, 1.0));
-        assert_eq!(population_spread(&[]), (0.0, 0.0));
-    }
-
-    #[test]
     fn unknown_fields_versions_and_nonsense_are_refused() {
         let text = String::from_utf8(sample().encode().unwrap()).unwrap();
         let check = |from: &str, to: &str, expected: &str| {
@@ -244,8 +231,8 @@ mod tests {
             let shown = format!("{error} {:?}", std::error::Error::source(&error));
             assert!(shown.contains(expected), "{shown}");
         };
-        check("\"version\":2", "\"version\":3", "format version 3");
-        check("\"version\":2", "\"version\":2,\"extra\":0", "extra");
+        check("\"version\":3", "\"version\":4", "format version 4");
+        check("\"version\":3", "\"version\":3,\"extra\":0", "extra");
         check("\"artifact\":\"results\"", "\"artifact\":\"set\"", "found `set`");
         check("[0.5,", "[1.5,", "an accuracy is 1.5");
         check("[0.5,", "[", "of 1 nets");

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Format version.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 /// Name of the artifact's type.
 pub(crate) const ARTIFACT: &str = "results";
 
@@ -32,8 +32,8 @@ pub(crate) struct ReadingWire {
     pub(crate) accuracies: Vec<f64>,
     /// Written for readers of the file; computed again when read.
     pub(crate) mean: f64,
-    /// Population standard deviation; like `mean`.
-    pub(crate) std: f64,
+    /// Sample standard deviation over the nets, `null` for one net; like `mean`.
+    pub(crate) std: Option<f64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -51,6 +51,11 @@ pub(crate) trait Kind: Send + Sync {
         None
     }
 
+    /// Whether one node takes the results of all of the pipeline's `seeds`; other kinds are repeated for each.
+    fn collects_seeds(&self) -> bool {
+        false
+    }
+
     /// Does the work and stores the outputs.
     fn run(
         &self,

@@ -101,6 +101,10 @@ impl Catalog for Library {
     fn lint(&self, kind: &str, with: &Value) -> Vec<ParamProblem> {
         self.kinds.get(kind).map_or_else(Vec::new, |(_, kind)| kind.lint(with))
     }
+
+    fn collects_seeds(&self, kind: &str) -> bool {
+        self.kinds.get(kind).is_some_and(|(_, kind)| kind.collects_seeds())
+    }
 }
 
 impl Kinds for Library {

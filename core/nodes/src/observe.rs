@@ -20,6 +20,12 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
+mod choices;
+mod pool;
+
+pub(crate) use choices::ChoiceLabels;
+pub(crate) use pool::PoolRule;
+
 /// Between the values of several labels.
 const JOINT: &str = " / ";
 
@@ -57,6 +63,11 @@ struct Place {
 }
 
 impl Observation<'_> {
+    /// Seed of the evaluation: what tells repetitions of one experiment apart.
+    pub(crate) fn seed(&self) -> u64 {
+        self.result.label("seed").and_then(|seed| seed.as_u64()).unwrap_or(0)
+    }
+
     /// The value of a label, `None` where the result has no such.
     pub(crate) fn value(&self, name: &str) -> Option<Value> {
         match (name, self.place) {
@@ -68,10 +79,10 @@ impl Observation<'_> {
         }
     }
 
-    /// The values of several labels as one text.
-    pub(crate) fn text(&self, names: &Names) -> NodeResult<String> {
+    /// The values of several labels as one text; `choices` says what of a plugin choice is shown.
+    pub(crate) fn text(&self, names: &Names, choices: &ChoiceLabels) -> NodeResult<String> {
         let text = |name: &String| {
-            self.value(name).map(|value| shown(&value)).ok_or_else(|| {
+            self.value(name).map(|value| choices.text(name, &value)).ok_or_else(|| {
                 let labels = self.result.label_names();
                 let known: Vec<&str> = labels.iter().map(String::as_str).chain(TIME_LABELS).collect();
                 fail("no_label", format!("a result of `{}` has no label `{name}`", self.result.method))
@@ -154,7 +165,7 @@ pub(crate) fn rule_text(rule: &str) -> &str {
 pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        // A plugin choice, `{ convnet: { ... } }`: its name is enough.
+        // A plugin choice, `{ convnet: { ... } }`, by its name; `ChoiceLabels` tells choices of one plugin apart.
         Value::Object(map) if map.len() == 1 => map.keys().next().cloned().unwrap_or_default(),
         Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join(JOINT),
         other => other.to_string(),
@@ -280,8 +291,8 @@ pub(crate) mod tests {
     fn labels_are_joined_and_missing_ones_named() {
         let results = [result("dm", json!({ "ipc": 10 }), &[0.5], &[])];
         let one = &observe(&results, &[], "last").unwrap()[0];
-        assert_eq!(one.text(&Names(vec!["method".into(), "ipc".into()])).unwrap(), "dm / 10");
-        let error = one.text(&Names::one("methods")).unwrap_err();
+        assert_eq!(one.text(&Names(vec!["method".into(), "ipc".into()]), &ChoiceLabels::default()).unwrap(), "dm / 10");
+        let error = one.text(&Names::one("methods"), &ChoiceLabels::default()).unwrap_err();
         assert!(error.help.unwrap().contains("did you mean `method`"), "{}", error.message);
     }
 

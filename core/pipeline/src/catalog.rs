@@ -39,6 +39,13 @@ pub trait Catalog {
         let _ = (kind, with);
         Vec::new()
     }
+
+    /// Whether a node of this kind takes the results of all `seeds` together, as a table does, instead of being repeated
+    /// for each.
+    fn collects_seeds(&self, kind: &str) -> bool {
+        let _ = kind;
+        false
+    }
 }
 
 /// A node kind: its ports and its parameters.

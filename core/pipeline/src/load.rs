@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use litemap::LiteMap;
@@ -25,6 +26,12 @@ use crate::lint::Linter;
 use crate::plan::{InputRef, NodeId, Plan, PlanNode};
 use crate::template::Budget;
 use crate::text::source::Span;
+use crate::yaml::tree::{Entry, Node, Tree};
+
+/// The parameter that seeded nodes take their seed from.
+const SEED: &str = "seed";
+/// The parameter that repeats the whole pipeline with several seeds.
+const SEEDS: &str = "seeds";
 
 /// What a call may change about a pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -127,7 +134,7 @@ impl PipelineFile {
                 return Err(self.too_many_points(&options));
             }
         }
-        if problems.is_empty() { Ok(sweep.merge(plans)) } else { Err(all_problems(&sweep, problems)) }
+        if problems.is_empty() { Ok(sweep.merge(plans, &|_| false)) } else { Err(all_problems(&sweep, problems)) }
     }
 
     /// The plan, and warnings about what can be run and is probably not meant; problems of every profile are problems of the
@@ -189,9 +196,57 @@ impl PipelineFile {
         document
     }
 
+    /// The plan at one point of a sweep: with `params.seeds` the plans for all seeds put together.
     fn plan_point(&self, catalog: &dyn Catalog, options: &Options) -> Result<Plan, Diagnostics> {
+        let seeds = self.seeds(options)?;
+        if seeds.is_empty() {
+            return self.plan_seed(catalog, options, None);
+        }
+        let sweep = Sweep::over_seeds(&seeds);
+        let (mut plans, mut problems) = (Vec::new(), Vec::new());
+        for (point, seed) in seeds.iter().enumerate() {
+            match self.plan_seed(catalog, options, Some(*seed)) {
+                Ok(plan) => plans.push(plan),
+                Err(found) => problems.push((point, found)),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(all_problems(&sweep, problems));
+        }
+        let mut plan = sweep.merge(plans, &|kind| catalog.collects_seeds(kind));
+        // Unlike a sweep of the command line, seeds are repetitions of one experiment.
+        plan.sweep = Vec::new();
+        Ok(plan)
+    }
+
+    /// The values of `params.seeds`; none if there is no such parameter, or `--set` gives a seed.
+    fn seeds(&self, options: &Options) -> Result<Vec<u64>, Diagnostics> {
+        let is_seed = |argument: &String| argument.split_once('=').is_some_and(|(key, _)| key.trim() == SEED);
+        if options.set.iter().any(is_seed) {
+            return Ok(Vec::new());
+        }
         let mut report = self.report.clone();
         let document = self.overlaid(&mut report, options.profile.as_deref(), &options.set);
+        let Some(entry) = document.params.iter().find(|entry| entry.key == SEEDS) else { return Ok(Vec::new()) };
+        let params = params::evaluate(&mut report, &Budget::default(), &document.params);
+        let Some(value) = params.values.get(SEEDS) else { return Ok(Vec::new()) };
+        let seeds: Option<Vec<u64>> =
+            value.as_array().and_then(|list| list.iter().map(serde_json::Value::as_u64).collect());
+        let distinct = |seeds: &Vec<u64>| seeds.iter().collect::<std::collections::BTreeSet<_>>().len() == seeds.len();
+        seeds.filter(|seeds| !seeds.is_empty() && seeds.len() <= MAX_POINTS && distinct(seeds)).ok_or_else(|| {
+            let message = "`seeds` is not a list of different whole numbers from 0";
+            let problem = Problem::new("pddflow::pipeline::seeds", entry.key_span, message);
+            report.add(problem.help("for example `seeds: [0, 1, 2]`: every node is repeated with each as its `seed`"));
+            report.finish()
+        })
+    }
+
+    fn plan_seed(&self, catalog: &dyn Catalog, options: &Options, seed: Option<u64>) -> Result<Plan, Diagnostics> {
+        let mut report = self.report.clone();
+        let mut document = self.overlaid(&mut report, options.profile.as_deref(), &options.set);
+        if let Some(seed) = seed {
+            set_seed(document.to_mut(), seed);
+        }
         let budget = Budget::default();
         let params = params::evaluate(&mut report, &budget, &document.params);
         let families = expand_all(&mut report, &document, &params, &budget);
@@ -239,6 +294,15 @@ fn plan_name(document: &Document, file: &str) -> String {
 
 fn stem(file: &Path) -> String {
     file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Gives `params.seed` a value, in place of the one that it has.
+fn set_seed(document: &mut Document, seed: u64) {
+    let place = document.params.iter().find(|entry| entry.key == SEED || entry.key == SEEDS);
+    let span = place.map_or(Span::new(0, 0..0), |entry| entry.key_span);
+    let value = Rc::new(Node::new(span, Tree::Scalar(seed.into())));
+    document.params.retain(|entry| entry.key != SEED);
+    document.params.push(Entry { key: SEED.to_owned(), key_span: span, value });
 }
 
 fn expand_all(report: &mut Report, document: &Document, params: &Params, budget: &Budget) -> Vec<Family> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pddflow_artifact::population_spread;
+use pddflow_artifact::statistics::{accuracy_metrics, mean};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -61,9 +61,15 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Mean and population standard deviation of the test accuracy.
-    pub fn spread(&self) -> (f64, f64) {
-        population_spread(&self.test)
+    /// Mean test accuracy over the nets.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        mean(&self.test)
+    }
+
+    /// Mean and, for several nets, standard deviation of the test accuracy in percent, as metrics of a record.
+    pub fn metrics(&self, name: &str) -> impl Iterator<Item = (String, f64)> + use<> {
+        accuracy_metrics(name, &self.test)
     }
 }
 
@@ -86,7 +92,7 @@ impl Summary {
                 stage: segments[point.segment].stage,
                 epoch: point.epoch,
                 test: all.iter().map(|point| point.test).collect(),
-                held_out: held_out.map(|values| population_spread(&values).0),
+                held_out: held_out.map(|values| mean(&values)),
             }
         };
         Self { moments: first.iter().enumerate().map(moment).collect() }
@@ -98,21 +104,14 @@ impl Summary {
             Report::Last => self.moments.last(),
             Report::BestOnHeldOut => best(&self.moments, |moment| moment.held_out),
             Report::BestOnTest if self.moments.len() < 2 => None,
-            Report::BestOnTest => best(&self.moments, |moment| Some(moment.spread().0)),
+            Report::BestOnTest => best(&self.moments, |moment| Some(moment.mean())),
         }
     }
 
     /// Named numbers for the record, in percent.
     pub fn metrics(&self) -> BTreeMap<String, f64> {
-        let mut metrics = BTreeMap::new();
-        for rule in Report::ALL {
-            if let Some((mean, std)) = self.moment(rule).map(Moment::spread) {
-                let name = rule.metric();
-                metrics.insert(format!("{name}_std"), 100.0 * std);
-                metrics.insert(name, 100.0 * mean);
-            }
-        }
-        metrics
+        let of = |rule: Report| self.moment(rule).into_iter().flat_map(move |moment| moment.metrics(&rule.metric()));
+        Report::ALL.into_iter().flat_map(of).collect()
     }
 }
 
@@ -163,17 +162,17 @@ mod tests {
     #[test]
     fn one_moment_has_no_best() {
         let summary = Summary { moments: vec![moment(1, &[0.5], None)] };
-        assert_eq!(summary.metrics().len(), 2);
+        assert_eq!(summary.metrics().len(), 1);
     }
 
     #[test]
-    fn the_spread_is_that_of_the_population_over_nets() {
+    fn the_deviation_is_that_of_a_sample_of_nets() {
         let images = Tensor::zeros(&[1, 1, 1, 1], DType::F32, &Device::Cpu).unwrap();
         let labels = Labels::Hard(Tensor::from_i64(vec![0], &[1], &Device::Cpu).unwrap());
         let segment = Segment { phase: 2, stage: 3, ..Segment::new(Samples { images, labels }, 0.1) };
         let net = |test: f64| vec![Point { segment: 0, epoch: 4, test, held_out: None }];
         let summary = Summary::of(&[net(0.25), net(0.75)], &[segment]);
         assert_eq!(summary.moments, [Moment { phase: 2, stage: 3, epoch: 4, test: vec![0.25, 0.75], held_out: None }]);
-        assert_eq!(summary.metrics()["accuracy_std"], 25.0);
+        assert_eq!(summary.metrics()["accuracy_std"], 25.0 * 2.0_f64.sqrt());
     }
 }

@@ -56,11 +56,9 @@ fn metrics(summary: &Summary, phases: usize) -> BTreeMap<String, f64> {
     metrics.retain(|name, _| name == "accuracy" || name == "accuracy_std");
     let ends = ends(&summary.moments);
     for moment in &ends {
-        let (mean, std) = moment.spread();
-        metrics.insert(format!("accuracy_phase{}", moment.phase), 100.0 * mean);
-        metrics.insert(format!("accuracy_phase{}_std", moment.phase), 100.0 * std);
+        metrics.extend(moment.metrics(&format!("accuracy_phase{}", moment.phase)));
     }
-    let mean = ends.iter().map(|moment| moment.spread().0).sum::<f64>() / phases.max(1) as f64;
+    let mean = ends.iter().map(|moment| moment.mean()).sum::<f64>() / phases.max(1) as f64;
     metrics.insert("accuracy_mean_of_phases".to_owned(), 100.0 * mean);
     metrics
 }
@@ -75,7 +73,7 @@ fn ends(moments: &[Moment]) -> Vec<&Moment> {
 fn labels(recipe: &RecipeParams, params: &ContinualParams, made: &Made<'_>) -> BTreeMap<String, Value> {
     let ipc = |phase: &PhaseSets| phase.sets.iter().map(|set| made.sets[*set].ipc).sum::<usize>();
     let mut labels = BTreeMap::from([
-        ("model".to_owned(), json!(recipe.model.id)),
+        ("model".to_owned(), json!(recipe.model)),
         ("ipc".to_owned(), json!(made.phases.iter().map(ipc).max())),
         ("sets".to_owned(), json!(made.sets.len())),
         ("phases".to_owned(), json!(made.phases.len())),

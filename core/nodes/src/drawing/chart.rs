@@ -51,13 +51,13 @@ pub(crate) struct Point {
     pub(crate) y: Spread,
 }
 
-/// Several nets.
+/// Several nets, in percent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
-    /// Mean in percent.
     pub(crate) mean: f64,
-    /// Population standard deviation in percent.
+    /// Standard deviation between seeds, or between the nets of the only seed; 0 for a single net.
     pub(crate) std: f64,
+    pub(crate) seeds: usize,
     pub(crate) nets: usize,
 }
 
@@ -66,10 +66,10 @@ impl Chart {
     pub(crate) fn csv(&self) -> String {
         match &self.marks {
             Marks::Lines { lines, .. } => {
-                let mut text = format!("line,{},mean,std,nets\n", field(&self.x_label));
+                let mut text = format!("line,{},mean,std,seeds,nets\n", field(&self.x_label));
                 for line in lines {
                     let mut row = |x: String, y: &Spread| {
-                        let _ = writeln!(text, "{},{x},{},{},{}", field(&line.name), y.mean, y.std, y.nets);
+                        let _ = writeln!(text, "{},{x},{},{},{},{}", field(&line.name), y.mean, y.std, y.seeds, y.nets);
                     };
                     match &line.points {
                         Points::Along(points) => points.iter().for_each(|point| row(point.x.to_string(), &point.y)),

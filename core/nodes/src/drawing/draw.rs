@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     fn lines() -> Chart {
-        let y = |mean| Spread { mean, std: 2.0, nets: 3 };
+        let y = |mean| Spread { mean, std: 2.0, seeds: 1, nets: 3 };
         let along =
             |first: f64| Points::Along(vec![Point { x: 1.0, y: y(first) }, Point { x: 10.0, y: y(first + 20.0) }]);
         let line = |name: &str, points| Line { name: name.to_owned(), points };

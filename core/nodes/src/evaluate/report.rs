@@ -51,7 +51,7 @@ pub(super) fn report(
 fn labels(recipe: &RecipeParams, training: Training, data: &Prepared, sets: &[LoadedSet]) -> BTreeMap<String, Value> {
     let ipc = if sets.is_empty() { json!(FULL) } else { json!(sets.iter().map(|set| set.ipc).sum::<usize>()) };
     let mut labels = BTreeMap::from([
-        ("model".to_owned(), json!(recipe.model.id)),
+        ("model".to_owned(), json!(recipe.model)),
         ("ipc".to_owned(), ipc),
         ("sets".to_owned(), json!(sets.len())),
         ("source".to_owned(), json!(data.dataset.source())),

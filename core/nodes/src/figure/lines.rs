@@ -1,29 +1,38 @@
 //! Results as lines.
 
+use pddflow_artifact::Results;
 use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_artifact::params::suggestion;
-use pddflow_artifact::{Results, population_spread};
+use pddflow_artifact::statistics::BySeed;
 use serde_json::Value;
 
 use super::params::FigureParams;
 use crate::drawing::{Axis, Chart, Line, Marks, Point, Points, Scale, Spread};
-use crate::observe::observe;
+use crate::observe::{ChoiceLabels, PoolRule, observe};
 
 const PERCENT: f64 = 100.0;
 
-/// The chart of results. Nets of results at the same place of a line are pooled.
+/// The chart of results. Results at the same place of a line are pooled by seed.
 pub(super) fn chart(results: &[Results], params: &FigureParams) -> NodeResult<Chart> {
-    let mut gathered: Vec<Gathered> = Vec::new();
+    let mut gathered: Vec<Gathered<'_>> = Vec::new();
     let by: Vec<&str> = params.lines.0.iter().map(String::as_str).chain([params.x.as_str()]).collect();
-    for observation in observe(results, &by, &params.reading)? {
+    let observations = observe(results, &by, &params.reading)?;
+    let choices = ChoiceLabels::of(&observations, &by);
+    let rule = PoolRule { arranged_by: by, allowed: &params.pool };
+    for observation in &observations {
         let x = observation.value(&params.x).as_ref().and_then(number);
-        let name = observation.text(&params.lines)?;
-        let percent = observation.accuracies.iter().map(|accuracy| PERCENT * accuracy);
-        let place = gathered.iter().position(|known| known.name == name && known.x == x);
-        match place {
-            Some(place) => gathered[place].percent.extend(percent),
-            None => gathered.push(Gathered { name, x, percent: percent.collect() }),
+        let name = observation.text(&params.lines, &choices)?;
+        let place = gathered.iter().position(|known| known.name == name && known.x == x).unwrap_or_else(|| {
+            gathered.push(Gathered { name, x, percent: BySeed::default(), seen: Vec::new() });
+            gathered.len() - 1
+        });
+        let point = &mut gathered[place];
+        let at = x.map_or_else(String::new, |x| format!(" at {} {x}", params.x));
+        let name = format!("the line `{}`{at}", point.name);
+        if rule.admit(&mut point.seen, observation.result, &name)?.is_none() {
+            continue;
         }
+        point.percent.add(observation.seed(), observation.accuracies.iter().map(|share| PERCENT * share));
     }
     check_places(results, &gathered, params)?;
     let lines = lines(gathered);
@@ -43,11 +52,13 @@ pub(super) fn chart(results: &[Results], params: &FigureParams) -> NodeResult<Ch
     })
 }
 
-struct Gathered {
+struct Gathered<'a> {
     name: String,
     /// None on a level line.
     x: Option<f64>,
-    percent: Vec<f64>,
+    percent: BySeed,
+    /// The results that it is made of.
+    seen: Vec<&'a Results>,
 }
 
 /// A number, also where it is written as a text.
@@ -56,7 +67,7 @@ fn number(value: &Value) -> Option<f64> {
     number.filter(|number| number.is_finite())
 }
 
-fn check_places(results: &[Results], gathered: &[Gathered], params: &FigureParams) -> NodeResult<()> {
+fn check_places(results: &[Results], gathered: &[Gathered<'_>], params: &FigureParams) -> NodeResult<()> {
     if gathered.iter().all(|one| one.x.is_none()) {
         let names = results.first().map(Results::label_names).unwrap_or_default();
         let known: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -73,11 +84,11 @@ fn check_places(results: &[Results], gathered: &[Gathered], params: &FigureParam
     }
 }
 
-fn lines(gathered: Vec<Gathered>) -> Vec<Line> {
+fn lines(gathered: Vec<Gathered<'_>>) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
-    for Gathered { name, x, percent } in gathered {
-        let (mean, std) = population_spread(&percent);
-        let y = Spread { mean, std, nets: percent.len() };
+    for Gathered { name, x, percent, .. } in gathered {
+        let std = percent.deviation().unwrap_or(0.0);
+        let y = Spread { mean: percent.mean(), std, seeds: percent.seeds(), nets: percent.nets() };
         let Some(x) = x else {
             lines.push(Line { name, points: Points::Level(y) });
             continue;
@@ -137,12 +148,17 @@ mod tests {
     fn results_of_one_place_are_pooled_and_points_ascend() {
         let results = [
             result("dm", json!({ "ipc": 50 }), &[0.5], &[]),
-            result("dm", json!({ "ipc": 10 }), &[0.25], &[]),
-            result("dm", json!({ "ipc": 10 }), &[0.75], &[]),
+            result("dm", json!({ "ipc": 10, "order": 0 }), &[0.25], &[]),
+            result("dm", json!({ "ipc": 10, "order": 1 }), &[0.75], &[]),
             result("full", json!({ "ipc": "full" }), &[0.9], &[]),
         ];
-        let chart = chart(&results, &params(json!({}))).unwrap();
-        assert_eq!(chart.csv(), "line,images per class,mean,std,nets\ndm,10,50,25,2\ndm,50,50,0,1\nfull,,90,0,1\n");
+        let error = chart(&results, &params(json!({}))).unwrap_err();
+        assert!(error.message.contains("differ in `order`: 0 and 1"), "{}", error.message);
+        let chart = chart(&results, &params(json!({ "pool": ["order"] }))).unwrap();
+        let std = 25.0 * 2.0_f64.sqrt();
+        let csv =
+            format!("line,images per class,mean,std,seeds,nets\ndm,10,50,{std},1,2\ndm,50,50,0,1,1\nfull,,90,0,1,1\n");
+        assert_eq!(chart.csv(), csv);
         assert_eq!(chart.x.ticks, [10.0, 50.0]);
     }
 
@@ -150,7 +166,7 @@ mod tests {
     fn phases_are_points() {
         let results = [result("dm", json!({}), &[0.5, 0.5], &[(1, 1, 5), (2, 1, 5)])];
         let chart = chart(&results, &params(json!({ "x": "classes_seen" }))).unwrap();
-        assert_eq!(chart.csv(), "line,classes seen,mean,std,nets\ndm,20,0,0,2\ndm,40,10,0,2\n");
+        assert_eq!(chart.csv(), "line,classes seen,mean,std,seeds,nets\ndm,20,0,0,1,2\ndm,40,10,0,1,2\n");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the files change for the same parameters.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// See the module.
 pub(crate) struct FigureKind;
@@ -41,6 +41,10 @@ impl Kind for FigureKind {
 
     fn key_parts(&self, _: &Surroundings, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
         Ok(vec![part("revision", REVISION)])
+    }
+
+    fn collects_seeds(&self) -> bool {
+        true
     }
 
     fn run(

@@ -29,6 +29,9 @@ pub(super) struct FigureParams {
     /// Which accuracy: `reported`, `last`, `best_on_held_out` or `best_on_test`.
     #[serde(default = "reported")]
     pub(super) reading: String,
+    /// Labels besides `seed` in which the results of one point may differ, as in a table.
+    #[serde(default)]
+    pub(super) pool: Vec<String>,
     /// A line above the figure.
     #[serde(default)]
     pub(super) title: Option<String>,
@@ -41,7 +44,7 @@ pub(super) struct FigureParams {
     /// How the horizontal axis is spread.
     #[serde(default)]
     pub(super) x_scale: Scale,
-    /// Whether the standard deviation over the nets is drawn.
+    /// Whether the standard deviation is drawn: between seeds where there are several, else between nets.
     #[serde(default = "yes")]
     pub(super) error_bars: bool,
     /// Bars of a histogram, 1 to 500; by default one for each value where values are few whole numbers, else 30.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use pddflow_artifact::Results;
 use pddflow_artifact::failure::{NodeResult, fail};
-use pddflow_artifact::{Results, population_spread};
+use pddflow_artifact::params::suggestion;
+use pddflow_artifact::statistics::{BySeed, Difference};
 use serde_json::Value;
 
 use super::params::{Published, TableParams};
-use crate::observe::{Observation, numbers_first, observe};
+use crate::observe::{ChoiceLabels, Observation, PoolRule, numbers_first, observe, shown};
 
 const PERCENT: f64 = 100.0;
 /// The column of a table without columns.
@@ -21,27 +23,30 @@ pub(super) struct Row {
     pub(super) reading: Option<String>,
 }
 
-/// One cell: the nets of all results that belong there.
+/// One cell: the nets of all results that belong there, which differ in their seed and in what `pool` names.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cell {
     /// Place of the row.
     pub(super) row: usize,
     pub(super) column: String,
     /// Of each net, in percent.
-    pub(super) accuracies: Vec<f64>,
+    pub(super) accuracies: BySeed,
     /// Rules by which the moments were chosen.
     pub(super) rules: BTreeSet<String>,
     /// How many results there are.
     pub(super) results: usize,
-    /// Labels in which they differ.
+    /// Labels besides the seed in which they differ.
     pub(super) pooled: BTreeSet<String>,
 }
 
-impl Cell {
-    /// Mean and population standard deviation in percent.
-    pub(super) fn spread(&self) -> (f64, f64) {
-        population_spread(&self.accuracies)
-    }
+/// How much better one row is than another in a column.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct RowDifference {
+    /// The two rows' labels.
+    pub(super) rows: [String; 2],
+    pub(super) reading: String,
+    pub(super) column: String,
+    pub(super) difference: Difference,
 }
 
 /// A number of a paper at its place.
@@ -52,8 +57,8 @@ pub(super) struct Placed {
     pub(super) published: Published,
 }
 
-/// A table without looks.
-#[derive(Clone, Debug, PartialEq)]
+/// A table before it is rendered.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Arranged {
     /// In the order of first appearance; rows of published numbers alone come last.
     pub(super) rows: Vec<Row>,
@@ -61,6 +66,8 @@ pub(super) struct Arranged {
     pub(super) columns: Vec<String>,
     pub(super) cells: Vec<Cell>,
     pub(super) published: Vec<Placed>,
+    /// In the order of the parameters, then of the columns.
+    pub(super) differences: Vec<RowDifference>,
 }
 
 impl Arranged {
@@ -78,7 +85,6 @@ impl Arranged {
 pub(super) fn arrange(results: &[Results], params: &TableParams) -> NodeResult<Arranged> {
     let names = params.rows.0.iter().chain(params.columns.iter().flat_map(|columns| &columns.0));
     let arranged_by: Vec<&str> = names.map(String::as_str).collect();
-    let mut builder = Builder { params, table: Arranged::empty(), first: Vec::new() };
     let several = params.reading.0.len() > 1;
     let readings: Vec<NodeResult<Vec<Observation<'_>>>> = params
         .reading
@@ -90,12 +96,16 @@ pub(super) fn arrange(results: &[Results], params: &TableParams) -> NodeResult<A
             false => observe(results, &arranged_by, reading),
         })
         .collect();
-    for (reading, found) in params.reading.0.iter().zip(readings) {
-        for observation in found? {
-            builder.add(reading, &observation)?;
+    let readings = readings.into_iter().collect::<NodeResult<Vec<_>>>()?;
+    let choices = ChoiceLabels::of(readings.iter().flatten(), &arranged_by);
+    let rule = PoolRule { arranged_by, allowed: &params.pool };
+    let mut builder = Builder { params, choices, rule, table: Arranged::default(), seen: Vec::new() };
+    for (reading, found) in params.reading.0.iter().zip(&readings) {
+        for observation in found {
+            builder.add(reading, observation)?;
         }
     }
-    Ok(builder.finish())
+    builder.finish()
 }
 
 fn some_of<'a>(results: &'a [Results], by: &[&str], reading: &str) -> NodeResult<Vec<Observation<'a>>> {
@@ -115,62 +125,37 @@ fn some_of<'a>(results: &'a [Results], by: &[&str], reading: &str) -> NodeResult
     }
 }
 
-impl Arranged {
-    fn empty() -> Self {
-        Self { rows: Vec::new(), columns: Vec::new(), cells: Vec::new(), published: Vec::new() }
-    }
-}
-
 struct Builder<'a> {
     params: &'a TableParams,
+    choices: ChoiceLabels,
+    rule: PoolRule<'a>,
     table: Arranged,
-    /// For each cell, what the first of its results was.
-    first: Vec<Results>,
+    /// The results of each cell.
+    seen: Vec<Vec<&'a Results>>,
 }
 
-impl Builder<'_> {
-    fn add(&mut self, reading: &str, observation: &Observation<'_>) -> NodeResult<()> {
-        let label = observation.text(&self.params.rows)?;
-        let columns = self.params.columns.as_ref();
-        let column = columns.map_or_else(|| Ok(ONLY_COLUMN.to_owned()), |columns| observation.text(columns))?;
+impl<'a> Builder<'a> {
+    fn add(&mut self, reading: &str, observation: &Observation<'a>) -> NodeResult<()> {
+        let text = |names| observation.text(names, &self.choices);
+        let label = text(&self.params.rows)?;
+        let column = self.params.columns.as_ref().map_or_else(|| Ok(ONLY_COLUMN.to_owned()), text)?;
         let row = self.row(Row { label, reading: Some(reading.to_owned()) });
         note(&mut self.table.columns, &column);
-        let percent: Vec<f64> = observation.accuracies.iter().map(|accuracy| PERCENT * accuracy).collect();
-        let rule = observation.rule.to_owned();
         let place = self.table.cells.iter().position(|cell| cell.row == row && cell.column == column);
-        let Some(place) = place else {
-            self.first.push(observation.result.clone());
-            let (rules, pooled) = (BTreeSet::from([rule]), BTreeSet::new());
-            self.table.cells.push(Cell { row, column, accuracies: percent, rules, results: 1, pooled });
-            return Ok(());
-        };
-        let differ = self.differences(&self.first[place], observation.result);
+        let place = place.unwrap_or_else(|| {
+            let (accuracies, rules, pooled) = (BySeed::default(), BTreeSet::new(), BTreeSet::new());
+            self.table.cells.push(Cell { row, column: column.clone(), accuracies, rules, results: 0, pooled });
+            self.seen.push(Vec::new());
+            self.table.cells.len() - 1
+        });
+        let name = format!("row `{}`, column `{column}`", self.table.rows[row].label);
+        let Some(pooled) = self.rule.admit(&mut self.seen[place], observation.result, &name)? else { return Ok(()) };
         let cell = &mut self.table.cells[place];
-        if let Some(allowed) = &self.params.pool
-            && let Some(name) = differ.iter().find(|name| !allowed.contains(name))
-        {
-            let row = &self.table.rows[row].label;
-            let message = format!("the results of row `{row}`, column `{column}` differ in `{name}`");
-            return Err(
-                fail("table_pool", message).with_help(format!("add `{name}` to `pool`, or arrange the table by it"))
-            );
-        }
-        cell.accuracies.extend(percent);
-        cell.rules.insert(rule);
+        cell.accuracies.add(observation.seed(), observation.accuracies.iter().map(|accuracy| PERCENT * accuracy));
+        cell.rules.insert(observation.rule.to_owned());
         cell.results += 1;
-        cell.pooled.extend(differ);
+        cell.pooled.extend(pooled);
         Ok(())
-    }
-
-    /// Labels and parameters in which two results differ.
-    fn differences(&self, one: &Results, other: &Results) -> BTreeSet<String> {
-        let arranged_by = |name: &String| {
-            self.params.rows.0.contains(name) || self.params.columns.iter().any(|columns| columns.0.contains(name))
-        };
-        let names: BTreeSet<String> = one.label_names().into_iter().chain(other.label_names()).collect();
-        // `labels` among the parameters are the labels themselves.
-        let differs = |name: &String| name != "labels" && !arranged_by(name) && one.label(name) != other.label(name);
-        names.into_iter().filter(differs).collect()
     }
 
     fn row(&mut self, row: Row) -> usize {
@@ -181,7 +166,7 @@ impl Builder<'_> {
         })
     }
 
-    fn finish(mut self) -> Arranged {
+    fn finish(mut self) -> NodeResult<Arranged> {
         self.group_readings();
         for published in &self.params.published {
             let (label, column) = published.place();
@@ -194,7 +179,8 @@ impl Builder<'_> {
             self.table.published.push(Placed { row, column, published: published.clone() });
         }
         numbers_first(&mut self.table.columns);
-        self.table
+        self.table.differences = row_differences(&self.table, self.params)?;
+        Ok(self.table)
     }
 
     /// Puts the readings of a row below each other.
@@ -208,6 +194,31 @@ impl Builder<'_> {
         self.table.cells.iter_mut().for_each(|cell| cell.row = new(cell.row));
         self.table.rows = order.iter().map(|row| self.table.rows[*row].clone()).collect();
     }
+}
+
+fn row_differences(table: &Arranged, params: &TableParams) -> NodeResult<Vec<RowDifference>> {
+    let mut all = Vec::new();
+    for pair in &params.differences {
+        let rows = pair.each_ref().map(shown);
+        for reading in &params.reading.0 {
+            let [one, other] = rows.each_ref().map(|label| {
+                let fits = |row: &Row| row.label == *label && row.reading.as_ref() == Some(reading);
+                table.rows.iter().position(fits).ok_or_else(|| {
+                    let known: Vec<&str> = table.rows.iter().map(|row| row.label.as_str()).collect();
+                    fail("no_row", format!("`differences` names the row `{label}`, and there is none"))
+                        .with_help(suggestion(label, &known))
+                })
+            });
+            let (one, other) = (one?, other?);
+            for column in &table.columns {
+                let (Some(one), Some(other)) = (table.cell(one, column), table.cell(other, column)) else { continue };
+                let Some(difference) = one.accuracies.paired_difference(&other.accuracies) else { continue };
+                let (rows, reading, column) = (rows.clone(), reading.clone(), column.clone());
+                all.push(RowDifference { rows, reading, column, difference });
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn note(names: &mut Vec<String>, name: &str) {
@@ -250,25 +261,53 @@ mod tests {
         let table = arrange(&results, &params(json!({ "columns": "ipc" }))).unwrap();
         assert_eq!(labels(&table), [("random", Some("reported")), ("dm", Some("reported"))]);
         assert_eq!(table.columns, ["2", "10"]);
-        assert_eq!(table.cell(1, "10").unwrap().accuracies, [75.0]);
+        assert_eq!(table.cell(1, "10").unwrap().accuracies.values(), [75.0]);
         assert!(table.cell(0, "2").is_none());
     }
 
+    fn seeded(seed: u64, result: Results) -> Results {
+        Results { protocol: json!({ "seed": seed }), ..result }
+    }
+
     #[test]
-    fn results_of_one_cell_are_pooled_net_by_net_and_say_over_what() {
-        let mut other = dm(1, &[0.75]);
-        other.protocol["seed"] = json!(1);
-        let results = [dm(1, &[0.5, 0.25]), other];
+    fn seeds_share_a_cell_and_count_once_each() {
+        let results = [dm(1, &[0.5, 0.25]), seeded(1, dm(1, &[0.75]))];
         let table = arrange(&results, &params(json!({}))).unwrap();
-        assert_eq!(table.cells[0].accuracies, [50.0, 25.0, 75.0]);
-        assert_eq!((table.cells[0].results, table.cells[0].pooled.first().unwrap().as_str()), (2, "seed"));
-        let (mean, std) = table.cells[0].spread();
-        // Population: sqrt(((0)^2 + 25^2 + 25^2) / 3).
-        assert_eq!(mean, 50.0);
-        assert!((std - (1250.0_f64 / 3.0).sqrt()).abs() < 1e-12);
-        assert!(arrange(&results, &params(json!({ "pool": ["seed"] }))).is_ok());
-        let error = arrange(&results, &params(json!({ "pool": ["order"] }))).unwrap_err();
-        assert!(error.message.contains("differ in `seed`"), "{}", error.message);
+        let cell = &table.cells[0];
+        assert_eq!((cell.results, cell.accuracies.seeds(), cell.pooled.len()), (2, 2, 0));
+        assert_eq!(cell.accuracies.mean(), (37.5 + 75.0) / 2.0);
+    }
+
+    #[test]
+    fn nothing_is_pooled_in_silence() {
+        let resnet = |depth: u64| result("MTT", json!({ "model": { "resnet": { "depth": depth } } }), &[0.5], &[]);
+        let results = [resnet(10), resnet(18)];
+        let error = arrange(&results, &params(json!({}))).unwrap_err();
+        assert!(error.message.contains("differ in `model`"), "{}", error.message);
+        let table = arrange(&results, &params(json!({ "columns": "model" }))).unwrap();
+        assert_eq!(table.columns, ["resnet depth=10", "resnet depth=18"]);
+        let table = arrange(&results, &params(json!({ "pool": ["model"] }))).unwrap();
+        assert_eq!((table.cells.len(), table.cells[0].pooled.first().unwrap().as_str()), (1, "model"));
+    }
+
+    #[test]
+    fn results_that_no_label_tells_apart_are_refused_unless_they_are_one() {
+        let error = arrange(&[dm(1, &[0.5]), dm(1, &[0.75])], &params(json!({}))).unwrap_err();
+        assert!(error.message.contains("differ in no label"), "{}", error.message);
+        let table = arrange(&[dm(1, &[0.5]), dm(1, &[0.5])], &params(json!({}))).unwrap();
+        assert_eq!(table.cells[0].results, 1);
+    }
+
+    #[test]
+    fn rows_are_compared_seed_by_seed() {
+        let mtt = |seed, accuracy| seeded(seed, result("MTT", json!({}), &[accuracy], &[]));
+        let pdd = |seed, accuracy| seeded(seed, result("PDD", json!({}), &[accuracy], &[]));
+        let results = [mtt(0, 0.25), mtt(1, 0.5), pdd(0, 0.5), pdd(1, 0.75)];
+        let table = arrange(&results, &params(json!({ "differences": [["PDD", "MTT"]] }))).unwrap();
+        let found = &table.differences[0];
+        assert_eq!((found.difference.mean, found.difference.half_width), (25.0, Some(0.0)));
+        let error = arrange(&results, &params(json!({ "differences": [["PD", "MTT"]] }))).unwrap_err();
+        assert!(error.help.unwrap().contains("PDD"));
     }
 
     #[test]
@@ -284,18 +323,19 @@ mod tests {
                 ("random", Some("best_on_test"))
             ]
         );
-        assert_eq!(table.cell(1, ONLY_COLUMN).unwrap().accuracies, [100.0]);
-        assert_eq!(table.cell(2, ONLY_COLUMN).unwrap().accuracies, [50.0]);
+        assert_eq!(table.cell(1, ONLY_COLUMN).unwrap().accuracies.values(), [100.0]);
+        assert_eq!(table.cell(2, ONLY_COLUMN).unwrap().accuracies.values(), [50.0]);
         let error = arrange(&results, &params(json!({ "reading": ["last", "best"] }))).unwrap_err();
         assert_eq!(error.code, "pddflow::nodes::no_reading");
     }
 
     #[test]
     fn phases_of_several_results_are_pooled_by_phase() {
-        let results = [dm(1, &[0.5, 0.5]), dm(1, &[0.5])];
-        let table = arrange(&results, &params(json!({ "columns": "classes_seen" }))).unwrap();
+        let order = |order: u64, nets| result("dm", json!({ "order": order }), nets, &[(1, 1, 5), (2, 1, 5)]);
+        let results = [order(0, &[0.5, 0.5]), order(1, &[0.5])];
+        let table = arrange(&results, &params(json!({ "columns": "classes_seen", "pool": ["order"] }))).unwrap();
         assert_eq!(table.columns, ["20", "40"]);
-        assert_eq!(table.cell(0, "40").unwrap().accuracies, [10.0; 3]);
+        assert_eq!(table.cell(0, "40").unwrap().accuracies.values(), [10.0; 3]);
     }
 
     #[test]

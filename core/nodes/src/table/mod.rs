@@ -1,8 +1,8 @@
 //! The kind `table`: results side by side, as Markdown, CSV and JSON.
 //!
-//! Accuracies are in percent, with the population standard deviation over the nets (numpy's `std`), as in the papers.
-//! Results that share a cell (other seeds, say) are pooled net by net, and the table says in what they differ. Numbers of
-//! papers stand in columns of their own.
+//! Accuracies are in percent: the mean over seeds of the mean over nets, with sample standard deviations between seeds and
+//! between nets (`artifact::statistics`). Results that differ in anything but the seed share a cell only where `pool` allows
+//! it. Numbers of papers stand in columns of their own.
 
 mod arrange;
 mod node;

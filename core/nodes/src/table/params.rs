@@ -25,10 +25,14 @@ pub(super) struct TableParams {
     /// Which accuracy: `reported`, `last`, `best_on_held_out` or `best_on_test`; a list gives each row once for each.
     #[serde(default = "reported")]
     pub(super) reading: Names,
-    /// Labels in which the results of one cell may differ, such as `seed` or `order`: their nets are pooled. By default
-    /// any; the table says which.
+    /// Labels besides `seed` in which the results of one cell may differ, such as `order`: their nets are pooled. Results
+    /// of one cell that differ in anything else are an error.
     #[serde(default)]
-    pub(super) pool: Option<Vec<String>>,
+    pub(super) pool: Vec<String>,
+    /// Pairs of rows, such as `[[PDD+MTT, MTT]]`: below the table stands how much the first is above the second in each
+    /// column, the mean over the seeds that both have with its 95 % confidence interval.
+    #[serde(default)]
+    pub(super) differences: Vec<[Value; 2]>,
     /// A line above the table.
     #[serde(default)]
     pub(super) title: Option<String>,

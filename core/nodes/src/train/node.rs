@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use pddflow_artifact::Trajectories;
 use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
 use pddflow_artifact::params::{read, schema};
-use pddflow_artifact::{Trajectories, population_spread};
+use pddflow_artifact::statistics::accuracy_metrics;
 use pddflow_cache::KeyPart;
 use pddflow_host::Role;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
@@ -167,6 +168,5 @@ fn settings(params: &TrainParams) -> NodeResult<Hyperparameters> {
 /// Accuracy at the end, in percent.
 fn metrics(nets: &[Expert]) -> BTreeMap<String, f64> {
     let last: Vec<f64> = nets.iter().filter_map(|net| net.notes.last()).map(|point| point.1).collect();
-    let (mean, std) = population_spread(&last);
-    BTreeMap::from([("accuracy".to_owned(), 100.0 * mean), ("accuracy_std".to_owned(), 100.0 * std)])
+    accuracy_metrics("accuracy", &last).collect()
 }

@@ -99,13 +99,13 @@ fn the_reported_reading_is_the_one_asked_for_and_says_so() {
     assert_eq!(test.reported, last.others["best_on_test"]);
     assert_eq!(held_out.reported, last.others["best_on_held_out"]);
     assert_eq!(test.others["last"], last.reported);
-    let best = last.curve.iter().map(|point| point.reading.spread().0).fold(0.0, f64::max);
-    assert_eq!(test.reported.spread().0, best);
+    let best = last.curve.iter().map(|point| point.reading.mean()).fold(0.0, f64::max);
+    assert_eq!(test.reported.mean(), best);
     // The record's `accuracy` is never the best one.
     let bench = Bench::new();
     bench.run(&text("best_on_test")).unwrap();
     let metrics = bench.final_metrics("eval");
-    assert_eq!(metrics["accuracy"], 100.0 * last.reported.spread().0);
+    assert_eq!(metrics["accuracy"], 100.0 * last.reported.mean());
     assert_eq!(metrics["accuracy_best_on_test"], 100.0 * best);
 }
 

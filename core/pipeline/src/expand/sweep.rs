@@ -8,11 +8,12 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
+use litemap::LiteMap;
 use serde_json::Value;
 
 use crate::diagnostic::shown::{Diagnostic, Diagnostics};
 use crate::document::overlay::value_list;
-use crate::plan::{NodeId, Plan, PlanNode};
+use crate::plan::{InputRef, NodeId, Plan, PlanNode};
 use crate::text::scalar;
 
 /// Most points of a sweep.
@@ -104,20 +105,27 @@ impl Sweep {
         self.axes.iter().map(name).collect()
     }
 
-    /// Puts the plans of all points together.
-    pub(crate) fn merge(&self, plans: Vec<Plan>) -> Plan {
+    /// The sweep over the seeds of `params.seeds`.
+    pub(crate) fn over_seeds(seeds: &[u64]) -> Self {
+        let values = seeds.iter().map(u64::to_string).collect();
+        Self { axes: vec![Axis { at: 0, key: "seed".to_owned(), values }] }
+    }
+
+    /// Puts the plans of all points together. A node whose kind `collects` is one node for all of them, with the inputs of
+    /// each.
+    pub(crate) fn merge(&self, plans: Vec<Plan>, collects: &dyn Fn(&str) -> bool) -> Plan {
         let names = self.names(&plans);
         let value = |text: &str| scalar::resolve(text).unwrap_or_else(|_| Value::from(text));
         let points: Vec<Vec<Value>> =
             (0..plans.len()).map(|point| self.values(point).into_iter().map(value).collect()).collect();
-        let contents = contents(&plans);
+        let contents = contents(&plans, collects);
         let kept = essential(&plans, &contents, &points);
         let mut merged =
-            Merged { names: &names, points: &points, kept: &kept, places: HashMap::new(), nodes: Vec::new() };
+            Merged { names: &names, points: &points, kept: &kept, collects, places: HashMap::new(), nodes: Vec::new() };
         for (point, plan) in plans.iter().enumerate() {
             merged.add(point, plan);
         }
-        let nodes = merged.nodes;
+        let nodes = producers_first(merged.nodes);
         let sweep = self.axes.iter().zip(&names);
         let sweep = sweep.map(|(axis, name)| (name.clone(), axis.values.iter().map(|text| value(text)).collect()));
         let sweep = sweep.collect();
@@ -128,15 +136,16 @@ impl Sweep {
     }
 }
 
-/// For each point and node a number that is the same for nodes that are the same in every respect, inputs included.
-fn contents(plans: &[Plan]) -> Vec<Vec<usize>> {
+/// For each point and node a number that is the same for nodes that are the same in every respect, inputs included unless
+/// they are collected over the points.
+fn contents(plans: &[Plan], collects: &dyn Fn(&str) -> bool) -> Vec<Vec<usize>> {
     let mut known: HashMap<String, usize> = HashMap::new();
     let mut all = Vec::with_capacity(plans.len());
     for plan in plans {
         let mut numbers: Vec<usize> = Vec::with_capacity(plan.nodes.len());
         for node in &plan.nodes {
             let mut inputs = String::new();
-            for (port, refs) in &node.inputs {
+            for (port, refs) in node.inputs.iter().filter(|_| !collects(&node.kind)) {
                 for input in refs {
                     let _ = write!(inputs, " {port}={:?}.{}", numbers.get(input.node), input.output);
                 }
@@ -191,25 +200,31 @@ struct Merged<'a> {
     names: &'a [String],
     points: &'a [Vec<Value>],
     kept: &'a HashMap<&'a str, Vec<usize>>,
+    collects: &'a dyn Fn(&str) -> bool,
     places: HashMap<NodeId, usize>,
     nodes: Vec<PlanNode>,
 }
 
 impl Merged<'_> {
-    /// Adds the nodes of a point that are not there yet. Producers stay before consumers: they are so within a point,
-    /// and what an earlier point has added comes before all of this one.
+    /// Adds the nodes of a point that are not there yet, and to those that collect the inputs that they have here.
     fn add(&mut self, point: usize, plan: &Plan) {
         let mut places: Vec<usize> = Vec::with_capacity(plan.nodes.len());
         for node in &plan.nodes {
-            let values = self.point_of(point, node.id.as_str());
+            let mut values = self.point_of(point, node.id.as_str());
+            values.extend(node.point.iter().cloned());
             let id = if values.is_empty() { node.id.clone() } else { NodeId::at(&node.family, &values, &node.axes) };
-            if let Some(place) = self.places.get(&id) {
-                places.push(*place);
-                continue;
-            }
             let mut node = node.clone();
             for input in node.inputs.iter_mut().flat_map(|(_, inputs)| inputs) {
                 input.node = places.get(input.node).copied().unwrap_or(input.node);
+            }
+            if let Some(place) = self.places.get(&id) {
+                places.push(*place);
+                if (self.collects)(&node.kind)
+                    && let Some(known) = self.nodes.get_mut(*place)
+                {
+                    collect(&mut known.inputs, node.inputs);
+                }
+                continue;
             }
             (node.point, node.id) = (values, id.clone());
             places.push(self.nodes.len());
@@ -224,6 +239,57 @@ impl Merged<'_> {
         let one = |axis: &usize| Some((self.names.get(*axis)?.clone(), values?.get(*axis)?.clone()));
         kept.iter().filter_map(one).collect()
     }
+}
+
+/// Adds what is not there yet to the inputs of a node that collects.
+fn collect(known: &mut LiteMap<String, Vec<InputRef>>, more: LiteMap<String, Vec<InputRef>>) {
+    for (port, inputs) in more {
+        match known.get_mut(&port) {
+            Some(known) => inputs.into_iter().for_each(|input| {
+                if !known.contains(&input) {
+                    known.push(input);
+                }
+            }),
+            None => {
+                known.insert(port, inputs);
+            }
+        }
+    }
+}
+
+/// The nodes in an order in which each stands after those that it takes from; otherwise as they were.
+fn producers_first(nodes: Vec<PlanNode>) -> Vec<PlanNode> {
+    if nodes.iter().enumerate().all(|(at, node)| producers(node).all(|producer| producer < at)) {
+        return nodes;
+    }
+    let mut order = Vec::with_capacity(nodes.len());
+    let mut places = vec![None; nodes.len()];
+    // Depth first without recursion: a node is placed when it comes up again after those that it takes from.
+    let mut stack: Vec<usize> = (0..nodes.len()).rev().collect();
+    while let Some(at) = stack.pop() {
+        let waits: Vec<usize> = producers(&nodes[at]).filter(|producer| places[*producer].is_none()).collect();
+        match (places[at], waits.is_empty()) {
+            (Some(_), _) => {}
+            (None, true) => {
+                places[at] = Some(order.len());
+                order.push(at);
+            }
+            (None, false) => {
+                stack.push(at);
+                stack.extend(waits);
+            }
+        }
+    }
+    let mut nodes: Vec<Option<PlanNode>> = nodes.into_iter().map(Some).collect();
+    let mut ordered: Vec<PlanNode> = order.iter().filter_map(|at| nodes[*at].take()).collect();
+    for input in ordered.iter_mut().flat_map(|node| node.inputs.iter_mut()).flat_map(|(_, inputs)| inputs) {
+        input.node = places[input.node].unwrap_or(input.node);
+    }
+    ordered
+}
+
+fn producers(node: &PlanNode) -> impl Iterator<Item = usize> {
+    node.inputs.iter().flat_map(|(_, inputs)| inputs).map(|input| input.node)
 }
 
 /// The problems of all points, each told once; one that does not come up at all of them says where it does.

@@ -145,6 +145,10 @@ impl Catalog for Kinds {
         if problems.is_empty() { Ok(with.clone()) } else { Err(problems) }
     }
 
+    fn collects_seeds(&self, kind: &str) -> bool {
+        kind == "table"
+    }
+
     fn check_inputs(&self, _: &str, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
         if with["ipc"] == 99 && count("trajectories") == 0 {
             let (message, help) = ("so many images need trajectories".into(), "wire a `train` node".into());

@@ -4,7 +4,7 @@ use pddflow_pipeline::{Options, Plan, Selection};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::catalog::{Kinds, ids, plan, plan_with, producers};
+use crate::catalog::{Kinds, ids, plan, plan_with, problems, producers};
 
 const TEXT: &str = r#"format: 1
 params: { stages: 2, nets: 3, model: mlp, source: mnist }
@@ -188,5 +188,61 @@ proptest! {
         prop_assert_eq!(contents(&swept), single);
         let unique: std::collections::HashSet<&str> = ids(&swept).into_iter().collect();
         prop_assert_eq!(unique.len(), swept.nodes.len());
+    }
+}
+
+const SEEDED: &str = r#"format: 1
+params: { seeds: [0, 1], seed: 0, ipc: 1 }
+nodes:
+  data: { kind: dataset, with: { source: mnist } }
+  distill: { for: { k: 1..=2 }, kind: distill, needs: { data: data, previous: "distill[..${k}]" }, with: { ipc: "${ipc}", matcher: { dm: {} } } }
+  fixed: { kind: distill, needs: { data: data }, with: { ipc: 1, seed: 7, matcher: { dm: {} } } }
+  eval: { kind: evaluate, needs: { data: data, sets: "distill[*]" }, with: { model: mlp } }
+  eval_fixed: { kind: evaluate, needs: { data: data, sets: fixed }, with: { model: mlp } }
+  table: { kind: table, needs: { rows: ["eval", "eval_fixed"] } }
+  files: { kind: export, needs: { items: "distill[*]" } }
+"#;
+
+#[test]
+fn seeds_repeat_what_depends_on_the_seed_and_tables_collect() {
+    let plan = plan(SEEDED);
+    let of = |seed: u64| {
+        ["distill[seed=#,k=1]", "distill[seed=#,k=2]", "eval[seed=#]", "eval_fixed[seed=#]", "files[seed=#]"]
+            .map(|name| name.replace('#', &seed.to_string()))
+    };
+    let mut expected: Vec<String> = ["data", "fixed", "table"].map(str::to_owned).into();
+    expected.extend(of(0).into_iter().chain(of(1)));
+    let mut found: Vec<&str> = ids(&plan);
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    let rows = ["eval[seed=0]", "eval_fixed[seed=0]", "eval[seed=1]", "eval_fixed[seed=1]"];
+    assert_eq!(producers(&plan, "table", "rows"), rows);
+    assert_eq!(producers(&plan, "distill[seed=1,k=2]", "previous"), ["distill[seed=1,k=1]"]);
+    assert_eq!(plan.node("distill[seed=1,k=1]").unwrap().with["seed"], json!(1));
+    assert!(plan.sweep.is_empty());
+    for (at, node) in plan.nodes.iter().enumerate() {
+        assert!(node.inputs.iter().flat_map(|(_, inputs)| inputs).all(|input| input.node < at), "{}", node.id);
+    }
+}
+
+#[test]
+fn seeds_and_a_sweep_go_together_and_a_given_seed_goes_before() {
+    let set = |set: &[&str]| {
+        let options = Options { set: set.iter().map(ToString::to_string).collect(), profile: None };
+        plan_with(SEEDED, &options)
+    };
+    let plan = set(&["ipc=1,10"]);
+    assert_eq!(producers(&plan, "table[ipc=10]", "rows")[..1], ["eval[ipc=10,seed=0]"]);
+    assert!(set(&["seed=5"]).nodes.iter().all(|node| node.point.is_empty()));
+    assert_eq!(set(&["seeds=[3]"]).node("distill[1]").unwrap().with["seed"], json!(3));
+}
+
+#[test]
+fn seeds_are_a_list_of_different_numbers() {
+    for wrong in ["[]", "[0, 0]", "[a]", "3", "[-1]"] {
+        let text = SEEDED.replace("[0, 1]", wrong);
+        let shown = problems(&text);
+        assert!(shown.contains("not a list of different whole numbers"), "{shown}");
     }
 }
