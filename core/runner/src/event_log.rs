@@ -91,7 +91,7 @@ impl<'a> EventLog<'a> {
     /// Lets other processes read what was told so far.
     pub(crate) fn flush(&mut self) {
         self.write_fresh();
-        self.with_journal(|journal| journal.flush());
+        self.with_journal(JournalWriter::flush);
         if self.logs.as_mut().is_some_and(|logs| logs.flush().is_err()) {
             self.logs = None;
         }
@@ -99,7 +99,7 @@ impl<'a> EventLog<'a> {
 
     /// Makes the journal survive a loss of power.
     pub(crate) fn sync(&mut self) {
-        self.with_journal(|journal| journal.sync());
+        self.with_journal(JournalWriter::sync);
     }
 
     fn write_fresh(&mut self) {
