@@ -56,6 +56,11 @@ pub(crate) trait Kind: Send + Sync {
         false
     }
 
+    /// Memory that a node takes while it runs, in bytes; see [`pddflow_runner::Kinds::memory_bytes`].
+    fn memory_bytes(&self) -> u64 {
+        0
+    }
+
     /// Does the work and stores the outputs.
     fn run(
         &self,

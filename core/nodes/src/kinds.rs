@@ -124,8 +124,18 @@ impl Kinds for Library {
         Some(self.surroundings.made_on(parts))
     }
 
+    fn memory_bytes(&self, node: &PlanNode) -> u64 {
+        self.kinds.get(&node.kind).map_or(0, |(_, kind)| kind.memory_bytes())
+    }
+
     fn run(&self, node: &PlanNode, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
         let _span = trace::span(node.id.to_string());
+        for role in ["matcher", "model"] {
+            // Of a sequence of calls into plugins, the journal has the first of each.
+            if let Some(id) = node.with[role].as_object().and_then(|choice| choice.keys().next()) {
+                context.in_plugin(&format!("{role} {id}"));
+            }
+        }
         self.find(&node.kind)?.run(&self.surroundings, node, inputs, context)
     }
 }

@@ -1,6 +1,7 @@
 //! [`Settings`]: what may differ between two runs without changing a result.
 
 use crate::resources::Capacity;
+use std::time::Duration;
 
 /// How a run is carried out. Nothing here enters a key.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +16,8 @@ pub struct Settings {
     pub partial_inputs: bool,
     /// Time between checkpoints of a node, in seconds; 0 makes one due at every opportunity.
     pub checkpoint_seconds: f64,
+    /// How long after its timeout a node may take to return before a warning says that it does not react.
+    pub grace: Duration,
     /// Id of the run: letters, digits, `.`, `_`, `-`, never used before in this store. None makes one from the time.
     pub run: Option<String>,
     /// Name and version of the program, for records.
@@ -35,6 +38,7 @@ impl Default for Settings {
             capacity: Capacity::default(),
             partial_inputs: false,
             checkpoint_seconds: 60.0,
+            grace: Duration::from_secs(10),
             run: None,
             program: concat!("pddflow ", env!("CARGO_PKG_VERSION")).to_owned(),
             tags: Vec::new(),

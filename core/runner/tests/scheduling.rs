@@ -7,11 +7,13 @@ use common::{jobs, plan_of};
 use pddflow_runner::cache::{KeyPart, RamStore};
 use pddflow_runner::pipeline::{Plan, PlanNode, Retries};
 use pddflow_runner::{
-    Cancel, Capacity, Inputs, Kinds, NodeContext, NodeError, Outcome, Outputs, RunEvent, SkipReason, Summary, run,
+    Cancel, Capacity, Inputs, Kinds, NodeContext, NodeError, Outcome, Outputs, RunEvent, Settings, SkipReason, Summary,
+    run,
 };
 use serde_json::json;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -171,6 +173,39 @@ fn a_retry_after_a_timeout_goes_on_from_the_checkpoint() {
     let ended = carry_out(&plan, 1, Capacity::default());
     assert!(ended.summary.succeeded());
     assert_eq!(ended.kinds.attempts.lock().unwrap()["a"], 1);
+}
+
+#[test]
+fn a_node_that_does_not_react_to_its_timeout_is_told_once() {
+    /// Waits until the warning about it has been told, and asks nobody whether it should stop.
+    struct Deaf<'a>(&'a AtomicBool);
+    impl Kinds for Deaf<'_> {
+        fn key_parts(&self, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+            Ok(Vec::new())
+        }
+        fn run(&self, _: &PlanNode, _: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
+            context.in_plugin("matcher deaf");
+            let limit = Instant::now() + Duration::from_secs(20);
+            while !self.0.load(Ordering::Acquire) && Instant::now() < limit {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(NodeError::cancelled())
+        }
+    }
+    let mut plan = plan_of(&[("a", json!({}), vec![])]);
+    plan.nodes[0].settings.timeout = Some(Duration::from_millis(5));
+    let (told, warnings) = (AtomicBool::new(false), RefCell::new(Vec::new()));
+    let tell = |event| {
+        if let RunEvent::Warning { node: Some(node), text } = event {
+            warnings.borrow_mut().push(format!("{node}: {text}"));
+            told.store(true, Ordering::Release);
+        }
+    };
+    let settings = Settings { grace: Duration::from_millis(5), ..jobs(1) };
+    let summary = run(&plan, &Deaf(&told), &RamStore::new(), &settings, &Cancel::new(), &tell).unwrap();
+    let warnings = warnings.into_inner();
+    assert_eq!((warnings.len(), summary.failed), (1, 1), "{warnings:?}");
+    assert!(warnings[0].starts_with("a: over its timeout and does not react (in matcher deaf)"), "{warnings:?}");
 }
 
 #[test]

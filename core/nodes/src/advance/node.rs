@@ -27,6 +27,10 @@ const REVISION: u32 = 1;
 pub(crate) struct AdvanceKind;
 
 impl Kind for AdvanceKind {
+    fn memory_bytes(&self) -> u64 {
+        1 << 30
+    }
+
     fn spec(&self) -> KindSpec {
         KindSpec {
             name: "advance".into(),

@@ -29,6 +29,10 @@ const REVISION: u32 = 1;
 pub(crate) struct ContinualKind;
 
 impl Kind for ContinualKind {
+    fn memory_bytes(&self) -> u64 {
+        1 << 30
+    }
+
     fn spec(&self) -> KindSpec {
         KindSpec {
             name: "continual".into(),

@@ -34,6 +34,10 @@ const REVISION: u32 = 3;
 pub(crate) struct DistillKind;
 
 impl Kind for DistillKind {
+    fn memory_bytes(&self) -> u64 {
+        2 << 30
+    }
+
     fn spec(&self) -> KindSpec {
         KindSpec {
             name: "distill".into(),

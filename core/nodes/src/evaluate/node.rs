@@ -29,6 +29,10 @@ const REVISION: u32 = 2;
 pub(crate) struct EvaluateKind;
 
 impl Kind for EvaluateKind {
+    fn memory_bytes(&self) -> u64 {
+        1 << 30
+    }
+
     fn spec(&self) -> KindSpec {
         KindSpec {
             name: "evaluate".into(),

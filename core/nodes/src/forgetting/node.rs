@@ -29,6 +29,10 @@ const METHOD: &str = "forgetting";
 pub(crate) struct ForgettingKind;
 
 impl Kind for ForgettingKind {
+    fn memory_bytes(&self) -> u64 {
+        1 << 30
+    }
+
     fn spec(&self) -> KindSpec {
         KindSpec {
             name: "forgetting".into(),

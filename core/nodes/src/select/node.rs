@@ -100,6 +100,10 @@ fn twenty() -> u64 {
 pub(crate) struct SelectKind;
 
 impl Kind for SelectKind {
+    fn memory_bytes(&self) -> u64 {
+        1 << 30
+    }
+
     fn spec(&self) -> KindSpec {
         KindSpec {
             name: "select".into(),

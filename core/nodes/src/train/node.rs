@@ -31,6 +31,10 @@ const REVISION: u32 = 1;
 pub(crate) struct TrainKind;
 
 impl Kind for TrainKind {
+    fn memory_bytes(&self) -> u64 {
+        1 << 30
+    }
+
     fn spec(&self) -> KindSpec {
         KindSpec {
             name: "train".into(),

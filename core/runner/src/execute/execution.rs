@@ -14,7 +14,7 @@ use crate::summary::{Outcome, Summary};
 use crate::worker::{Done, Job, Message, Shared, Workers};
 use crossbeam_channel::Receiver;
 use pddflow_cache::{Key, RecordHead};
-use pddflow_pipeline::{Plan, PlanNode, Resources};
+use pddflow_pipeline::{NodeId, Plan, PlanNode, Resources};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
@@ -92,6 +92,10 @@ pub(super) struct Execution<'scope, 'env> {
     pub(super) elsewhere: Elsewhere,
     /// Nodes that failed and wait for their next attempt.
     pub(super) sleeping: BinaryHeap<Reverse<(Instant, usize, Key)>>,
+    /// When running nodes with a timeout are long over it, with the moment at which they began.
+    pub(super) overdue: BinaryHeap<Reverse<(Instant, usize, u64)>>,
+    /// The plugin that a node called last.
+    pub(super) plugins: HashMap<NodeId, String>,
     pub(super) first_failed: Option<usize>,
     pub(super) moment: u64,
     pub(super) to_remember: Vec<(usize, Key)>,
@@ -144,6 +148,8 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             made: HashMap::new(),
             waiting_again: HashMap::new(),
             elsewhere: Elsewhere::default(),
+            overdue: BinaryHeap::new(),
+            plugins: HashMap::new(),
             first_failed: None,
             moment: 0,
             to_remember: Vec::new(),
@@ -166,6 +172,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
                 break;
             }
             self.hear();
+            self.tell_overdue();
             self.ask_again();
         }
         Ok(self.finish(id))
@@ -181,14 +188,21 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             }
             self.log.flush();
             // Cannot be cut off: `workers` holds a sender.
-            next = match self.nap() {
+            let overdue =
+                self.overdue.peek().map(|Reverse((limit, ..))| limit.saturating_duration_since(Instant::now()));
+            next = match self.nap().into_iter().chain(overdue).min() {
                 Some(nap) => self.messages.recv_timeout(nap).ok(),
                 None => self.messages.recv().ok(),
             };
         }
         while let Some(message) = next {
             match message {
-                Message::Event(event) => self.log.tell(event),
+                Message::Event(event) => {
+                    if let RunEvent::NodeInPlugin { node, plugin } = &event {
+                        self.plugins.insert(node.clone(), plugin.clone());
+                    }
+                    self.log.tell(event);
+                }
                 Message::Flush(written) => {
                     self.log.flush();
                     let _ = written.send(());
@@ -266,6 +280,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             job.lock = lock;
             self.nodes[at].stage = Stage::Running;
             self.nodes[at].began = self.next_moment();
+            self.watch_time(at);
             let node = job.node.id.clone();
             self.log.tell(RunEvent::NodeStarted { node, key: job.key, reasons });
             // Should native code end this process, the journal says what ran.

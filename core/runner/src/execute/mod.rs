@@ -17,6 +17,7 @@
 //! | a node with retries left fails | it waits for its time and runs again |
 //! | a node fails | its descendants are skipped; without `keep_going` nothing else starts either; running nodes end |
 //! | a node fails, `partial_inputs` | those after it that have other artifacts at the port go on without it |
+//! | a node is long over its timeout | a warning: what does not react cannot be ended from outside |
 //! | a stop is asked for | nothing starts; running nodes write a checkpoint and return |
 //! | an input is damaged or gone | its maker runs again, at most [`repair::MOST_REPAIRS`] times, then the reader |
 //! | another process computes the key | the node waits, others go on; then its result is taken, or it runs |
@@ -27,6 +28,7 @@ mod elsewhere;
 mod execution;
 mod finish;
 mod lock;
+mod overdue;
 mod partial;
 mod repair;
 mod retry;
