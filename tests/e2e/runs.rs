@@ -21,7 +21,7 @@ nodes:
   eval:
     kind: evaluate
     needs: { data: data, sets: set }
-    with: { model: { convnet: { width: 4, depth: 1 } }, recipe: dsa, nets: 1, epochs: 1, seed: "${seed}" }
+    with: { model: { convnet: { width: 4, depth: 2 } }, recipe: dsa, nets: 1, epochs: 1, seed: "${seed}" }
   table:
     kind: table
     needs: { results: eval }

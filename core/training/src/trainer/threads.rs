@@ -85,6 +85,9 @@ fn collect<T>(results: Vec<Mutex<Option<NodeResult<T>>>>) -> NodeResult<Vec<T>> 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::time::{Duration, Instant};
+
     use pddflow_artifact::failure::fail;
 
     use super::*;
@@ -122,5 +125,28 @@ mod tests {
     fn a_panic_of_a_piece_is_the_callers() {
         let panicked = std::panic::catch_unwind(|| each(2, 2, |_, _| -> NodeResult<()> { panic!("inside") }));
         assert!(panicked.is_err());
+    }
+
+    #[test]
+    fn the_loops_of_other_nodes_run_while_every_piece_is_at_work() {
+        let threads = rayon::current_num_threads();
+        let (at_work, ran) = (Barrier::new(threads + 1), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                at_work.wait();
+                // Every thread of the pool has to answer.
+                rayon::broadcast(|_| ());
+                ran.store(true, Ordering::SeqCst);
+            });
+            let limit = Instant::now() + Duration::from_secs(20);
+            let done = each(threads, threads, |_, _| {
+                at_work.wait();
+                while !ran.load(Ordering::SeqCst) && Instant::now() < limit {
+                    std::thread::yield_now();
+                }
+                if ran.load(Ordering::SeqCst) { Ok(()) } else { Err(fail("starved", "the pool is taken")) }
+            });
+            done.unwrap();
+        });
     }
 }
