@@ -47,12 +47,7 @@ impl<'a> EventLog<'a> {
         if self.journal.is_some() {
             self.note(&event);
         }
-        if let Some(logs) = &mut self.logs
-            && let Err(error) = log(logs, &event)
-        {
-            self.logs = None;
-            self.warn(format!("what nodes print is no longer kept: {error}"));
-        }
+        self.keep_log(|logs| log(logs, &event));
         (self.events)(event);
     }
 
@@ -92,14 +87,22 @@ impl<'a> EventLog<'a> {
     pub(crate) fn flush(&mut self) {
         self.write_fresh();
         self.with_journal(JournalWriter::flush);
-        if self.logs.as_mut().is_some_and(|logs| logs.flush().is_err()) {
-            self.logs = None;
-        }
+        self.keep_log(NodeLogs::flush);
     }
 
     /// Makes the journal survive a loss of power.
     pub(crate) fn sync(&mut self) {
         self.with_journal(JournalWriter::sync);
+    }
+
+    /// Logs that cannot be written are given up; the run goes on.
+    fn keep_log(&mut self, keep: impl FnOnce(&mut NodeLogs<'a>) -> Result<(), StoreError>) {
+        if let Some(logs) = &mut self.logs
+            && let Err(error) = keep(logs)
+        {
+            self.logs = None;
+            self.warn(format!("what nodes print is no longer kept: {error}"));
+        }
     }
 
     fn write_fresh(&mut self) {
