@@ -52,9 +52,13 @@ pub(crate) fn fit(train: &LabelledImages, size: ImageSize, epsilon: f64, context
 /// triangle is read.
 fn whitening(covariance: &[f64], d: usize, epsilon: f64) -> Result<(Vec<f64>, Vec<f64>), TensorError> {
     let (eigenvalues, vectors) = symmetric_eigen(covariance, d)?;
-    let recompose = |power: f64| {
-        // Rounding may leave a zero a little below zero.
-        let root = |value: &f64| (value.max(0.0) + epsilon).powf(power / 2.0);
+    let recompose = |inverted: bool| {
+        // Each side of the product takes half of the power. Two square roots are the same bits on every machine, `powf` is
+        // not. Rounding may leave a zero a little below zero.
+        let root = |value: &f64| {
+            let root = (value.max(0.0) + epsilon).sqrt().sqrt();
+            if inverted { root.recip() } else { root }
+        };
         let rows = vectors.chunks(d.max(1)).zip(eigenvalues.iter().map(root));
         let scaled: Vec<f64> = rows.flat_map(|(vector, root)| vector.iter().map(move |value| value * root)).collect();
         let mut sum = vec![0.0; d * d];
@@ -62,7 +66,7 @@ fn whitening(covariance: &[f64], d: usize, epsilon: f64) -> Result<(Vec<f64>, Ve
         mirror(&mut sum, d)?;
         Ok(sum)
     };
-    Ok((recompose(-0.5)?, recompose(0.5)?))
+    Ok((recompose(true)?, recompose(false)?))
 }
 
 /// `X^T X` (its upper triangle) and the column sums of the pixels, as whole numbers.

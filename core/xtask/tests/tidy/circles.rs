@@ -6,22 +6,9 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// Crates whose circles are being untied.
-const EXEMPT: [&str; 8] = [
-    "pddflow-host",
-    "pddflow-matcher-cafe",
-    "pddflow-matcher-idc",
-    "pddflow-nodes",
-    "pddflow-remote",
-    "pddflow-runner",
-    "pddflow-sdk",
-    "pddflow-tensor",
-];
-
 /// The circles of every crate of the workspace.
 pub(super) fn check(packages: &[Value]) -> Problems {
-    let own = packages.iter().filter(|package| !EXEMPT.iter().any(|name| package["name"] == *name));
-    own.flat_map(modules::roots).flat_map(|root| circles(&modules::read(&root))).collect()
+    packages.iter().flat_map(modules::roots).flat_map(|root| circles(&modules::read(&root))).collect()
 }
 
 /// A text for each set of modules that name each other in a loop: the files, and the names that tie them.
