@@ -33,7 +33,7 @@
 //! | module | what |
 //! |---|---|
 //! | `digest`, `encode`, `key` | identities; the canonical encoding; the table of what enters a key |
-//! | `record`, `record_format`, `checkpoint_format`, `seal` | what is stored, and its file formats |
+//! | `record`, `made_on`, `record_format`, `checkpoint_format`, `seal` | what is stored, and its file formats |
 //! | `disk` | a file system, real or in memory |
 //! | `files` | how files are written, named and read; the drawing of the folder |
 //! | `locks` | work shared between processes |
@@ -58,6 +58,7 @@ mod files;
 mod journals;
 mod key;
 mod locks;
+mod made_on;
 mod names;
 mod ram_store;
 mod record;
@@ -76,8 +77,8 @@ pub use error::{KeyError, RecordError, StoreError, StoreErrorKind};
 pub use journals::{Holder, Journal, JournalWriter};
 pub use key::{KEY_CONTEXT, KEY_FORMAT, KeyBuilder, KeyPart};
 pub use locks::{Lock, LockGuard};
+pub use made_on::MadeOn;
 pub use ram_store::RamStore;
 pub use record::{Lookup, Record, RecordHead};
-pub use record_format::MadeOn;
 pub use store::Store;
 pub use verify::Verified;

@@ -2,7 +2,7 @@
 
 use crate::digest::{Digest, Key};
 use crate::key::KeyPart;
-use crate::record_format::MadeOn;
+use crate::made_on::MadeOn;
 use litemap::LiteMap;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@
 use crate::digest::{Digest, Key};
 use crate::error::RecordError;
 use crate::key::KeyPart;
+use crate::made_on::MadeOn;
 use crate::record::{Record, RecordHead};
 use crate::seal;
 use litemap::LiteMap;
@@ -31,22 +32,6 @@ pub(crate) enum RecordFormatError {
     Content(#[source] serde_json::Error),
     #[error("it has format {found}, this program reads format {VERSION}")]
     Version { found: u32 },
-}
-
-/// Where and with what a result was made. Nothing of it is in the key unless it is also one of its parts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MadeOn {
-    /// Name of the machine.
-    pub host: String,
-    /// Level of the processor's instructions, e.g. `avx2`.
-    pub instructions: String,
-    /// Where tensors lived, e.g. `cpu`.
-    pub device: String,
-    /// Threads that computed.
-    pub threads: usize,
-    /// Version and digest of the file of each plugin, by role and id, e.g. `matcher dm`.
-    pub plugins: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]

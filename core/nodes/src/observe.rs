@@ -78,19 +78,6 @@ impl Observation<'_> {
             _ => self.result.label(name).filter(|value| !value.is_null()),
         }
     }
-
-    /// The values of several labels as one text; `choices` says what of a plugin choice is shown.
-    pub(crate) fn text(&self, names: &Names, choices: &ChoiceLabels) -> NodeResult<String> {
-        let text = |name: &String| {
-            self.value(name).map(|value| choices.text(name, &value)).ok_or_else(|| {
-                let labels = self.result.label_names();
-                let known: Vec<&str> = labels.iter().map(String::as_str).chain(TIME_LABELS).collect();
-                fail("no_label", format!("a result of `{}` has no label `{name}`", self.result.method))
-                    .with_help(suggestion(name, &known))
-            })
-        };
-        Ok(names.0.iter().map(text).collect::<NodeResult<Vec<String>>>()?.join(JOINT))
-    }
 }
 
 /// The observations in results that are arranged by the named labels, in the order of the results and of time.

@@ -8,6 +8,7 @@
 
 use crate::error::RemoteError;
 use crate::folder::Folder;
+use crate::percent::percent_decoded;
 use crate::place::Place;
 use std::path::Path;
 
@@ -41,26 +42,6 @@ fn cloud(scheme: &str, _text: &str, _variables: &[(String, String)]) -> Result<P
 fn folder(path: &Path) -> Result<Place, RemoteError> {
     let path = std::path::absolute(path).map_err(RemoteError::System)?;
     Ok(Place { url: path.display().to_string(), files: Box::new(Folder::new(path)) })
-}
-
-/// Bytes as they were before they were made fit for an address.
-pub(crate) fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match hex.filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    bytes
 }
 
 #[cfg(test)]

@@ -25,7 +25,9 @@
 //! | module | what |
 //! |---|---|
 //! | `remote` | [`Remote`], the face |
+//! | `options` | how a transfer is carried out |
 //! | `address` | from what the user writes to a remote |
+//! | `percent` | percent-encoding of addresses |
 //! | `push`, `pull` | the two directions |
 //! | `parallel` | a few requests at the same time |
 //! | `place` | records and artifacts of a remote |
@@ -42,7 +44,9 @@ mod cloud;
 mod error;
 mod files;
 mod folder;
+mod options;
 mod parallel;
+mod percent;
 mod place;
 mod progress;
 mod pull;
@@ -50,7 +54,8 @@ mod push;
 mod remote;
 
 pub use error::RemoteError;
+pub use options::Options;
 pub use progress::{Progress, Tell};
 pub use pull::Pulled;
 pub use push::Pushed;
-pub use remote::{Options, Remote};
+pub use remote::Remote;

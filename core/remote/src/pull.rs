@@ -6,10 +6,10 @@
 //! | nothing, or a record that lacks an artifact | the artifacts of the record there that are not here, then the record |
 
 use crate::error::RemoteError;
+use crate::options::Options;
 use crate::parallel::each;
 use crate::place::{Place, Theirs};
 use crate::progress::Teller;
-use crate::remote::Options;
 use pddflow_cache::{Digest, Key, Record, Store};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -9,10 +9,10 @@
 //! Every artifact of every record is there before the first record is written.
 
 use crate::error::RemoteError;
+use crate::options::Options;
 use crate::parallel::each;
 use crate::place::{Place, Theirs};
 use crate::progress::Teller;
-use crate::remote::Options;
 use pddflow_cache::{Digest, Key, Record, Store, StoreError, StoreErrorKind};
 use std::collections::BTreeMap;
 

@@ -3,26 +3,12 @@
 use crate::address;
 use crate::error::RemoteError;
 use crate::files::Purpose;
+use crate::options::Options;
 use crate::place::Place;
 use crate::progress::{Tell, Teller};
 use crate::pull::{self, Pulled};
 use crate::push::{self, Pushed};
 use pddflow_cache::{Key, Store};
-
-/// How a transfer is carried out. Nothing here changes what is copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
-    /// Requests under way at the same time, at least 1.
-    pub at_once: usize,
-    /// Whether to copy nothing and only say what would be.
-    pub dry_run: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { at_once: 8, dry_run: false }
-    }
-}
 
 /// Another place with results. Its calls return when they are done.
 pub struct Remote {

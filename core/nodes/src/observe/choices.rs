@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pddflow_artifact::TIME_LABELS;
+use pddflow_artifact::failure::{NodeResult, fail};
+use pddflow_artifact::params::suggestion;
 use serde_json::{Map, Value};
 
-use super::{Observation, shown};
+use super::{JOINT, Names, Observation, shown};
 
 /// For each label, the parameters in which the observations' choices of one plugin differ.
 #[derive(Debug, Default)]
@@ -38,6 +41,21 @@ impl ChoiceLabels {
     }
 }
 
+impl Observation<'_> {
+    /// The values of several labels as one text; `choices` says what of a plugin choice is shown.
+    pub(crate) fn text(&self, names: &Names, choices: &ChoiceLabels) -> NodeResult<String> {
+        let text = |name: &String| {
+            self.value(name).map(|value| choices.text(name, &value)).ok_or_else(|| {
+                let labels = self.result.label_names();
+                let known: Vec<&str> = labels.iter().map(String::as_str).chain(TIME_LABELS).collect();
+                fail("no_label", format!("a result of `{}` has no label `{name}`", self.result.method))
+                    .with_help(suggestion(name, &known))
+            })
+        };
+        Ok(names.0.iter().map(text).collect::<NodeResult<Vec<String>>>()?.join(JOINT))
+    }
+}
+
 /// A plugin's id and parameters, if the value is a choice of one.
 fn choice(value: &Value) -> Option<(String, Map<String, Value>)> {
     let map = value.as_object().filter(|map| map.len() == 1)?;
@@ -56,8 +74,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::observe::observe;
     use crate::observe::tests::result;
-    use crate::observe::{Names, observe};
 
     #[test]
     fn a_choice_is_shown_with_what_differs() {

@@ -1,8 +1,8 @@
 //! S3 and HTTP clients from addresses.
 
 use super::client::{Cloud, Protocol, Server};
-use crate::address::percent_decoded;
 use crate::error::RemoteError;
+use crate::percent::percent_decoded;
 use crate::place::Place;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

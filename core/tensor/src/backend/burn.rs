@@ -1,79 +1,22 @@
 //! Operations through any backend of burn: what a GPU computes with, and a second opinion on the CPU kernels in tests.
 //!
-//! burn has no tensors without axes, so that a single number has shape `[1]` here. Values follow the CPU kernels up
-//! to rounding. Indices and labels are not checked: reading them back would stall the device.
+//! Values follow the CPU kernels up to rounding. Indices and labels are not checked: reading them back would stall the
+//! device.
 
 use burn_backend::ops::ConvOptions;
-use burn_backend::tensor::{BoolTensor, FloatTensor, IntTensor};
-use burn_backend::{
-    Backend, FloatDType, IntDType, Scalar, Shape, TensorData, TensorMetadata, get_device_settings, read_sync,
-};
+use burn_backend::tensor::{BoolTensor, FloatTensor};
+use burn_backend::{Backend, FloatDType, IntDType, Scalar, get_device_settings};
 
+use super::burn_array::{Array, expanded, physical, zeros};
 use super::burn_layout;
 use super::failure::internal;
 use crate::DType;
-use crate::error::{Result, TensorError};
+use crate::error::Result;
 use crate::op::elementwise::{binary_table, unary_table};
 use crate::op::{Binary, Conv2d, OVER_CHANNELS, Op, Unary, Window};
 
-/// A value of a burn backend.
-#[derive(Clone)]
-pub(crate) enum Array<B: Backend> {
-    Float(FloatTensor<B>),
-    Int(IntTensor<B>),
-}
-
-impl<B: Backend> Array<B> {
-    pub(crate) fn from_f32(values: Vec<f32>, shape: &[usize], device: &B::Device) -> Self {
-        Self::Float(B::float_from_data(TensorData::new(values, physical(shape)), device))
-    }
-
-    pub(crate) fn from_i64(values: Vec<i64>, shape: &[usize], device: &B::Device) -> Self {
-        Self::Int(B::int_from_data(TensorData::new(values, physical(shape)), device))
-    }
-
-    pub(crate) fn to_f32(&self) -> Result<Vec<f32>> {
-        let data = read_sync(B::float_into_data(self.float("to_f32")?));
-        let data = data.map_err(|error| fault("to_f32", error))?;
-        data.to_vec().map_err(|error| fault("to_f32", error))
-    }
-
-    pub(crate) fn to_i64(&self) -> Result<Vec<i64>> {
-        let data = read_sync(B::int_into_data(self.int("to_i64")?));
-        let data = data.map_err(|error| fault("to_i64", error))?;
-        data.convert::<i64>().to_vec().map_err(|error| fault("to_i64", error))
-    }
-
-    pub(super) fn float(&self, op: &'static str) -> Result<FloatTensor<B>> {
-        match self {
-            Self::Float(x) => Ok(x.clone()),
-            Self::Int(_) => internal(op, "integers where numbers are needed"),
-        }
-    }
-
-    pub(super) fn int(&self, op: &'static str) -> Result<IntTensor<B>> {
-        match self {
-            Self::Int(x) => Ok(x.clone()),
-            Self::Float(_) => internal(op, "numbers where integers are needed"),
-        }
-    }
-}
-
 /// What an operation gives: its value, and a value saved for its rule.
 type Evaluated<B> = (Array<B>, Option<Array<B>>);
-
-fn fault(op: &'static str, error: impl std::fmt::Display) -> TensorError {
-    TensorError::Internal { op, message: error.to_string() }
-}
-
-/// The shape that burn sees.
-pub(super) fn physical(shape: &[usize]) -> Shape {
-    if shape.is_empty() { Shape::from([1]) } else { Shape::from(shape) }
-}
-
-pub(super) fn dims(x: &impl TensorMetadata) -> Vec<usize> {
-    x.shape().to_vec()
-}
 
 /// Computes `op`; shapes and types are those that `infer` has checked.
 pub(crate) fn evaluate<B: Backend>(op: &Op, inputs: &[&Array<B>], shape: &[usize]) -> Result<Evaluated<B>> {
@@ -209,26 +152,6 @@ fn choose<B: Backend>(mask: BoolTensor<B>, a: FloatTensor<B>, b: FloatTensor<B>)
 /// How the device stores booleans.
 fn booleans<B: Backend>(x: &FloatTensor<B>) -> burn_backend::BoolDType {
     get_device_settings::<B>(&B::float_device(x)).bool_dtype
-}
-
-pub(super) fn zeros<B: Backend>(like: &FloatTensor<B>, shape: &[usize]) -> FloatTensor<B> {
-    B::float_zeros(physical(shape), &B::float_device(like), FloatDType::F32)
-}
-
-/// With axes of length 1 put in front, so that both sides have the rank of the result.
-fn aligned<B: Backend>(x: FloatTensor<B>, shape: &[usize]) -> FloatTensor<B> {
-    let own = dims(&x);
-    let rank = physical(shape).to_vec().len();
-    if own.len() >= rank {
-        return x;
-    }
-    let mut to = vec![1; rank - own.len()];
-    to.extend(own);
-    B::float_reshape(x, Shape::from(to))
-}
-
-pub(super) fn expanded<B: Backend>(x: FloatTensor<B>, shape: &[usize]) -> FloatTensor<B> {
-    B::float_expand(aligned::<B>(x, shape), physical(shape))
 }
 
 fn cast<B: Backend>(x: &Array<B>, dtype: DType) -> Result<Array<B>> {

@@ -3,7 +3,7 @@
 use burn_backend::tensor::{FloatTensor, IntTensor};
 use burn_backend::{Backend, FloatDType, IntDType, Shape, Slice, TensorData, get_device_settings};
 
-use super::burn::{Array, dims, expanded, physical, zeros};
+use super::burn_array::{Array, dims, expanded, physical, zeros};
 use super::failure::internal;
 use crate::ResampleMap;
 use crate::error::Result;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use burn_cuda::CudaDevice;
 use burn_dispatch::{Dispatch, DispatchDevice};
 
-use super::burn::{self, Array};
+use super::burn;
+use super::burn_array::{Array, dims};
 use crate::error::{Result, TensorError};
 use crate::op::Op;
 use crate::{DType, Device};
@@ -28,8 +29,8 @@ impl CudaValue {
 
     pub(crate) fn shape(&self) -> Vec<usize> {
         match &*self.array {
-            Array::Float(x) => burn::dims(x),
-            Array::Int(x) => burn::dims(x),
+            Array::Float(x) => dims(x),
+            Array::Int(x) => dims(x),
         }
     }
 

@@ -4,6 +4,8 @@ mod array;
 #[cfg(any(test, feature = "cuda"))]
 mod burn;
 #[cfg(any(test, feature = "cuda"))]
+mod burn_array;
+#[cfg(any(test, feature = "cuda"))]
 mod burn_layout;
 mod cpu;
 #[cfg(feature = "cuda")]

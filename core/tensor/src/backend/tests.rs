@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use burn_flex::Flex;
 
-use super::burn::{self, Array};
+use super::burn;
+use super::burn_array::Array;
 use super::{Value, evaluate};
 use crate::op::{Binary, Conv2d, Form, Op, Unary, Window, channels, infer as infer_forms};
 use crate::{DType, Device, RandomKey, ResampleMap, Tensor};

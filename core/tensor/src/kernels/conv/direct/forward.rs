@@ -9,7 +9,7 @@ use crate::kernels::vector::{Vector, VectorKernel, block_rows, dispatch, lanes};
 const PLACES: usize = 2;
 
 /// The convolution of `x` with `w`, plus `bias`.
-pub(in super::super) fn forward(x: &[f32], w: &[f32], bias: Option<&[f32]>, geometry: &Geometry) -> Vec<f32> {
+pub(crate) fn forward(x: &[f32], w: &[f32], bias: Option<&[f32]>, geometry: &Geometry) -> Vec<f32> {
     let images = items_per_task(geometry.flops() / 2, TASK_WORK);
     // SAFETY: the tasks cover all images, and each fills its own.
     unsafe {

@@ -11,7 +11,7 @@ const CHANNELS: usize = 16;
 const PLACES: [usize; 4] = [16, 12, 8, 6];
 
 /// The gradient with respect to the input.
-pub(in super::super) fn input_gradient(g: &[f32], w: &[f32], geometry: &Geometry) -> Vec<f32> {
+pub(crate) fn input_gradient(g: &[f32], w: &[f32], geometry: &Geometry) -> Vec<f32> {
     let images = items_per_task(geometry.flops() / 2, TASK_WORK);
     // SAFETY: the tasks cover all images, and each fills its own.
     unsafe {

@@ -16,7 +16,7 @@ const IMAGES: usize = 4;
 const MAX_PARTIALS: usize = 64;
 
 /// The gradient with respect to `w`.
-pub(in super::super) fn weight_gradient(x: &[f32], g: &[f32], geometry: &Geometry) -> Vec<f32> {
+pub(crate) fn weight_gradient(x: &[f32], g: &[f32], geometry: &Geometry) -> Vec<f32> {
     let images = items_per_task(geometry.flops() / 2, TASK_WORK).max(geometry.images.div_ceil(MAX_PARTIALS));
     add_in_order(map(geometry.images.div_ceil(images), |task| {
         let images = task * images..((task + 1) * images).min(geometry.images);

@@ -17,7 +17,7 @@ const BLOCK_NUMBERS: usize = 1 << 20;
 const PARALLEL_WORK: usize = 1 << 20;
 
 /// The gradient with respect to `w`, given the input `x` and the gradient `g` of the output.
-pub(in super::super) fn weight_gradient(x: &[f32], g: &[f32], geometry: &Geometry) -> Vec<f32> {
+pub(crate) fn weight_gradient(x: &[f32], g: &[f32], geometry: &Geometry) -> Vec<f32> {
     let plan = Plan::forward(geometry);
     let rows = rows_per_block(&plan).min(plan.tile_rows());
     let tiles = rows * plan.tiles[1];
