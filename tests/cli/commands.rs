@@ -112,7 +112,7 @@ fn every_committed_pipeline_is_valid() {
 #[test]
 fn what_never_ran_cannot_be_shown() {
     let place = Place::new();
-    let words = ["node dm has no result", "`pddflow run smoke.yaml` computes it"];
+    let words = ["node dm has no result", "`pddflow run smoke.yaml` makes it"];
     place.run(&["show", "smoke.yaml", "dm"]).ends_with(1).says(&words);
     place.run(&["export", "smoke.yaml", "dm", "--to", "out"]).ends_with(1).says(&words);
     assert!(!place.path("out").exists());

@@ -105,7 +105,7 @@ fn past_runs_are_listed_shown_explained_and_compared() {
     let explained = place.run(&["explain", "glue.yaml", "word"]).succeeds().out;
     assert!(explained.contains("word (command) is fresh") || explained.contains("is stale"), "{explained}");
     let why = place.run(&["explain", "glue.yaml", "count", "--set", "word=x"]).succeeds().out;
-    assert!(why.contains("upstream word is stale: with.run") && why.contains("same     key format"), "{why}");
+    assert!(why.contains("upstream word is stale: with.run") && why.contains("key format, kind"), "{why}");
     let between = place.run(&["explain", "glue.yaml", "word", "--between", "base", "last"]).succeeds().out;
     assert!(between.contains("changed  with.run:"), "{between}");
     place.run(&["explain", "glue.yaml", "word", "--between", "base", "none"]).ends_with(2).says(&["no run `none`"]);

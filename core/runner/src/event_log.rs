@@ -48,6 +48,10 @@ impl<'a> EventLog<'a> {
             self.note(&event);
         }
         self.keep_log(|logs| log(logs, &event));
+        if matches!(event, RunEvent::NodeStarted { .. }) {
+            // Should the process be killed now, or native code end it, the journal says what ran.
+            self.flush();
+        }
         (self.events)(event);
     }
 

@@ -110,7 +110,7 @@ fn lost_records_and_artifacts_are_reasons() {
     let key = first.summary.node("a").unwrap().key().unwrap().short();
     assert_eq!(planned(&plan, &store), [format!("stale: its record k:{key} is missing")]);
     let other = plan_of(&[("a", json!({"text": "b"}), vec![])]);
-    assert!(planned(&other, &store)[0].starts_with("stale: something changed; the record k:"));
+    assert!(planned(&other, &store)[0].starts_with("stale: changed, but the record of last time (k:"));
     let again = run_plan(&plan, &store);
     assert_eq!(again.counts(), [0, 1, 0, 0]);
     // The damage was found while planning, by the same process; its warning is told by the run.
@@ -148,7 +148,7 @@ fn the_order_of_inputs_matters_and_an_empty_port_does_not() {
     };
     let store = RamStore::new();
     run_plan(&with(vec!["a", "b"]), &store);
-    assert!(planned(&with(vec!["b", "a"]), &store)[2].starts_with("stale: input in: b, a gave"));
+    assert!(planned(&with(vec!["b", "a"]), &store)[2].starts_with("stale: input in: the output of b, a changed"));
     assert_eq!(planned(&with(vec!["a"]), &store)[2], "stale: input in: 2 -> 1 artifacts");
     run_plan(&with(vec![]), &store);
     let mut no_port = with(vec![]);

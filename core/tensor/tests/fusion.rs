@@ -4,11 +4,16 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pddflow_tensor::{DType, Device, Keep, RandomKey, Tensor, grad, tape_bytes, trace};
 
 static TRACE: Mutex<()> = Mutex::new(());
+
+/// One test at a time: the trace is of the whole process.
+fn alone() -> MutexGuard<'static, ()> {
+    TRACE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn random(name: &str, shape: &[usize]) -> Tensor {
     let values = RandomKey::new(4).fold(name).normal_f64(shape.iter().product());
@@ -33,7 +38,6 @@ impl Block {
 
 /// How often each operation of the block is computed.
 fn counts(work: impl FnOnce()) -> BTreeMap<String, usize> {
-    let _alone = TRACE.lock().unwrap();
     trace::start();
     work();
     let mut counts = BTreeMap::new();
@@ -51,6 +55,7 @@ fn expected<const N: usize>(names: [&str; N]) -> BTreeMap<String, usize> {
 
 #[test]
 fn a_block_of_a_network_runs_one_kernel_for_each_order() {
+    let _alone = alone();
     let block = Block::new();
     let found = counts(|| {
         let y = block.norm().relu().unwrap().avg_pool2d([2, 2], [2, 2]).unwrap();
@@ -72,6 +77,7 @@ fn a_block_of_a_network_runs_one_kernel_for_each_order() {
 
 #[test]
 fn values_that_are_only_passed_through_take_no_memory() {
+    let _alone = alone();
     let block = Block::new();
     let pooled = block.norm().relu().unwrap().avg_pool2d([2, 2], [2, 2]).unwrap();
     let numbers = 2 * 3 * 36 + 3 + 3 + 2 * 3 * 9;
@@ -80,6 +86,7 @@ fn values_that_are_only_passed_through_take_no_memory() {
 
 #[test]
 fn a_gradient_by_a_normalisation_passes_what_follows_it() {
+    let _alone = alone();
     let block = Block::new();
     let y = block.norm();
     let gradient = &grad(&[y.relu().unwrap().sum_all().unwrap()], &[y.clone()], None, Keep::No).unwrap()[0];
@@ -98,6 +105,7 @@ fn a_gradient_by_a_normalisation_passes_what_follows_it() {
 
 #[test]
 fn a_lazy_value_as_a_variable_stays_on_the_tape() {
+    let _alone = alone();
     for on_tape in [true, false] {
         let block = Block::new();
         let x = if on_tape { block.x.clone() } else { block.x.detach() };
@@ -113,6 +121,7 @@ fn a_lazy_value_as_a_variable_stays_on_the_tape() {
 
 #[test]
 fn a_value_in_between_that_is_used_twice_gets_both_gradients() {
+    let _alone = alone();
     let block = Block::new();
     let run = |fused: bool| {
         let y = block.norm();
@@ -133,6 +142,7 @@ fn a_value_in_between_that_is_used_twice_gets_both_gradients() {
 
 #[test]
 fn single_precision_is_fused_too() {
+    let _alone = alone();
     let block = Block::new();
     let single = |tensor: &Tensor| tensor.cast(DType::F32).unwrap().variable().unwrap();
     let (x, weight, bias) = (single(&block.x), single(&block.weight), single(&block.bias));

@@ -1,5 +1,6 @@
 //! The work folder of a program, below the store.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 
@@ -8,6 +9,9 @@ use pddflow_cache::Blob;
 use pddflow_runner::NodeError;
 
 use super::guard;
+
+/// The code of a store that this user cannot write.
+const READ_ONLY: &str = "pddflow::cache::read_only";
 
 /// The folder of one run of a program. It goes with the value, or by its guard when this process is killed.
 pub(super) struct Work {
@@ -70,6 +74,9 @@ impl Drop for Work {
 }
 
 pub(super) fn cannot(verb: &str, error: &std::io::Error) -> NodeError {
-    fail("command_folder", format!("cannot {verb} the work folder of the program: {error}"))
-        .with_help("it lies in the store: free some space there, or name another store with --cache-dir")
+    let message = format!("cannot {verb} the work folder of the program: {error}");
+    let failed = fail("command_folder", message)
+        .with_help("it lies in the store: free some space there, or name another store with --cache-dir");
+    let denied = [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem].contains(&error.kind());
+    if denied { NodeError { code: READ_ONLY.into(), ..failed } } else { failed }
 }

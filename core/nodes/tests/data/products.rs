@@ -229,7 +229,7 @@ fn a_table_comes_in_three_forms() {
     let names: Vec<&str> = files.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["table.csv", "table.json", "table.md"]);
     let text = std::str::from_utf8(files.get("table.md").unwrap()).unwrap();
-    assert!(text.contains("| dm | 25.0 ± 0.0 | 80.0 ± 10.0 | 83.5 | last epoch |"), "{text}");
+    assert!(text.contains("| dm | 25.0 ± 0.0 | 80.0 ± 14.1 | 83.5¹ | last epoch |"), "{text}");
     let json: Value = serde_json::from_slice(files.get("table.json").unwrap()).unwrap();
     assert_eq!(json["cells"].as_array().unwrap().len(), 3);
     let error = bench.files("table", &json!({ "rows": "epoches" }), &ports).unwrap_err();

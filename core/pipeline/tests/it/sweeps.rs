@@ -150,7 +150,7 @@ fn patterns_select_nodes_and_what_they_need() {
         let error = selected(&text, &[pattern], &[]).unwrap_err();
         assert!(error.starts_with(expected), "{pattern}: {error}");
     }
-    assert!(selected(&text, &["data"], &["distill"]).unwrap_err().starts_with("no node is in both"));
+    assert!(selected(&text, &["data"], &["distill"]).unwrap_err().starts_with("no node matches both selections"));
 }
 
 #[test]
@@ -243,6 +243,7 @@ fn seeds_are_a_list_of_different_numbers() {
     for wrong in ["[]", "[0, 0]", "[a]", "3", "[-1]"] {
         let text = SEEDED.replace("[0, 1]", wrong);
         let shown = problems(&text);
+        assert!(shown.contains("pddflow::pipeline::seeds"), "{shown}");
         assert!(shown.contains("not a list of different whole numbers"), "{shown}");
     }
 }

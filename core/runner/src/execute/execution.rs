@@ -283,8 +283,6 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             self.watch_time(at);
             let node = job.node.id.clone();
             self.log.tell(RunEvent::NodeStarted { node, key: job.key, reasons });
-            // Should native code end this process, the journal says what ran.
-            self.log.flush();
             self.workers.start(job)?;
         }
         Ok(())
