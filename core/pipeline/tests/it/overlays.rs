@@ -150,7 +150,7 @@ fn wrong_arguments_are_all_reported() {
       |       ^^^^^
       = help: did you mean `epochs`?
 
-    error[pddflow::pipeline::wrong_type]: a text has no key `x`
+    error[pddflow::pipeline::wrong_type]: a string has no key `x`
      --> --set:1:6
       |
     1 | half.x=3
@@ -178,19 +178,19 @@ fn wrong_arguments_are_all_reported() {
       |       ^^
       = help: did you mean `d`?
 
-    error[pddflow::pipeline::invalid_set]: the path does not name a node's parameter
-     --> --set:1:1
+    error[pddflow::pipeline::unknown_key]: `ipc` of the node `d` cannot be overridden
+     --> --set:1:9
       |
     1 | nodes.d.ipc=1
-      | ^^^^^
-      = help: write `nodes.NAME.with.KEY=value`
+      |         ^^^
+      = help: what can be overridden are `with`, `retries`, `timeout`, `allow_failure`, `resources`, `priority`
 
-    error[pddflow::pipeline::invalid_set]: `kind` of a node cannot be set
+    error[pddflow::pipeline::unknown_key]: `kind` of the node `d` cannot be overridden
      --> --set:1:9
       |
     1 | nodes.d.kind.x=1
       |         ^^^^
-      = help: its parameters and settings can: `nodes.d.with.KEY=value`, `nodes.d.timeout=1h`
+      = help: what can be overridden are `with`, `retries`, `timeout`, `allow_failure`, `resources`, `priority`
 
     error[pddflow::pipeline::invalid_set]: the path has an empty key
      --> --set:1:1
