@@ -20,7 +20,7 @@ pub(crate) struct Place {
 /// What lies under a key.
 pub(crate) enum Theirs {
     Nothing,
-    Whole(Record),
+    Whole(Box<Record>),
     /// Bytes that are no record, and why.
     Damaged(String),
 }
@@ -61,7 +61,7 @@ impl Place {
             None => Theirs::Nothing,
             Some(Read::TooLarge) => Theirs::Damaged("it is far too large for a record".to_owned()),
             Some(Read::Whole(bytes)) => match Record::from_file(&bytes, key) {
-                Ok(record) => Theirs::Whole(record),
+                Ok(record) => Theirs::Whole(Box::new(record)),
                 Err(error) => Theirs::Damaged(error.to_string()),
             },
         })

@@ -101,7 +101,7 @@ fn look(place: &Place, store: &Store, key: &Key) -> Result<Looked, RemoteError> 
     Ok(match place.record(key)? {
         Theirs::Nothing => Looked::Absent,
         Theirs::Damaged(why) => Looked::Damaged(format!("{}: {why}", place.record_url(key))),
-        Theirs::Whole(record) => Looked::Wanted(Box::new(record)),
+        Theirs::Whole(record) => Looked::Wanted(record),
     })
 }
 

@@ -100,7 +100,7 @@ fn look(place: &Place, store: &Store, key: &Key) -> Result<Looked, RemoteError> 
             let kept = Wanted { record, publish: false };
             return Ok(if complete { Looked::Wanted(Box::new(kept)) } else { Looked::There });
         }
-        Theirs::Whole(theirs) => Some(theirs),
+        Theirs::Whole(theirs) => Some(*theirs),
         Theirs::Damaged(_) | Theirs::Nothing => None,
     };
     if let Some(theirs) = theirs

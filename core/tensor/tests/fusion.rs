@@ -89,14 +89,19 @@ fn a_gradient_by_a_normalisation_passes_what_follows_it() {
     let _alone = alone();
     let block = Block::new();
     let y = block.norm();
-    let gradient = &grad(&[y.relu().unwrap().sum_all().unwrap()], &[y.clone()], None, Keep::No).unwrap()[0];
+    let gradient = &grad(&[y.relu().unwrap().sum_all().unwrap()], std::slice::from_ref(&y), None, Keep::No).unwrap()[0];
     assert_eq!(gradient.to_f64_vec().unwrap(), y.step().unwrap().to_f64_vec().unwrap());
 
     let (y, seed) = (block.norm(), random("seed", &[2, 3, 3, 3]).detach());
     let relu = y.relu().unwrap();
     let pooled = relu.avg_pool2d([2, 2], [2, 2]).unwrap();
-    let found =
-        grad(&[pooled.clone()], &[relu, y.clone(), pooled], Some(std::slice::from_ref(&seed)), Keep::No).unwrap();
+    let found = grad(
+        std::slice::from_ref(&pooled),
+        &[relu, y.clone(), pooled.clone()],
+        Some(std::slice::from_ref(&seed)),
+        Keep::No,
+    )
+    .unwrap();
     assert!(found[0].to_f64_vec().unwrap().iter().all(|v| *v != 0.0));
     let gated = y.step().unwrap().mul(&found[0]).unwrap();
     assert_eq!(found[1].to_f64_vec().unwrap(), gated.to_f64_vec().unwrap());
@@ -113,7 +118,7 @@ fn a_lazy_value_as_a_variable_stays_on_the_tape() {
         let relu = y.relu().unwrap();
         let pooled = relu.avg_pool2d([2, 2], [2, 2]).unwrap();
         assert!(relu.is_on_tape() && pooled.is_on_tape());
-        let gradient = &grad(&[pooled.sum_all().unwrap()], &[y.clone()], None, Keep::No).unwrap()[0];
+        let gradient = &grad(&[pooled.sum_all().unwrap()], std::slice::from_ref(&y), None, Keep::No).unwrap()[0];
         let expected = y.step().unwrap().mul_scalar(0.25).unwrap();
         assert_eq!(gradient.to_f64_vec().unwrap(), expected.to_f64_vec().unwrap());
     }

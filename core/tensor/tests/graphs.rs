@@ -148,7 +148,7 @@ fn run(graph: &Graph, given: &[(usize, &Tensor)]) -> Vec<Tensor> {
     for (step, first, second) in graph {
         let planes: Vec<usize> = (0..tensors.len()).filter(|&index| tensors[index].rank() == 4).collect();
         // Mostly of the last one, so that graphs are deep.
-        let x = planes[planes.len() - 1 - (first % planes.len()).saturating_sub(planes.len() / 2)].clone();
+        let x = planes[planes.len() - 1 - (first % planes.len()).saturating_sub(planes.len() / 2)];
         let y = planes[second % planes.len()];
         let made = apply(*step, &tensors[x], &tensors[y], &tensors).unwrap();
         tensors.push(variable(tensors.len()).unwrap_or(made));

@@ -1,5 +1,5 @@
 //! The committed C header and the Rust structs are the same thing.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "tests")]
 
 use pddflow_abi::{ABI_MAJOR, ABI_MINOR, MAGIC};
 use std::process::Command;

@@ -7,7 +7,7 @@ use pddflow_abi as abi;
 
 group! { ARENA: ArenaGroup, "arena", revision 2;
     enter_always fn release(state, x: abi::Tensor) {
-        state.arena.release(x)?
+        state.arena.release(x)?;
     }
 
     enter_always fn open_scope(state) -> u64 {
@@ -15,7 +15,7 @@ group! { ARENA: ArenaGroup, "arena", revision 2;
     }
 
     enter_always fn close_scope(state, scope: u64, keep: *const abi::Tensor, count: u64) {
-        state.arena.close_scope(scope, raw::slice(keep, count, "the tensors to keep")?)?
+        state.arena.close_scope(scope, raw::slice(keep, count, "the tensors to keep")?)?;
     }
 
     enter_always fn live(state) -> u64 {

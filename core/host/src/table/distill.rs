@@ -88,7 +88,7 @@ group! { DISTILL: DistillGroup, "distill", revision 1;
         let State { environment, views, .. } = state;
         let problem = environment.as_ref().ok_or_else(outside)?.problem();
         // Made once, so that what the first answer points to stays valid.
-        raw::store_sized(out, views.problem.get_or_insert_with(|| Numbers::of_iteration(problem)).raw())?
+        raw::store_sized(out, views.problem.get_or_insert_with(|| Numbers::of_iteration(problem)).raw())?;
     }
 
     enter fn class_size(state, class: u64) -> u64 {
@@ -109,7 +109,7 @@ group! { DISTILL: DistillGroup, "distill", revision 1;
         }
         let batch = state.environment()?.real_batch(class, raw::index(count, "count")?, raw::key(key)?)?;
         state.give(images, batch.images)?;
-        state.give(labels, batch.labels)?
+        state.give(labels, batch.labels)?;
     }
 
     enter fn set(state, request: *const abi::SetRequest, images: *mut abi::Tensor, labels: *mut abi::Tensor) {
@@ -120,7 +120,7 @@ group! { DISTILL: DistillGroup, "distill", revision 1;
         let key = pddflow_tensor::RandomKey::from_words(given.key.words);
         let found = view::rows(state, part, class, (limit, key))?;
         state.give(images, found.images)?;
-        state.give(labels, found.labels.tensor().clone())?
+        state.give(labels, found.labels.tensor().clone())?;
     }
 
     enter fn learnable(state, name: Text) -> Tensor {
@@ -150,7 +150,7 @@ group! { DISTILL: DistillGroup, "distill", revision 1;
         check_count(state, count)?;
         let weights = state.environment()?.start_weights(raw::key(key)?)?;
         check_weights(state, &weights)?;
-        state.give_all(out, weights)?
+        state.give_all(out, weights)?;
     }
 
     enter fn trajectory(
@@ -174,7 +174,7 @@ group! { DISTILL: DistillGroup, "distill", revision 1;
         }
         state.give_all(start, segment.start)?;
         state.give_all(target, segment.target)?;
-        raw::store_if(epoch, segment.epoch)?
+        raw::store_if(epoch, segment.epoch)?;
     }
 
     enter fn train(state, request: *const abi::TrainRequest) {
@@ -209,17 +209,17 @@ group! { DISTILL: DistillGroup, "distill", revision 1;
 
     enter fn state_put(state, name: Text, value: abi::Tensor) {
         let value = state.get(value)?.detach();
-        state.environment()?.state_put(&name_of(name)?, &value)?
+        state.environment()?.state_put(&name_of(name)?, &value)?;
     }
 
     enter fn save_point(state) {
-        state.environment()?.save_point()?
+        state.environment()?.save_point()?;
     }
 
     enter fn roll_back(state, out: *mut u32) {
         let done = state.environment()?.roll_back()?;
         view::forget(state);
-        raw::store_if(out, u32::from(done))?
+        raw::store_if(out, u32::from(done))?;
     }
 
     enter fn augment(state, policy: Text, draw: u32, x: abi::Tensor, key: *const RandomKey) -> Tensor {

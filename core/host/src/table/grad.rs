@@ -36,6 +36,6 @@ group! { GRAD: GradGroup, "grad", revision 1;
             return Err(Fault::new(Status::Shape, message));
         }
         let keep = if keep == 0 { Keep::No } else { Keep::OnTape };
-        state.give_all(out, pddflow_tensor::grad(&outputs, &inputs, seeds.as_deref(), keep)?)?
+        state.give_all(out, pddflow_tensor::grad(&outputs, &inputs, seeds.as_deref(), keep)?)?;
     }
 }

@@ -64,7 +64,7 @@ group! { LINEAR: LinearGroup, "linear", revision 1;
                 result
             }
         };
-        state.give(out, result)?
+        state.give(out, result)?;
     }
 
     enter fn log_softmax(state, x: abi::Tensor, axis: u64) -> Tensor {

@@ -58,14 +58,14 @@ group! { MODEL: ModelGroup, "model", revision 1;
             shape: shape.as_ptr(),
             rank: shape.len() as u64,
         };
-        raw::store_sized(out, &info)?
+        raw::store_sized(out, &info)?;
     }
 
     enter fn fresh(state, key: *const RandomKey, out: *mut abi::Tensor, count: u64) {
         check_count(state, count)?;
         let weights = state.environment()?.fresh_weights(raw::key(key)?)?;
         check_weights(state, &weights)?;
-        state.give_all(out, weights)?
+        state.give_all(out, weights)?;
     }
 
     enter fn forward(
@@ -93,7 +93,7 @@ group! { MODEL: ModelGroup, "model", revision 1;
         state.give_all(result.statistics, forward.statistics.into_iter().take(room).collect())?;
         state.give(&raw mut result.logits, forward.logits)?;
         state.give(&raw mut result.features, forward.features)?;
-        raw::store_sized(out, &result)?
+        raw::store_sized(out, &result)?;
     }
 
     enter fn map_name(state, index: u64) -> Text {

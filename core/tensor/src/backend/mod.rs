@@ -150,12 +150,14 @@ pub(crate) fn evaluate(op: &Op, inputs: &[&Value], shape: &[usize]) -> Result<(V
         let (value, saved) = cuda::evaluate(op, &arrays.collect::<Result<Vec<_>>>()?, shape)?;
         return Ok((Value::Cuda(value), saved.into_iter().map(Value::Cuda).collect()));
     }
-    let arrays = inputs.iter().filter_map(|input| match input {
-        Value::Cpu(array) => Some(array),
-        #[cfg(feature = "cuda")]
-        Value::Cuda(_) => None,
-    });
-    let arrays: Vec<&Array> = arrays.collect();
+    let mut arrays: Vec<&Array> = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        match input {
+            Value::Cpu(array) => arrays.push(array),
+            #[cfg(feature = "cuda")]
+            Value::Cuda(_) => {}
+        }
+    }
     if arrays.is_empty() || arrays.len() < inputs.len() {
         return internal(op.name(), "no inputs, or mixed devices");
     }

@@ -234,8 +234,8 @@ fn join<T: Real, A: Side<T>, B: Side<T>>(out: &mut [MaybeUninit<T>], a: A, b: B,
     for out in blocks {
         let (a, b) = (a.block(start), b.block(start));
         let mut values = [T::ZERO; BLOCK];
-        for i in 0..BLOCK {
-            values[i] = f(A::of(&a, i), B::of(&b, i));
+        for (i, value) in values.iter_mut().enumerate() {
+            *value = f(A::of(&a, i), B::of(&b, i));
         }
         *out = values.map(MaybeUninit::new);
         start += BLOCK;

@@ -65,7 +65,11 @@ pub fn each<T: Send>(
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..width).map(|_| scope.spawn(run)).collect();
         run();
-        others.into_iter().filter_map(|other| other.join().err()).for_each(|panic| resume_unwind(panic));
+        // All are waited for before one's panic goes on.
+        let panics: Vec<_> = others.into_iter().filter_map(|other| other.join().err()).collect();
+        if let Some(panic) = panics.into_iter().next() {
+            resume_unwind(panic);
+        }
     });
     collect(results)
 }
