@@ -49,7 +49,7 @@ pub trait Kinds: Send + Sync {
         None
     }
 
-    /// Computes a node. Every artifact must have been put into [`NodeContext::store`]. Called on a worker thread that
+    /// Computes a node. Every artifact is stored with [`NodeContext::put`]. Called on a worker thread that
     /// belongs to no rayon pool, so that rayon calls inside use the global one.
     ///
     /// # Errors
