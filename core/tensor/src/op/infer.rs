@@ -176,7 +176,7 @@ fn with_length(shape: &[usize], axis: usize, length: usize) -> Vec<usize> {
 fn rearranged(op: &Op, name: &'static str, x: &[usize]) -> Result<Vec<usize>> {
     match op {
         Op::Reshape { shape } => {
-            if checked_elements(name, shape)? != x.iter().product() {
+            if checked_elements(name, shape)? != x.iter().product::<usize>() {
                 return shape_error(name, &[x, shape], "the number of elements must stay");
             }
             Ok(shape.clone())
