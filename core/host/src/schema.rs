@@ -41,7 +41,7 @@ pub(crate) fn parse(id: &str, text: &str) -> Result<Value, PluginError> {
 const PRESETS: &str = "presets";
 const PRESET: &str = "preset";
 
-/// Makes `preset` a property, so that a wrong name is found as every wrong value is.
+/// Makes `preset` a property, so that an unknown name is reported like any other invalid value.
 fn with_presets(mut schema: Value) -> Result<Value, String> {
     let names: Vec<&String> = match schema.get(PRESETS) {
         None => return Ok(schema),

@@ -85,7 +85,7 @@ impl Observer for Counter<'_> {
         Ok(())
     }
 
-    /// Ties of logits go to the lower class, as everywhere.
+    /// Ties between logits go to the lower class, as in every accuracy.
     fn batch(&self, notes: &mut Notes, rows: &[usize], logits: &Tensor) -> NodeResult<()> {
         let doing = "reading the predictions";
         let predicted = logits.argmax(1).during(doing)?.to_i64_vec().during(doing)?;

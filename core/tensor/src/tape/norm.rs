@@ -1,6 +1,6 @@
 //! Rules of the normalisation that is computed together with what follows it.
 //!
-//! Two orders have kernels of their own. The third goes back to the operations one by one, whose rules have any order.
+//! Two orders have kernels of their own. The third is differentiated through the single operations, whose rules have any order.
 
 use super::site::{Keep, Parts, Site, missing};
 use crate::Tensor;
