@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the smoke profile of every pipeline of the paper over one fresh store, and prints one line for each. Ends with an error when
-# one of them cannot be planned at full size, fails or takes longer than five minutes; when table 4 makes anything anew that table 1
-# has made; or when one of its switches changes nothing.
+# one of them cannot be planned at full size or in the profiles `cpu` and `as_published`, fails or takes longer than five minutes; when
+# table 4 makes anything anew that table 1 has made; or when one of its switches changes nothing.
 #
 #     tests/paper.sh [PROGRAM]      default: target/release/pddflow
 set -euo pipefail
@@ -20,10 +20,19 @@ fail() {
     failed=1
 }
 
+# At full size and in every profile that the file has.
+plans() {
+    local profile
+    for profile in "" cpu as_published; do
+        [ -z "$profile" ] || [[ $1 != */published.yaml ]] || continue
+        "$program" plan "$1" ${profile:+--profile "$profile"} >"$2.plan" 2>&1 || { fail "$2: plan ${profile:-at full size}" "$2.plan"; return 1; }
+    done
+}
+
 smoke() {
     local name from took
     name=$(basename "$1" .yaml)
-    "$program" plan "$1" >"$name.plan" 2>&1 || { fail "$name: plan" "$name.plan"; return; }
+    plans "$1" "$name" || return
     from=$SECONDS
     "$program" run "$1" --profile smoke >"$name.out" 2>"$name.log" || { fail "$name" "$name.log"; return; }
     took=$((SECONDS - from))
@@ -34,21 +43,21 @@ smoke() {
 # Of the complete method, table 4 adds the evaluations with fewer sets to what table 1 has made, and nothing else.
 shares_with_table1() {
     local again
-    again=$("$program" plan "$1" --profile smoke | grep -E '^(stale|unknown)' | grep -vE 'variant=no_|^[a-z]+ +(ablation|table)\[' || true)
+    again=$("$program" plan "$1" --profile smoke | grep -E '^(stale|unknown)' | grep -vE 'variant=(no_|neither)|^[a-z]+ +(ablation|table)\[' || true)
     if [ -n "$again" ]; then fail "table 4 does not share with table 1: $again"; else echo "ok    table 4 makes nothing anew that table 1 has made"; fi
 }
 
 # Each switch makes other sets: the rows of the last table are all different.
 switches_change_numbers() {
-    local table=results/table4-transition-conditioning/table[10]/table.md
-    if [ "$(sed -n 's/^| \(PDD+MTT\|without [a-z]*\) |/|/p' "$table" | sort -u | wc -l)" = 3 ]; then
+    local table='results/table4-transition-conditioning/table[of=mtt_10]/table.md'
+    if [ "$(sed -n 's/^| \(PDD+MTT\|without [a-z]*\) |/|/p' "$table" | sort -u | wc -l)" = 4 ]; then
         echo "ok    transition and conditioning change the numbers"
     else
         fail "a switch of table 4 changes nothing" "$table"
     fi
 }
 
-for file in "$pipelines"/paper/*.yaml "$pipelines"/cifar100_continual.yaml; do
+for file in "$pipelines"/paper/*.yaml "$pipelines"/cifar100_continual.yaml "$pipelines"/published.yaml; do
     case $file in *table4*) shares_with_table1 "$file" ;; esac
     smoke "$file"
     case $file in *table4*) switches_change_numbers ;; esac
