@@ -21,11 +21,13 @@ const WHITEN_ROWS: usize = 2048;
 /// Pixel values of one channel.
 const PIXELS: usize = 256;
 
-/// Training or test images.
+/// Training, held-out or test images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// What distillation may see.
     Train,
+    /// Training images that were set aside to choose by: no node trains on them.
+    HeldOut,
     /// What accuracy is measured on.
     Test,
 }
@@ -34,6 +36,7 @@ impl Side {
     fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
+            Self::HeldOut => "held_out",
             Self::Test => "test",
         }
     }
@@ -74,6 +77,8 @@ pub struct DatasetParts {
     pub size: ImageSize,
     /// Training images.
     pub train: LabelledImages,
+    /// Training images that were set aside to choose by; there may be none.
+    pub held_out: LabelledImages,
     /// Test images; there may be none.
     pub test: LabelledImages,
     /// One for each class; every label is below their number.
@@ -94,6 +99,7 @@ pub struct Dataset {
     blob: Blob,
     size: ImageSize,
     train: Stored,
+    held_out: Stored,
     test: Stored,
     class_names: Vec<String>,
     class_ids: Option<ClassIds>,
@@ -102,7 +108,7 @@ pub struct Dataset {
     license: Option<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Stored {
     pixels: Range<usize>,
     labels: Vec<u16>,
@@ -116,9 +122,13 @@ impl Dataset {
     pub fn encode(parts: &DatasetParts) -> Result<Vec<u8>, ArtifactError> {
         let DatasetParts { size, preprocessing, .. } = parts;
         let mut arrays = BTreeMap::new();
-        for (side, images) in [(Side::Train, &parts.train), (Side::Test, &parts.test)] {
+        let sides = [(Side::Train, &parts.train), (Side::HeldOut, &parts.held_out), (Side::Test, &parts.test)];
+        for (side, images) in sides {
             let rows = images.labels.len();
             check_rows(side, rows, images.pixels.len(), *size)?;
+            if side == Side::HeldOut && rows == 0 {
+                continue;
+            }
             let shape = vec![rows, size.channels, size.height, size.width];
             arrays.insert(format!("{}.images", side.name()), Array::u8(shape, &images.pixels));
             let bytes = Cow::Owned(to_bytes(&images.labels, u16::to_le_bytes));
@@ -135,7 +145,9 @@ impl Dataset {
                 arrays.insert(format!("zca.{name}"), Array { dtype: Dtype::F32, shape, bytes });
             }
         }
-        check_labels(&parts.train.labels, &parts.test.labels, parts.class_names.len())?;
+        for (side, images) in sides {
+            check_labels(side, &images.labels, parts.class_names.len())?;
+        }
         check_class_ids(parts.class_ids.as_ref(), parts.class_names.len())?;
         check_normalization(preprocessing.normalization(), *size)?;
         container::write(ARTIFACT, &arrays, &note(parts))
@@ -149,12 +161,20 @@ impl Dataset {
         let (tensors, note): (_, DatasetNote) = container::open(ARTIFACT, VERSION, blob)?;
         let (shape, train) = stored(&tensors, blob, Side::Train)?;
         let (test_shape, test) = stored(&tensors, blob, Side::Test)?;
-        if shape[1..] != test_shape[1..] {
-            let message = format!("training images are {:?} and test images {:?}", &shape[1..], &test_shape[1..]);
-            return Err(ArtifactError::content(ARTIFACT, message));
+        let (held_out_shape, held_out) = match tensors.names().iter().any(|name| name == "held_out.images") {
+            true => stored(&tensors, blob, Side::HeldOut)?,
+            false => (test_shape.clone(), Stored::default()),
+        };
+        for (name, other) in [("test", &test_shape), ("held-out", &held_out_shape)] {
+            if shape[1..] != other[1..] {
+                let message = format!("training images are {:?} and {name} images {:?}", &shape[1..], &other[1..]);
+                return Err(ArtifactError::content(ARTIFACT, message));
+            }
         }
         let size = ImageSize { channels: shape[1], height: shape[2], width: shape[3] };
-        check_labels(&train.labels, &test.labels, note.class_names.len())?;
+        for (side, stored) in [(Side::Train, &train), (Side::HeldOut, &held_out), (Side::Test, &test)] {
+            check_labels(side, &stored.labels, note.class_names.len())?;
+        }
         check_class_ids(note.class_ids.as_ref(), note.class_names.len())?;
         let normalization = match note.normalize {
             NormalizeNote::None {} => Normalization::None,
@@ -166,6 +186,7 @@ impl Dataset {
             blob: blob.clone(),
             size,
             train,
+            held_out,
             test,
             class_names: note.class_names,
             class_ids: note.class_ids,
@@ -201,10 +222,11 @@ impl Dataset {
 
     /// The parts of a data set that is like this one but has these images.
     #[must_use]
-    pub fn with_images(&self, train: LabelledImages, test: LabelledImages) -> DatasetParts {
+    pub fn with_images(&self, train: LabelledImages, held_out: LabelledImages, test: LabelledImages) -> DatasetParts {
         DatasetParts {
             size: self.size,
             train,
+            held_out,
             test,
             class_names: self.class_names.clone(),
             class_ids: self.class_ids.clone(),
@@ -342,6 +364,7 @@ impl Dataset {
     fn stored(&self, side: Side) -> &Stored {
         match side {
             Side::Train => &self.train,
+            Side::HeldOut => &self.held_out,
             Side::Test => &self.test,
         }
     }
@@ -417,15 +440,11 @@ fn check_rows(side: Side, rows: usize, pixels: usize, size: ImageSize) -> Result
     Err(ArtifactError::content(ARTIFACT, message))
 }
 
-fn check_labels(train: &[u16], test: &[u16], classes: usize) -> Result<(), ArtifactError> {
-    for (side, labels) in [(Side::Train, train), (Side::Test, test)] {
-        if let Some(row) = labels.iter().position(|label| usize::from(*label) >= classes) {
-            let (side, label) = (side.name(), labels[row]);
-            let message = format!("{side} image {row} has the class number {label}, and there are {classes} classes");
-            return Err(ArtifactError::content(ARTIFACT, message));
-        }
-    }
-    Ok(())
+fn check_labels(side: Side, labels: &[u16], classes: usize) -> Result<(), ArtifactError> {
+    let Some(row) = labels.iter().position(|label| usize::from(*label) >= classes) else { return Ok(()) };
+    let (side, label) = (side.name(), labels[row]);
+    let message = format!("{side} image {row} has the class number {label}, and there are {classes} classes");
+    Err(ArtifactError::content(ARTIFACT, message))
 }
 
 fn check_class_ids(class_ids: Option<&ClassIds>, classes: usize) -> Result<(), ArtifactError> {

@@ -2,7 +2,7 @@
 //!
 //! | artifact | type | bytes |
 //! |---|---|---|
-//! | `dataset` | [`Dataset`] | safetensors: `train.images` u8 `[n, c, h, w]`, `train.labels` u16 `[n]`, the same for `test`, `zca.*` f32 |
+//! | `dataset` | [`Dataset`] | safetensors: `train.images` u8 `[n, c, h, w]`, `train.labels` u16 `[n]`, the same for `test` and, where there are some, `held_out`; `zca.*` f32 |
 //! | `set` | [`DistilledSet`] | safetensors: `images` `[n, c, h, w]`, `labels` i64 `[n]` or `[n, class]`, `learnable.*`, `step_size` |
 //! | `trajectories` | [`Trajectories`] | safetensors: `weight.*` `[net, epoch, ...]`, the learnable weights at the epochs kept |
 //! | `weights` | [`NetWeights`] | safetensors: `weight.*` `[net, ...]`, all weights; nothing for fresh nets |

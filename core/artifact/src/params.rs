@@ -116,45 +116,62 @@ pub fn check_policy(with: &mut Value, field: &str) -> Option<ParamProblem> {
     }
 }
 
-/// The schema of a kind whose parameters are those of `A` and `B` together, in one flat mapping.
-pub fn schema_of_both<A: JsonSchema, B: JsonSchema>() -> Value {
-    let (mut all, mut more) = (schema::<A>(), schema::<B>());
-    for part in ["properties", "$defs"] {
-        let Some(Value::Object(more)) = more.get_mut(part).map(Value::take) else { continue };
-        match all.get_mut(part) {
-            Some(Value::Object(known)) => known.extend(more),
-            _ => all[part] = Value::Object(more),
-        }
+/// One of several structs whose fields together, in one flat mapping, are the parameters of a kind. No name may belong to two.
+#[derive(Clone, Copy)]
+pub struct Part {
+    names: fn() -> Arc<Vec<String>>,
+    schema: fn() -> Value,
+    resolve: fn(&Value) -> Result<Value, Vec<ParamProblem>>,
+}
+
+impl Part {
+    /// The fields of `P`.
+    #[must_use]
+    pub fn of<P: Serialize + DeserializeOwned + JsonSchema>() -> Self {
+        Self { names: names_of::<P>, schema: schema::<P>, resolve: resolve::<P> }
     }
-    if let Some(Value::Array(more)) = more.get_mut("required").map(Value::take) {
-        match all.get_mut("required") {
-            Some(Value::Array(known)) => known.extend(more),
-            _ => all["required"] = Value::Array(more),
+}
+
+/// The schema of a kind whose parameters are those of several structs together.
+pub fn schema_of_parts(parts: &[Part]) -> Value {
+    let mut all = Value::Null;
+    for mut more in parts.iter().map(|part| (part.schema)()) {
+        if all.is_null() {
+            all = more;
+            continue;
+        }
+        for part in ["properties", "$defs"] {
+            let Some(Value::Object(more)) = more.get_mut(part).map(Value::take) else { continue };
+            match all.get_mut(part) {
+                Some(Value::Object(known)) => known.extend(more),
+                _ => all[part] = Value::Object(more),
+            }
+        }
+        if let Some(Value::Array(more)) = more.get_mut("required").map(Value::take) {
+            match all.get_mut("required") {
+                Some(Value::Array(known)) => known.extend(more),
+                _ => all["required"] = Value::Array(more),
+            }
         }
     }
     all
 }
 
-/// [`resolve`] for parameters that are those of `A` and `B` together; no name may belong to both.
-pub fn resolve_both<A, B>(with: &Value) -> Result<Value, Vec<ParamProblem>>
-where
-    A: Serialize + DeserializeOwned + JsonSchema,
-    B: Serialize + DeserializeOwned + JsonSchema,
-{
-    let (own, other) = (names_of::<A>(), names_of::<B>());
-    let (mut first, mut second) = (with.clone(), Value::Object(Map::new()));
-    let mut problems = Vec::new();
-    if let Value::Object(given) = with {
-        let names: Vec<String> = own.iter().chain(other.iter()).cloned().collect();
-        problems = unknown_names(given, &names);
-        let known = given.clone().into_iter().filter(|(name, _)| names.contains(name));
-        let (mine, theirs) = known.partition(|(name, _)| own.contains(name));
-        (first, second) = (Value::Object(mine), Value::Object(theirs));
-    }
-    let mut all = Map::new();
-    for part in [resolve::<A>(&first), resolve::<B>(&second)] {
-        match part {
-            Ok(Value::Object(part)) => all.extend(part),
+/// [`resolve`] for parameters that are those of several structs together.
+pub fn resolve_parts(with: &Value, parts: &[Part]) -> Result<Value, Vec<ParamProblem>> {
+    let none = Map::new();
+    let given = match with {
+        Value::Object(given) => given,
+        Value::Null => &none,
+        _ => return Err(vec![problem("", "parameters must be a mapping of names to values", None)]),
+    };
+    let of_parts: Vec<_> = parts.iter().map(|part| (part.names)()).collect();
+    let names: Vec<String> = of_parts.iter().flat_map(|names| names.iter().cloned()).collect();
+    let (mut problems, mut all) = (unknown_names(given, &names), Map::new());
+    for (part, names) in parts.iter().zip(&of_parts) {
+        let own = given.iter().filter(|(name, _)| names.contains(name));
+        match (part.resolve)(&Value::Object(own.map(|(name, value)| (name.clone(), value.clone())).collect())) {
+            Ok(Value::Object(own)) => all.extend(own),
             Ok(_) => {}
             Err(found) => problems.extend(found),
         }
@@ -162,7 +179,7 @@ where
     if problems.is_empty() { Ok(Value::Object(all)) } else { Err(problems) }
 }
 
-/// [`read`] for the parameters of `P` among those that [`resolve_both`] has accepted.
+/// [`read`] for the parameters of `P` among those that [`resolve_parts`] has accepted.
 pub fn read_part<P: DeserializeOwned + JsonSchema>(with: &Value) -> Result<P, NodeError> {
     let names = names_of::<P>();
     let own = with.as_object().into_iter().flatten().filter(|(name, _)| names.contains(name));
@@ -273,12 +290,13 @@ mod tests {
 
     #[test]
     fn two_structs_make_one_flat_mapping() {
-        let both = resolve_both::<Sample, Other>(&json!({ "width": 3, "depth": 2 })).unwrap();
+        let parts = [Part::of::<Sample>(), Part::of::<Other>()];
+        let both = resolve_parts(&json!({ "width": 3, "depth": 2 }), &parts).unwrap();
         assert_eq!(both, json!({ "width": 3, "epochs": 10, "depth": 2, "name": null }));
         assert_eq!(read_part::<Other>(&both).unwrap().depth, 2);
-        let names = property_names(&schema_of_both::<Sample, Other>());
+        let names = property_names(&schema_of_parts(&parts));
         assert_eq!(names, ["depth", "epochs", "name", "width"]);
-        let problems = resolve_both::<Sample, Other>(&json!({ "width": 3, "dept": 2 })).err().unwrap();
+        let problems = resolve_parts(&json!({ "width": 3, "dept": 2 }), &parts).err().unwrap();
         let found: Vec<(&str, Option<&str>)> =
             problems.iter().map(|p| (p.pointer.as_str(), p.help.as_deref())).collect();
         assert_eq!(found, [("/dept", Some("did you mean `depth`?")), ("", None)]);

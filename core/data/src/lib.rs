@@ -10,8 +10,8 @@
 //! | `image-folder` | one folder for each class, with or without `train`/`test` above | a folder |
 //! | `tiny-imagenet` | the original layout | a folder or archive, else a download |
 //!
-//! Every source ends as [`raw::RawData`]; then classes and numbers are cut (`subset`) and the normalisation is settled
-//! (`normalize`). What a source reads from outside enters the key by content, as BLAKE3 of every file (`digests`).
+//! Every source ends as [`raw::RawData`]; then classes and numbers are cut (`subset`), images are set aside (`held_out`),
+//! and the normalisation of what remains is settled (`normalize`). What a source reads from outside enters the key by content, as BLAKE3 of every file (`digests`).
 //! Nothing is ever guessed about damaged files: a file that is not what it should be stops the node.
 #![cfg_attr(
     test,
@@ -26,6 +26,7 @@ mod digests;
 mod download;
 mod fashion;
 mod folder;
+mod held_out;
 mod idx;
 mod normalize;
 mod normalize_params;
@@ -41,6 +42,7 @@ mod zca;
 
 pub use class_order::class_order;
 pub use class_ref::{ClassRef, chosen};
+pub use held_out::hold_out;
 pub use normalize::{Moments, moments, preprocessing};
 pub use normalize_params::Normalize;
 pub use places::Places;

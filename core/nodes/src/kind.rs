@@ -6,6 +6,7 @@
 use pddflow_cache::KeyPart;
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode, PortSpec};
 use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs};
+use pddflow_training::splits::NO_HELD_OUT_HELP;
 use serde_json::Value;
 
 use crate::surroundings::Surroundings;
@@ -26,6 +27,12 @@ pub(crate) trait Kind: Send + Sync {
         count: &dyn Fn(&str) -> usize,
     ) -> Result<(), InputProblem> {
         let _ = (surroundings, with, count);
+        Ok(())
+    }
+
+    /// Checks the nodes that this one is connected to, directly or not, when everything else of the plan is right.
+    fn check_connections(&self, node: &Connected<'_>) -> Result<(), InputProblem> {
+        let _ = node;
         Ok(())
     }
 
@@ -69,6 +76,48 @@ pub(crate) trait Kind: Send + Sync {
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError>;
+}
+
+/// A node with those that it is connected to.
+#[derive(Clone, Copy)]
+pub(crate) struct Connected<'a> {
+    nodes: &'a [PlanNode],
+    node: &'a PlanNode,
+}
+
+impl<'a> Connected<'a> {
+    /// A node of a plan.
+    pub(crate) fn new(nodes: &'a [PlanNode], node: &'a PlanNode) -> Self {
+        Self { nodes, node }
+    }
+
+    /// The node's checked parameters.
+    pub(crate) fn with(&self) -> &'a Value {
+        &self.node.with
+    }
+
+    /// The nodes at a port, in order.
+    pub(crate) fn at(&self, port: &str) -> impl Iterator<Item = Self> + use<'a> {
+        let (nodes, inputs) = (self.nodes, self.node.inputs.get(port).map(Vec::as_slice).unwrap_or_default());
+        inputs.iter().filter_map(move |input| Some(Self { nodes, node: nodes.get(input.node)? }))
+    }
+
+    /// The images that the `dataset` node at the beginning of a port holds out must be some. Of what a kind of a plugin or
+    /// `command` makes nothing is known before it runs.
+    pub(crate) fn needs_held_out(&self, port: &'static str) -> Result<(), InputProblem> {
+        let mut data = self.at(port).next();
+        while let Some(found) = data.filter(|found| found.node.kind != "dataset") {
+            data = found.at("data").next();
+        }
+        match data.filter(|data| data.with()["held_out"] == 0.0) {
+            Some(data) => Err(input_problem(
+                port,
+                format!("the data set `{}` has no held-out images", data.node.id),
+                NO_HELD_OUT_HELP,
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A port, said in one line.

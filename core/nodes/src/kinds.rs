@@ -11,7 +11,7 @@ use pddflow_runner::{Growing, Inputs, Kinds, NodeContext, NodeError, Outputs};
 use pddflow_tensor::trace;
 use serde_json::Value;
 
-use crate::kind::Kind;
+use crate::kind::{Connected, Kind};
 use crate::surroundings::{LibraryOptions, Surroundings};
 use crate::{
     advance, classes, command, continual, dataset, distill, evaluate, export, figure, filter, forgetting, images,
@@ -96,6 +96,11 @@ impl Catalog for Library {
 
     fn check_inputs(&self, kind: &str, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
         self.kinds.get(kind).map_or(Ok(()), |(_, kind)| kind.check_inputs(&self.surroundings, with, count))
+    }
+
+    fn check_connections(&self, nodes: &[PlanNode], node: &PlanNode) -> Result<(), InputProblem> {
+        let found = self.kinds.get(&node.kind);
+        found.map_or(Ok(()), |(_, kind)| kind.check_connections(&Connected::new(nodes, node)))
     }
 
     fn lint(&self, kind: &str, with: &Value) -> Vec<ParamProblem> {

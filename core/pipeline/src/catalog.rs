@@ -3,6 +3,8 @@
 //! The kinds themselves live above this crate and implement [`Catalog`], so that a file can be checked in full
 //! without knowing what any node does.
 
+use crate::plan::PlanNode;
+
 /// The artifact name of an input port that takes everything.
 pub const ANY_ARTIFACT: &str = "any";
 
@@ -31,6 +33,17 @@ pub trait Catalog {
         count: &dyn Fn(&str) -> usize,
     ) -> Result<(), InputProblem> {
         let _ = (kind, with, count);
+        Ok(())
+    }
+
+    /// What is wrong with the nodes that one is connected to, directly or not. Asked when everything else of a plan is right;
+    /// `nodes` are all of them, each after those it needs.
+    ///
+    /// # Errors
+    ///
+    /// The first port with such a node.
+    fn check_connections(&self, nodes: &[PlanNode], node: &PlanNode) -> Result<(), InputProblem> {
+        let _ = (nodes, node);
         Ok(())
     }
 
@@ -127,7 +140,7 @@ impl Arity {
     }
 }
 
-/// What [`Catalog::check_inputs`] found.
+/// What [`Catalog::check_inputs`] or [`Catalog::check_connections`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputProblem {
     /// The port that is missing or should not be there; empty where it is the node as such.

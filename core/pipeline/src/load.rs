@@ -277,13 +277,27 @@ fn connect(mut report: Report, world: World<'_>) -> Result<Vec<PlanNode>, Diagno
             let files = report.sources.names().map(|name| Arc::from(Path::new(name))).collect();
             let World { families, declarations, kinds, .. } = world;
             let assembly = Assembly { families, declarations, kinds, files };
-            Ok(assembly.nodes(drafts, &ordered))
+            let nodes = assembly.nodes(drafts, &ordered);
+            check_connections(&mut report, world, &nodes);
+            if report.is_empty() { Ok(nodes) } else { Err(report.finish()) }
         }
         Ok(_) => Err(report.finish()),
         Err(cycles) => {
             cycles.into_iter().for_each(|cycle| report.add(cycle));
             Err(report.finish())
         }
+    }
+}
+
+fn check_connections(report: &mut Report, world: World<'_>, nodes: &[PlanNode]) {
+    for node in nodes {
+        let Err(problem) = world.catalog.check_connections(nodes, node) else { continue };
+        let Some(family) = world.names.get(node.family.as_str()) else { continue };
+        let (Some(family), Some(declaration)) = (world.families.get(*family), world.declarations.get(*family)) else {
+            continue;
+        };
+        let found = declaration.input_problem(problem);
+        report.add(if family.is_family { found.instance(node.id.as_str()) } else { found });
     }
 }
 

@@ -7,7 +7,7 @@ use pddflow_host::Decoded;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::{LearningRate, Recipe};
+use crate::recipe::{Recipe, Stage};
 use crate::samples::Samples;
 use crate::sets::{LoadedSet, join_sets};
 use crate::trainer::Segment;
@@ -76,35 +76,51 @@ pub fn stage_sets(training: Training, count: usize) -> Vec<Range<usize>> {
     }
 }
 
-/// A segment for each stage; `learned` are the sets' own learning rates.
+/// The stages of a training on sets with these learned learning rates and numbers of images, in order: what `evaluate` trains
+/// and `export` tells.
 ///
 /// # Errors
 /// The learning rates do not fit the stages.
-pub fn segments(
-    sets: &JoinedSets,
-    learned: &[Option<f64>],
-    training: Training,
-    recipe: &Recipe,
-) -> NodeResult<Vec<Segment>> {
-    let stages = stage_sets(training, learned.len());
-    let count = stages.len();
-    let segment = |(stage, own): (usize, Range<usize>)| {
-        let newest = own.end - 1;
-        let lr = recipe.lr.of_stage(stage, count, &[(newest, learned[newest])])? * recipe.late_factor(stage);
-        Ok(Segment { fresh: stage == 0, stage: stage + 1, ..sets.segment(own, lr) })
+pub fn stages(recipe: &Recipe, training: Training, sets: &[(Option<f64>, usize)]) -> NodeResult<Vec<Stage>> {
+    let ranges = stage_sets(training, sets.len());
+    let images_of = |range: &Range<usize>| sets[range.clone()].iter().map(|(_, images)| images).sum::<usize>();
+    let images: Vec<usize> = ranges.iter().map(images_of).collect();
+    let budgets = recipe.budgets(&images, images_of(&(0..sets.len())));
+    let count = ranges.len();
+    let stage = |(number, range): (usize, &Range<usize>)| {
+        let newest = range.end.saturating_sub(1);
+        let learned = sets.get(newest).and_then(|(learned, _)| *learned);
+        let lr = recipe.lr.of_stage(number, count, &[(newest, learned)])? * recipe.late_factor(number);
+        let (images, budget) = (images[number], budgets[number]);
+        Ok(Stage { sets: range.clone(), images, lr, epochs: recipe.epochs_run(budget), budget })
     };
-    stages.into_iter().enumerate().map(segment).collect()
+    ranges.iter().enumerate().map(stage).collect()
+}
+
+/// A segment for each stage.
+#[must_use]
+pub fn segments(sets: &JoinedSets, stages: &[Stage]) -> Vec<Segment> {
+    let segment = |(number, stage): (usize, &Stage)| {
+        let (fresh, epochs) = (number == 0, Some(stage.budget));
+        Segment { fresh, epochs, stage: number + 1, ..sets.segment(stage.sets.clone(), stage.lr) }
+    };
+    stages.iter().enumerate().map(segment).collect()
 }
 
 /// Progressive stages from number `from` (counted from 0) on, of nets that may have done the earlier ones elsewhere: their
-/// labels are those of their own sets, whatever comes later.
+/// labels are those of their own sets, whatever comes later. `lr` gives the learning rate of a stage.
 ///
 /// # Errors
 /// The sets do not go together, or the learning rates do not fit them.
-pub fn progressive(sets: &[LoadedSet], from: usize, lr: &LearningRate, classes: usize) -> NodeResult<Vec<Segment>> {
+pub fn progressive(
+    sets: &[LoadedSet],
+    from: usize,
+    lr: &dyn Fn(usize) -> NodeResult<f64>,
+    classes: usize,
+) -> NodeResult<Vec<Segment>> {
     let decoded: Vec<Decoded> = sets.iter().map(|set| set.decoded.clone()).collect();
     let segment = |newest: usize| {
-        let lr = lr.of_stage(newest, sets.len(), &[(newest, sets[newest].step_size)])?;
+        let lr = lr(newest)?;
         let samples = union(&decoded[..=newest], classes)?;
         Ok(Segment { fresh: newest == from, stage: newest + 1, ..Segment::new(samples, lr) })
     };
@@ -118,7 +134,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::recipe::RecipeParams;
+    use crate::recipe::ProtocolParams;
 
     fn set(value: f64, rows: usize, labels: Option<Labels>) -> Decoded {
         let images = Tensor::full(value, &[rows, 1, 2, 2], DType::F32, &Device::Cpu).unwrap();
@@ -158,9 +174,7 @@ mod tests {
     }
 
     fn recipe(with: &Value) -> Recipe {
-        let mut all = json!({ "model": "convnet" });
-        all.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
-        Recipe::of(&serde_json::from_value::<RecipeParams>(all).unwrap()).unwrap()
+        Recipe::of(&serde_json::from_value::<ProtocolParams>(with.clone()).unwrap(), &[], 3).unwrap()
     }
 
     fn joined(rows: &[usize]) -> JoinedSets {
@@ -168,8 +182,8 @@ mod tests {
     }
 
     fn shown(training: Training, with: &Value) -> Vec<(Vec<usize>, f64)> {
-        let learned = [Some(0.1), Some(0.2), Some(0.3)];
-        let found = segments(&joined(&[1, 2, 1]), &learned, training, &recipe(with)).unwrap();
+        let sets = [(Some(0.1), 1), (Some(0.2), 2), (Some(0.3), 1)];
+        let found = segments(&joined(&[1, 2, 1]), &stages(&recipe(with), training, &sets).unwrap());
         assert!(found.iter().enumerate().all(|(at, one)| one.fresh == (at == 0) && one.stage == at + 1));
         found.into_iter().map(|segment| (segment.rows.unwrap(), segment.lr)).collect()
     }
@@ -202,9 +216,24 @@ mod tests {
 
     #[test]
     fn a_missing_learning_rate_names_the_set() {
-        let learned = [Some(0.1), None];
         let recipe = recipe(&json!({ "lr": "learned" }));
-        let error = segments(&joined(&[1, 1]), &learned, Training::Progressive, &recipe).unwrap_err();
+        let error = stages(&recipe, Training::Progressive, &[(Some(0.1), 1), (None, 1)]).unwrap_err();
         assert!(error.message.contains("set 2"), "{}", error.message);
+    }
+
+    #[test]
+    fn all_ways_and_numbers_of_stages_present_equally_many_images() {
+        for sets in 1..=10_usize {
+            for schedule in ["constant", "dc", "pdd", "idc"] {
+                let recipe = recipe(&json!({ "presented": 60, "schedule": schedule }));
+                let union = 20 * sets as u64;
+                for training in [Training::Progressive, Training::Union, Training::Sequential] {
+                    let stages = stages(&recipe, training, &vec![(None, 20); sets]).unwrap();
+                    let record = recipe.record(stages.iter().map(|stage| (stage.epochs, stage.images)));
+                    let off = record["presented_images"].as_u64().unwrap().abs_diff(60 * union);
+                    assert!(2 * off <= union, "{training:?} of {sets} sets with `{schedule}`: {record}");
+                }
+            }
+        }
     }
 }

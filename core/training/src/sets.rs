@@ -6,6 +6,7 @@ use pddflow_cache::Digest;
 use pddflow_host::{Decoded, Labels};
 use pddflow_runner::{Artifact, Inputs, NodeContext, NodeError};
 use pddflow_tensor::{Device, Tensor};
+use serde_json::Value;
 
 use crate::splits::{Prepared, TensorOptions};
 
@@ -20,6 +21,16 @@ pub struct LoadedSet {
     pub method: String,
     /// Images per class.
     pub ipc: usize,
+    /// What it says of how to train on it.
+    pub recipe: Value,
+}
+
+impl LoadedSet {
+    /// Number of images.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.decoded.images.shape().first().copied().unwrap_or(0)
+    }
 }
 
 /// The artifact at a port that takes exactly one.
@@ -106,6 +117,7 @@ fn loaded(tensors: &TensorOptions, set: DistilledSet) -> NodeResult<LoadedSet> {
         step_size: set.step_size,
         method: set.info.method,
         ipc: set.info.ipc,
+        recipe: set.info.recipe,
     })
 }
 

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use pddflow_artifact::failure::{During, NodeResult};
+use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_artifact::{Dataset, Normalization, Side};
 use pddflow_cache::Digest;
 use pddflow_host::{InputShape, Labels, ValueRange};
@@ -16,6 +16,10 @@ use crate::samples::Samples;
 
 /// Bytes of images that are kept for later nodes. The data set used last is always kept.
 const KEPT_BYTES: usize = 2 << 30;
+
+/// What to do where images that were set aside are asked for, and there are none.
+pub const NO_HELD_OUT_HELP: &str =
+    "set `held_out: 0.1` on the `dataset` node: a tenth of its training images is set aside";
 
 /// Where tensors live, and their number format.
 #[derive(Clone, Debug)]
@@ -92,21 +96,44 @@ pub struct Prepared {
     pub tensors: TensorOptions,
     /// The training split.
     pub train: Split,
+    held_out: OnceLock<Arc<Split>>,
     test: OnceLock<Arc<Split>>,
 }
 
 impl Prepared {
     /// The test split; made at the first call, since distillation never needs it.
     pub fn test(&self) -> NodeResult<Arc<Split>> {
-        if let Some(test) = self.test.get() {
-            return Ok(Arc::clone(test));
+        self.made(&self.test, Side::Test)
+    }
+
+    /// Whether training images were set aside.
+    #[must_use]
+    pub fn has_held_out(&self) -> bool {
+        self.dataset.rows(Side::HeldOut) > 0
+    }
+
+    /// The training images that were set aside; made at the first call.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn held_out(&self) -> NodeResult<Arc<Split>> {
+        if !self.has_held_out() {
+            return Err(fail("no_held_out", "the data set has no held-out images").with_help(NO_HELD_OUT_HELP));
         }
-        let made = Arc::new(split(&self.tensors, &self.dataset, Side::Test)?);
-        Ok(Arc::clone(self.test.get_or_init(|| made)))
+        self.made(&self.held_out, Side::HeldOut)
+    }
+
+    fn made(&self, place: &OnceLock<Arc<Split>>, side: Side) -> NodeResult<Arc<Split>> {
+        if let Some(made) = place.get() {
+            return Ok(Arc::clone(made));
+        }
+        let made = Arc::new(split(&self.tensors, &self.dataset, side)?);
+        Ok(Arc::clone(place.get_or_init(|| made)))
     }
 
     fn bytes(&self) -> usize {
-        let rows = self.train.rows() + self.test.get().map_or(0, |test| test.rows());
+        let lazy = [&self.held_out, &self.test].map(|side| side.get().map_or(0, |side| side.rows()));
+        let rows = self.train.rows() + lazy.iter().sum::<usize>();
         rows * self.shape.elements() * size_of::<f32>()
     }
 }
@@ -173,6 +200,7 @@ fn prepare(tensors: &TensorOptions, context: &NodeContext<'_>, digest: &Digest) 
         value_range: value_range(&dataset, &train)?,
         tensors: tensors.clone(),
         train,
+        held_out: OnceLock::new(),
         test: OnceLock::new(),
         dataset,
     })

@@ -108,10 +108,13 @@ impl Summary {
         }
     }
 
-    /// Named numbers for the record, in percent.
+    /// Named numbers for the record, in percent: the accuracy on the test images at the moment of each rule, and that on the
+    /// held-out images at the end.
     pub fn metrics(&self) -> BTreeMap<String, f64> {
         let of = |rule: Report| self.moment(rule).into_iter().flat_map(move |moment| moment.metrics(&rule.metric()));
-        Report::ALL.into_iter().flat_map(of).collect()
+        let held_out = self.moments.last().and_then(|moment| moment.held_out);
+        let held_out = held_out.map(|share| ("accuracy_on_held_out".to_owned(), 100.0 * share));
+        Report::ALL.into_iter().flat_map(of).chain(held_out).collect()
     }
 }
 
@@ -150,6 +153,7 @@ mod tests {
         let metrics = summary.metrics();
         assert_eq!(metrics["accuracy"], 30.0);
         assert_eq!(metrics["accuracy_best_on_held_out"], 60.0);
+        assert_eq!(metrics["accuracy_on_held_out"], 30.0, "of the last epoch: to choose a learning rate by");
         assert_eq!(metrics["accuracy_best_on_test"], 80.0);
     }
 

@@ -84,7 +84,12 @@ impl Kind for AdvanceKind {
         let job = Job {
             trainer: Trainer {
                 architecture: Architecture { model: &model, specs: &specs },
-                segments: &progressive(&loaded, before, &params.lr, about.class_names.len())?,
+                segments: &progressive(
+                    &loaded,
+                    before,
+                    &|stage| params.lr.of_early_stage(stage, &[(stage, loaded[stage].step_size)]),
+                    about.class_names.len(),
+                )?,
                 settings: &params.settings()?,
                 keys: EpochKeys::ByStage { before },
             },

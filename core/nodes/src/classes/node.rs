@@ -64,7 +64,12 @@ impl Kind for ClassesKind {
             summary: "Keeps some classes of a data set, such as those of one step of class-incremental learning."
                 .into(),
             inputs: vec![port("data", "dataset", Arity::One, "the data with all classes")],
-            outputs: vec![port("data", "dataset", Arity::One, "their training and test images, numbered anew from 0")],
+            outputs: vec![port(
+                "data",
+                "dataset",
+                Arity::One,
+                "their training, held-out and test images, numbered anew from 0",
+            )],
             parameters: schema::<ClassesParams>,
             seeded: false,
         }
@@ -93,9 +98,10 @@ impl Kind for ClassesKind {
         let input = one_artifact(inputs, "data")?;
         let data = Dataset::decode(&context.get(&input.digest).during("reading the data set")?)?;
         let kept = params.kept(data.class_names())?;
-        let (train, test) = (restricted(&data, Side::Train, &kept), restricted(&data, Side::Test, &kept));
+        let [train, held_out, test] =
+            [Side::Train, Side::HeldOut, Side::Test].map(|side| restricted(&data, side, &kept));
         check_not_empty(&train, &kept, data.class_names())?;
-        let mut parts = data.with_images(train, test);
+        let mut parts = data.with_images(train, held_out, test);
         parts.class_names = kept.iter().map(|class| data.class_names()[*class].clone()).collect();
         parts.class_ids = ClassIds::choose(data.class_ids(), &kept, data.classes());
         let counts = [

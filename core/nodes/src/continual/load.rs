@@ -6,6 +6,7 @@ use pddflow_host::{Decoded, Labels};
 use pddflow_runner::{Artifact, NodeContext};
 use pddflow_tensor::{Device, Tensor};
 use pddflow_training::splits::Prepared;
+use serde_json::Value;
 
 use crate::surroundings::Surroundings;
 
@@ -24,6 +25,8 @@ pub(super) struct PartSet {
     pub(super) ipc: usize,
     /// The classes it has, in the order of its own labels.
     pub(super) ids: Vec<usize>,
+    /// What it says of how to train on it.
+    pub(super) recipe: Value,
 }
 
 /// Reads sets and checks that each was made from a part of this data.
@@ -60,6 +63,7 @@ fn load_part(
         step_size: set.step_size,
         method: set.info.method,
         ipc: set.info.ipc,
+        recipe: set.info.recipe,
         ids,
     })
 }

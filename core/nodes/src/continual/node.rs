@@ -1,29 +1,30 @@
 //! The node of kind `continual`.
 
 use pddflow_artifact::failure::{During, fail, from_plugin};
-use pddflow_artifact::params::{read_part, schema_of_both};
+use pddflow_artifact::params::{read_part, schema_of_parts};
 use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Role};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
 use pddflow_training::evaluation::{Curve, Evaluation, Test};
-use pddflow_training::recipe::{Recipe, RecipeParams};
+use pddflow_training::recipe::{NetsParams, Preset, ProtocolParams, Recipe, recipes_differ};
 use pddflow_training::segments::JoinedSets;
 use pddflow_training::sets::one_artifact;
 use pddflow_training::summary::Summary;
-use pddflow_training::trainer::Architecture;
+use pddflow_training::trainer::{Architecture, Segment};
 use serde_json::Value;
 
 use super::load::load_parts;
-use super::params::{ContinualParams, check};
+use super::params::{ContinualParams, check, parts};
 use super::phases::{classes_seen, phases, test_order};
 use super::report::{Made, report};
-use super::segments::segments;
+use super::segments::{segments, stages_of_a_phase};
+use crate::evaluate::OTHER_RECIPES;
 use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// See the module.
 pub(crate) struct ContinualKind;
@@ -42,7 +43,7 @@ impl Kind for ContinualKind {
                 port("sets", "set", Arity::Some, "the sets of all phases in order, each made from a `classes` node"),
             ],
             outputs: vec![port("results", "results", Arity::One, "accuracy of each net after each phase")],
-            parameters: schema_of_both::<RecipeParams, ContinualParams>,
+            parameters: || schema_of_parts(&parts()),
             seeded: true,
         }
     }
@@ -52,9 +53,9 @@ impl Kind for ContinualKind {
     }
 
     fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
-        let recipe: RecipeParams = read_part(&node.with)?;
+        let nets: NetsParams = read_part(&node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
-        parts.push(part("model", surroundings.plugins().key(Role::Model, &recipe.model.id)?));
+        parts.push(part("model", surroundings.plugins().key(Role::Model, &nets.model.id)?));
         Ok(parts)
     }
 
@@ -65,7 +66,8 @@ impl Kind for ContinualKind {
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let given: RecipeParams = read_part(&node.with)?;
+        let given: NetsParams = read_part(&node.with)?;
+        let protocol: ProtocolParams = read_part(&node.with)?;
         let params: ContinualParams = read_part(&node.with)?;
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         let sets = load_parts(surroundings, context, inputs.port("sets"), &data)?;
@@ -79,7 +81,11 @@ impl Kind for ContinualKind {
             ));
         }
         let test = test.part(&rows).during("taking the test images of all phases")?;
-        let recipe = Recipe::of(&given)?;
+        let carried: Vec<&Value> = sets.iter().map(|set| &set.recipe).collect();
+        if protocol.recipe == Preset::Own && recipes_differ(&carried) {
+            context.warn(OTHER_RECIPES);
+        }
+        let recipe = Recipe::of(&protocol, &carried, stages_of_a_phase(&phases, params.training))?;
         let decoded: Vec<Decoded> = sets.iter().map(|set| set.decoded.clone()).collect();
         let joined = JoinedSets::new(&decoded, data.classes)?;
         let segments = segments((&joined, &sets), &phases, (params.mode, params.training), &recipe)?;
@@ -102,6 +108,15 @@ impl Kind for ContinualKind {
         };
         let summary = Summary::of(&evaluation.run(given.nets, context)?, &segments);
         let made = Made { data: &data, sets: &sets, phases: &phases, seen: &classes_seen(&phases) };
-        report(&summary, (&given, &params), &node.with, &made, context)
+        let run = |segment: &Segment| {
+            let images = segment.rows.as_ref().map_or(0, Vec::len);
+            (segment.schedule(&recipe.settings).epochs(), images)
+        };
+        let mut record = node.with.clone();
+        if let (Value::Object(record), Value::Object(protocol)) = (&mut record, recipe.record(segments.iter().map(run)))
+        {
+            record.extend(protocol);
+        }
+        report(&summary, (&given, &params), record, &made, context)
     }
 }

@@ -1,8 +1,8 @@
 //! Parameters of the kind `continual`, besides those of the recipe.
 
-use pddflow_artifact::params::{problem, resolve_both};
+use pddflow_artifact::params::{Part, problem, resolve_parts};
 use pddflow_runner::pipeline::ParamProblem;
-use pddflow_training::recipe::{RecipeParams, check_recipe};
+use pddflow_training::recipe::{NetsParams, ProtocolParams, check_nets, check_protocol};
 use pddflow_training::segments::Training;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,10 +33,16 @@ pub(super) struct ContinualParams {
     pub(super) training: Training,
 }
 
+/// All of the kind's parameters.
+pub(super) fn parts() -> [Part; 3] {
+    [Part::of::<NetsParams>(), Part::of::<ProtocolParams>(), Part::of::<ContinualParams>()]
+}
+
 /// Checks the parameters; the recipe's numbers and the plugin's defaults are filled in.
 pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
-    let mut resolved = resolve_both::<RecipeParams, ContinualParams>(with)?;
-    let mut problems = check_recipe(surroundings.plugins(), &mut resolved);
+    let mut resolved = resolve_parts(with, &parts())?;
+    let mut problems = check_nets(surroundings.plugins(), &mut resolved);
+    problems.extend(check_protocol(&mut resolved, ""));
     if resolved["training"] == "full" {
         let help = "give `progressive`, `union` or `sequential`";
         problems.push(problem("/training", "nets of `continual` train on sets", Some(help.into())));

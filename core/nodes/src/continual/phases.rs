@@ -80,6 +80,7 @@ pub(super) mod tests {
             method: "m".into(),
             ipc: 1,
             ids: ids.to_vec(),
+            recipe: serde_json::Value::Null,
         }
     }
 

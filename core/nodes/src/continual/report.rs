@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pddflow_artifact::failure::{During, NodeResult};
 use pddflow_artifact::{CurvePoint, Phase, Reading, Results};
 use pddflow_runner::{NodeContext, NodeError, Outputs};
-use pddflow_training::recipe::RecipeParams;
+use pddflow_training::recipe::NetsParams;
 use pddflow_training::splits::Prepared;
 use pddflow_training::summary::{Moment, Report, Summary};
 use serde_json::{Value, json};
@@ -26,27 +26,26 @@ pub(super) struct Made<'a> {
 /// Stores the results; the record gets the accuracies after each phase in percent.
 pub(super) fn report(
     summary: &Summary,
-    (recipe, params): (&RecipeParams, &ContinualParams),
-    protocol: &Value,
+    (nets, params): (&NetsParams, &ContinualParams),
+    protocol: Value,
     made: &Made<'_>,
     context: &NodeContext<'_>,
 ) -> NodeResult<Outputs> {
     let last = summary.moments.last().ok_or_else(|| NodeError::internal("no accuracy was measured"))?;
-    let method = recipe.method.clone().or_else(|| made.sets.last().map(|set| set.method.clone()));
+    let method = nets.method.clone().or_else(|| made.sets.last().map(|set| set.method.clone()));
     let results = Results {
         method: method.unwrap_or_default(),
-        labels: labels(recipe, params, made),
+        labels: labels(nets, params, made),
         rule: Report::Last.name().to_owned(),
         reported: reading(last),
         others: BTreeMap::new(),
         curve: summary.moments.iter().map(|moment| point(moment, made.seen)).collect(),
-        protocol: protocol.clone(),
+        protocol,
     };
     let digest = context.put(&results.encode()?).during("storing the results")?;
-    Ok(Outputs {
-        artifacts: BTreeMap::from([("results".to_owned(), digest)]),
-        metrics: metrics(summary, made.phases.len()),
-    })
+    let mut metrics = metrics(summary, made.phases.len());
+    metrics.extend(results.protocol["presented_images"].as_f64().map(|images| ("presented_images".to_owned(), images)));
+    Ok(Outputs { artifacts: BTreeMap::from([("results".to_owned(), digest)]), metrics })
 }
 
 /// The mean and spread after each phase, and the mean over the phases.
@@ -70,10 +69,10 @@ fn ends(moments: &[Moment]) -> Vec<&Moment> {
 }
 
 /// What tables can be arranged by; the node's own `labels` come first.
-fn labels(recipe: &RecipeParams, params: &ContinualParams, made: &Made<'_>) -> BTreeMap<String, Value> {
+fn labels(nets: &NetsParams, params: &ContinualParams, made: &Made<'_>) -> BTreeMap<String, Value> {
     let ipc = |phase: &PhaseSets| phase.sets.iter().map(|set| made.sets[*set].ipc).sum::<usize>();
     let mut labels = BTreeMap::from([
-        ("model".to_owned(), json!(recipe.model)),
+        ("model".to_owned(), json!(nets.model)),
         ("ipc".to_owned(), json!(made.phases.iter().map(ipc).max())),
         ("sets".to_owned(), json!(made.sets.len())),
         ("phases".to_owned(), json!(made.phases.len())),
@@ -81,7 +80,7 @@ fn labels(recipe: &RecipeParams, params: &ContinualParams, made: &Made<'_>) -> B
         ("training".to_owned(), json!(params.training)),
         ("mode".to_owned(), json!(params.mode)),
     ]);
-    labels.extend(recipe.labels.clone());
+    labels.extend(nets.labels.clone());
     labels
 }
 

@@ -1,5 +1,7 @@
 //! The segments of class-incremental learning; the tables of the parent module in code.
 
+use std::collections::BTreeSet;
+
 use pddflow_artifact::failure::NodeResult;
 use pddflow_training::recipe::Recipe;
 use pddflow_training::segments::{JoinedSets, Training, stage_sets};
@@ -9,7 +11,13 @@ use super::load::PartSet;
 use super::params::Mode;
 use super::phases::PhaseSets;
 
-/// The segments of all phases.
+/// Stages of the phase that has most of them.
+pub(super) fn stages_of_a_phase(phases: &[PhaseSets], training: Training) -> usize {
+    phases.iter().map(|phase| stage_sets(training, phase.sets.len()).len()).max().unwrap_or(0)
+}
+
+/// The segments of all phases. Where the number of presented images is given, it is that of each phase, in epochs over all sets
+/// that the phase trains on.
 pub(super) fn segments(
     (joined, sets): (&JoinedSets, &[PartSet]),
     phases: &[PhaseSets],
@@ -24,10 +32,14 @@ pub(super) fn segments(
             Mode::Continue => continued_stages(so_far, training),
         };
         let count = stages.len();
+        let images: Vec<usize> = stages.iter().map(|stage| joined.rows(stage.trained.iter().copied()).len()).collect();
+        let union: BTreeSet<usize> = stages.iter().flat_map(|stage| stage.trained.iter().copied()).collect();
+        let budgets = recipe.budgets(&images, joined.rows(union).len());
         for (stage, Stage { trained, newest }) in stages.into_iter().enumerate() {
             let learned: Vec<(usize, Option<f64>)> = newest.iter().map(|set| (*set, sets[*set].step_size)).collect();
             let lr = recipe.lr.of_stage(stage, count, &learned)? * recipe.late_factor(stage);
             segments.push(Segment {
+                epochs: budgets.get(stage).copied(),
                 fresh: stage == 0 && (number == 0 || mode == Mode::Fresh),
                 phase: number + 1,
                 stage: stage + 1,
@@ -77,7 +89,7 @@ fn continued_stages(phases: &[PhaseSets], training: Training) -> Vec<Stage> {
 
 #[cfg(test)]
 mod tests {
-    use pddflow_training::recipe::RecipeParams;
+    use pddflow_training::recipe::ProtocolParams;
     use serde_json::{Value, json};
 
     use super::super::phases::tests::part;
@@ -91,8 +103,8 @@ mod tests {
         let phases = phases(&sets, &names).unwrap();
         let joined = JoinedSets::new(&sets.clone().map(|set| set.decoded), 2).unwrap();
         let (_, ends) = test_order(&phases, &[vec![0, 1], vec![2]]);
-        let params: RecipeParams = serde_json::from_value(json!({ "model": "convnet", "lr": lr })).unwrap();
-        let recipe = Recipe::of(&params).unwrap();
+        let params: ProtocolParams = serde_json::from_value(json!({ "lr": lr })).unwrap();
+        let recipe = Recipe::of(&params, &[], 1).unwrap();
         let found = segments((&joined, &sets), &phases, (mode, training), &recipe).unwrap();
         let show = |one: Segment| {
             let lr = (one.lr * 1e6).round() / 1e6;

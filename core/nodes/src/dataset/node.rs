@@ -4,9 +4,9 @@ use std::path::Path;
 
 use pddflow_artifact::failure::During;
 use pddflow_artifact::params::{read, schema};
-use pddflow_artifact::{Dataset, DatasetParts};
+use pddflow_artifact::{Dataset, DatasetParts, LabelledImages};
 use pddflow_cache::KeyPart;
-use pddflow_data::{Normalize, Places, moments, preprocessing, subset};
+use pddflow_data::{Normalize, Places, hold_out, moments, preprocessing, subset};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
 use serde_json::Value;
@@ -68,11 +68,18 @@ impl Kind for DatasetKind {
             return Err(NodeError::cancelled());
         }
         let full = moments(&raw.train, raw.size);
-        let (data, class_ids) =
+        let (mut data, class_ids) =
             subset(raw, params.classes.as_deref(), (params.train_per_class, params.test_per_class))?;
         if data.test.labels.is_empty() {
             context.warn("there are no test images: evaluation will not be possible");
         }
+        let held_out = match params.held_out > 0.0 {
+            true => {
+                let about = (data.size.elements(), &data.class_names[..]);
+                hold_out(&mut data.train, about, (params.held_out, params.held_out_seed))?
+            }
+            false => LabelledImages::default(),
+        };
         let preprocessing = preprocessing(&params.normalize, &params.source.name, &data, &full, context)?;
         let mut outputs = Outputs::default();
         let counts = [
@@ -80,10 +87,14 @@ impl Kind for DatasetKind {
             ("train_images", data.train.labels.len()),
             ("test_images", data.test.labels.len()),
         ];
+        if !held_out.labels.is_empty() {
+            outputs.metrics.insert("held_out_images".to_owned(), held_out.labels.len() as f64);
+        }
         outputs.metrics.extend(counts.map(|(name, count)| (name.to_owned(), count as f64)));
         let bytes = Dataset::encode(&DatasetParts {
             size: data.size,
             train: data.train,
+            held_out,
             test: data.test,
             class_names: data.class_names,
             class_ids,

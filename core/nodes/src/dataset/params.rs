@@ -25,6 +25,14 @@ pub(super) struct DatasetParams {
     /// Only the first this many test images of each class.
     #[serde(default)]
     pub(super) test_per_class: Option<usize>,
+    /// Fraction of the training images of each class that is set aside to choose by (learning rates, iterations, epochs):
+    /// no node trains on them, and whitening is fitted without them. 0 for none.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1))]
+    pub(super) held_out: f64,
+    /// Which images these are is drawn by this number, whatever the seed of the pipeline.
+    #[serde(default)]
+    pub(super) held_out_seed: u64,
 }
 
 /// Checks `with` and fills in the defaults, also those of the source.
@@ -53,6 +61,10 @@ pub(super) fn check(with: &Value) -> Result<Value, Vec<ParamProblem>> {
                 Some("leave it out to have all".into()),
             ));
         }
+    }
+    if !(0.0..1.0).contains(&params.held_out) {
+        let message = format!("`held_out` is {} and must be at least 0 and below 1", params.held_out);
+        problems.push(problem("/held_out", message, Some("for example `held_out: 0.1`; 0 sets nothing aside".into())));
     }
     if problems.is_empty() { Ok(resolved) } else { Err(problems) }
 }

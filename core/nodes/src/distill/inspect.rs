@@ -1,58 +1,44 @@
 //! Looking at the set during a distillation: nets are trained on it and tested, and the best set may be kept.
 //!
-//! By default they are tested on a part of the training split that the matcher does not see. Testing on the test split,
-//! as several papers do to choose a snapshot, flatters; it has to be asked for, and the set says so.
+//! By default they are tested on the training images that the data set holds out. Testing on the test split, as several papers
+//! do to choose a snapshot, flatters; it has to be asked for, and the set says so.
 //!
 //! The nets start where this stage starts: at nets of the pool, else at the first snapshots of experts that were advanced, else
-//! at new nets that are trained progressively on the earlier sets. They train on the union of all sets.
+//! at new nets that are trained progressively on the earlier sets. They train on the union of all sets. Every
+//! stage is trained by the recipe of the set for one set alone, as the releases of PDD do at this place.
 //!
 //! | randomness | key below `(seed, "distill", stage - 1, "evaluation")` |
 //! |---|---|
 //! | first weights of net j | j, `weights` |
 //! | its training on the earlier sets and on the union | j, then `stage`, stage, epoch |
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use pddflow_artifact::failure::{During, NodeResult, fail};
+use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_host::{Decoded, Net};
 use pddflow_runner::NodeError;
 use pddflow_tensor::RandomKey;
 use pddflow_training::accuracy::accuracy_unless;
-use pddflow_training::recipe::LearningRate;
+use pddflow_training::recipe::{LearningRate, Recipe};
 use pddflow_training::samples::Samples;
 use pddflow_training::segments::progressive;
 use pddflow_training::sets::{LoadedSet, join_sets};
 use pddflow_training::splits::Split;
-use pddflow_training::trainer::{Hyperparameters, Segment, each};
+use pddflow_training::trainer::{Segment, each};
+use serde_json::Value;
 
 use super::network::Network;
 use super::params::EvaluationParams;
 
-/// Learning rate where none was learned and none is given.
-const DEFAULT_LR: f64 = 0.01;
-
-/// Keeps `fraction` of each class aside, at least one image: the rest, and what is kept aside.
-pub(super) fn hold_out(train: &Split, fraction: f64, key: RandomKey) -> NodeResult<(Split, Split)> {
-    let mut aside = vec![false; train.rows()];
-    for (class, own) in train.class_rows().iter().enumerate().filter(|(_, own)| !own.is_empty()) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a row count")]
-        let count = ((own.len() as f64 * fraction) as usize).max(1);
-        for place in key.fold_u64(class as u64).choose(own.len(), count) {
-            aside[own[place]] = true;
-        }
-    }
-    let rows = |wanted: bool| (0..train.rows()).filter(|row| aside[*row] == wanted).collect::<Vec<_>>();
-    let part = |rows: &[usize]| train.part(rows).during("holding images out");
-    Ok((part(&rows(false))?, part(&rows(true))?))
-}
-
 /// Trains nets on the set as it is and tests them.
 pub(super) struct Inspector<'a> {
     pub(super) params: &'a EvaluationParams,
-    settings: Hyperparameters,
+    recipe: Recipe,
     pub(super) earlier: &'a [LoadedSet],
+    /// Number of the stage, from 1.
+    stage: usize,
     pub(super) classes: usize,
-    pub(super) test: &'a Split,
+    pub(super) test: Arc<Split>,
     pub(super) key: RandomKey,
     starts: OnceLock<Vec<Net>>,
 }
@@ -60,15 +46,15 @@ pub(super) struct Inspector<'a> {
 impl<'a> Inspector<'a> {
     pub(super) fn new(
         params: &'a EvaluationParams,
-        (earlier, classes): (&'a [LoadedSet], usize),
-        test: &'a Split,
+        (own, (earlier, stage, classes)): (&Value, (&'a [LoadedSet], usize, usize)),
+        test: Arc<Split>,
         key: RandomKey,
     ) -> NodeResult<Self> {
         if test.rows() == 0 {
             return Err(fail("empty_data", format!("there are no {} to evaluate on", params.on.words())));
         }
-        let settings = params.training.settings()?;
-        Ok(Self { params, settings, earlier, classes, test, key, starts: OnceLock::new() })
+        let recipe = Recipe::of(&params.training, &[own], 1)?;
+        Ok(Self { params, recipe, earlier, stage, classes, test, key, starts: OnceLock::new() })
     }
 
     /// Whether an evaluation belongs after so many of `all` iterations.
@@ -84,13 +70,17 @@ impl<'a> Inspector<'a> {
         learned: Option<f64>,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> NodeResult<Option<f64>> {
-        let Some(lr) = self.lr(learned).filter(|lr| *lr > 0.0 && lr.is_finite()) else { return Ok(None) };
+        let learnt = |rate: &f64| *rate > 0.0 && rate.is_finite();
+        if self.recipe.lr == LearningRate::Learned && !learned.as_ref().is_some_and(learnt) {
+            return Ok(None);
+        }
+        let lr = self.lr(self.stage - 1, learned)?;
         let sets: Vec<Decoded> = self.earlier.iter().map(|set| set.decoded.clone()).chain([new.clone()]).collect();
         let union = join_sets(&sets, self.classes)?.ok_or_else(|| fail("empty_data", "the set is empty"))?;
         let before = self.earlier.len();
         let samples = Samples { images: union.images, labels: union.labels };
         let segments = [Segment { stage: before + 1, ..Segment::new(samples, lr) }];
-        let trainer = network.trainer((&segments, before), &self.settings);
+        let trainer = network.trainer((&segments, before), &self.recipe.settings);
         let starts = self.starts(network, stop)?;
         let shares = each(starts.len(), trainer.width(&network.device), |net, workers| {
             workers.compute(|| {
@@ -103,13 +93,9 @@ impl<'a> Inspector<'a> {
         Ok(Some(shares.iter().sum::<f64>() / shares.len() as f64))
     }
 
-    fn lr(&self, learned: Option<f64>) -> Option<f64> {
-        match &self.params.training.lr {
-            Some(LearningRate::Fixed(value)) => Some(*value),
-            Some(LearningRate::Stages(values)) => values.get(self.earlier.len()).copied(),
-            Some(LearningRate::Learned) => learned,
-            None => learned.or(Some(DEFAULT_LR)),
-        }
+    /// The learning rate of a stage, from 0.
+    fn lr(&self, stage: usize, learned: Option<f64>) -> NodeResult<f64> {
+        Ok(self.recipe.lr.of_early_stage(stage, &[(stage, learned)])? * self.recipe.late_factor(stage))
     }
 
     /// Where the nets start; made at the first evaluation.
@@ -117,10 +103,7 @@ impl<'a> Inspector<'a> {
         if let Some(starts) = self.starts.get() {
             return Ok(starts);
         }
-        let lr = self.params.training.lr.clone().unwrap_or_else(|| {
-            let learned = self.earlier.iter().all(|set| set.step_size.is_some());
-            if learned { LearningRate::Learned } else { LearningRate::Fixed(DEFAULT_LR) }
-        });
+        let lr = |stage: usize| self.lr(stage, self.earlier[stage].step_size);
         let made = match network.advanced(0)? {
             Some(_) => {
                 let net = |net| Ok(Net::new(network.advanced(net)?.unwrap_or_default()));
@@ -138,7 +121,7 @@ impl<'a> Inspector<'a> {
         segments: &[Segment],
         stop: &(dyn Fn() -> bool + Sync),
     ) -> NodeResult<Vec<Net>> {
-        let trainer = network.trainer((segments, 0), &self.settings);
+        let trainer = network.trainer((segments, 0), &self.recipe.settings);
         each(self.params.nets, trainer.width(&network.device), |net, workers| {
             let key = self.key.fold_u64(net as u64);
             let fresh = Net::new(network.fresh_weights(key.fold("weights"))?);

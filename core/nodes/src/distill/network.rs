@@ -148,6 +148,7 @@ fn pretrain(
         return Err(fail("two_starts", message).with_help("wire `start`, or give `pretrain`, not both"));
     }
     let lr = training.lr.clone().unwrap_or(LearningRate::Fixed(0.01));
+    let lr = |stage: usize| lr.of_early_stage(stage, &[(stage, earlier[stage].step_size)]);
     let segments = progressive(earlier, 0, &lr, classes)?;
     Ok(if segments.is_empty() { None } else { Some(Pretraining { segments, settings: training.settings()? }) })
 }

@@ -10,6 +10,7 @@ use pddflow_host::{Decoded, Description, Environment, LearnableRole, Matcher, Ne
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs, Progress};
 use pddflow_tensor::{Device, RandomKey, Tensor, trace};
+use pddflow_training::recipe::LENGTH_HELP;
 use pddflow_training::sets::{LoadedSet, join_sets, load_sets, one_artifact, store_set, to_cpu};
 use pddflow_training::splits::{Prepared, Split};
 use pddflow_training::tensor_file::Named;
@@ -17,18 +18,18 @@ use serde_json::{Value, json};
 
 use super::curve::LOSS;
 use super::environment::{Bench, at_iteration, not_finite};
-use super::inspect::{Inspector, hold_out, while_evaluating};
+use super::inspect::{Inspector, while_evaluating};
 use super::moves::warn_when_stuck;
 use super::needs::{check_given, check_planned, needs_horizon};
 use super::network::Network;
 use super::params::{DistillParams, Keep, On, check};
 use super::start::first_learnables;
 use super::state::{Best, Kept, State};
-use crate::kind::{Kind, port};
+use crate::kind::{Connected, Kind, input_problem, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 3;
+const REVISION: u32 = 4;
 
 /// See the module.
 pub(crate) struct DistillKind;
@@ -68,7 +69,18 @@ impl Kind for DistillKind {
         count: &dyn Fn(&str) -> usize,
     ) -> Result<(), InputProblem> {
         let Ok(params) = read::<DistillParams>(with) else { return Ok(()) };
+        let stages = params.stage_after(count("previous"));
+        let lr = params.evaluation.as_ref().and_then(|evaluation| evaluation.training.lr.as_ref());
+        if let Some(message) = lr.and_then(|lr| lr.too_short(stages)) {
+            let message = format!("in `evaluation.training`, {message}");
+            return Err(input_problem("previous", message, LENGTH_HELP));
+        }
         check_planned(surroundings, &params, count)
+    }
+
+    fn check_connections(&self, node: &Connected<'_>) -> Result<(), InputProblem> {
+        let evaluates_on = node.with().pointer("/evaluation/on");
+        if evaluates_on.is_some_and(|on| on == On::HeldOut.name()) { node.needs_held_out("data") } else { Ok(()) }
     }
 
     fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
@@ -100,17 +112,10 @@ impl Kind for DistillKind {
         let matcher = surroundings.plugins().open()?.matcher(&params.matcher.id, &params.matcher.config);
         let matcher = matcher.map_err(|error| from_plugin(&error))?;
         let network = Network::open(surroundings, &params, inputs, context, (&data, &earlier))?;
-        let stage = params.stage.unwrap_or(earlier.len() as u64 + 1);
+        let stage = params.stage_after(earlier.len()) as u64;
         let key = RandomKey::new(params.seed).fold("distill").fold_u64(stage - 1);
         let mut problem = problem(surroundings, &params, &data, key.fold("matcher"));
-        let held_out = match &params.evaluation {
-            Some(evaluation) if evaluation.on == On::HeldOut => {
-                let key = RandomKey::new(params.seed).fold("distill").fold("held out");
-                Some(hold_out(&data.train, evaluation.fraction, key)?)
-            }
-            _ => None,
-        };
-        let train = held_out.as_ref().map_or(&data.train, |(rest, _)| rest);
+        let train = &data.train;
         let description = matcher.describe(&problem).during("asking the matcher what it needs")?;
         check_given(&params, &description, network.as_ref())?;
         problem.horizon = description.needs.contains(&Need::Horizon).then(|| params.horizon());
@@ -141,17 +146,14 @@ impl Kind for DistillKind {
             state,
             not_finite: BTreeSet::new(),
         };
-        let test = match (&params.evaluation, &held_out) {
-            (Some(_), None) => Some(data.test()?),
-            _ => None,
-        };
-        let test = held_out.as_ref().map(|(_, aside)| aside).or(test.as_deref());
-        let inspector = match (&params.evaluation, test) {
-            (Some(evaluation), Some(test)) => {
-                let about = (&earlier[..], data.classes);
-                Some(Inspector::new(evaluation, about, test, key.fold("evaluation"))?)
+        let inspector = match &params.evaluation {
+            Some(evaluation) => {
+                let test = if evaluation.on == On::HeldOut { data.held_out()? } else { data.test()? };
+                let about = (&earlier[..], usize::try_from(stage).unwrap_or(usize::MAX), data.classes);
+                let own = own_recipe(&description.recipe, &params)?;
+                Some(Inspector::new(evaluation, (&own, about), test, key.fold("evaluation"))?)
             }
-            _ => None,
+            None => None,
         };
         iterate(&mut bench, (&matcher, &params, inspector.as_ref()), context)?;
         warn_when_stuck(&bench, &first)?;
@@ -370,13 +372,24 @@ fn recipe(
     earlier: &[LoadedSet],
     data: &Prepared,
 ) -> NodeResult<Value> {
-    let mut recipe = matchers.as_object().cloned().unwrap_or_default();
-    recipe.extend(params.recipe.given()?);
+    let mut recipe = own_recipe(matchers, params)?;
     let stages: Vec<Option<f64>> = earlier.iter().map(|set| set.step_size).chain([learned]).collect();
     if stages.iter().any(Option::is_some) {
-        recipe.insert("step_sizes".to_owned(), json!(stages));
+        recipe["step_sizes"] = json!(stages);
     }
-    recipe.insert("preprocessing".to_owned(), json!(data.dataset.preprocessing_digest()));
+    recipe["preprocessing"] = json!(data.dataset.preprocessing_digest());
+    Ok(recipe)
+}
+
+/// What the matcher says of how to train on the set, and over it what the pipeline says, with the names of the latter: they stay
+/// as they are where the set becomes a stage among others.
+fn own_recipe(matchers: &Value, params: &DistillParams) -> NodeResult<Value> {
+    let mut recipe = matchers.as_object().cloned().unwrap_or_default();
+    let given = params.recipe.given()?;
+    if !given.is_empty() {
+        recipe.insert("given".to_owned(), given.keys().cloned().collect());
+    }
+    recipe.extend(given);
     Ok(recipe.into())
 }
 

@@ -4,9 +4,10 @@ use pddflow_artifact::params::{problem, resolve};
 use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_training::choice::{PluginChoice, check_choice};
+use pddflow_training::recipe::{ProtocolParams, check_protocol};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::training::{TrainingParams, check_training, pretrain_defaults};
 use crate::surroundings::Surroundings;
@@ -49,7 +50,7 @@ pub(super) struct DistillParams {
     /// Which state of the set is the result: `last`, `best` in the evaluations, or `{ iteration: 1950 }`.
     #[serde(default)]
     pub(super) keep: Keep,
-    /// Evaluations during distillation; they cost time and, by default, a part of the training split.
+    /// Evaluations during distillation, which cost time.
     #[serde(default)]
     pub(super) evaluation: Option<EvaluationParams>,
     /// Name of the method in tables; the matcher's id if it is not given.
@@ -74,7 +75,7 @@ pub(super) enum Keep {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum On {
-    /// A part of the training split that the matcher does not see.
+    /// The training images that the data set holds out (`held_out` of the `dataset` node).
     #[default]
     HeldOut,
     /// The test split, as in the papers: choosing by it flatters.
@@ -112,12 +113,10 @@ pub(super) struct EvaluationParams {
     /// What they are tested on.
     #[serde(default)]
     pub(super) on: On,
-    /// Share of each class of the training split that is held out, for `on: held_out`.
-    #[serde(default = "tenth")]
-    pub(super) fraction: f64,
-    /// How they are trained; by default as MTT does it, at the learned learning rate where there is one.
+    /// How they are trained in each stage; by default as the recipe of the set says for one set alone. A list of learning rates
+    /// has one for each stage up to this one, or to a later one.
     #[serde(default)]
-    pub(super) training: TrainingParams,
+    pub(super) training: ProtocolParams,
 }
 
 fn hundred() -> u64 {
@@ -128,18 +127,6 @@ fn five() -> usize {
     5
 }
 
-fn tenth() -> f64 {
-    0.1
-}
-
-/// As MTT trains the nets of its evaluations (`methods.md` 13).
-pub(super) fn evaluation_defaults() -> Value {
-    json!({
-        "epochs": 1000, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "dc", "batch": 256, "augment": "dsa",
-        "cutmix": 0.0, "carry_momentum": false,
-    })
-}
-
 fn yes() -> bool {
     true
 }
@@ -148,6 +135,11 @@ impl DistillParams {
     /// Outer iterations that the matcher is told there will be.
     pub(super) fn horizon(&self) -> u64 {
         self.horizon.unwrap_or(self.iterations)
+    }
+
+    /// Number of its stage, from 1, after so many earlier sets.
+    pub(super) fn stage_after(&self, earlier: usize) -> usize {
+        self.stage.map_or(earlier + 1, |stage| usize::try_from(stage).unwrap_or(usize::MAX))
     }
 
     /// Whether no iteration depends on how many there are, but for what the matcher is told: an evaluation is also due
@@ -172,7 +164,7 @@ pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, 
         }
     }
     problems.extend(check_training(&mut resolved, "/pretrain", &pretrain_defaults()));
-    problems.extend(check_training(&mut resolved, "/evaluation/training", &evaluation_defaults()));
+    problems.extend(check_protocol(&mut resolved, "/evaluation/training"));
     problems.extend(check_training(&mut resolved, "/recipe", &Value::Null));
     problems.extend(check_evaluation(&resolved));
     for (role, field) in [(Role::Matcher, "matcher"), (Role::Model, "model")] {
@@ -206,9 +198,9 @@ fn check_evaluation(with: &Value) -> Vec<ParamProblem> {
             wrong(&format!("/evaluation/{field}"), format!("`{field}` must be at least 1"), None);
         }
     }
-    let fraction = evaluation["fraction"].as_f64().unwrap_or(0.0);
-    if !(fraction > 0.0 && fraction < 1.0) {
-        wrong("/evaluation/fraction", format!("{fraction} must be above 0 and below 1"), None);
+    if !evaluation["training"]["presented"].is_null() {
+        let help = "give `epochs`: each stage of such an evaluation is trained by itself";
+        wrong("/evaluation/training/presented", "`presented` counts images over all stages".to_owned(), Some(help));
     }
     problems
 }

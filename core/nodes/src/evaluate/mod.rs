@@ -12,4 +12,4 @@ mod node;
 mod params;
 mod report;
 
-pub(crate) use node::EvaluateKind;
+pub(crate) use node::{EvaluateKind, OTHER_RECIPES, check_learning_rates};

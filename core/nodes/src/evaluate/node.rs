@@ -1,29 +1,31 @@
 //! The node of kind `evaluate`.
 
-use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
-use pddflow_artifact::params::{read_part, schema_of_both};
+use pddflow_artifact::failure::{NodeResult, fail, from_plugin};
+use pddflow_artifact::params::{read_part, schema_of_parts};
 use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Role};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
-use pddflow_tensor::RandomKey;
 use pddflow_training::evaluation::{Curve, Evaluation, Start, Test};
-use pddflow_training::recipe::{Recipe, RecipeParams};
-use pddflow_training::segments::{JoinedSets, Training, segments};
-use pddflow_training::sets::{LoadedSet, load_sets, one_artifact};
-use pddflow_training::splits::Split;
+use pddflow_training::recipe::{LENGTH_HELP, NetsParams, Preset, ProtocolParams, Recipe, Stage, recipes_differ};
+use pddflow_training::segments::{JoinedSets, Training, segments, stage_sets, stages};
+use pddflow_training::sets::{load_sets, one_artifact};
 use pddflow_training::stored::{Pool, Wanted, net_data, specs_of};
-use pddflow_training::summary::Summary;
+use pddflow_training::summary::{Report, Summary};
 use pddflow_training::trainer::{Architecture, Segment};
 use serde_json::Value;
 
-use super::params::{EvaluateParams, Holdout, check};
-use super::report::report;
-use crate::kind::{Kind, input_problem, port};
+use super::params::{EvaluateParams, check, parts};
+use super::report::{Made, report};
+use crate::kind::{Connected, Kind, input_problem, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
+
+/// Said where sets of several methods are trained on together.
+pub(crate) const OTHER_RECIPES: &str =
+    "the sets carry different recipes, and that of the last one is used: name one with `recipe:`";
 
 /// See the module.
 pub(crate) struct EvaluateKind;
@@ -43,7 +45,7 @@ impl Kind for EvaluateKind {
                 port("start", "weights", Arity::Many, "nets to begin with, in shards; by default random ones"),
             ],
             outputs: vec![port("results", "results", Arity::One, "accuracy of each net, mean, spread and curve")],
-            parameters: schema_of_both::<RecipeParams, EvaluateParams>,
+            parameters: || schema_of_parts(&parts()),
             seeded: true,
         }
     }
@@ -55,7 +57,7 @@ impl Kind for EvaluateKind {
     fn check_inputs(&self, _: &Surroundings, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
         let Ok(params) = read_part::<EvaluateParams>(with) else { return Ok(()) };
         match (params.training, count("sets")) {
-            (Training::Full, 0) => Ok(()),
+            (Training::Full, 0) => check_learning_rates(with, Training::Full, 0),
             (Training::Full, count) => Err(input_problem(
                 "sets",
                 format!("`training: full` uses no sets, and {count} are wired"),
@@ -66,14 +68,18 @@ impl Kind for EvaluateKind {
                 "no set is wired to train on",
                 "wire `sets`, or write `training: full` to train on the real data itself",
             )),
-            _ => Ok(()),
+            (training, count) => check_learning_rates(with, training, count),
         }
     }
 
+    fn check_connections(&self, node: &Connected<'_>) -> Result<(), InputProblem> {
+        if node.with()["report"] == Report::BestOnHeldOut.name() { node.needs_held_out("data") } else { Ok(()) }
+    }
+
     fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
-        let recipe: RecipeParams = read_part(&node.with)?;
+        let nets: NetsParams = read_part(&node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
-        parts.push(part("model", surroundings.plugins().key(Role::Model, &recipe.model.id)?));
+        parts.push(part("model", surroundings.plugins().key(Role::Model, &nets.model.id)?));
         Ok(parts)
     }
 
@@ -84,7 +90,8 @@ impl Kind for EvaluateKind {
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let given: RecipeParams = read_part(&node.with)?;
+        let given: NetsParams = read_part(&node.with)?;
+        let protocol: ProtocolParams = read_part(&node.with)?;
         let params: EvaluateParams = read_part(&node.with)?;
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         let test = data.test()?;
@@ -92,13 +99,34 @@ impl Kind for EvaluateKind {
             return Err(fail("empty_data", "the data set has no test images"));
         }
         let sets = load_sets(surroundings.tensors(), context, inputs.port("sets"), &data)?;
-        let kept = held_out_rows(&data.train, params.holdout, given.seed);
-        let held_out = params.holdout.map(|_| data.train.part(&kept).during("taking held-out images")).transpose()?;
-        let recipe = Recipe::of(&given)?;
-        let segments = match params.training {
-            Training::Full => vec![full(&data.train, &kept, &recipe)?],
-            training => of_sets(&sets, training, &recipe, data.classes)?,
+        let held_out = match params.report == Report::BestOnHeldOut || data.has_held_out() {
+            true => Some(data.held_out()?),
+            false => None,
         };
+        let carried: Vec<&Value> = sets.iter().map(|set| &set.recipe).collect();
+        if protocol.recipe == Preset::Own && recipes_differ(&carried) {
+            context.warn(OTHER_RECIPES);
+        }
+        let recipe = Recipe::of(&protocol, &carried, stage_sets(params.training, sets.len()).len())?;
+        let (stages, segments) = match params.training {
+            Training::Full => {
+                let stages = stages(&recipe, Training::Union, &[(None, data.train.rows())])?;
+                let full = |stage: &Stage| Segment {
+                    epochs: Some(stage.budget),
+                    ..Segment::new(data.train.samples().clone(), stage.lr)
+                };
+                let segments = stages.iter().map(full).collect();
+                (stages, segments)
+            }
+            training => {
+                let known: Vec<_> = sets.iter().map(|set| (set.step_size, set.rows())).collect();
+                let stages = stages(&recipe, training, &known)?;
+                let decoded: Vec<Decoded> = sets.iter().map(|set| set.decoded.clone()).collect();
+                let segments = segments(&JoinedSets::new(&decoded, data.classes)?, &stages);
+                (stages, segments)
+            }
+        };
+        check_curve(&params.curve_at, &stages)?;
         let registry = surroundings.plugins().open()?;
         let model = registry.model(&given.model.id, &given.model.config).map_err(|error| from_plugin(&error))?;
         let about = net_data(&data);
@@ -121,26 +149,37 @@ impl Kind for EvaluateKind {
             seed: given.seed,
             test: Test::of(&test),
             test_rows: &[test.rows()],
-            held_out: held_out.as_ref().map(Test::of),
+            held_out: held_out.as_deref().map(Test::of),
         };
         let summary = Summary::of(&evaluation.run(given.nets, context)?, &segments);
-        report(&summary, (&given, &params), &node.with, (&data, &sets), context)
+        let mut record = node.with.clone();
+        let protocol = recipe.record(stages.iter().map(|stage| (stage.epochs, stage.images)));
+        if let (Value::Object(record), Value::Object(protocol)) = (&mut record, protocol) {
+            record.extend(protocol);
+        }
+        report(&summary, (&given, &params), record, &Made { data: &data, sets: &sets }, context)
     }
 }
 
-fn of_sets(sets: &[LoadedSet], training: Training, recipe: &Recipe, classes: usize) -> NodeResult<Vec<Segment>> {
-    let decoded: Vec<Decoded> = sets.iter().map(|set| set.decoded.clone()).collect();
-    let learned: Vec<Option<f64>> = sets.iter().map(|set| set.step_size).collect();
-    segments(&JoinedSets::new(&decoded, classes)?, &learned, training, recipe)
+/// A list of learning rates must have one for each stage of a training on so many sets.
+pub(crate) fn check_learning_rates(with: &Value, training: Training, sets: usize) -> Result<(), InputProblem> {
+    let Ok(protocol) = read_part::<ProtocolParams>(with) else { return Ok(()) };
+    match protocol.lr.and_then(|lr| lr.wrong_length(stage_sets(training, sets).len())) {
+        Some(message) => Err(input_problem("sets", message, LENGTH_HELP)),
+        None => Ok(()),
+    }
 }
 
-/// The training split itself; it is not copied, and images that are held out are left alone.
-fn full(train: &Split, held_out: &[usize], recipe: &Recipe) -> NodeResult<Segment> {
-    let mut free = vec![true; train.rows()];
-    held_out.iter().for_each(|row| free[*row] = false);
-    let rows = (0..train.rows()).filter(|row| free[*row]).collect();
-    let lr = recipe.lr.of_stage(0, 1, &[(0, None)])?;
-    Ok(Segment { rows: Some(rows), ..Segment::new(train.samples().clone(), lr) })
+/// Points of the curve must lie within every stage, as far as that could not be known before.
+fn check_curve(at: &[u64], stages: &[Stage]) -> NodeResult<()> {
+    let least = stages.iter().map(|stage| stage.epochs).min().unwrap_or(0);
+    match at.iter().find(|epoch| **epoch > least) {
+        Some(epoch) => {
+            Err(fail("no_such_epoch", format!("`curve_at` asks for epoch {epoch} of stages of {least} epochs"))
+                .with_help(format!("give 1 to {least}, or more `epochs`")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_start(pool: &Pool, nets: usize) -> NodeResult<()> {
@@ -150,17 +189,4 @@ fn check_start(pool: &Pool, nets: usize) -> NodeResult<()> {
         count => Err(fail("no_such_net", format!("`start` has {count} nets for {nets}"))
             .with_help("lower `nets`, or wire more shards")),
     }
-}
-
-/// Rows of the training split to choose an epoch by: the same share of every class, at least one.
-fn held_out_rows(train: &Split, holdout: Option<Holdout>, seed: u64) -> Vec<usize> {
-    let Some(holdout) = holdout else { return Vec::new() };
-    let key = RandomKey::new(seed).fold("held out");
-    let mut rows = Vec::new();
-    for (class, own) in train.class_rows().iter().enumerate().filter(|(_, own)| !own.is_empty()) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a row count")]
-        let count = ((own.len() as f64 * holdout.fraction) as usize).max(1);
-        rows.extend(key.fold_u64(class as u64).choose(own.len(), count.min(own.len())).into_iter().map(|at| own[at]));
-    }
-    rows
 }

@@ -1,23 +1,15 @@
 //! Parameters of the kind `evaluate`, besides those of the recipe.
 
-use pddflow_artifact::params::{problem, resolve_both};
+use pddflow_artifact::params::{Part, problem, resolve_parts};
 use pddflow_runner::pipeline::ParamProblem;
-use pddflow_training::recipe::{RecipeParams, check_recipe, points_every};
+use pddflow_training::recipe::{NetsParams, Preset, ProtocolParams, check_nets, check_protocol, points_every};
 use pddflow_training::segments::Training;
 use pddflow_training::summary::Report;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::surroundings::Surroundings;
-
-/// Real images kept aside to choose an epoch by, without looking at the test split.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Holdout {
-    /// Share of each class of the training split, between 0 and 1.
-    pub(crate) fraction: f64,
-}
 
 /// What a pipeline file can say of an evaluation besides the recipe.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -26,7 +18,8 @@ pub(super) struct EvaluateParams {
     /// How several sets are used; `full` for the real data itself, without sets.
     #[serde(default)]
     pub(super) training: Training,
-    /// Which moment is reported. The other ones stand beside it in the results under their own names.
+    /// Which moment is reported. The other ones stand beside it in the results under their own names. `best_on_held_out` needs
+    /// a data set with `held_out`.
     #[serde(default)]
     pub(super) report: Report,
     /// Epochs between two points of the accuracy curve; 0 for the end of each stage only. By default 0, and with
@@ -36,15 +29,23 @@ pub(super) struct EvaluateParams {
     /// Further points of the accuracy curve, by the number of epochs of a stage that are done.
     #[serde(default)]
     pub(super) curve_at: Vec<u64>,
-    /// Real images kept aside to report the epoch that was best on them.
-    #[serde(default)]
-    pub(super) holdout: Option<Holdout>,
+}
+
+/// All of the kind's parameters.
+pub(super) fn parts() -> [Part; 3] {
+    [Part::of::<NetsParams>(), Part::of::<ProtocolParams>(), Part::of::<EvaluateParams>()]
 }
 
 /// Checks the parameters; the recipe's numbers and the plugin's defaults are filled in.
 pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
-    let mut resolved = resolve_both::<RecipeParams, EvaluateParams>(with)?;
-    let mut problems = check_recipe(surroundings.plugins(), &mut resolved);
+    let mut resolved = resolve_parts(with, &parts())?;
+    let mut problems = check_nets(surroundings.plugins(), &mut resolved);
+    // Without sets there is nobody to ask but the default.
+    let full = resolved["training"] == "full" && resolved["recipe"] == json!(Preset::Own);
+    if full {
+        resolved["recipe"] = json!(Preset::Dsa);
+    }
+    problems.extend(check_protocol(&mut resolved, ""));
     if resolved["curve_every"].is_null() {
         let best = resolved["report"] != Report::Last.name();
         let points = if best { points_every(&resolved["recipe"]) } else { None };
@@ -60,22 +61,14 @@ pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, 
 
 fn check_readings(with: &Value) -> Vec<ParamProblem> {
     let mut problems = Vec::new();
-    let fraction = with.pointer("/holdout/fraction").and_then(Value::as_f64);
-    if let Some(fraction) = fraction.filter(|fraction| *fraction <= 0.0 || *fraction >= 1.0) {
-        problems.push(problem("/holdout/fraction", format!("{fraction} must be between 0 and 1"), None));
-    }
     let report = with["report"].as_str().unwrap_or_default();
-    if report == Report::BestOnHeldOut.name() && fraction.is_none() {
-        let help = "add `holdout: { fraction: 0.1 }`";
-        problems.push(problem("/report", "no real images are held out to choose by", Some(help.into())));
-    }
     let at = with["curve_at"].as_array().map(Vec::as_slice).unwrap_or_default();
     if report != Report::Last.name() && with["curve_every"] == 0 && at.is_empty() {
         let help = "add `curve_every: 10`, or another number of epochs";
         problems.push(problem("/report", "there is one moment only, nothing to choose the best of", Some(help.into())));
     }
-    // The scripts run one epoch more than their budget.
-    let last = with["epochs"].as_u64().unwrap_or(0) + 1;
+    // The scripts run one epoch more than their budget; where that is not known yet, no number is too large.
+    let last = with["epochs"].as_u64().map_or(u64::MAX, |epochs| epochs.saturating_add(1));
     for (place, epoch) in at.iter().enumerate() {
         if epoch.as_u64().is_none_or(|epoch| epoch == 0 || epoch > last) {
             let message = format!("a stage has no epoch {epoch}");

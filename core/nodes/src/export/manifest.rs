@@ -7,7 +7,7 @@ use super::entry::Entry;
 use super::training::Plan;
 
 /// Version of the manifest's layout.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// The manifest.
 pub(super) fn manifest(
@@ -24,7 +24,6 @@ pub(super) fn manifest(
         "source_license": license,
         "class_names": class_names,
         "preprocessing": preprocessing,
-        "order": "train on the sets in this order; progressive training keeps the net and adds one set at each stage",
         "training": plan.json(&preprocessing["digest"]),
         "sets": entries.iter().map(set).collect::<Vec<Value>>(),
     })

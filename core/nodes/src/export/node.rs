@@ -1,12 +1,13 @@
 //! The node of kind `export`.
 
 use pddflow_artifact::failure::{During, NodeResult, fail};
-use pddflow_artifact::params::{read, resolve, schema};
+use pddflow_artifact::params::{Part, problem, read_part, resolve_parts, schema_of_parts};
 use pddflow_artifact::{Dataset, DistilledSet, FileNameError, Files, Normalization, PreprocessingNote, file_stem};
 use pddflow_cache::KeyPart;
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
+use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
-use pddflow_training::recipe::Preset;
+use pddflow_training::recipe::{Preset, ProtocolParams, check_protocol, recipes_differ};
+use pddflow_training::segments::Training;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -16,27 +17,31 @@ use super::manifest::manifest;
 use super::readme::readme;
 use super::training::Plan;
 use crate::drawing::png;
+use crate::evaluate::{OTHER_RECIPES, check_learning_rates};
 use crate::images::{set_names, sets_and_data, show};
 use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the folder changes for the same parameters.
-const REVISION: u32 = 3;
+const REVISION: u32 = 4;
 
 /// See the module.
 pub(crate) struct ExportKind;
 
-/// Parameters of the kind `export`.
+/// Parameters of the kind `export`, besides those of the training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ExportParams {
     /// Whether each image is also written as a PNG.
     #[serde(default = "yes")]
     pictures: bool,
-    /// The published protocol by which the sets are to be trained on. By default that of PDD, or with one set of MTT,
-    /// where learning rates were learned, else that of DSA.
+    /// How several sets are to be used: `progressive`, `union` or `sequential`.
     #[serde(default)]
-    recipe: Option<Preset>,
+    training: Training,
+}
+
+fn parts() -> [Part; 2] {
+    [Part::of::<ProtocolParams>(), Part::of::<ExportParams>()]
 }
 
 fn yes() -> bool {
@@ -53,13 +58,24 @@ impl Kind for ExportKind {
                 port("data", "dataset", Arity::Optional, "the real data; needed for whitened sets only"),
             ],
             outputs: vec![port("files", "files", Arity::One, "README.md, manifest.json, images.safetensors, pictures")],
-            parameters: schema::<ExportParams>,
+            parameters: || schema_of_parts(&parts()),
             seeded: false,
         }
     }
 
     fn check(&self, _: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
-        resolve::<ExportParams>(with)
+        let mut resolved = resolve_parts(with, &parts())?;
+        let mut problems = check_protocol(&mut resolved, "");
+        if resolved["training"] == "full" {
+            let help = "give `progressive`, `union` or `sequential`";
+            problems.push(problem("/training", "what is exported is trained on", Some(help.into())));
+        }
+        if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+    }
+
+    fn check_inputs(&self, _: &Surroundings, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
+        let Ok(params) = read_part::<ExportParams>(with) else { return Ok(()) };
+        check_learning_rates(with, params.training, count("sets"))
     }
 
     fn key_parts(&self, _: &Surroundings, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
@@ -73,7 +89,8 @@ impl Kind for ExportKind {
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: ExportParams = read(&node.with)?;
+        let params: ExportParams = read_part(&node.with)?;
+        let protocol: ProtocolParams = read_part(&node.with)?;
         let (sets, data) = sets_and_data(inputs, context)?;
         let first = sets.first().ok_or_else(|| NodeError::internal("port `sets` takes at least one set"))?;
         check_alike(first, &sets, inputs)?;
@@ -87,7 +104,11 @@ impl Kind for ExportKind {
         let mut files = Files::new();
         let preprocessing = preprocessing(&first.info.preprocessing, data.as_ref(), inputs, &mut files)?;
         let license = data.as_ref().and_then(Dataset::license);
-        let plan = Plan::new(&entries, params.recipe);
+        let carried: Vec<&Value> = sets.iter().map(|set| &set.info.recipe).collect();
+        if protocol.recipe == Preset::Own && recipes_differ(&carried) {
+            context.warn(OTHER_RECIPES);
+        }
+        let plan = Plan::new(&entries, &protocol, params.training)?;
         let manifest = manifest(&entries, &first.info.class_names, &preprocessing, &plan, license);
         let manifest = serde_json::to_vec_pretty(&manifest).during("writing the manifest")?;
         insert(&mut files, "manifest.json", manifest)?;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use pddflow_artifact::PreprocessingNote;
+use pddflow_training::segments::Training;
 use serde_json::Value;
 
 use super::entry::Entry;
@@ -105,43 +106,60 @@ fn training_text(entries: &[Entry<'_>], plan: &Plan) -> String {
 
 fn stages_text(plan: &Plan) -> String {
     let mut text = String::new();
-    if plan.stages.len() > 1 {
-        text.push_str(
+    text.push_str(match (plan.training, plan.stages.len()) {
+        (Training::Progressive, 2..) => {
             "Progressive: start from a random net and train it on set 1; go on with the same net on sets 1 and 2 together, and\n\
-             so on. Training on all sets at once from a random net is another protocol with other accuracy.\n\n",
-        );
-    }
+             so on. Training on all sets at once from a random net is another protocol with other accuracy.\n\n"
+        }
+        (Training::Sequential, 2..) => {
+            "Sequential: start from a random net and train it on set 1; go on with the same net on set 2 alone, and so on.\n\n"
+        }
+        _ => "Start from a random net and train it on all sets together.\n\n",
+    });
     text.push_str("| stage | sets | images per class | learning rate | epochs |\n|---|---|---|---|---|\n");
     for (number, stage) in plan.stages.iter().enumerate() {
-        let sets = if stage.sets == 1 { "1".to_owned() } else { format!("1 to {}", stage.sets) };
-        let step_size = stage.step_size.map_or_else(|| "–".to_owned(), |value| value.to_string());
-        let _ =
-            writeln!(text, "| {} | {sets} | {} | {step_size} | {} |", number + 1, stage.images_per_class, plan.epochs);
+        let sets = match stage.sets[..] {
+            [first, .., last] => format!("{first} to {last}"),
+            [one] => one.to_string(),
+            [] => String::new(),
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {sets} | {} | {} | {} |",
+            number + 1,
+            stage.images_per_class,
+            stage.lr,
+            stage.epochs
+        );
     }
     text
 }
 
 fn rules_text(plan: &Plan) -> String {
     let parameter = |name: &str| plain(&plan.parameters[name]);
-    let name = serde_json::to_value(plan.recipe).unwrap_or_default();
     let mut text = format!(
         "\nEvery stage (recipe `{}`): stochastic gradient descent with momentum {} and weight decay {}, {} images in a step,\n\
          mean cross-entropy; augmentation {}; CutMix in a share of {} of the steps.\n",
-        name.as_str().unwrap_or_default(),
+        parameter("recipe"),
         parameter("momentum"),
         parameter("weight_decay"),
         parameter("batch"),
         parameter("augment"),
         parameter("cutmix"),
     );
-    for (epoch, factor) in &plan.drops {
-        let _ = writeln!(
-            text,
-            "From epoch {epoch} of the stage on (counted from 0), the learning rate is multiplied by {factor:.2}."
-        );
-    }
-    for epoch in &plan.resets {
-        let _ = writeln!(text, "The momentum is emptied before epoch {epoch}.");
+    let alike = plan.stages.windows(2).all(|pair| pair[0].drops == pair[1].drops && pair[0].resets == pair[1].resets);
+    let shown = if alike { 1 } else { plan.stages.len() };
+    for (number, stage) in plan.stages.iter().take(shown).enumerate() {
+        let whose = if alike { "the stage".to_owned() } else { format!("stage {}", number + 1) };
+        for (epoch, factor) in &stage.drops {
+            let _ = writeln!(
+                text,
+                "From epoch {epoch} of {whose} on (counted from 0), the learning rate is multiplied by {factor:.2}."
+            );
+        }
+        for epoch in &stage.resets {
+            let _ = writeln!(text, "The momentum is emptied before epoch {epoch} of {whose}.");
+        }
     }
     if plan.stages.len() > 1 {
         let kept = if plan.carry_momentum { "is kept" } else { "is emptied" };

@@ -1,7 +1,9 @@
-//! How nets are to be trained on the exported sets, stage by stage.
+//! How nets are to be trained on the exported sets, stage by stage: what `evaluate` does with the same sets and parameters.
 
-use pddflow_training::recipe::Preset;
-use pddflow_training::trainer::Schedule;
+use pddflow_artifact::failure::NodeResult;
+use pddflow_training::recipe::{ProtocolParams, Recipe, Stage};
+use pddflow_training::segments::{Training, stage_sets, stages};
+use pddflow_training::trainer::LrSchedule;
 use serde_json::{Value, json};
 
 use super::entry::Entry;
@@ -9,98 +11,90 @@ use super::entry::Entry;
 /// What the training of every stage is, and the learning rate of each.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Plan {
-    pub(super) recipe: Preset,
-    /// The recipe's parameters, with what the sets themselves say.
+    pub(super) training: Training,
+    /// The protocol's parameters.
     pub(super) parameters: Value,
     pub(super) stages: Vec<StagePlan>,
-    /// Epochs that a stage really runs.
+    /// Whether the momentum is kept from one stage to the next.
+    pub(super) carry_momentum: bool,
+}
+
+/// One stage.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct StagePlan {
+    /// Numbers of the sets whose union it trains on, from 1.
+    pub(super) sets: Vec<usize>,
+    /// Images per class of that union.
+    pub(super) images_per_class: usize,
+    /// Learning rate at its beginning.
+    pub(super) lr: f64,
+    /// Epochs that it runs.
     pub(super) epochs: u64,
     /// From this epoch (counted from 0) on the learning rate is multiplied by this.
     pub(super) drops: Vec<(u64, f64)>,
     /// Epochs before which the momentum is emptied.
     pub(super) resets: Vec<u64>,
-    /// Whether the momentum is kept from one stage to the next.
-    pub(super) carry_momentum: bool,
-}
-
-/// One stage: training on the first sets.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct StagePlan {
-    /// Number of sets whose union it trains on.
-    pub(super) sets: usize,
-    /// Images per class of that union.
-    pub(super) images_per_class: usize,
-    /// `None` where the set says nothing and the recipe asks for its own.
-    pub(super) step_size: Option<f64>,
 }
 
 impl Plan {
-    /// The plan of a recipe; without one, that of PDD or MTT where sets have learned learning rates, else that of DSA.
-    pub(super) fn new(entries: &[Entry<'_>], recipe: Option<Preset>) -> Self {
-        let learned = entries.iter().any(|entry| entry.set.step_size.is_some());
-        let recipe = recipe.unwrap_or(match (learned, entries.len()) {
-            (true, 1) => Preset::Mtt,
-            (true, _) => Preset::PddMtt,
-            (false, _) => Preset::Dsa,
-        });
-        let mut parameters = recipe.published().parameters();
-        let own = entries.last().and_then(|entry| entry.set.info.recipe.as_object());
-        for (name, value) in own.into_iter().flatten() {
-            if parameters.get(name).is_some() {
-                parameters[name] = value.clone();
-            }
-        }
-        let epochs = parameters["epochs"].as_u64().unwrap_or(0);
-        let schedule = serde_json::from_value(parameters["schedule"].clone()).unwrap_or(Schedule::Constant);
-        let run = schedule.epochs_run(epochs);
-        let factor = |epoch: u64| schedule.factor(epochs, epoch);
-        Self {
-            recipe,
-            stages: (1..=entries.len()).map(|sets| stage(&entries[..sets], &parameters["lr"])).collect(),
-            epochs: run,
-            drops: (1..run).filter(|at| factor(*at) != factor(at - 1)).map(|at| (at, factor(at))).collect(),
-            resets: (0..run).filter(|at| schedule.empties_momentum(epochs, *at)).collect(),
-            carry_momentum: parameters["carry_momentum"] == true,
-            parameters,
-        }
+    /// The plan of these parameters for these sets.
+    ///
+    /// # Errors
+    /// What the sets carry cannot be used; a learning rate is not known.
+    pub(super) fn new(entries: &[Entry<'_>], given: &ProtocolParams, training: Training) -> NodeResult<Self> {
+        let carried: Vec<&Value> = entries.iter().map(|entry| &entry.set.info.recipe).collect();
+        let recipe = Recipe::of(given, &carried, stage_sets(training, entries.len()).len())?;
+        let known: Vec<_> = entries.iter().map(|entry| (entry.set.step_size, entry.set.rows())).collect();
+        let stages = stages(&recipe, training, &known)?;
+        Ok(Self {
+            training,
+            stages: stages.iter().map(|one| stage(one, &recipe.settings.schedule, entries)).collect(),
+            carry_momentum: recipe.settings.carry_momentum,
+            parameters: recipe.record(stages.iter().map(|stage| (stage.epochs, stage.images))),
+        })
     }
 
     /// The plan in the manifest.
     pub(super) fn json(&self, preprocessing_digest: &Value) -> Value {
         let stage = |(number, stage): (usize, &StagePlan)| {
+            let drop = |(epoch, factor): &(u64, f64)| json!({ "from_epoch": epoch, "by": factor });
             json!({
                 "stage": number + 1,
-                "trains_on_sets": (1..=stage.sets).collect::<Vec<usize>>(),
+                "trains_on_sets": stage.sets,
                 "images_per_class": stage.images_per_class,
-                "step_size": stage.step_size,
-                "epochs": self.epochs,
+                "lr": stage.lr,
+                "epochs": stage.epochs,
+                "lr_is_multiplied": stage.drops.iter().map(drop).collect::<Vec<_>>(),
+                "momentum_is_emptied_before_epochs": stage.resets,
             })
         };
         let mut text = json!({
-            "recipe": self.recipe,
-            "mode": if self.stages.len() > 1 { "progressive" } else { "one set" },
+            "recipe": self.parameters["recipe"],
+            "mode": self.training,
             "number_of_stages": self.stages.len(),
             "stages": self.stages.iter().enumerate().map(stage).collect::<Vec<Value>>(),
             "first_weights": "random",
             "optimizer": "sgd",
-            "step_size_is_multiplied":
-                self.drops.iter().map(|(epoch, factor)| json!({ "from_epoch": epoch, "by": factor })).collect::<Vec<_>>(),
-            "momentum_is_emptied_before_epochs": self.resets,
             "momentum_is_kept_between_stages": self.carry_momentum,
             "preprocessing_digest": preprocessing_digest,
         });
-        for name in ["momentum", "weight_decay", "batch", "augment", "cutmix"] {
+        for name in ["momentum", "weight_decay", "batch", "augment", "cutmix", "schedule", "presented_images"] {
             text[name] = self.parameters[name].clone();
         }
         text
     }
 }
 
-fn stage(entries: &[Entry<'_>], lr: &Value) -> StagePlan {
-    let learned = entries.last().and_then(|entry| entry.set.step_size);
+fn stage(stage: &Stage, schedule: &LrSchedule, entries: &[Entry<'_>]) -> StagePlan {
+    let schedule = schedule.with_epochs(stage.budget);
+    // With an initial learning rate of 1, the factor.
+    let factor = |epoch: u64| schedule.lr(1.0, epoch);
     StagePlan {
-        sets: entries.len(),
-        images_per_class: entries.iter().map(|entry| entry.set.info.ipc).sum(),
-        step_size: lr.as_f64().or(learned),
+        sets: stage.sets.clone().map(|set| set + 1).collect(),
+        images_per_class: entries[stage.sets.clone()].iter().map(|entry| entry.set.info.ipc).sum(),
+        lr: stage.lr,
+        epochs: stage.epochs,
+        drops: (1..stage.epochs).filter(|at| factor(*at) != factor(at - 1)).map(|at| (at, factor(at))).collect(),
+        resets: (0..stage.epochs).filter(|at| schedule.empties_momentum(*at)).collect(),
     }
 }

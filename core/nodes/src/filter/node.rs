@@ -31,7 +31,7 @@ impl Kind for FilterKind {
                 port("data", "dataset", Arity::One, "the data"),
                 port("scores", "scores", Arity::One, "the difficulty of each of its training examples"),
             ],
-            outputs: vec![port("data", "dataset", Arity::One, "the examples that stay; all test images")],
+            outputs: vec![port("data", "dataset", Arity::One, "the examples that stay; all held-out and test images")],
             parameters: schema::<FilterParams>,
             seeded: false,
         }
@@ -57,8 +57,8 @@ impl Kind for FilterKind {
         let data = Dataset::decode(&context.get(&input.digest).during("reading the data set")?)?;
         let scores = load_scores(context, one_artifact(inputs, "scores")?, &data)?;
         let rows = rows(&params, &data, &scores)?;
-        let test: Vec<usize> = (0..data.rows(Side::Test)).collect();
-        let parts = data.with_images(data.take(Side::Train, &rows), data.take(Side::Test, &test));
+        let whole = |side| data.take(side, &(0..data.rows(side)).collect::<Vec<_>>());
+        let parts = data.with_images(data.take(Side::Train, &rows), whole(Side::HeldOut), whole(Side::Test));
         let metrics = BTreeMap::from([
             ("train_images".to_owned(), rows.len() as f64),
             ("train_images_before".to_owned(), data.rows(Side::Train) as f64),

@@ -19,6 +19,7 @@ fn parts(normalization: Normalization) -> DatasetParts {
     DatasetParts {
         size: SIZE,
         train: LabelledImages { pixels: (0..18).collect(), labels: vec![0, 1, 1] },
+        held_out: LabelledImages::default(),
         test: LabelledImages { pixels: vec![255; 6], labels: vec![1] },
         class_names: vec!["a".into(), "ü | b".into()],
         class_ids: None,
@@ -47,11 +48,29 @@ fn a_data_set_comes_back_bit_for_bit() {
         assert_eq!(data.pixels(Side::Train), parts.train.pixels);
         assert_eq!(data.labels(Side::Train), parts.train.labels);
         assert_eq!(data.pixels(Side::Test), parts.test.pixels);
+        assert_eq!(data.rows(Side::HeldOut), 0);
         assert_eq!(data.class_names(), parts.class_names);
         assert_eq!(data.size(), SIZE);
         assert_eq!(data.preprocessing(), &parts.preprocessing);
         assert_eq!(data.preprocessing_digest(), parts.preprocessing.digest());
     }
+}
+
+#[test]
+fn held_out_images_come_back_bit_for_bit_and_change_nothing_where_there_are_none() {
+    let held_out = LabelledImages { pixels: vec![9; 12], labels: vec![1, 0] };
+    let with = DatasetParts { held_out, ..parts(zca()) };
+    let bytes = Dataset::encode(&with).unwrap();
+    let data = Dataset::decode(&Blob::from(bytes.clone())).unwrap();
+    let images = |side| LabelledImages { pixels: data.pixels(side).to_vec(), labels: data.labels(side).to_vec() };
+    assert_eq!(images(Side::HeldOut), with.held_out);
+    let [train, held_out, test] = [Side::Train, Side::HeldOut, Side::Test].map(images);
+    assert_eq!(Dataset::encode(&data.with_images(train.clone(), held_out, test.clone())).unwrap(), bytes);
+    let without = Dataset::encode(&data.with_images(train, LabelledImages::default(), test)).unwrap();
+    assert_eq!(without, Dataset::encode(&parts(zca())).unwrap());
+    let wrong = DatasetParts { held_out: LabelledImages { pixels: vec![9; 6], labels: vec![2] }, ..parts(standard()) };
+    let error = Dataset::encode(&wrong).unwrap_err().to_string();
+    assert!(error.contains("held_out image 0 has the class number 2"), "{error}");
 }
 
 #[test]
@@ -196,7 +215,8 @@ fn what_version_1_wrote_is_read_and_written_alike() {
     let data_again = |bytes: &[u8]| {
         let data = Dataset::decode(&Blob::from(bytes.to_vec())).unwrap();
         let images = |side| LabelledImages { pixels: data.pixels(side).to_vec(), labels: data.labels(side).to_vec() };
-        Dataset::encode(&data.with_images(images(Side::Train), images(Side::Test))).unwrap()
+        let [train, held_out, test] = [Side::Train, Side::HeldOut, Side::Test].map(images);
+        Dataset::encode(&data.with_images(train, held_out, test)).unwrap()
     };
     check("dataset_v1_standard.safetensors", Dataset::encode(&parts(standard())).unwrap(), &data_again);
     check("dataset_v1_zca.safetensors", Dataset::encode(&parts(zca())).unwrap(), &data_again);

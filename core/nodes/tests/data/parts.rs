@@ -25,13 +25,14 @@ fn classes(bench: &Bench, data: Artifact, with: &Value) -> Result<(Dataset, Arti
 #[test]
 fn a_part_has_its_classes_numbered_anew_and_keeps_their_numbers() {
     let bench = Bench::new();
-    let whole = bench.dataset(&json!({ "source": "fashion-mini" })).unwrap();
-    let (part, _) = classes(&bench, mini(&bench), &json!({ "classes": [8, "Dress"] })).unwrap();
+    let with = json!({ "source": "fashion-mini", "held_out": 0.1 });
+    let whole = bench.dataset(&with).unwrap();
+    let (part, _) = classes(&bench, bench.data_artifact(&with), &json!({ "classes": [8, "Dress"] })).unwrap();
     assert_eq!(part.class_names(), ["Bag", "Dress"]);
     assert_eq!(part.class_ids(), Some(&ClassIds { ids: vec![8, 3], of: 10 }));
     assert_eq!(part.preprocessing_digest(), whole.preprocessing_digest());
     let each = whole.size().elements();
-    for side in [Side::Train, Side::Test] {
+    for side in [Side::Train, Side::HeldOut, Side::Test] {
         let (old, new) = (whole.class_rows(side), part.class_rows(side));
         for (new, old) in new.iter().zip([&old[8], &old[3]]) {
             assert_eq!(new.len(), old.len());

@@ -143,10 +143,11 @@ fn stages_have_folders_in_the_order_of_training() {
     let readme = std::str::from_utf8(files.get("README.md").unwrap()).unwrap();
     assert!(readme.contains("Progressive") && readme.contains("learned learning rate: 0.02"), "{readme}");
     assert!(readme.contains("| 2 | 1 to 2 | 4 | 0.01 | 501 |"), "{readme}");
+    assert!(readme.contains("From epoch 252 of the stage on"), "{readme}");
     // 8.2 and 13 of the reference: E + 1 epochs, a tenth after E / 2 + 1, momentum kept; the sets' own recipe gives `lr`.
     let training = &manifest["training"];
-    assert_eq!((&training["recipe"], &training["number_of_stages"]), (&json!("pdd_mtt"), &json!(2)));
-    assert_eq!(training["step_size_is_multiplied"], json!([{ "from_epoch": 252, "by": 0.1 }]));
+    assert_eq!((&training["recipe"], &training["number_of_stages"]), (&json!("own"), &json!(2)));
+    assert_eq!(training["stages"][1]["lr_is_multiplied"], json!([{ "from_epoch": 252, "by": 0.1 }]));
     assert_eq!(training["momentum_is_kept_between_stages"], json!(true));
     assert_eq!(training["stages"][1]["trains_on_sets"], json!([1, 2]));
     assert_eq!(training["preprocessing_digest"], manifest["preprocessing"]["digest"]);

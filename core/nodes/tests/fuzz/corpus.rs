@@ -56,6 +56,7 @@ fn dataset(normalization: Normalization) -> DatasetParts {
     DatasetParts {
         size: ImageSize { channels: 1, height: 2, width: 1 },
         train: LabelledImages { pixels: (0..6).collect(), labels: vec![0, 1, 1] },
+        held_out: LabelledImages { pixels: vec![7; 2], labels: vec![0] },
         test: LabelledImages { pixels: vec![255; 2], labels: vec![1] },
         class_names: vec!["a".into(), "ü | b".into()],
         class_ids: None,

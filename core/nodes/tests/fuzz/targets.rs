@@ -133,7 +133,7 @@ fn readers() -> [fn(&[u8]) -> bool; 7] {
 }
 
 fn whole(data: &Dataset) -> bool {
-    for side in [Side::Train, Side::Test] {
+    for side in [Side::Train, Side::HeldOut, Side::Test] {
         let rows: Vec<usize> = (0..data.rows(side)).collect();
         let taken = data.take(side, &rows);
         assert_eq!(taken.pixels.len(), rows.len() * data.size().elements());

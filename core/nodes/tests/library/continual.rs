@@ -46,6 +46,7 @@ fn data() -> DatasetParts {
     DatasetParts {
         size: ImageSize { channels: 1, height: SIDE, width: SIDE },
         train: images(&[(0, 0), (1, 1), (2, 2), (3, 3)]),
+        held_out: LabelledImages::default(),
         test: images(&test),
         class_names: names(),
         class_ids: None,

@@ -77,8 +77,10 @@ fn each_stage_has_its_own_learning_rate() {
     assert_eq!(at("0.02"), at("[0.02, 0.02]"));
     assert_eq!(at("0.02")[0], at("[0.02, 0.001]")[0]);
     assert_ne!(at("0.02")[1], at("[0.02, 0.001]")[1]);
-    let (code, text) = failure_of(&picked(2, "lr: [0.1, 0.2, 0.3]"));
-    assert_eq!(code, "pddflow::nodes::learning_rates", "{text}");
+    let problems = Bench::new().problems(&picked(2, "lr: [0.1, 0.2, 0.3]"));
+    assert!(problems.contains("`lr` lists 3 learning rates for 2 stages"), "{problems}");
+    let problems = Bench::new().problems(&picked(2, "training: union, lr: [0.1, 0.2]"));
+    assert!(problems.contains("`lr` lists 2 learning rates for 1 stage"), "{problems}");
 }
 
 #[test]
@@ -91,7 +93,10 @@ fn momentum_that_is_carried_over_changes_later_stages_only() {
 
 #[test]
 fn the_reported_reading_is_the_one_asked_for_and_says_so() {
-    let text = |report: &str| picked(1, &format!("curve_every: 1, holdout: {{ fraction: 0.1 }}, report: {report}"));
+    let text = |report: &str| {
+        let text = picked(1, &format!("curve_every: 1, report: {report}"));
+        text.replace("source: fashion-mini", "source: fashion-mini, held_out: 0.1")
+    };
     let last = results_of(&text("last"));
     let test = results_of(&text("best_on_test"));
     let held_out = results_of(&text("best_on_held_out"));
@@ -113,11 +118,12 @@ fn the_reported_reading_is_the_one_asked_for_and_says_so() {
 fn a_best_reading_needs_something_to_choose_from() {
     for (with, place) in [
         ("report: best_on_test", "curve_every"),
-        ("report: best_on_held_out, curve_every: 1", "holdout"),
+        ("report: best_on_held_out, curve_every: 1", "held_out: 0.1"),
         ("curve_at: [4]", "no epoch 4"),
+        ("curve_at: [0]", "no epoch 0"),
         ("labels: { epoch: 3 }", "epoch"),
         ("labels: { order: [1] }", "order"),
-        ("holdout: { fraction: 1 }", "between 0 and 1"),
+        ("holdout: { fraction: 0.1 }", "unknown parameter `holdout`"),
     ] {
         let problems = Bench::new().problems(&picked(1, with));
         assert!(problems.contains(place), "{with}: {problems}");
@@ -155,8 +161,12 @@ fn the_full_data_is_trained_on_by_the_same_recipe() {
     let whole = results_of(&full("curve_every: 1"));
     assert_eq!((whole.method.as_str(), whole.label("ipc")), ("full", Some("full".into())));
     assert_eq!(whole.curve.len(), 3);
+    assert_eq!(whole.protocol["recipe"], "dsa");
     // Images that are held out are not trained on.
-    assert_ne!(whole.curve, results_of(&full("curve_every: 1, holdout: { fraction: 0.5 }")).curve);
+    let part = results_of(&full("curve_every: 1").replace("train_per_class: 30", "train_per_class: 30, held_out: 0.5"));
+    assert_ne!(whole.curve, part.curve);
+    let shown = |results: &Results| results.protocol["presented_images"].as_u64().unwrap();
+    assert_eq!((shown(&whole), shown(&part)), (3 * 300, 3 * 150));
 }
 
 #[test]

@@ -67,7 +67,10 @@ fn what_depends_on_the_number_of_iterations_or_has_another_parameter_starts_over
     check(&distill("dm: {}", 2, HORIZON), 2);
     check(&distill("dm: { lr: 0.5 }", 3, HORIZON), 3);
     check(&distill("dm: {}", 3, "horizon: 6,"), 3);
-    check(&distill("dm: {}", 3, "horizon: 5, evaluation: { every: 2, nets: 1, training: { epochs: 1 } },"), 3);
+    check(
+        &distill("dm: {}", 3, "horizon: 5, evaluation: { on: test, every: 2, nets: 1, training: { epochs: 1 } },"),
+        3,
+    );
 }
 
 /// A net that learns in an instant, and one whose epoch takes longer than a slice of time.

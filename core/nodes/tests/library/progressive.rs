@@ -350,10 +350,12 @@ fn looking_on_changes_nothing_and_the_best_set_can_be_kept() {
 #[test]
 fn held_out_images_are_not_seen_by_the_matcher() {
     let held_out = Bench::new();
-    held_out.run(&watched(&format!("keep: best, {}", EVALUATION.replace("on: test", "fraction: 0.5")))).unwrap();
+    let half = |text: String| text.replace("source: fashion-mini", "source: fashion-mini, held_out: 0.5");
+    held_out.run(&half(watched(&format!("keep: best, {}", EVALUATION.replace("on: test, ", ""))))).unwrap();
     let test = Bench::new();
     test.run(&watched(EVALUATION)).unwrap();
     assert_ne!(images(&held_out, "distill"), images(&test, "distill"), "half of the images are missing");
+    assert!(!held_out.metric_values("distill", "accuracy_on_held_out").is_empty());
     let set = DistilledSet::decode(&held_out.artifact("distill.set")).unwrap();
     assert_eq!(set.info.made_by["kept"]["because"], "best on held-out training images");
 }
@@ -377,13 +379,49 @@ fn what_is_kept_must_exist() {
     for (more, expected) in [
         ("keep: best", "needs evaluations"),
         ("keep: { iteration: 7 }", "iteration 7"),
-        ("evaluation: { fraction: 1 }", "below 1"),
+        ("evaluation: { every: 2 }", "set `held_out: 0.1` on the `dataset` node"),
+        ("evaluation: { fraction: 0.1 }", "unknown field `fraction`"),
+        ("evaluation: { on: test, training: { presented: 5 } }", "give `epochs`"),
+        ("evaluation: { on: test, training: { epochs: 5, presented: 5 } }", "exclude each other"),
+        ("stage: 3, evaluation: { on: test, training: { lr: [0.1, 0.2] } }", "2 learning rates for 3 stages"),
         ("evaluation: { every: 0 }", "at least 1"),
         ("recipe: { augment: dsa:blur }", "blur"),
     ] {
         let problems = Bench::new().problems(&watched(more));
         assert!(problems.contains(expected), "{more}: {problems}");
     }
+}
+
+#[test]
+fn evaluations_of_stages_have_learning_rates_of_their_own() {
+    let stages = |lr: &str| {
+        pipeline(&format!(
+            r#"
+  distill:
+    for: {{ k: 1..=3 }}
+    kind: distill
+    needs: {{ data: data, previous: "distill[..${{k}}]" }}
+    with:
+      ipc: 1
+      iterations: 2
+      model: {{ convnet: {{ width: 4 }} }}
+      matcher: {{ dm: {{ batch: 16 }} }}
+      evaluation: {{ every: 2, nets: 2, on: test, training: {{ epochs: 4, batch: 5, lr: {lr} }} }}
+"#
+        ))
+    };
+    let seen = |lr: &str| {
+        let bench = Bench::new();
+        bench.run(&stages(lr)).unwrap();
+        [1, 2, 3].map(|stage| bench.metric_values(&format!("distill[{stage}]"), "accuracy_on_test"))
+    };
+    let same = seen("[0.05, 0.05, 0.05]");
+    assert_eq!(same, seen("0.05"));
+    let other = seen("[0.05, 0.05, 0.0001]");
+    assert_eq!(same[..2], other[..2]);
+    assert_ne!(same[2], other[2], "the last number is that of stage 3");
+    let problems = Bench::new().problems(&stages("[0.05, 0.05]"));
+    assert!(problems.contains("`lr` lists 2 learning rates for 3 stages"), "{problems}");
 }
 
 /// P stages of trajectory matching as released: nets are advanced, experts go on from there, the model is theirs.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use crate::catalog::KindSpec;
+use crate::catalog::{InputProblem, KindSpec};
 use crate::diagnostic::problem::{Problem, Report};
 use crate::document::keys::{
     INVALID_NAME, Key, UNKNOWN_KEY, as_variable, check_keys, check_variable, mapping, meant, names, or_expression, text,
@@ -15,6 +15,7 @@ use crate::yaml::tree::{Entry, Node, Tree};
 
 /// Most axes of a family.
 const MAX_AXES: usize = 16;
+const INPUT: &str = "pddflow::pipeline::input";
 /// The key of a node's parameters.
 pub(crate) const WITH: &str = "with";
 
@@ -41,6 +42,13 @@ pub(crate) struct Declaration {
 }
 
 impl Declaration {
+    /// A problem with what comes into one of its ports, at the place of that port.
+    pub(crate) fn input_problem(&self, found: InputProblem) -> Problem {
+        let written = self.needs.iter().find(|entry| entry.key == found.port);
+        let span = written.map_or(self.span, |entry| entry.value.span);
+        Problem::new(INPUT, span, found.message).help(found.help)
+    }
+
     /// The entry of its parameters, which may be empty.
     pub(crate) fn with(&self) -> Option<&Entry> {
         self.changeable.iter().find(|entry| entry.key == WITH)

@@ -17,7 +17,6 @@ use crate::template::{Compiled, Evaluator, Failure, compile};
 use crate::text::source::Span;
 use crate::yaml::tree::{Node, Tree, is_template};
 
-const INPUT: &str = "pddflow::pipeline::input";
 const PARAMETER: &str = "pddflow::pipeline::parameter";
 /// The parameter that kinds with randomness share.
 const SEED: &str = "seed";
@@ -178,9 +177,7 @@ impl Subject<'_> {
         let Some(kind) = self.kind else { return };
         let count = |port: &str| inputs.get(port).map_or(0, Vec::len);
         if let Err(problem) = self.world.catalog.check_inputs(&kind.name, with, &count) {
-            let written = self.declaration.needs.iter().find(|entry| entry.key == problem.port);
-            let span = written.map_or(self.declaration.span, |entry| entry.value.span);
-            self.add(report, Problem::new(INPUT, span, problem.message).help(problem.help));
+            self.add(report, self.declaration.input_problem(problem));
         }
     }
 

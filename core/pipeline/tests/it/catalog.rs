@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use pddflow_pipeline::{Arity, Catalog, InputProblem, KindSpec, Options, ParamProblem, Plan, PortSpec, load_text};
+use pddflow_pipeline::{
+    Arity, Catalog, InputProblem, KindSpec, Options, ParamProblem, Plan, PlanNode, PortSpec, load_text,
+};
 use serde_json::{Value, json};
 
 pub(crate) struct Kinds {
@@ -156,6 +158,15 @@ impl Catalog for Kinds {
         }
         Ok(())
     }
+
+    fn check_connections(&self, nodes: &[PlanNode], node: &PlanNode) -> Result<(), InputProblem> {
+        let previous = node.inputs.get("previous").into_iter().flatten();
+        if node.with["ipc"] == 98 && previous.into_iter().any(|input| nodes[input.node].with["ipc"] == 1) {
+            let (message, help) = ("the set before is too small".into(), "make it larger".into());
+            return Err(InputProblem { port: "previous", message, help });
+        }
+        Ok(())
+    }
 }
 
 /// The diagnostics of a text with no options, as plain text; panics when there are none.
@@ -190,7 +201,7 @@ pub(crate) fn ids(plan: &Plan) -> Vec<&str> {
 }
 
 /// The nodes without their places in the file.
-pub(crate) fn meaning(plan: Plan) -> Vec<pddflow_pipeline::PlanNode> {
+pub(crate) fn meaning(plan: Plan) -> Vec<PlanNode> {
     let mut nodes = plan.nodes;
     nodes.iter_mut().for_each(|node| node.span = 0.into());
     nodes

@@ -73,6 +73,7 @@ shows! {
     parameter_of_a_family: with_data("  d:\n    for: { k: 1..=3 }\n    kind: dataset\n    with: { source: \"${k}\" }\n");
     parameter_without_with: with_data("  d:\n    kind: dataset\n");
     input_that_a_parameter_asks_for: with_data("  d:\n    for: { k: 1..=2 }\n    kind: distill\n    needs: { data: data, trajectories: { if: \"${k > 2}\", then: data } }\n    with: { ipc: 99, matcher: { mtt: {} } }\n  e:\n    kind: distill\n    needs: { data: data }\n    with: { ipc: 99, matcher: { mtt: {} } }\n");
+    input_that_another_node_rules_out: with_data("  d:\n    for: { k: 1..=2 }\n    kind: distill\n    needs: { data: data }\n    with: { ipc: \"${k}\", matcher: { mtt: {} } }\n  e:\n    kind: distill\n    needs: { data: data, previous: \"d[*]\" }\n    with: { ipc: 98, matcher: { mtt: {} } }\n");
     expression_syntax: with_data("  d:\n    kind: dataset\n    with: { source: \"a${stages + }b\", normalize: \"${(1\" }\n");
     expression_unclosed: with_data("  d:\n    kind: dataset\n    with:\n      source: \"a${stages b\"\n");
     expression_unknown_name: with_data("  d:\n    kind: dataset\n    with: { source: \"x-${stagse}\" }\n");

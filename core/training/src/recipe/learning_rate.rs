@@ -27,13 +27,23 @@ impl LearningRate {
     /// # Errors
     /// The list has another length, or a set has no usable learned one.
     pub fn of_stage(&self, stage: usize, stages: usize, learned: &[(usize, Option<f64>)]) -> NodeResult<f64> {
+        if let Some(message) = self.wrong_length(stages) {
+            return Err(fail("learning_rates", message).with_help(LENGTH_HELP));
+        }
+        self.of_early_stage(stage, learned)
+    }
+
+    /// As [`Self::of_stage`] where later stages may follow, for which the list may have numbers already.
+    ///
+    /// # Errors
+    /// The list ends before this stage, or a set has no usable learned one.
+    pub fn of_early_stage(&self, stage: usize, learned: &[(usize, Option<f64>)]) -> NodeResult<f64> {
         match self {
             Self::Fixed(value) => Ok(*value),
-            Self::Stages(values) if values.len() == stages => Ok(values[stage]),
-            Self::Stages(values) => {
-                let message = format!("`lr` lists {} learning rates for {stages} stages", values.len());
-                Err(fail("learning_rates", message).with_help("give one number for each stage, or one for all"))
-            }
+            Self::Stages(values) => values.get(stage).copied().ok_or_else(|| {
+                let message = self.too_short(stage + 1).unwrap_or_default();
+                fail("learning_rates", message).with_help(LENGTH_HELP)
+            }),
             Self::Learned => {
                 let mut sum = 0.0;
                 for (set, value) in learned {
@@ -43,7 +53,28 @@ impl LearningRate {
             }
         }
     }
+
+    /// What is wrong with the list where there are so many stages.
+    #[must_use]
+    pub fn wrong_length(&self, stages: usize) -> Option<String> {
+        match self {
+            Self::Stages(values) if values.len() != stages => Some(length_message(values.len(), stages)),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with the list where there are at least so many stages.
+    #[must_use]
+    pub fn too_short(&self, stages: usize) -> Option<String> {
+        match self {
+            Self::Stages(values) if values.len() < stages => Some(length_message(values.len(), stages)),
+            _ => None,
+        }
+    }
 }
+
+/// What to do about a list of another length than there are stages.
+pub const LENGTH_HELP: &str = "give one number for each stage, or one for all";
 
 fn usable(value: Option<f64>, set: usize) -> NodeResult<f64> {
     value.filter(|value| *value > 0.0 && value.is_finite()).ok_or_else(|| {
@@ -51,6 +82,11 @@ fn usable(value: Option<f64>, set: usize) -> NodeResult<f64> {
         fail("no_learning_rate", format!("set {} has no usable learned learning rate: {found}", set + 1))
             .with_help("give a number as `lr`, or use a recipe with a fixed learning rate, such as `recipe: dsa`")
     })
+}
+
+fn length_message(listed: usize, stages: usize) -> String {
+    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    format!("`lr` lists {} for {}", plural(listed, "learning rate"), plural(stages, "stage"))
 }
 
 impl Serialize for LearningRate {
@@ -162,6 +198,9 @@ mod tests {
         assert_eq!(stages.of_stage(1, 2, &[]).unwrap(), 0.2);
         let error = stages.of_stage(1, 3, &[]).unwrap_err();
         assert!(error.message.contains("2 learning rates for 3 stages"), "{}", error.message);
+        assert!(stages.of_stage(0, 1, &[]).is_err(), "too many are refused where all stages are known");
+        assert_eq!(stages.of_early_stage(0, &[]).unwrap(), 0.1);
+        assert!(stages.of_early_stage(2, &[]).is_err());
         assert_eq!(LearningRate::Learned.of_stage(0, 1, &[(0, Some(0.25)), (1, Some(0.75))]).unwrap(), 0.5);
         for unusable in [None, Some(-0.1), Some(f64::NAN)] {
             let error = LearningRate::Learned.of_stage(1, 2, &[(0, Some(0.1)), (1, unusable)]).unwrap_err();

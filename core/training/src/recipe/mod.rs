@@ -3,16 +3,21 @@
 //! | file | what |
 //! |---|---|
 //! | `preset` | the published recipes (`methods.md` 13) |
+//! | `own` | what a set says of itself, and what becomes of it in several stages |
+//! | `budget` | epochs of each stage where the number of presented images is given |
 //! | `params` | what a pipeline file can say of a recipe |
 //! | `learning_rate` | a number, a list with one for each stage, or the learned ones |
 //! | `resolved` | a recipe with everything filled in |
 
+mod budget;
 mod learning_rate;
+mod own;
 mod params;
 mod preset;
 mod resolved;
 
-pub use learning_rate::LearningRate;
-pub use params::{RecipeParams, check_recipe};
+pub use learning_rate::{LENGTH_HELP, LearningRate};
+pub use own::recipes_differ;
+pub use params::{NetsParams, ProtocolParams, check_nets, check_protocol};
 pub use preset::{Preset, Published, points_every};
-pub use resolved::Recipe;
+pub use resolved::{Recipe, Stage};

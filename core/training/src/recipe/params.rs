@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pddflow_artifact::TIME_LABELS;
-use pddflow_artifact::params::problem;
+use pddflow_artifact::params::{check_numbers, check_policy, problem};
 use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_tensor::augment::Policy;
@@ -17,24 +17,43 @@ use crate::choice::{PluginChoice, check_choice};
 use crate::plugins::Plugins;
 use crate::trainer::Schedule;
 
-/// How nets are trained on sets. What is not given comes from `recipe`.
+/// Which nets are trained, and what their results are called.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RecipeParams {
+pub struct NetsParams {
     /// The net that is trained on the sets: a model plugin with its parameters.
     pub model: PluginChoice,
-    /// A published protocol; the parameters below override parts of it.
-    #[serde(default)]
-    pub recipe: Preset,
     /// Nets that are trained, each from its own first weights.
     #[serde(default = "five")]
     pub nets: usize,
     /// Whether all nets begin with the same weights, as in PDD's release; they differ in the order of images then.
     #[serde(default)]
     pub same_start: bool,
+    /// Root of the node's randomness.
+    #[serde(default)]
+    pub seed: u64,
+    /// Name of the method in tables; by default that of the last set.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Further labels by which tables and figures can be arranged, each a text, a number or a truth value.
+    #[serde(default)]
+    pub labels: BTreeMap<String, Value>,
+}
+
+/// How nets are trained on sets. What is not given comes from `recipe`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProtocolParams {
+    /// `own`, what the sets say of themselves, or a published protocol; the parameters below override parts of it.
+    #[serde(default)]
+    pub recipe: Preset,
     /// Epochs of each stage. Schedules `dc` and `pdd` run one more, as the scripts do.
     #[serde(default)]
     pub epochs: Option<u64>,
+    /// In place of `epochs`: how many images are presented in all stages together, in epochs over the union of all sets. Ways to
+    /// train and numbers of stages with the same `presented` present equally many images, to within one such epoch.
+    #[serde(default)]
+    pub presented: Option<f64>,
     /// Learning rate, a list with one for each stage, or `learned`.
     #[serde(default)]
     pub lr: Option<LearningRate>,
@@ -62,31 +81,20 @@ pub struct RecipeParams {
     /// Whether the momentum is kept from one stage to the next.
     #[serde(default)]
     pub carry_momentum: Option<bool>,
-    /// Root of the node's randomness.
-    #[serde(default)]
-    pub seed: u64,
-    /// Name of the method in tables; by default that of the last set.
-    #[serde(default)]
-    pub method: Option<String>,
-    /// Further labels by which tables and figures can be arranged, each a text, a number or a truth value.
-    #[serde(default)]
-    pub labels: BTreeMap<String, Value>,
 }
+
+/// More than any training lasts; keeps products of epochs and images within 64 bits.
+const MOST_PRESENTED: f64 = 1e9;
 
 fn five() -> usize {
     5
 }
 
-/// Fills the recipe's numbers and the model's defaults into resolved parameters; gives what is wrong with them.
-pub fn check_recipe(plugins: &Plugins, resolved: &mut Value) -> Vec<ParamProblem> {
-    if let Err(found) = fill_from_preset(resolved) {
-        return found;
-    }
-    let mut problems = check_ranges(resolved);
-    problems.extend(check_labels(resolved));
-    match canonical_policy(resolved["augment"].as_str().unwrap_or_default()) {
-        Ok(policy) => resolved["augment"] = policy.into(),
-        Err(message) => problems.push(problem("/augment", message, None)),
+/// Checks the parameters of the nets and fills in the model's defaults.
+pub fn check_nets(plugins: &Plugins, resolved: &mut Value) -> Vec<ParamProblem> {
+    let mut problems = check_labels(resolved);
+    if resolved["nets"] == 0 {
+        problems.push(problem("/nets", "`nets` must be at least 1", None));
     }
     if let Err(found) = check_choice(plugins, Role::Model, "model", resolved) {
         problems.extend(found);
@@ -94,40 +102,60 @@ pub fn check_recipe(plugins: &Plugins, resolved: &mut Value) -> Vec<ParamProblem
     problems
 }
 
+/// Checks the parameters of a protocol at a JSON pointer, and fills in the numbers of its preset; those of `own` come with the
+/// sets. Nothing to do where there is nothing.
+pub fn check_protocol(with: &mut Value, pointer: &str) -> Vec<ParamProblem> {
+    let Some(protocol) = with.pointer_mut(pointer).filter(|protocol| protocol.is_object()) else { return Vec::new() };
+    let placed = |found: ParamProblem| ParamProblem { pointer: format!("{pointer}{}", found.pointer), ..found };
+    let mut problems: Vec<ParamProblem> = check_epochs(protocol).into_iter().collect();
+    match fill_from_preset(protocol) {
+        Ok(()) => {
+            problems.extend(check_numbers(protocol, &["epochs", "batch"]));
+            if !protocol["augment"].is_null() {
+                problems.extend(check_policy(protocol, "augment"));
+            }
+        }
+        Err(found) => problems.push(found),
+    }
+    problems.into_iter().map(placed).collect()
+}
+
 /// An augmentation's canonical text, or why it is none.
 pub(super) fn canonical_policy(text: &str) -> Result<String, String> {
     Policy::parse(text).map(|policy| policy.canonical()).map_err(|error| error.to_string())
 }
 
-fn fill_from_preset(with: &mut Value) -> Result<(), Vec<ParamProblem>> {
-    let preset: Preset = serde_json::from_value(with["recipe"].clone())
-        .map_err(|error| vec![problem("/recipe", error.to_string(), None)])?;
-    if let (Value::Object(with), Value::Object(defaults)) = (with, preset.published().parameters()) {
-        for (name, value) in defaults {
-            let place = with.entry(name).or_insert(Value::Null);
-            if place.is_null() {
-                *place = value;
-            }
+/// Fills what is not given from `defaults`; where `presented` is given, no epochs.
+pub(super) fn fill(with: &mut Value, defaults: &Value) {
+    let presented = !with["presented"].is_null();
+    for (name, value) in defaults.as_object().into_iter().flatten() {
+        if with[name].is_null() && !(presented && name == "epochs") {
+            with[name] = value.clone();
         }
+    }
+}
+
+fn fill_from_preset(with: &mut Value) -> Result<(), ParamProblem> {
+    let preset: Preset =
+        serde_json::from_value(with["recipe"].clone()).map_err(|error| problem("/recipe", error.to_string(), None))?;
+    if let Some(published) = preset.published() {
+        fill(with, &published.parameters());
     }
     Ok(())
 }
 
-fn check_ranges(with: &Value) -> Vec<ParamProblem> {
-    let mut problems = Vec::new();
-    for field in ["nets", "epochs", "batch"] {
-        if with[field] == 0 {
-            problems.push(problem(format!("/{field}"), format!("`{field}` must be at least 1"), None));
-        }
+fn check_epochs(with: &Value) -> Option<ParamProblem> {
+    let presented = with["presented"].as_f64()?;
+    if !with["epochs"].is_null() {
+        let help = "give `epochs` of each stage, or `presented` for all stages together";
+        return Some(problem("/presented", "`epochs` and `presented` exclude each other", Some(help.into())));
     }
-    for (field, upper) in [("momentum", 1.0), ("cutmix", 1.0), ("weight_decay", f64::MAX)] {
-        let Some(value) = with[field].as_f64() else { continue };
-        if !(0.0..=upper).contains(&value) {
-            let range = if upper == 1.0 { "from 0 to 1" } else { "at least 0" };
-            problems.push(problem(format!("/{field}"), format!("{value} must be {range}"), None));
-        }
+    if !(presented > 0.0 && presented <= MOST_PRESENTED) {
+        let message = format!("`presented` is {presented} and must be above 0 and at most {MOST_PRESENTED}");
+        let help = "it counts epochs over the union of all sets: the epochs of a training on all of them at once";
+        return Some(problem("/presented", message, Some(help.into())));
     }
-    problems
+    None
 }
 
 fn check_labels(with: &Value) -> Vec<ParamProblem> {

@@ -1,5 +1,7 @@
 //! The published protocols of `methods.md` 13.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,16 +24,18 @@ const IDC_CUTMIX: f64 = 0.5;
 /// Epochs between two validation points of IDC's scripts.
 const IDC_POINTS: u64 = 10;
 /// PDD+IDC: from the stage after this many sets on, the learning rate is half.
-const PDD_IDC_HALVED_AFTER: usize = 6;
+pub(super) const PDD_IDC_HALVED_AFTER: usize = 6;
 
-/// A published way to train on a set.
+/// A way to train on sets: their own, or a published one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
+    /// What the last of the sets says of itself, adapted to several stages as PDD does; `dsa` where it says nothing.
+    #[default]
+    Own,
     /// DC: 300 epochs without augmentation.
     Dc,
     /// DSA: 1000 epochs with DSA augmentation.
-    #[default]
     Dsa,
     /// DSA for digits (MNIST, SVHN): without flip.
     DsaDigits,
@@ -74,7 +78,7 @@ pub struct Published {
     /// Images in a step.
     pub batch: usize,
     /// Augmentation, in its canonical form.
-    pub augment: &'static str,
+    pub augment: Cow<'static, str>,
     /// Probability of CutMix in a batch; 0 for none.
     pub cutmix: f64,
     /// Whether the momentum is kept from one stage to the next.
@@ -86,38 +90,28 @@ pub struct Published {
 }
 
 impl Preset {
-    /// The preset's numbers.
-    pub fn published(self) -> Published {
-        let base = Published {
-            epochs: 1000,
-            lr: LearningRate::Fixed(0.01),
-            momentum: 0.9,
-            weight_decay: 5e-4,
-            schedule: Schedule::Dc,
-            batch: 256,
-            augment: DSA,
-            cutmix: 0.0,
-            carry_momentum: false,
-            halve_lr_after_sets: None,
-            points_every: None,
-        };
+    /// The preset's numbers; those of `own` are known to the sets.
+    pub fn published(self) -> Option<Published> {
+        let base = dsa();
         let idc = Published {
             schedule: Schedule::Idc,
             batch: 64,
-            augment: IDC,
+            augment: Cow::Borrowed(IDC),
             cutmix: IDC_CUTMIX,
             points_every: Some(IDC_POINTS),
             ..base.clone()
         };
-        match self {
-            Self::Dc => Published { epochs: 300, augment: "none", ..base },
+        let augmented = |augment: &'static str, base: Published| Published { augment: Cow::Borrowed(augment), ..base };
+        Some(match self {
+            Self::Own => return None,
+            Self::Dc => Published { epochs: 300, ..augmented("none", base) },
             Self::Dsa | Self::Dm | Self::CafeDsa => base,
-            Self::DsaDigits => Published { augment: DSA_DIGITS, ..base },
-            Self::Cafe => Published { epochs: 600, augment: "none", ..base },
+            Self::DsaDigits => augmented(DSA_DIGITS, base),
+            Self::Cafe => Published { epochs: 600, ..augmented("none", base) },
             Self::Idc => idc,
-            Self::IdcDigits => Published { augment: IDC_DIGITS, ..idc },
-            Self::IdcMnist => Published { augment: IDC_DIGITS, cutmix: 0.0, ..idc },
-            Self::IdcSvhn => Published { augment: IDC_CUTOUT, cutmix: 0.0, ..idc },
+            Self::IdcDigits => augmented(IDC_DIGITS, idc),
+            Self::IdcMnist => Published { cutmix: 0.0, ..augmented(IDC_DIGITS, idc) },
+            Self::IdcSvhn => Published { cutmix: 0.0, ..augmented(IDC_CUTOUT, idc) },
             Self::Mtt => Published { lr: LearningRate::Learned, ..base },
             Self::PddMtt => Published {
                 epochs: 500,
@@ -129,13 +123,30 @@ impl Preset {
             Self::PddIdc => {
                 Published { epochs: 500, carry_momentum: true, halve_lr_after_sets: Some(PDD_IDC_HALVED_AFTER), ..idc }
             }
-        }
+        })
+    }
+}
+
+/// DSA's protocol, which those of the others are said by.
+pub(super) fn dsa() -> Published {
+    Published {
+        epochs: 1000,
+        lr: LearningRate::Fixed(0.01),
+        momentum: 0.9,
+        weight_decay: 5e-4,
+        schedule: Schedule::Dc,
+        batch: 256,
+        augment: Cow::Borrowed(DSA),
+        cutmix: 0.0,
+        carry_momentum: false,
+        halve_lr_after_sets: None,
+        points_every: None,
     }
 }
 
 /// Epochs between the moments from which the named recipe's script picks the best, where it has such.
 pub fn points_every(recipe: &Value) -> Option<u64> {
-    serde_json::from_value::<Preset>(recipe.clone()).ok()?.published().points_every
+    serde_json::from_value::<Preset>(recipe.clone()).ok()?.published()?.points_every
 }
 
 impl Published {
@@ -173,7 +184,7 @@ mod tests {
         ];
         for (name, epochs, lr, schedule, batch, augment, cutmix, carry) in rows {
             let preset: Preset = serde_json::from_value(json!(name)).unwrap();
-            let found = preset.published().parameters();
+            let found = preset.published().unwrap().parameters();
             let expected = json!({
                 "epochs": epochs, "lr": lr, "momentum": 0.9, "weight_decay": 5e-4, "schedule": schedule,
                 "batch": batch, "augment": augment, "cutmix": cutmix, "carry_momentum": carry,

@@ -141,7 +141,7 @@ impl<O: Observer> Run<'_, '_, O> {
         let trainer = &self.job.trainer;
         self.context.progress(Progress {
             done: self.nets.iter().map(|net| trainer.done(&lock(net).at)).sum(),
-            total: self.nets.len() as u64 * trainer.segments.len() as u64 * trainer.epochs(),
+            total: self.nets.len() as u64 * trainer.epochs(),
             unit: "epochs",
             loss: Some(loss),
         });

@@ -84,6 +84,15 @@ pub enum LrSchedule {
 }
 
 impl LrSchedule {
+    /// The same for another budget of epochs.
+    #[must_use]
+    pub fn with_epochs(&self, epochs: u64) -> Self {
+        match self {
+            Self::Script { schedule, .. } => Self::Script { schedule: *schedule, epochs },
+            Self::Drops { shares, factor, .. } => Self::Drops { epochs, shares: shares.clone(), factor: *factor },
+        }
+    }
+
     /// Epochs that are run.
     #[must_use]
     pub fn epochs(&self) -> u64 {

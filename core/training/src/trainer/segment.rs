@@ -1,7 +1,11 @@
 //! What a net trains on, one segment after the other.
 
+use std::borrow::Cow;
+
 use pddflow_tensor::RandomKey;
 
+use super::schedule::LrSchedule;
+use super::settings::Hyperparameters;
 use crate::samples::Samples;
 
 /// A part of a net's training with images and an initial learning rate of its own, such as a stage of progressive training.
@@ -15,6 +19,8 @@ pub struct Segment {
     pub order: Order,
     /// Learning rate before the schedule's drops.
     pub lr: f64,
+    /// Budget of epochs of the schedule; that of the hyperparameters where there is none.
+    pub epochs: Option<u64>,
     /// Whether the net begins anew, with first weights.
     pub fresh: bool,
     /// Phase of class-incremental learning, from 1; 1 where there are none.
@@ -35,7 +41,16 @@ pub enum Order {
 impl Segment {
     /// A net's first segment, on all of these images.
     pub fn new(samples: Samples, lr: f64) -> Self {
-        Self { samples, rows: None, order: Order::Shuffled, lr, fresh: true, phase: 1, stage: 1 }
+        Self { samples, rows: None, order: Order::Shuffled, lr, epochs: None, fresh: true, phase: 1, stage: 1 }
+    }
+
+    /// Learning rate over its epochs, and how many there are, with the hyperparameters of all segments.
+    #[must_use]
+    pub fn schedule<'a>(&self, settings: &'a Hyperparameters) -> Cow<'a, LrSchedule> {
+        match self.epochs {
+            Some(epochs) => Cow::Owned(settings.schedule.with_epochs(epochs)),
+            None => Cow::Borrowed(&settings.schedule),
+        }
     }
 
     /// Number of images.

@@ -43,14 +43,18 @@ pub struct Trainer<'a> {
 }
 
 impl Trainer<'_> {
-    /// Epochs of each segment.
+    /// Epochs of all segments together.
     pub fn epochs(&self) -> u64 {
-        self.settings.schedule.epochs()
+        self.epochs_before(self.segments.len())
     }
 
     /// Epochs of all segments that are done.
     pub fn done(&self, at: &Position) -> u64 {
-        at.segment as u64 * self.epochs() + at.epoch
+        self.epochs_before(at.segment) + at.epoch
+    }
+
+    fn epochs_before(&self, segment: usize) -> u64 {
+        self.segments.iter().take(segment).map(|segment| segment.schedule(self.settings).epochs()).sum()
     }
 
     /// Whether there is nothing left to do.
@@ -124,7 +128,7 @@ impl Trainer<'_> {
         if order.is_empty() {
             return Err(fail("empty_data", "there is no image to train on"));
         }
-        let lr = self.settings.schedule.lr(segment.lr, state.at.epoch);
+        let lr = segment.schedule(self.settings).lr(segment.lr, state.at.epoch);
         let batches: Vec<&[usize]> = order.chunks(self.settings.batch.max(1)).collect();
         let (from, mut losses) = (state.at.batch, Vec::new());
         while let Some(rows) = batches.get(state.at.batch) {
@@ -139,7 +143,7 @@ impl Trainer<'_> {
             }
         }
         state.loss = mean_loss(&losses, from)?;
-        if state.at.batch < batches.len() { Ok(()) } else { self.end_epoch(state, observer, stop) }
+        if state.at.batch < batches.len() { Ok(()) } else { self.end_epoch(state, segment, observer, stop) }
     }
 
     fn begin_epoch<O: Observer>(
@@ -153,7 +157,7 @@ impl Trainer<'_> {
             observer.begin(state, segment.phase)?;
         }
         let anew = begins && !self.settings.carry_momentum;
-        if anew || self.settings.schedule.empties_momentum(state.at.epoch) {
+        if anew || segment.schedule(self.settings).empties_momentum(state.at.epoch) {
             state.net.momentum = None;
         }
         Ok(())
@@ -162,13 +166,14 @@ impl Trainer<'_> {
     fn end_epoch<O: Observer>(
         &self,
         state: &mut NetState<O::Notes>,
+        of: &Segment,
         observer: &O,
         stop: &dyn Fn() -> bool,
     ) -> NodeResult<()> {
         let done = state.at.epoch + 1;
         observer.epoch(state, done, stop)?;
         let Position { segment, .. } = state.at;
-        state.at = match done >= self.epochs() {
+        state.at = match done >= of.schedule(self.settings).epochs() {
             true => Position { segment: segment + 1, epoch: 0, batch: 0 },
             false => Position { segment, epoch: done, batch: 0 },
         };

@@ -1,0 +1,189 @@
+//! What a set says of how to train on it, and what becomes of it where there are several sets.
+//!
+//! | | one stage | several stages (`methods.md` 8.2, 8.3) |
+//! |---|---|---|
+//! | epochs | the set's | half of them in each |
+//! | schedule | the set's | `pdd` for `dc`: the momentum is not emptied at the drop |
+//! | momentum between stages | – | kept |
+//! | schedule `idc` | | learning rate halved after six sets |
+//!
+//! So MTT's recipe becomes that of PDD+MTT, and IDC's that of PDD+IDC. What the pipeline gave as `recipe` when the set was
+//! distilled (the recipe's list `given`) stays as it is, and so does what says that momentum is kept.
+
+use std::borrow::Cow;
+
+use pddflow_artifact::failure::{NodeResult, fail};
+use pddflow_artifact::params;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::learning_rate::LearningRate;
+use super::params::canonical_policy;
+use super::preset::{PDD_IDC_HALVED_AFTER, Published, dsa};
+use crate::trainer::Schedule;
+
+/// What a set can say; a matcher may note more in its recipe.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+struct Own {
+    #[serde(default)]
+    epochs: Option<u64>,
+    #[serde(default)]
+    lr: Option<LearningRate>,
+    #[serde(default)]
+    momentum: Option<f64>,
+    #[serde(default)]
+    weight_decay: Option<f64>,
+    #[serde(default)]
+    schedule: Option<Schedule>,
+    #[serde(default)]
+    batch: Option<usize>,
+    #[serde(default)]
+    augment: Option<String>,
+    #[serde(default)]
+    cutmix: Option<f64>,
+    #[serde(default)]
+    carry_momentum: Option<bool>,
+    #[serde(default)]
+    halve_lr_after_sets: Option<usize>,
+    /// Names of what the pipeline gave.
+    #[serde(default)]
+    given: Vec<String>,
+}
+
+/// The protocol of sets that carry these recipes, in the order of their stages: that of the last one, in so many stages. Where a
+/// recipe says nothing, as that of chosen images or of imported sets, it is DSA's.
+///
+/// # Errors
+/// It holds values that are none.
+pub(super) fn own(carried: &[&Value], stages: usize) -> NodeResult<Published> {
+    let base = dsa();
+    let Some(own) = carried.last().map(|recipe| read(recipe)).transpose()? else { return Ok(base) };
+    let given = |name: &str| own.given.iter().any(|given| given == name);
+    let several = stages > 1;
+    let epochs = match own.epochs.unwrap_or(base.epochs) {
+        epochs if several && !given("epochs") => (epochs / 2).max(1),
+        epochs => epochs,
+    };
+    let schedule = match own.schedule.unwrap_or(base.schedule) {
+        Schedule::Dc if several && !given("schedule") => Schedule::Pdd,
+        schedule => schedule,
+    };
+    let halved = (several && schedule == Schedule::Idc).then_some(PDD_IDC_HALVED_AFTER);
+    Ok(Published {
+        epochs,
+        lr: own.lr.unwrap_or(base.lr),
+        momentum: own.momentum.unwrap_or(base.momentum),
+        weight_decay: own.weight_decay.unwrap_or(base.weight_decay),
+        schedule,
+        batch: own.batch.unwrap_or(base.batch),
+        augment: own.augment.map_or(base.augment, Cow::Owned),
+        cutmix: own.cutmix.unwrap_or(base.cutmix),
+        carry_momentum: own.carry_momentum.unwrap_or(several),
+        halve_lr_after_sets: own.halve_lr_after_sets.or(halved),
+        points_every: None,
+    })
+}
+
+/// Whether the recipes differ in something that training depends on.
+#[must_use]
+pub fn recipes_differ(carried: &[&Value]) -> bool {
+    let mut all = carried.iter().filter_map(|recipe| read(recipe).ok());
+    let first = all.next();
+    all.any(|other| first.as_ref() != Some(&other))
+}
+
+fn read(recipe: &Value) -> NodeResult<Own> {
+    let wrong = |what: String| {
+        fail("set_recipe", format!("the recipe that the last set carries cannot be used: {what}"))
+            .with_help("name a recipe, such as `recipe: dsa`, or make the set again")
+    };
+    if recipe.is_null() {
+        return Ok(Own::default());
+    }
+    let own: Own = params::read(recipe).map_err(|error| wrong(error.message))?;
+    if let Some(found) = params::check_numbers(recipe, &["epochs", "batch"]).into_iter().next() {
+        return Err(wrong(found.message));
+    }
+    match own.augment.as_deref().map(canonical_policy).transpose() {
+        Ok(augment) => Ok(Own { augment, ..own }),
+        Err(message) => Err(wrong(format!("`augment`: {message}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::preset::Preset;
+    use super::*;
+
+    /// As the matchers write them: `pddflow_sdk::recipe`.
+    fn carried(changes: &Value) -> Value {
+        let mut recipe = json!({
+            "epochs": 1000, "batch": 256, "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "dc",
+            "augment": "dsa:color_crop_cutout_flip_scale_rotate",
+        });
+        recipe.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        recipe
+    }
+
+    fn mtt() -> Value {
+        carried(&json!({ "lr": "learned", "step_sizes": [0.02], "preprocessing": "b3:00" }))
+    }
+
+    fn idc() -> Value {
+        carried(
+            &json!({ "batch": 64, "schedule": "idc", "cutmix": 0.5, "augment": "idc:color_crop_flip_scale_rotate" }),
+        )
+    }
+
+    #[test]
+    fn own_recipes_are_the_published_ones_of_their_methods() {
+        let rows = [
+            (mtt(), 1, Preset::Mtt),
+            (mtt(), 5, Preset::PddMtt),
+            (idc(), 1, Preset::Idc),
+            (idc(), 5, Preset::PddIdc),
+            (carried(&json!({})), 1, Preset::Dsa),
+            (carried(&json!({ "epochs": 300, "augment": "none" })), 1, Preset::Dc),
+            (json!({}), 1, Preset::Dsa),
+            (Value::Null, 1, Preset::Dsa),
+        ];
+        for (recipe, stages, preset) in rows {
+            let own = own(&[&json!({}), &recipe], stages).unwrap();
+            assert_eq!(own.parameters(), preset.published().unwrap().parameters(), "{recipe} in {stages} stages");
+        }
+    }
+
+    #[test]
+    fn what_the_pipeline_gave_is_not_changed() {
+        let given = carried(&json!({ "epochs": 400, "schedule": "dc", "given": ["epochs", "schedule"] }));
+        let found = own(&[&given], 3).unwrap();
+        assert_eq!((found.epochs, found.schedule, found.carry_momentum), (400, Schedule::Dc, true));
+        let emptied = carried(&json!({ "carry_momentum": false }));
+        assert!(!own(&[&emptied], 3).unwrap().carry_momentum);
+    }
+
+    #[test]
+    fn a_recipe_that_cannot_be_used_names_its_field() {
+        for (wrong, place) in [
+            (json!({ "epochs": "many" }), "`epochs`"),
+            (json!({ "lr": -1.0 }), "`lr`"),
+            (json!({ "momentum": 2 }), "`momentum`"),
+            (json!({ "batch": 0 }), "`batch`"),
+            (json!({ "augment": "dsa:blur" }), "`augment`"),
+            (json!(3), "set carries"),
+        ] {
+            let error = own(&[&wrong], 1).unwrap_err();
+            assert!(error.message.contains(place), "{wrong}: {}", error.message);
+        }
+    }
+
+    #[test]
+    fn recipes_differ_in_what_training_depends_on() {
+        let other = carried(&json!({ "lr": "learned", "step_sizes": [0.02, 0.03] }));
+        assert!(!recipes_differ(&[&mtt(), &other]));
+        assert!(recipes_differ(&[&mtt(), &idc()]));
+        assert!(!recipes_differ(&[]));
+    }
+}
