@@ -15,7 +15,7 @@ use crate::kind::{Connected, Kind};
 use crate::surroundings::{LibraryOptions, Surroundings};
 use crate::{
     advance, classes, command, continual, dataset, distill, evaluate, export, figure, filter, forgetting, images,
-    select, table, train,
+    select, split, table, train,
 };
 
 /// The built-in kinds with their surroundings; see the crate's overview.
@@ -31,6 +31,7 @@ fn built_in() -> Vec<Box<dyn Kind>> {
         Box::new(forgetting::ForgettingKind),
         Box::new(filter::FilterKind),
         Box::new(select::SelectKind),
+        Box::new(split::SplitKind),
         Box::new(train::TrainKind),
         Box::new(advance::AdvanceKind),
         Box::new(distill::DistillKind),

@@ -7,7 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | `kinds` | the list of kinds, and [`Library`] |
-//! | `dataset`, `classes`, `forgetting`, `filter`, `select`, `train`, `advance`, `distill` | one kind each |
+//! | `dataset`, `classes`, `forgetting`, `filter`, `select`, `split`, `train`, `advance`, `distill` | one kind each |
 //! | `evaluate`, `continual`, `table`, `figure`, `images`, `export`, `command` | one kind each |
 //! | `drawing` | charts and pictures, for `figure`, `forgetting`, `images` and `export` |
 //! | `observe` | results by labels, for `table` and `figure` |
@@ -36,6 +36,7 @@ mod kind;
 mod kinds;
 mod observe;
 mod select;
+mod split;
 mod surroundings;
 mod table;
 mod train;

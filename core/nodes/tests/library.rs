@@ -21,6 +21,8 @@ mod harness;
 mod held_out;
 #[path = "library/matchers.rs"]
 mod matchers;
+#[path = "library/parts.rs"]
+mod parts;
 #[path = "library/progressive.rs"]
 mod progressive;
 #[path = "library/protocol.rs"]

@@ -34,6 +34,8 @@ const RESULTS: [&str; 3] = ["results", "table", "files"];
 /// Axes with such names repeat an experiment.
 const REPEATS: [&str; 8] = ["seed", "seeds", "run", "runs", "repeat", "repeats", "trial", "trials"];
 const SEED: &str = "seed";
+/// What repeats the pipeline with several seeds.
+const SEEDS: &str = "seeds";
 const LIKE_BOOLEANS: [&str; 6] = ["yes", "no", "on", "off", "y", "n"];
 
 /// A pipeline file that is looked at.
@@ -82,7 +84,7 @@ impl Linter<'_> {
             kind.is_some_and(|kind| kind.seeded)
         };
         if self.document.nodes.iter().any(seeded) {
-            read.insert(SEED.to_owned());
+            read.extend([SEED.to_owned(), SEEDS.to_owned()]);
         }
         for entry in self.document.params.iter().filter(|entry| !read.contains(&entry.key)) {
             let used = self.document.params.iter().map(|entry| entry.key.as_str()).filter(|name| read.contains(*name));

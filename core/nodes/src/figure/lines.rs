@@ -35,7 +35,9 @@ pub(super) fn chart(results: &[Results], params: &FigureParams) -> NodeResult<Ch
         point.percent.add(observation.seed(), observation.accuracies.iter().map(|share| PERCENT * share));
     }
     check_places(results, &gathered, params)?;
-    let lines = lines(gathered);
+    let mut lines = lines(gathered);
+    let levels: Vec<Line> = params.shares.iter().flat_map(|share| shares_of(&lines, *share)).collect();
+    lines.extend(levels);
     let places: Vec<f64> = lines.iter().flat_map(|line| along(line).iter().map(|point| point.x)).collect();
     let reach = |spread: &Spread| {
         let std = if params.error_bars { spread.std } else { 0.0 };
@@ -110,6 +112,18 @@ fn lines(gathered: Vec<Gathered<'_>>) -> Vec<Line> {
     lines
 }
 
+/// A level line at a share of each level line; the share of a mean has no deviation of its own.
+fn shares_of(lines: &[Line], share: f64) -> Vec<Line> {
+    let share_of = |line: &Line| match &line.points {
+        Points::Level(level) => Some(Line {
+            name: format!("{}% of {}", PERCENT * share, line.name),
+            points: Points::Level(Spread { mean: share * level.mean, std: 0.0, ..*level }),
+        }),
+        Points::Along(_) => None,
+    };
+    lines.iter().filter_map(share_of).collect()
+}
+
 fn along(line: &Line) -> &[Point] {
     match &line.points {
         Points::Along(points) => points,
@@ -160,6 +174,17 @@ mod tests {
             format!("line,images per class,mean,std,seeds,nets\ndm,10,50,{std},1,2\ndm,50,50,0,1,1\nfull,,90,0,1,1\n");
         assert_eq!(chart.csv(), csv);
         assert_eq!(chart.x.ticks, [10.0, 50.0]);
+    }
+
+    #[test]
+    fn shares_are_level_lines_below_those_of_results() {
+        let results = [
+            result("dm", json!({ "ipc": 10 }), &[0.5], &[]),
+            result("full", json!({ "ipc": "full" }), &[0.8, 0.9], &[]),
+        ];
+        let chart = chart(&results, &params(json!({ "shares": [0.5] }))).unwrap();
+        let last = chart.csv().lines().last().unwrap().to_owned();
+        assert!(last.starts_with("50% of full,,42.5") && last.ends_with(",0,1,2"), "{last}");
     }
 
     #[test]

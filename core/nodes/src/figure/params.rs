@@ -32,6 +32,9 @@ pub(super) struct FigureParams {
     /// Labels besides `seed` in which the results of one point may differ, as in a table.
     #[serde(default)]
     pub(super) pool: Vec<String>,
+    /// Further level lines at these shares of each level line: `[0.9]` is 90 % of the accuracy on the full data.
+    #[serde(default)]
+    pub(super) shares: Vec<f64>,
     /// A line above the figure.
     #[serde(default)]
     pub(super) title: Option<String>,
@@ -94,6 +97,12 @@ pub(super) fn check(with: &Value) -> Result<Value, Vec<ParamProblem>> {
     }
     if resolved["bins"].as_u64().is_some_and(|bins| bins == 0 || bins > MOST_BINS) {
         problems.push(problem("/bins", "it is out of range", Some(format!("give 1 to {MOST_BINS}"))));
+    }
+    for (place, share) in resolved["shares"].as_array().into_iter().flatten().enumerate() {
+        if !share.as_f64().is_some_and(|share| share > 0.0 && share < 1.0) {
+            let help = Some("for example `[0.9]`".to_owned());
+            problems.push(problem(format!("/shares/{place}"), "a share is above 0 and below 1", help));
+        }
     }
     if problems.is_empty() { Ok(resolved) } else { Err(problems) }
 }

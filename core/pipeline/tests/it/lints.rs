@@ -45,6 +45,19 @@ nodes:
 }
 
 #[test]
+fn seeded_nodes_read_the_list_of_seeds() {
+    let text = "format: 1
+params: { seeds: [0, 1] }
+nodes:
+  data: { kind: dataset, with: { source: no } }
+  sets: { kind: distill, needs: { data: data }, with: { ipc: 1, matcher: { dm: {} } } }
+";
+    assert!(!lint(text).contains("seeds"), "{}", lint(text));
+    let unseeded = text.split("  sets").next().unwrap_or_default();
+    assert!(lint(unseeded).contains("the parameter `seeds` is never used"), "{}", lint(unseeded));
+}
+
+#[test]
 fn a_profile_with_errors_is_found_although_it_is_not_chosen() {
     let text = "format: 1
 params: { n: 1 }
