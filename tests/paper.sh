@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the smoke profile of every pipeline of the paper over one fresh store, and prints one line for each. Ends with an error when
 # one of them cannot be planned at full size or in the profiles `cpu` and `as_published`, fails or takes longer than five minutes; when
-# table 4 makes anything anew that table 1 has made; or when one of its switches changes nothing.
+# table 4 makes anything anew that table 1 has made; when one of its switches changes nothing; or when the part that makes any method
+# progressive does not serve a file of twelve lines.
 #
 #     tests/paper.sh [PROGRAM]      default: target/release/pddflow
 set -euo pipefail
@@ -57,9 +58,27 @@ switches_change_numbers() {
     fi
 }
 
+# A file of a user with DM, which learns no learning rate, in two stages.
+any_method_is_progressive() {
+    cat >own.yaml <<FILE
+format: 1
+include: [$pipelines/paper/parts/progressive.yaml]
+params:
+  model: { convnet: { width: 4 } }
+  progressive:
+    names: [pdd_dm]
+    pdd_dm: { method: PDD+DM, data: data, ipc: 2, stages: [2], iterations: 2, matcher: { dm: { batch: 16 } }, pretrain: { epochs: 1 } }
+nodes:
+  data: { kind: dataset, with: { source: fashion-mini } }
+  eval: { kind: evaluate, needs: { data: data, sets: "stage[of=pdd_dm]" }, with: { model: "\${model}", epochs: 2, nets: 1 } }
+FILE
+    if "$program" run own.yaml --quiet >own.log 2>&1; then echo "ok    any method is progressive"; else fail "progressive.yaml" own.log; fi
+}
+
 for file in "$pipelines"/paper/*.yaml "$pipelines"/cifar100_continual.yaml "$pipelines"/published.yaml; do
     case $file in *table4*) shares_with_table1 "$file" ;; esac
     smoke "$file"
     case $file in *table4*) switches_change_numbers ;; esac
 done
+any_method_is_progressive
 exit $failed

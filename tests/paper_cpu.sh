@@ -4,7 +4,7 @@
 #
 #     tests/paper_cpu.sh [STEP...]
 #
-# main controls fig1 fig3 table3 table4 table5 table8 table6 table2 table7 cifar10 published; without a step all but the last two.
+# main controls fig1 fig3 fig4 table3 table4 table5 table8 table6 table2 table7 cifar10 published; without a step all but the last two.
 #
 # PROGRAM   default target/release/pddflow
 # STORE     the store, default .pddflow
@@ -41,6 +41,7 @@ step() {
     controls) go controls $paper/table1_controls.yaml --profile cpu ;;
     fig1) go fig1 $paper/fig1_dynamics.yaml --profile cpu ;;
     fig3) go fig3 $paper/fig3_scaling.yaml --profile cpu ;;
+    fig4) go fig4 $paper/fig4_images.yaml --profile cpu ;;
     table2) go table2 $paper/table2_cross_architecture.yaml --profile cpu ;;
     table3) go table3 $paper/table3_training_modes.yaml --profile cpu ;;
     table4) go table4 $paper/table4_transition_conditioning.yaml --profile cpu ;;
@@ -54,6 +55,6 @@ step() {
     esac
 }
 
-[ $# -gt 0 ] || set -- main controls fig1 fig3 table3 table4 table5 table8 table6 table2 table7
+[ $# -gt 0 ] || set -- main controls fig1 fig3 fig4 table3 table4 table5 table8 table6 table2 table7
 for name; do step "$name"; done
 exit $failed

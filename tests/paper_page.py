@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Writes the results in core/docs/paper.md from what tests/paper_cpu.sh left behind.
+
+    python3 tests/paper_page.py [--program target/release/pddflow] [--store .pddflow] [--results results]
+
+Every table is what a node of kind `table` printed, every picture what `figure` or `images` drew; commands and times are those of the
+runs' journals. Nothing is typed by hand: what lies between the two markers of the page is replaced. A file that has no results yet is
+named as not run.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "core/docs/paper.md"
+PICTURES = ROOT / "core/docs/paper"
+BEGIN = "<!-- begin: written by tests/paper_page.py -->"
+END = "<!-- end: written by tests/paper_page.py -->"
+PAPER = "pipelines/paper"
+CPU = ["--profile", "cpu"]
+
+# Step of tests/paper_cpu.sh: heading, the paper's claim, file, arguments.
+STEPS = {
+    "main": ("Table 1", "PDD+MTT is above MTT and PDD+IDC above IDC with as many images per class, both above selected images.",
+             f"{PAPER}/table1_cifar10.yaml", CPU),
+    "controls": ("Controls of table 1", "The gain is neither that of training in stages, nor that of training longer.",
+                 f"{PAPER}/table1_controls.yaml", CPU),
+    "cifar10": ("Table 1, CIFAR-10 as JPEGs", "The same with colour images.", f"{PAPER}/table1_cifar10_jpeg.yaml", CPU),
+    "fig1": ("Figure 1", "Accuracy rises with every stage, and PDD is above one set of as many images.",
+             f"{PAPER}/fig1_dynamics.yaml", CPU),
+    "fig3": ("Figure 3", "Accuracy rises as stages are added, above MTT with as many images per class.",
+             f"{PAPER}/fig3_scaling.yaml", CPU),
+    "table2": ("Table 2", "The gain carries over to ResNet-10 and ResNet-18.", f"{PAPER}/table2_cross_architecture.yaml", CPU),
+    "table3": ("Table 3", "Progressive training is at least as good as training on the union, and far above one set after the other.",
+               f"{PAPER}/table3_training_modes.yaml", CPU),
+    "table4": ("Table 4", "Without transition, without conditioning, without either: each is below the whole.",
+               f"{PAPER}/table4_transition_conditioning.yaml", CPU),
+    "table5": ("Table 5", "More stages help until too few images are left in each.", f"{PAPER}/table5_stages_vs_ipc.yaml", CPU),
+    "table6": ("Table 6", "Bins of rising difficulty lose little, with less data.", f"{PAPER}/table6_forgetting.yaml", CPU),
+    "table7": ("Table 7", "PDD+MTT is the best memory in every phase.", f"{PAPER}/table7_continual.yaml", CPU),
+    "table8": ("Table 8", "PDD+DC is above DC, PDD+DSA above DSA, and PDD+DM above DM.", f"{PAPER}/table8_dc_dsa.yaml", CPU),
+    "fig4": ("Figure 4", "What the images of the stages look like.", f"{PAPER}/fig4_images.yaml", CPU),
+    "published": ("Published numbers in full", "Width 128, the papers' hyper-parameters, twenty nets.", "pipelines/published.yaml", []),
+}
+# Parameters that say how large a run was, where they are given.
+BUDGET = ["model", "nets", "seeds", "train_per_class", "ipcs", "expert_epochs", "presented", "mtt_iterations", "matching_iterations"]
+
+
+def call(program, *arguments):
+    done = subprocess.run([program, *arguments, "--json"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return json.loads(done.stdout) if done.returncode == 0 and done.stdout.strip() else None
+
+
+def pipeline_name(file):
+    """The name that a pipeline file gives itself."""
+    found = re.search(r"^name: *(\S+)", (ROOT / file).read_text(), re.M)
+    return found.group(1) if found else Path(file).stem
+
+
+def duration(seconds):
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def plain(value):
+    """Parameters as one writes them in a file."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key}: {plain(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(plain, value)) + "]"
+    return "null" if value is None else str(value)
+
+
+def runs_of(program, store, step):
+    """All runs of a step, finished or not, the last one first."""
+    found = call(program, "runs", "--cache-dir", store, "--tag", f"paper-{step}", "--limit", "1000") or {"runs": []}
+    return found["runs"]
+
+
+def artifacts(folder):
+    """Folders of a pipeline's results with a table or a picture, in the order of their names."""
+    wanted = ("table.md", "figure.png", "sets.png")
+    return [(place, [name for name in wanted if (place / name).exists()]) for place in sorted(folder.glob("*")) if place.is_dir()]
+
+
+def section(options, step):
+    heading, claim, file, arguments = STEPS[step]
+    folder = Path(options.results) / pipeline_name(file)
+    found = [(place, names) for place, names in artifacts(folder) if names] if folder.is_dir() else []
+    runs = runs_of(options.program, options.store, step)
+    # Without a run of the step the folder is that of another profile.
+    if not found or not runs:
+        return None
+    lines = [f"### {heading}", "", claim, ""]
+    for place, names in found:
+        for name in names:
+            if name == "table.md":
+                # Headings of tables stand below those of the page.
+                lines += [re.sub(r"^#+ (.*)$", r"**\1**", (place / name).read_text().strip(), flags=re.M), ""]
+                continue
+            picture = re.sub(r"[^a-z0-9]+", "-", f"{step}-{place.name}".lower()).strip("-") + ".png"
+            PICTURES.mkdir(exist_ok=True)
+            shutil.copyfile(place / name, PICTURES / picture)
+            lines += [f"![{heading}](paper/{picture})", ""]
+    command = " ".join(["pddflow run", file, *arguments, "--instructions avx2"])
+    lines.append(f"`{command}`")
+    params = runs[0]["params"]
+    budget = [f"`{name}: {plain(params[name])}`" for name in BUDGET if params.get(name) is not None]
+    spent = sum(run["seconds"] or 0 for run in runs)
+    lines.append(f"({duration(spent)} of wall time in {len(runs)} {'run' if len(runs) == 1 else 'runs'}, {runs[0]['nodes']} nodes)")
+    lines += ["", "Budget: " + ", ".join(budget) + "."]
+    if runs[0]["state"] != "succeeded":
+        lines += ["", f"The last run is not complete: it {runs[0]['state']}."]
+    digests = [digest_line(options, file, arguments, place.name) for place, names in found if "table.md" in names]
+    return "\n".join(lines + [""] + [line for line in digests if line]).rstrip() + "\n"
+
+
+def digest_line(options, file, arguments, node):
+    shown = call(options.program, "show", file, node, *arguments, "--instructions", "avx2", "--cache-dir", options.store)
+    digests = [output["digest"] for output in (shown or {}).get("outputs", []) if output["port"] == "table"]
+    return f"`{node}` {digests[0]}  " if digests else None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="target/release/pddflow")
+    parser.add_argument("--store", default=".pddflow")
+    parser.add_argument("--results", default="results")
+    parser.add_argument("--page", default=PAGE, type=Path)
+    options = parser.parse_args()
+    for name in ("program", "store", "results"):
+        setattr(options, name, str(Path(getattr(options, name)).resolve()))
+    sections = {step: section(options, step) for step in STEPS}
+    missing = [f"`{Path(STEPS[step][2]).stem}`" for step, text in sections.items() if text is None]
+    parts = [text for text in sections.values() if text]
+    if missing:
+        parts.append(f"Not run yet: {', '.join(missing)}.\n")
+    text = options.page.read_text()
+    if BEGIN not in text or END not in text:
+        raise SystemExit(f"{options.page}: the lines `{BEGIN}` and `{END}` are missing")
+    before, rest = text.split(BEGIN, 1)
+    options.page.write_text(f"{before}{BEGIN}\n\n" + "\n".join(parts) + f"\n{END}{rest.split(END, 1)[1]}")
+
+
+if __name__ == "__main__":
+    main()
