@@ -32,7 +32,7 @@ const RULES: [Rule; 3] = [
 ];
 
 /// What the workspace root holds, apart from dot-files and what is not committed.
-const ROOT: [&str; 12] = [
+const ROOT: [&str; 13] = [
     "Cargo.lock",
     "Cargo.toml",
     "LICENSE-APACHE",
@@ -42,6 +42,7 @@ const ROOT: [&str; 12] = [
     "core",
     "pipelines",
     "plugins",
+    "python",
     "tests",
     // Not committed.
     "results",

@@ -1,0 +1,249 @@
+"""How nets are trained on a set, stage by stage: the one place that reads what an export or a set says about it.
+
+A manifest of `export` (formats 2 and 3) has every number. A set straight from a node has its own recipe only; what it becomes in
+several stages is in `own_plan`, by the program's rule for `recipe: own`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from ._container import field
+from ._errors import FormatError
+
+DSA = "dsa:color_crop_cutout_flip_scale_rotate"
+#: Sets after which PDD with IDC halves its learning rate.
+_HALVED_AFTER = 6
+
+Schedule = Literal["constant", "dc", "pdd", "idc"]
+_SCHEDULES: tuple[Schedule, ...] = ("constant", "dc", "pdd", "idc")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a training."""
+
+    #: From 1.
+    number: int
+    #: Numbers of the sets whose union it trains on, from 1.
+    sets: tuple[int, ...]
+    #: Learning rate at its beginning; `None` where neither set nor recipe has one.
+    lr: float | None
+    #: Epochs that it runs.
+    epochs: int
+    #: From which epoch on, counted from 0, the learning rate is multiplied by what.
+    drops: tuple[tuple[int, float], ...] = ()
+    #: Epochs before which the momentum is emptied.
+    resets: tuple[int, ...] = ()
+
+    def factor(self, epoch: int) -> float:
+        """What the learning rate is multiplied by in an epoch, counted from 0."""
+        return next((by for start, by in reversed(self.drops) if epoch >= start), 1.0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training: stochastic gradient descent on mean cross-entropy."""
+
+    #: `progressive`, `union` or `sequential`.
+    mode: str
+    stages: tuple[Stage, ...]
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    #: Images in a step.
+    batch: int = 256
+    #: `none`, `dsa:KINDS` or `idc:KINDS`.
+    augment: str = DSA
+    #: Share of the steps with CutMix.
+    cutmix: float = 0.0
+    #: Whether the momentum is kept from one stage to the next.
+    carry_momentum: bool = False
+    schedule: str = "dc"
+
+    def changed(
+        self,
+        *,
+        epochs: int | None = None,
+        lr: float | Sequence[float] | None = None,
+        batch: int | None = None,
+        augment: str | None = None,
+        cutmix: float | None = None,
+        momentum: float | None = None,
+        weight_decay: float | None = None,
+    ) -> "Plan":
+        """The plan with other numbers; `epochs` is the budget of each stage, as in `evaluate`, of which the schedules `dc` and
+        `pdd` run one more; `lr` is one number or one for each stage."""
+        if epochs is not None and epochs < 1 or batch is not None and batch < 1:
+            raise ValueError("epochs and batch must be at least 1")
+        rates = list(lr) if isinstance(lr, Sequence) else [lr] * len(self.stages)
+        if len(rates) != len(self.stages):
+            raise ValueError(f"lr has {len(rates)} numbers for {len(self.stages)} stages")
+        stages = []
+        for stage, rate in zip(self.stages, rates):
+            if epochs is not None:
+                run, drops, resets = scheduled(self.schedule, epochs)
+                stage = replace(stage, epochs=run, drops=drops, resets=resets)
+            stages.append(stage if rate is None else replace(stage, lr=float(rate)))
+        given = {"batch": batch, "augment": augment, "cutmix": cutmix, "momentum": momentum, "weight_decay": weight_decay}
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        return replace(self, stages=tuple(stages), **changes)
+
+
+def scheduled(schedule: str, epochs: int) -> tuple[int, tuple[tuple[int, float], ...], tuple[int, ...]]:
+    """Epochs that are run for a budget, drops of the learning rate, and epochs before which the momentum is emptied."""
+    if schedule in ("dc", "pdd"):
+        drop = epochs // 2 + 2
+        happens = drop <= epochs
+        return epochs + 1, ((drop, 0.1),) if happens else (), (drop,) if happens and schedule == "dc" else ()
+    if schedule == "idc":
+        first, second = 2 * epochs // 3, 5 * epochs // 6
+        drops = ((first, 0.2),) if first < second else ()
+        return epochs, (*drops, (second, 0.2 * 0.2)), ()
+    if schedule == "constant":
+        return epochs, (), ()
+    raise FormatError(f"the schedule `{schedule}` is not known; expected one of {', '.join(_SCHEDULES)}")
+
+
+def plan_of_manifest(manifest: Mapping[str, Any], what: str) -> Plan:
+    """The plan of an exported folder.
+
+    Raises:
+        FormatError: something is missing or of another type, or a stage trains on sets that do not exist.
+    """
+    training = field(manifest, "training", dict, what)
+    format_ = field(manifest, "format", int, what)
+    stages = [_stage(stage, training, format_, what) for stage in field(training, "stages", list, what)]
+    count = len(field(manifest, "sets", list, what))
+    for stage in stages:
+        if not stage.sets or not all(1 <= number <= count for number in stage.sets):
+            raise FormatError(f"{what}: stage {stage.number} trains on the sets {list(stage.sets)} of {count}")
+    if not stages:
+        raise FormatError(f"{what}: there is no stage")
+    mode = field(training, "mode", str, what)
+    return Plan(
+        mode="progressive" if mode == "one set" else mode,
+        stages=tuple(stages),
+        momentum=float(field(training, "momentum", (int, float), what)),
+        weight_decay=float(field(training, "weight_decay", (int, float), what)),
+        batch=max(1, field(training, "batch", int, what)),
+        augment=field(training, "augment", str, what),
+        cutmix=float(field(training, "cutmix", (int, float), what, 0.0)),
+        carry_momentum=field(training, "momentum_is_kept_between_stages", bool, what),
+        schedule=field(training, "schedule", str, what, None) or _schedule_of(stages[0]),
+    )
+
+
+def _stage(stage: Any, training: Mapping[str, Any], format_: int, what: str) -> Stage:
+    if not isinstance(stage, dict):
+        raise FormatError(f"{what}: a stage is no object")
+    # Format 2 has drops and resets once for all stages, format 3 in each.
+    place, drops, lr = (training, "step_size_is_multiplied", "step_size") if format_ < 3 else (stage, "lr_is_multiplied", "lr")
+    number = field(stage, "stage", int, what)
+    what = f"{what}, stage {number}"
+    rate = field(stage, lr, (int, float), what, None)
+    resets = field(place, "momentum_is_emptied_before_epochs", list, what)
+    sets = field(stage, "trains_on_sets", list, what)
+    if not all(isinstance(one, int) for one in [*resets, *sets]):
+        raise FormatError(f"{what}: sets and epochs must be whole numbers")
+    epochs = field(stage, "epochs", int, what)
+    if epochs < 1 or (rate is not None and rate <= 0):
+        raise FormatError(f"{what}: {epochs} epochs at the learning rate {rate} are no training")
+    return Stage(
+        number=number,
+        sets=tuple(sets),
+        lr=None if rate is None else float(rate),
+        epochs=epochs,
+        drops=tuple(_drop(drop, what) for drop in field(place, drops, list, what)),
+        resets=tuple(resets),
+    )
+
+
+def _drop(drop: Any, what: str) -> tuple[int, float]:
+    if not isinstance(drop, dict):
+        raise FormatError(f"{what}: a drop of the learning rate is no object")
+    return field(drop, "from_epoch", int, what), float(field(drop, "by", (int, float), what))
+
+
+def _schedule_of(stage: Stage) -> Schedule:
+    """Format 2 does not name the schedule; its drops tell which it is."""
+    if not stage.drops:
+        return "constant"
+    if stage.resets:
+        return "dc"
+    return "idc" if stage.drops[0][1] > 0.15 else "pdd"
+
+
+def own_plan(recipes: Sequence[Mapping[str, Any]], learned: Sequence[float | None], what: str) -> Plan:
+    """The plan of sets that carry these recipes and learned learning rates, in order: the last recipe, over that of DSA.
+
+    In several stages it becomes that of progressive training, unless the pipeline gave it: half of the epochs in each stage,
+    schedule `pdd` for `dc`, momentum kept, and with the schedule `idc` half the learning rate after six sets.
+
+    Raises:
+        FormatError: a recipe holds values that are none.
+    """
+    recipe, count = recipes[-1], len(recipes)
+    several = count > 1
+    # Sets of before `given` that say how momentum is carried were given their recipe for the stages.
+    given = field(recipe, "given", list, what, ["epochs", "schedule"] if "carry_momentum" in recipe else [])
+    epochs = field(recipe, "epochs", int, what, 1000)
+    if epochs < 1:
+        raise FormatError(f"{what}: {epochs} epochs are no training")
+    schedule = field(recipe, "schedule", str, what, "dc")
+    if several and "epochs" not in given:
+        epochs = max(1, epochs // 2)
+    if several and "schedule" not in given and schedule == "dc":
+        schedule = "pdd"
+    run, drops, resets = scheduled(schedule, epochs)
+    halved = field(recipe, "halve_lr_after_sets", int, what, _HALVED_AFTER if several and schedule == "idc" else None)
+    fixed = recipe.get("lr", 0.01)
+    stages = []
+    for place, own in enumerate(learned):
+        rate = own if fixed in ("learned", None) else fixed[place] if isinstance(fixed, list) and place < len(fixed) else fixed
+        if rate is not None and (not isinstance(rate, (int, float)) or not rate > 0):
+            raise FormatError(f"{what}: the learning rate {rate!r} of set {place + 1} is none")
+        late = 0.5 if halved is not None and place >= halved else 1.0
+        stages.append(
+            Stage(place + 1, tuple(range(1, place + 2)), None if rate is None else rate * late, run, drops, resets)
+        )
+    return Plan(
+        mode="progressive",
+        stages=tuple(stages),
+        momentum=float(field(recipe, "momentum", (int, float), what, 0.9)),
+        weight_decay=float(field(recipe, "weight_decay", (int, float), what, 5e-4)),
+        batch=max(1, field(recipe, "batch", int, what, 256)),
+        augment=field(recipe, "augment", str, what, DSA),
+        cutmix=float(field(recipe, "cutmix", (int, float), what, 0.0)),
+        carry_momentum=field(recipe, "carry_momentum", bool, what, several),
+        schedule=schedule,
+    )
+
+
+def manifest_of_plan(plan: Plan, images_per_class: Sequence[int]) -> dict[str, Any]:
+    """The plan as a manifest of format 3 has it."""
+    return {
+        "recipe": "own",
+        "mode": plan.mode,
+        "number_of_stages": len(plan.stages),
+        "stages": [
+            {
+                "stage": stage.number,
+                "trains_on_sets": list(stage.sets),
+                "images_per_class": sum(images_per_class[number - 1] for number in stage.sets),
+                "lr": stage.lr,
+                "epochs": stage.epochs,
+                "lr_is_multiplied": [{"from_epoch": epoch, "by": by} for epoch, by in stage.drops],
+                "momentum_is_emptied_before_epochs": list(stage.resets),
+            }
+            for stage in plan.stages
+        ],
+        "first_weights": "random",
+        "optimizer": "sgd",
+        "momentum": plan.momentum,
+        "weight_decay": plan.weight_decay,
+        "batch": plan.batch,
+        "augment": plan.augment,
+        "cutmix": plan.cutmix,
+        "schedule": plan.schedule,
+        "momentum_is_kept_between_stages": plan.carry_momentum,
+    }

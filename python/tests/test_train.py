@@ -1,0 +1,149 @@
+"""Training in PyTorch is what the program does."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Ran
+
+import pddflow
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+torch.set_num_threads(1)
+
+NETS, EPOCHS, BATCH = 8, 40, 25
+
+
+def net(distilled: pddflow.Distilled) -> Any:
+    return pddflow.convnet(distilled, width=8, depth=2)
+
+
+@pytest.mark.parametrize("of", ["dm", "dsa", "idc", "mtt", "stages"])
+def test_accuracies_are_those_of_evaluate(ran: Ran, of: str) -> None:
+    """Means of 8 nets each; their standard error is 0.5 points. All six operations of DSA at once, the commonest mistake, cost more
+    than the bound."""
+    distilled = ran.export("out_stages" if of == "stages" else f"out[of={of}]")
+    metrics = ran.run.metrics["eval_stages" if of == "stages" else f"eval[of={of}]"]
+    found = distilled.evaluate(lambda: net(distilled), ran.data(), nets=NETS, epochs=EPOCHS, batch=BATCH)
+    assert found.std is not None
+    error = ((metrics["accuracy_std"] ** 2 + (100 * found.std) ** 2) / NETS) ** 0.5
+    print(f"{of}: evaluate {metrics['accuracy']:.1f}, PyTorch {100 * found.mean:.1f}, standard error {error:.2f}")
+    assert abs(metrics["accuracy"] - 100 * found.mean) < 3.5 * max(error, 0.5)
+
+
+def test_every_step_is_the_programs(ran: Ran, tmp_path: Path) -> None:
+    """Where nothing is drawn, weights agree to rounding: net, loss, momentum, weight decay, drop, learned rates, stages."""
+    first, _ = ran.artifact("first", "trajectories", tmp_path / "first")
+    after, _ = ran.artifact("exact", "weights", tmp_path / "exact")
+    distilled = ran.export("out_stages")
+    model = net(distilled)
+    names = dict(zip(model.state_dict(), NAMES))
+    model.load_state_dict({own: torch.from_numpy(first[f"weight.{name}"][0, 0].copy()) for own, name in names.items()})
+    plan = pddflow.Plan("progressive", distilled.plan.stages, batch=1000, augment="none", schedule="dc", carry_momentum=False)
+    exact = pddflow.Distilled(distilled.sets, distilled.class_names, distilled.preprocessing, plan)
+    trained = exact.train(model, epochs=6)
+    assert [stage.stage for stage in trained.stages] == [1, 2]
+    for own, name in names.items():
+        start, expected = (torch.from_numpy(array) for array in (first[f"weight.{name}"][0, 0], after[f"weight.{name}"][0]))
+        moved = float((expected - start).abs().max())
+        # A bias before the normalisation of its channel has no gradient: only weight decay moves it.
+        without_gradient = name.endswith("conv.bias")
+        assert moved > (1e-5 if without_gradient else 1e-3), f"{name} learned nothing, so that this shows nothing"
+        assert float((model.state_dict()[own] - expected).abs().max()) < 1e-3 * moved + 1e-6, name
+
+
+NAMES = [f"block{d}.{layer}.{kind}" for d in range(2) for layer in ("conv", "norm") for kind in ("weight", "bias")]
+NAMES += ["linear.weight", "linear.bias"]
+
+
+def test_the_same_seed_gives_the_same_net(tiny: pddflow.Distilled) -> None:
+    def weights(seed: int) -> Any:
+        torch.manual_seed(0)
+        model = pddflow.convnet(tiny, width=4, depth=1)
+        tiny.train(model, epochs=2, seed=seed)
+        return model.state_dict()["0.weight"]
+
+    assert torch.equal(weights(1), weights(1))
+    assert not torch.equal(weights(1), weights(2))
+
+
+def test_momentum_is_kept_where_the_plan_says_so(tiny: pddflow.Distilled) -> None:
+    from dataclasses import replace
+
+    def weights(carry: bool) -> Any:
+        torch.manual_seed(0)
+        model = pddflow.convnet(tiny, width=4, depth=1)
+        replace(tiny, plan=replace(tiny.plan, carry_momentum=carry, augment="none")).train(model, epochs=3, batch=8)
+        return model.state_dict()["0.weight"]
+
+    assert tiny.plan.carry_momentum, "progressive training keeps it"
+    assert not torch.allclose(weights(True), weights(False))
+
+
+def test_learning_rates_fall_and_start_over_in_each_stage(tiny: pddflow.Distilled) -> None:
+    from pddflow import _train
+
+    seen: list[float] = []
+
+    class Watched(_train._Run):
+        def epoch(self, images: Any, labels: Any) -> float:
+            seen.append(self.optimizer.param_groups[0]["lr"])
+            return 0.0
+
+    run = Watched(tiny.with_plan(epochs=4), pddflow.convnet(tiny, width=2, depth=1), torch.Generator(), "cpu")
+    for stage in run_stages(tiny.with_plan(epochs=4)):
+        run.stage(stage, None)
+    assert seen == pytest.approx([0.02] * 4 + [0.002] + [0.01] * 4 + [0.001])
+
+
+def run_stages(distilled: pddflow.Distilled) -> list[pddflow.StageData]:
+    return list(distilled.progressive())
+
+
+def test_soft_labels_and_cutmix_train(tiny: pddflow.Distilled) -> None:
+    import numpy as np
+
+    soft = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.1, 0.9]], dtype=np.float32)
+    images = tiny.sets[0].images
+    distilled = pddflow.from_torch(images, soft, class_names=["a", "b"], normalize="none", recipe={"lr": 0.05})
+    model = pddflow.convnet(distilled, width=4, depth=1)
+    losses: list[float] = []
+    distilled.train(model, epochs=60, augment="none", cutmix=0.5, progress=lambda stage, epoch, loss: losses.append(loss))
+    assert len(losses) == 61 and losses[-1] < losses[0]
+
+
+def test_a_tensor_dataset_goes_into_a_loader(tiny: pddflow.Distilled) -> None:
+    images, labels = next(iter(torch.utils.data.DataLoader(tiny.torch(), batch_size=8)))
+    assert images.shape == (8, 1, 8, 8) and labels.dtype == torch.int64
+    assert [len(stage.torch()) for stage in tiny.progressive()] == [4, 8]
+
+
+def test_what_cannot_be_trained_or_tested_says_why(tiny: pddflow.Distilled) -> None:
+    model = pddflow.convnet(tiny, width=2, depth=1)
+    images, labels = tiny.images, tiny.labels
+    with pytest.raises(pddflow.FormatError, match="test images have the shape"):
+        tiny.train(model, epochs=1, test=(images[:, :, :4], labels))
+    with pytest.raises(pddflow.FormatError, match="as nets see them"):
+        tiny.train(model, epochs=1, test=((images > 0).astype("uint8"), labels))
+    with pytest.raises(pddflow.FormatError, match="lower `lr`"):
+        tiny.train(model, epochs=30, lr=1e30)
+    with pytest.raises(ValueError, match="3 numbers for 2 stages"):
+        tiny.train(model, lr=[0.1, 0.1, 0.1])
+    unknown = pddflow.from_torch(images, labels, class_names=["a", "b"], normalize="none", recipe={"lr": "learned"})
+    with pytest.raises(pddflow.FormatError, match="give `lr=`"):
+        unknown.train(model, epochs=1)
+    with pytest.raises(pddflow.FormatError, match="too small"):
+        pddflow.convnet(tiny, depth=9)
+
+
+def test_data_of_other_classes_or_normalisation_are_refused(tiny: pddflow.Distilled) -> None:
+    import numpy as np
+
+    pixels, labels = {"test": np.zeros((2, 1, 8, 8), np.uint8)}, {"test": np.array([0, 1])}
+    model = pddflow.convnet(tiny, width=2, depth=1)
+    swapped = pddflow.Data(pixels, labels, ("b", "a"), tiny.preprocessing, "x")
+    with pytest.raises(pddflow.FormatError, match="in another order"):
+        tiny.train(model, epochs=1, test=swapped)
+    plain = pddflow.Data(pixels, labels, ("a", "b"), pddflow.Preprocessing(), "x")
+    with pytest.raises(pddflow.FormatError, match="another normalisation"):
+        tiny.train(model, epochs=1, test=plain)
