@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 program=$(realpath "${1:-target/release/pddflow}")
 pipelines=$PWD/pipelines
+data=$PWD/../shared/data
 limit=$((300 * ${PDDFLOW_SLOWNESS:-1}))
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
@@ -24,9 +25,13 @@ fail() {
 # At full size and in every profile that the file has.
 plans() {
     local profile
+    if [[ $1 == *_jpeg.yaml || $1 == */published.yaml ]] && [ ! -d "$data/cifar10-jpeg" ]; then
+        echo "skip  $2: plans, there is no $data/cifar10-jpeg"
+        return
+    fi
     for profile in "" cpu as_published; do
         [ -z "$profile" ] || [[ $1 != */published.yaml ]] || continue
-        "$program" plan "$1" ${profile:+--profile "$profile"} >"$2.plan" 2>&1 || { fail "$2: plan ${profile:-at full size}" "$2.plan"; return 1; }
+        "$program" plan "$1" --data-dir "$data" ${profile:+--profile "$profile"} >"$2.plan" 2>&1 || { fail "$2: plan ${profile:-at full size}" "$2.plan"; return 1; }
     done
 }
 
