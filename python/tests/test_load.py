@@ -44,11 +44,43 @@ def test_nodes_of_the_store_are_what_their_export_is(ran: Ran) -> None:
     by_node = pddflow.load(PIPELINE, "out_stages", cache_dir=ran.store)
     assert np.array_equal(by_node.images, exported.images) and by_node.plan == exported.plan
     alone = pddflow.load(PIPELINE, "mtt", cache_dir=ran.store)
-    assert alone.plan == ran.export("out[of=mtt]").plan
+    assert alone.plan.stages[0].epochs == 1001, "an export is told the epochs of a smaller training"
+    assert alone.with_plan(epochs=40, batch=25).plan == ran.export("out[of=mtt]").plan
+
+
+@pytest.mark.parametrize("last", ["dsa", "idc"])
+def test_recipes_become_progressive_as_in_the_program(ran: Ran, last: str) -> None:
+    stored = pddflow.load(PIPELINE, ["dm", last], cache_dir=ran.store)
+    assert stored.plan == ran.export(f"out_two[last={last}]").plan
+    assert stored.plan.carry_momentum and stored.plan.stages[1].sets == (1, 2) and stored.plan.stages[1].epochs in (500, 501)
+
+
+def test_other_ways_to_train_are_read(ran: Ran) -> None:
+    union = ran.export("out_as[training=union]")
+    assert union.plan.mode == "union" and [len(stage.images) for stage in union.progressive()] == [40]
+    sequential = ran.export("out_as[training=sequential]")
+    assert [stage.sets for stage in sequential.stages] == [(1,), (2,)]
+    second = list(sequential.progressive())[1]
+    assert np.array_equal(second.images, sequential.sets[1].images)
+
+
+def test_a_manifest_of_format_2_is_read(tiny: pddflow.Distilled, tmp_path: Path) -> None:
+    """It has drops and resets once for all stages, other names, and no name of the schedule."""
+    tiny.save(tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
+    training = manifest["training"]
+    manifest["format"] = 2
+    for stage in training["stages"]:
+        stage["step_size"] = stage.pop("lr")
+        training["step_size_is_multiplied"] = stage.pop("lr_is_multiplied")
+        training["momentum_is_emptied_before_epochs"] = stage.pop("momentum_is_emptied_before_epochs")
+    del training["schedule"]
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert pddflow.load(tmp_path).plan == tiny.plan
 
 
 def test_a_folder_of_results_must_have_one_export(ran: Ran) -> None:
-    with pytest.raises(pddflow.FormatError, match=r"there are 6 exports.*out_stages"):
+    with pytest.raises(pddflow.FormatError, match=r"there are 10 exports.*out_stages"):
         pddflow.load(ran.run.folder)
     with pytest.raises(pddflow.FormatError, match="give a node too"):
         pddflow.load(PIPELINE)
@@ -74,6 +106,8 @@ def test_whitening_goes_there_and_back(ran: Ran) -> None:
     assert picked.preprocessing.kind == "zca" and picked.preprocessing.zca is not None
     assert picked.preprocessing.agrees_with(white.preprocessing)
     assert np.allclose(picked.preprocessing.apply(white.pixels["test"]), white.test[0], atol=1e-4)
+    held_out, classes = white.part("held_out")
+    assert len(held_out) == 30 and np.bincount(classes).tolist() == [3] * 10
     # The picked images are training images: their pixels come back.
     train = {image.tobytes() for image in white.pixels["train"]}
     found = sum(image.tobytes() in train for image in picked.pixels)
