@@ -74,6 +74,33 @@ def test_parameters_are_drawn_for_each_image() -> None:
     assert all(0.5 <= float(one.mean()) <= 1.5 for one in y)
 
 
+def test_colour_is_brightness_then_saturation_then_contrast() -> None:
+    x = torch.rand(4, 3, 5, 5, dtype=torch.float64)
+    y = augment.Policy("dsa:color")(x, torch.Generator().manual_seed(7))
+    draws = torch.Generator().manual_seed(7)
+    torch.randint(1, (1,), generator=draws)
+    delta, saturation, contrast = (torch.rand(4, generator=draws, dtype=torch.float64) for _ in range(3))
+    for image, result, b, s, c in zip(x, y, delta, saturation, contrast):
+        brighter = image + (b - 0.5)
+        grey = brighter.mean(0)
+        saturated = grey + (brighter - grey) * 2 * s
+        expected = saturated.mean() + (saturated - saturated.mean()) * (c + 0.5)
+        assert torch.allclose(result, expected)
+
+
+def test_angles_and_scales_stay_in_their_range() -> None:
+    """A bright pixel beside the centre goes as far as the largest angle, or the largest factor, carries it."""
+    x = torch.zeros(200, 1, 33, 33, dtype=torch.float64)
+    x[:, :, 16, 26] = 1.0
+    places = torch.arange(33, dtype=torch.float64) - 16
+    for text, low, high, near in (("dsa:rotate", -15.0, 15.0, 1.0), ("dsa:scale", 1 / 1.2, 1.2, 0.05)):
+        y = augment.Policy(text)(x, torch.Generator().manual_seed(0))
+        total = y.sum((1, 2, 3))
+        row, column = (y.sum((1, 3)) * places).sum(1) / total, (y.sum((1, 2)) * places).sum(1) / total
+        found = torch.rad2deg(torch.atan2(row, column)) if text == "dsa:rotate" else column / 10
+        assert float(found.min()) == pytest.approx(low, abs=near) and float(found.max()) == pytest.approx(high, abs=near), text
+
+
 def test_idc_composes_in_its_order() -> None:
     x, generator = torch.rand(64, 1, 16, 16), torch.Generator().manual_seed(3)
     y = augment.Policy("idc:color_cutout_flip")(x, generator)
