@@ -5,7 +5,7 @@
 
 use pddflow_cache::KeyPart;
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode, PortSpec};
-use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::splits::NO_HELD_OUT_HELP;
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ pub(crate) trait Kind: Send + Sync {
 
     /// What besides parameters and inputs decides the result: the kind's revision, plugin digests, the revision of the
     /// numeric kernels, digests of outside files.
-    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError>;
+    fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError>;
 
     /// The parameters as they enter the key, if some only say where something is whose content is a key part.
     fn key_with(&self, with: &Value) -> Option<Value> {
@@ -72,7 +72,7 @@ pub(crate) trait Kind: Send + Sync {
     fn run(
         &self,
         surroundings: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError>;

@@ -7,7 +7,7 @@ use pddflow_artifact::params::{problem, suggestion};
 use pddflow_cache::{KeyPart, MadeOn};
 use pddflow_host::{PluginError, Registry};
 use pddflow_runner::pipeline::{Catalog, InputProblem, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Growing, Inputs, Kinds, NodeContext, NodeError, Outputs};
+use pddflow_runner::{Growing, Inputs, Kinds, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::trace;
 use serde_json::Value;
 
@@ -114,27 +114,27 @@ impl Catalog for Library {
 }
 
 impl Kinds for Library {
-    fn key_parts(&self, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
-        self.find(&node.kind)?.key_parts(&self.surroundings, node)
+    fn key_parts(&self, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
+        self.find(node.kind)?.key_parts(&self.surroundings, node)
     }
 
-    fn key_with(&self, node: &PlanNode) -> Option<Value> {
-        self.find(&node.kind).ok()?.key_with(&node.with)
+    fn key_with(&self, node: Task<'_>) -> Option<Value> {
+        self.find(node.kind).ok()?.key_with(node.with)
     }
 
-    fn growing(&self, node: &PlanNode) -> Option<Growing> {
-        self.find(&node.kind).ok()?.growing(&self.surroundings, &node.with)
+    fn growing(&self, node: Task<'_>) -> Option<Growing> {
+        self.find(node.kind).ok()?.growing(&self.surroundings, node.with)
     }
 
     fn made_on(&self, parts: &[KeyPart]) -> Option<MadeOn> {
         Some(self.surroundings.made_on(parts))
     }
 
-    fn memory_bytes(&self, node: &PlanNode) -> u64 {
-        self.kinds.get(&node.kind).map_or(0, |(_, kind)| kind.memory_bytes())
+    fn memory_bytes(&self, node: Task<'_>) -> u64 {
+        self.kinds.get(node.kind).map_or(0, |(_, kind)| kind.memory_bytes())
     }
 
-    fn run(&self, node: &PlanNode, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
+    fn run(&self, node: Task<'_>, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
         let _span = trace::span(node.id.to_string());
         for role in ["matcher", "model"] {
             // Of a sequence of calls into plugins, the journal has the first of each.
@@ -142,6 +142,6 @@ impl Kinds for Library {
                 context.in_plugin(&format!("{role} {id}"));
             }
         }
-        self.find(&node.kind)?.run(&self.surroundings, node, inputs, context)
+        self.find(node.kind)?.run(&self.surroundings, node, inputs, context)
     }
 }

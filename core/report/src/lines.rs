@@ -90,7 +90,7 @@ mod tests {
         let key = pddflow_runner::cache::Key::from_bytes([0; 32]);
         vec![
             RunEvent::NodeStarted { node: node("data"), key, reasons: vec![StaleReason::NeverRan] },
-            RunEvent::Progress { node: node("data"), done: 1, total: 2, unit: "images", loss: None },
+            RunEvent::Progress { node: node("data"), done: 1, total: 2, unit: "images".into(), loss: None },
             RunEvent::NodeFinished {
                 node: node("data"),
                 key,

@@ -41,6 +41,8 @@ struct State {
     progress_told: Option<Instant>,
     checkpointed: Instant,
     checkpoint_failed: bool,
+    /// How many were stored.
+    checkpoints: u32,
     /// Artifacts that could not be read.
     lost: Vec<Digest>,
 }
@@ -51,7 +53,7 @@ impl<'a> NodeContext<'a> {
         node: &'a NodeId,
         key: Key,
         cancel: &Cancel,
-        checkpoint_seconds: f64,
+        checkpoint_interval: Duration,
         tell: Tell<'a>,
     ) -> Self {
         let state = State {
@@ -60,6 +62,7 @@ impl<'a> NodeContext<'a> {
             progress_told: None,
             checkpointed: Instant::now(),
             checkpoint_failed: false,
+            checkpoints: 0,
             lost: Vec::new(),
         };
         Self {
@@ -67,10 +70,9 @@ impl<'a> NodeContext<'a> {
             node,
             key,
             cancel: cancel.clone(),
-            // Too long for a duration is never.
             deadline: None,
             lineage: None,
-            checkpoint_interval: Duration::try_from_secs_f64(checkpoint_seconds.max(0.0)).unwrap_or(Duration::MAX),
+            checkpoint_interval,
             tell,
             state: Mutex::new(state),
         }
@@ -96,7 +98,7 @@ impl<'a> NodeContext<'a> {
     /// stops when `cancel` says so.
     #[must_use]
     pub fn detached(store: &'a Store, node: &'a NodeId, key: Key, cancel: &Cancel) -> Self {
-        Self::new(store, node, key, cancel, f64::INFINITY, &|_| {})
+        Self::new(store, node, key, cancel, Duration::MAX, &|_| {})
     }
 
     /// The bytes of an artifact. That one is damaged or missing is noted, so that the runner can have it made again,
@@ -163,7 +165,7 @@ impl<'a> NodeContext<'a> {
         state.progress_told = Some(now);
         drop(state);
         let Progress { done, total, unit, loss } = progress;
-        (self.tell)(RunEvent::Progress { node: self.node.clone(), done, total, unit, loss });
+        (self.tell)(RunEvent::Progress { node: self.node.clone(), done, total, unit: unit.into(), loss });
     }
 
     /// A point of a curve, for those who watch. Curves that are to be kept belong into an artifact.
@@ -204,11 +206,11 @@ impl<'a> NodeContext<'a> {
             resumed(Resumed::Checkpoint);
             return Ok(own);
         }
-        let Some(lineage) = self.lineage else { return Ok(None) };
+        let Some(lineage) = &self.lineage else { return Ok(None) };
         for reached in lineage.reached(self.store) {
             // Unreadable is as good as absent: it only spares time.
             if let Ok(Some(state)) = self.store.state(&lineage.key, reached) {
-                let (parameter, wanted) = (lineage.parameter.to_owned(), lineage.wanted);
+                let (parameter, wanted) = (lineage.parameter.clone(), lineage.wanted);
                 resumed(Resumed::Shorter { parameter, reached, wanted });
                 return Ok(Some(state));
             }
@@ -225,8 +227,8 @@ impl<'a> NodeContext<'a> {
     /// Keeps the state at the end of the work, in the form of a checkpoint: a node that is to go further begins there.
     /// That it cannot be stored is told and harms nothing.
     pub fn keep_state(&self, bytes: &[u8]) {
-        let Some(Lineage { key, wanted, .. }) = self.lineage else { return };
-        if let Err(error) = self.store.put_state(&key, wanted, bytes) {
+        let Some(Lineage { key, wanted, .. }) = &self.lineage else { return };
+        if let Err(error) = self.store.put_state(key, *wanted, bytes) {
             let text = format!("going further will mean starting over: {}", NodeError::from(error));
             (self.tell)(RunEvent::Warning { node: Some(self.node.clone()), text });
         }
@@ -253,7 +255,10 @@ impl<'a> NodeContext<'a> {
         let mut state = self.state();
         // Also after a failure: trying again at every iteration would slow the work down.
         state.checkpointed = Instant::now();
-        let Err(error) = saved else { return Ok(()) };
+        let Err(error) = saved else {
+            state.checkpoints += 1;
+            return Ok(());
+        };
         if !std::mem::replace(&mut state.checkpoint_failed, true) {
             drop(state);
             let text = format!("no checkpoint: {}; {}", NodeError::from(error.clone()), error.help());
@@ -262,15 +267,15 @@ impl<'a> NodeContext<'a> {
         Ok(())
     }
 
-    /// What the node said, and the artifacts that it could not read.
-    pub(crate) fn finish(self) -> (Vec<String>, Vec<Digest>) {
+    /// What the node said, the artifacts that it could not read, and how many checkpoints it stored.
+    pub(crate) fn finish(self) -> (Vec<String>, Vec<Digest>, u32) {
         let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         if state.log_dropped > 0 {
             state.log.push(format!("({} more lines)", state.log_dropped));
         }
         state.lost.sort_unstable();
         state.lost.dedup();
-        (state.log, state.lost)
+        (state.log, state.lost, state.checkpoints)
     }
 
     fn keep(&self, text: String) {
@@ -295,7 +300,8 @@ mod tests {
         let tell = |_| {
             told.fetch_add(1, Ordering::Relaxed);
         };
-        let context = NodeContext::new(&store, &node, Key::from_bytes([1; 32]), &Cancel::new(), 60.0, &tell);
+        let context =
+            NodeContext::new(&store, &node, Key::from_bytes([1; 32]), &Cancel::new(), Duration::from_secs(60), &tell);
         for done in 1..=1_000 {
             context.progress(Progress { done, total: 1_000, unit: "iterations", loss: None });
         }
@@ -307,7 +313,7 @@ mod tests {
     fn checkpoints_follow_interval_and_cancel() {
         let (store, node, cancel) = (RamStore::new(), NodeId::new("n"), Cancel::new());
         let key = Key::from_bytes([1; 32]);
-        let always = NodeContext::new(&store, &node, key, &cancel, 0.0, &|_| {});
+        let always = NodeContext::new(&store, &node, key, &cancel, Duration::ZERO, &|_| {});
         let never = NodeContext::detached(&store, &node, key, &cancel);
         assert!(always.checkpoint_due() && !never.checkpoint_due());
         assert_eq!(never.checkpoint().unwrap(), None);
@@ -325,7 +331,7 @@ mod tests {
         let tell = |_| {
             told.fetch_add(1, Ordering::Relaxed);
         };
-        let context = NodeContext::new(&store, &node, Key::from_bytes([1; 32]), &Cancel::new(), 0.0, &tell);
+        let context = NodeContext::new(&store, &node, Key::from_bytes([1; 32]), &Cancel::new(), Duration::ZERO, &tell);
         store.set_capacity(Some(0));
         context.save_checkpoint(b"state").unwrap();
         context.save_checkpoint(b"state").unwrap();
@@ -337,7 +343,7 @@ mod tests {
         let (store, node) = (RamStore::new(), NodeId::new("n"));
         let context = NodeContext::detached(&store, &node, Key::from_bytes([1; 32]), &Cancel::new());
         (0..MOST_LOG_LINES + 5).for_each(|at| context.log(at.to_string()));
-        let (log, _) = context.finish();
+        let (log, ..) = context.finish();
         assert_eq!(log.len(), MOST_LOG_LINES + 1);
         assert_eq!(log.last().unwrap(), "(5 more lines)");
     }

@@ -7,6 +7,7 @@ use pddflow_pipeline::NodeId;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -58,6 +59,13 @@ pub enum RunEvent {
         #[serde(skip_serializing_if = "Option::is_none")]
         host: Option<String>,
     },
+    /// A node was given to an executor outside of this process, and waits there.
+    NodeQueued {
+        /// The node.
+        node: NodeId,
+        /// Its key.
+        key: Key,
+    },
     /// A node begins to run.
     NodeStarted {
         /// The node.
@@ -91,7 +99,7 @@ pub enum RunEvent {
         /// Units in all; 0 when unknown.
         total: u64,
         /// What is counted.
-        unit: &'static str,
+        unit: Cow<'static, str>,
         /// The loss now, if there is one.
         #[serde(skip_serializing_if = "Option::is_none")]
         loss: Option<f64>,

@@ -45,6 +45,11 @@ pub(crate) enum Entry {
         node: NodeId,
         key: Key,
     },
+    /// Given to an executor outside of the process of the run.
+    Queued {
+        node: NodeId,
+        key: Key,
+    },
     Started {
         node: NodeId,
         key: Key,
@@ -228,11 +233,12 @@ impl Entry {
     pub(crate) fn of(event: &RunEvent) -> Option<Self> {
         Some(match event.clone() {
             RunEvent::NodeWaiting { node, key, .. } => Self::Waiting { node, key },
+            RunEvent::NodeQueued { node, key } => Self::Queued { node, key },
             RunEvent::NodeStarted { node, key, reasons } => Self::Started { node, key, reasons },
             RunEvent::NodeResumed { node, from } => Self::Resumed { node, from },
             RunEvent::NodeInPlugin { node, plugin } => Self::InPlugin { node, plugin },
             RunEvent::Progress { node, done, total, unit, .. } => {
-                Self::Progress { node, done, total, unit: unit.to_owned() }
+                Self::Progress { node, done, total, unit: unit.into_owned() }
             }
             RunEvent::Warning { node, text } => Self::Warning { node, text },
             RunEvent::NodeFinished { node, key, seconds, outputs, metrics } => {

@@ -3,8 +3,10 @@
 use crate::context::NodeContext;
 use crate::error::NodeError;
 use crate::key::{FORMAT, KIND, WITH, is_reserved};
+use crate::task::Task;
 use pddflow_cache::{Digest, KEY_FORMAT, KeyPart, MadeOn};
-use pddflow_pipeline::{NodeId, PlanNode};
+use pddflow_pipeline::NodeId;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,11 +20,11 @@ pub trait Kinds: Send + Sync {
     ///
     /// # Errors
     /// Something outside the store is missing or unreadable; the node then fails without running.
-    fn key_parts(&self, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError>;
+    fn key_parts(&self, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError>;
 
     /// The parameters as they enter the key, where some of them do not: those that only say where something is (a path,
     /// an address) whose content is among the [`Self::key_parts`]. By default all enter as the plan has them.
-    fn key_with(&self, node: &PlanNode) -> Option<Value> {
+    fn key_with(&self, node: Task<'_>) -> Option<Value> {
         let _ = node;
         None
     }
@@ -31,14 +33,14 @@ pub trait Kinds: Send + Sync {
     /// the way to a smaller value is then, to the bit, the beginning of what it does on the way to a larger one. Such a
     /// kind keeps where it ended with [`NodeContext::keep_state`], and begins at [`NodeContext::checkpoint`], which may
     /// then be where a node ended that went less far. Asked for nodes that are stale.
-    fn growing(&self, node: &PlanNode) -> Option<Growing> {
+    fn growing(&self, node: Task<'_>) -> Option<Growing> {
         let _ = node;
         None
     }
 
     /// How much memory a node takes while it runs, in bytes, where its `resources` do not say: a guess on the large
     /// side, by which the runner keeps the nodes that run at once within the memory that there is. 0 is next to nothing.
-    fn memory_bytes(&self, node: &PlanNode) -> u64 {
+    fn memory_bytes(&self, node: Task<'_>) -> u64 {
         let _ = node;
         0
     }
@@ -54,7 +56,7 @@ pub trait Kinds: Send + Sync {
     ///
     /// # Errors
     /// Whatever failed; [`NodeError::cancelled`] when it stopped because it was asked to.
-    fn run(&self, node: &PlanNode, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError>;
+    fn run(&self, node: Task<'_>, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError>;
 }
 
 /// See [`Kinds::growing`].
@@ -67,7 +69,7 @@ pub struct Growing {
 }
 
 /// The artifacts at each input port of a node, in the order of the pipeline.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs(pub BTreeMap<String, Vec<Artifact>>);
 
 impl Inputs {
@@ -79,7 +81,8 @@ impl Inputs {
 }
 
 /// An artifact at an input port.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Artifact {
     /// The digest under which its bytes are stored.
     pub digest: Digest,
@@ -99,19 +102,19 @@ pub struct Outputs {
 }
 
 /// The parts that are known before anything runs; `with` only if it is not what the plan holds.
-pub(crate) fn base_parts(node: &PlanNode, kinds: &dyn Kinds) -> Result<Vec<KeyPart>, NodeError> {
+pub(crate) fn base_parts(node: Task<'_>, kinds: &dyn Kinds) -> Result<Vec<KeyPart>, NodeError> {
     let ask = || Ok((kinds.key_parts(node)?, kinds.key_with(node)));
     let (mut parts, with) = catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|payload| {
         let text = panic_text(payload.as_ref());
         Err(NodeError::internal(format!("the kind `{}` panicked while its key was made: {text}", node.kind)))
     })?;
     if let Some(part) = parts.iter().find(|part| is_reserved(&part.name)) {
-        let (kind, name) = (&node.kind, &part.name);
+        let (kind, name) = (node.kind, &part.name);
         return Err(NodeError::internal(format!("the kind `{kind}` uses the reserved key part `{name}`")));
     }
     parts.extend(with.map(|with| KeyPart::new(WITH, with)));
     parts.push(KeyPart::new(FORMAT, KEY_FORMAT.into()));
-    parts.push(KeyPart::new(KIND, node.kind.as_str().into()));
+    parts.push(KeyPart::new(KIND, node.kind.into()));
     Ok(parts)
 }
 

@@ -6,18 +6,17 @@
 //!
 //! ```
 //! use pddflow_runner::cache::{KeyPart, RamStore};
-//! use pddflow_runner::pipeline::PlanNode;
-//! use pddflow_runner::{Inputs, Kinds, NodeContext, NodeError, Outputs};
+//! use pddflow_runner::{Inputs, Kinds, NodeContext, NodeError, Outputs, Task};
 //! use std::collections::BTreeMap;
 //!
 //! /// One kind, `greet`, with one output.
 //! struct Greet;
 //!
 //! impl Kinds for Greet {
-//!     fn key_parts(&self, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+//!     fn key_parts(&self, _: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
 //!         Ok(vec![KeyPart::new("revision", 1.into())])
 //!     }
-//!     fn run(&self, node: &PlanNode, _: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
+//!     fn run(&self, node: Task<'_>, _: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
 //!         let text = format!("hello {}", node.with["name"]);
 //!         let artifacts = BTreeMap::from([("out".to_owned(), context.put(text.as_bytes())?)]);
 //!         Ok(Outputs { artifacts, metrics: BTreeMap::new() })
@@ -32,7 +31,9 @@
 //! | `freshness`, `reason` | fresh or stale, and why |
 //! | `explain`, `history`, `journal_format` | one node in depth; what past runs did |
 //! | `execute` | the one thread that owns the state of a run; with `graph`, `queue`, `resources` |
-//! | `worker`, `context`, `lineage` | the threads that run nodes, and what a node may use |
+//! | `task`, `work_format` | a node as its kind sees it, and closed, to be computed anywhere |
+//! | `executor`, `threads` | who computes nodes: a trait, and the threads of this process |
+//! | `perform`, `context`, `lineage` | how one node is computed, and what it may use |
 //! | `event`, `event_log`, `summary`, `error` | what is told, to whom |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
 
@@ -45,6 +46,7 @@ mod error;
 mod event;
 mod event_log;
 mod execute;
+mod executor;
 mod explain;
 mod freshness;
 mod graph;
@@ -55,18 +57,23 @@ mod kinds;
 mod lineage;
 mod node_log;
 mod parallel;
+mod perform;
 mod queue;
 mod reason;
 mod resources;
 mod settings;
+mod shared;
 mod summary;
-mod worker;
+mod task;
+mod threads;
+mod work_format;
 
 pub use cancel::{Cancel, CancelLevel};
 pub use context::NodeContext;
 pub use error::{NodeError, RunError};
 pub use event::{Progress, Resumed, RunEvent, SkipReason};
-pub use execute::run;
+pub use execute::{run, run_on};
+pub use executor::{Ended, Executor, ExecutorFactory, Job, Reports, Stop};
 pub use explain::{Explanation, differences, explain};
 pub use freshness::{Freshness, plan};
 pub use history::{
@@ -74,9 +81,13 @@ pub use history::{
 };
 pub use journal_format::{PlannedNode, RunHead};
 pub use kinds::{Artifact, Growing, Inputs, Kinds, Outputs};
+pub use lineage::Lineage;
 pub use node_log::node_log;
 pub use parallel::{cores, parallel_map};
+pub use perform::{Bench, perform};
 pub use reason::StaleReason;
 pub use resources::Capacity;
 pub use settings::Settings;
 pub use summary::{NodeSummary, Outcome, Summary};
+pub use task::Task;
+pub use work_format::Work;

@@ -1,14 +1,18 @@
 //! [`Lineage`]: nodes that differ only in how far they go, and the states that finished ones left behind.
 
 use pddflow_cache::{Key, Store};
+use serde::{Deserialize, Serialize};
 
 /// Nodes that differ only in how far they go.
-#[derive(Clone, Copy)]
-pub(crate) struct Lineage {
-    pub(crate) key: Key,
-    pub(crate) parameter: &'static str,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lineage {
+    /// The key under which the store keeps where finished nodes of the lineage ended.
+    pub key: Key,
+    /// The parameter that says how far a node goes.
+    pub parameter: String,
     /// How far the node is to go.
-    pub(crate) wanted: u64,
+    pub wanted: u64,
 }
 
 impl Lineage {

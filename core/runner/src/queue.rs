@@ -10,9 +10,17 @@ use std::collections::BinaryHeap;
 /// Largest priority first, then longest path, then in the order of the plan.
 type Rank = (i32, u64, Reverse<usize>);
 
+/// What a node waits for: room in the executor that it is for, and what it takes of what running nodes share.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// Place of the executor in the list of those of the run.
+    pub(crate) executor: usize,
+    pub(crate) resources: Resources,
+}
+
 /// Nodes that ask for the same.
 struct Queue {
-    demand: Resources,
+    demand: Demand,
     nodes: BinaryHeap<Rank>,
     /// Whether its first node was refused in this round.
     refused: bool,
@@ -22,7 +30,7 @@ struct Queue {
 pub(crate) struct ReadyQueue(Vec<Queue>);
 
 impl ReadyQueue {
-    pub(crate) fn push(&mut self, demand: &Resources, priority: i32, path: u64, at: usize) {
+    pub(crate) fn push(&mut self, demand: &Demand, priority: i32, path: u64, at: usize) {
         let rank = (priority, path, Reverse(at));
         match self.0.iter_mut().find(|queue| queue.demand == *demand) {
             Some(queue) => queue.nodes.push(rank),
@@ -39,7 +47,7 @@ impl ReadyQueue {
     }
 
     /// Takes out the first node whose resources `take` gives.
-    pub(crate) fn pop(&mut self, mut take: impl FnMut(&Resources) -> bool) -> Option<usize> {
+    pub(crate) fn pop(&mut self, mut take: impl FnMut(&Demand) -> bool) -> Option<usize> {
         loop {
             let open = self.0.iter_mut().filter(|queue| !queue.refused && !queue.nodes.is_empty());
             let queue = open.max_by_key(|queue| queue.nodes.peek().copied())?;
@@ -55,9 +63,9 @@ impl ReadyQueue {
 mod tests {
     use super::*;
 
-    fn demand(gpus: u32) -> Resources {
-        let mut demand = Resources::default();
-        demand.gpus = gpus;
+    fn demand(gpus: u32) -> Demand {
+        let mut demand = Demand::default();
+        demand.resources.gpus = gpus;
         demand
     }
 
@@ -78,9 +86,9 @@ mod tests {
         (0..300).for_each(|at| ready.push(&demand(1), 1, 1, at));
         ready.push(&demand(0), 0, 1, 300);
         let mut asked = 0;
-        let mut no_gpu = |demand: &Resources| {
+        let mut no_gpu = |demand: &Demand| {
             asked += 1;
-            demand.gpus == 0
+            demand.resources.gpus == 0
         };
         ready.begin_round();
         assert_eq!((ready.pop(&mut no_gpu), ready.pop(&mut no_gpu)), (Some(300), None));

@@ -41,13 +41,13 @@ impl Catalog for Any {
 }
 
 impl Kinds for Any {
-    fn key_parts(&self, _: &pddflow_runner::pipeline::PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+    fn key_parts(&self, _: pddflow_runner::Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
         Ok(vec![KeyPart::new("revision", json!(1))])
     }
 
     fn run(
         &self,
-        node: &pddflow_runner::pipeline::PlanNode,
+        node: pddflow_runner::Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {

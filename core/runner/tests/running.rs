@@ -258,13 +258,13 @@ fn an_artifact_that_stays_damaged_ends_in_an_error() {
     impl pddflow_runner::Kinds for Rotting<'_> {
         fn key_parts(
             &self,
-            node: &pddflow_runner::pipeline::PlanNode,
+            node: pddflow_runner::Task<'_>,
         ) -> Result<Vec<pddflow_runner::cache::KeyPart>, pddflow_runner::NodeError> {
             self.0.key_parts(node)
         }
         fn run(
             &self,
-            node: &pddflow_runner::pipeline::PlanNode,
+            node: pddflow_runner::Task<'_>,
             inputs: &pddflow_runner::Inputs,
             context: &pddflow_runner::NodeContext<'_>,
         ) -> Result<pddflow_runner::Outputs, pddflow_runner::NodeError> {

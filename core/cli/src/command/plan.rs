@@ -10,7 +10,7 @@ use pddflow_cache::KeyPart;
 use pddflow_nodes::{PluginInfo, Registry};
 use pddflow_pipeline::PlanNode;
 use pddflow_report::{Paint, count};
-use pddflow_runner::{Freshness, Kinds as _};
+use pddflow_runner::{Freshness, Kinds as _, Task};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -90,8 +90,12 @@ fn bound_to_files(opened: &Opened) -> Vec<Bound> {
     if unnumbered.is_empty() {
         return Vec::new();
     }
-    let parts: Vec<_> =
-        opened.plan.nodes.iter().map(|node| (node, opened.library.key_parts(node).unwrap_or_default())).collect();
+    let parts: Vec<_> = opened
+        .plan
+        .nodes
+        .iter()
+        .map(|node| (node, opened.library.key_parts(Task::of(node)).unwrap_or_default()))
+        .collect();
     let bound = unnumbered.into_iter().map(|plugin| {
         let (role, key) = (plugin.role.to_string(), plugin.key());
         let uses = |parts: &[KeyPart]| parts.iter().any(|part| part.name == role && part.value == key.as_str());

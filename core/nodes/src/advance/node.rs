@@ -7,8 +7,8 @@ use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
 use pddflow_artifact::params::{read, schema};
 use pddflow_cache::{Digest, KeyPart};
 use pddflow_host::{Net, Role};
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Artifact, Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
+use pddflow_runner::{Artifact, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::{Device, RandomKey, Tensor};
 use pddflow_training::segments::progressive;
 use pddflow_training::sets::load_sets_alone;
@@ -49,8 +49,8 @@ impl Kind for AdvanceKind {
         check(surroundings, with)
     }
 
-    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
-        let params: AdvanceParams = read(&node.with)?;
+    fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
+        let params: AdvanceParams = read(node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
         parts.push(part("model", surroundings.plugins().key(Role::Model, &params.model.id)?));
         Ok(parts)
@@ -59,11 +59,11 @@ impl Kind for AdvanceKind {
     fn run(
         &self,
         surroundings: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: AdvanceParams = read(&node.with)?;
+        let params: AdvanceParams = read(node.with)?;
         let (sets, wired) = (inputs.port("sets"), inputs.port("start"));
         let start = Pool::open(context, wired)?;
         check_prefix(start.sets(), sets)?;

@@ -8,8 +8,8 @@ use pddflow_artifact::{ClassIds, Dataset, LabelledImages, Side};
 use pddflow_cache::KeyPart;
 use pddflow_data::class_order;
 use pddflow_data::{ClassRef, chosen};
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::sets::one_artifact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,18 +83,18 @@ impl Kind for ClassesKind {
         if problems.is_empty() { Ok(resolved) } else { Err(problems) }
     }
 
-    fn key_parts(&self, _: &Surroundings, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+    fn key_parts(&self, _: &Surroundings, _: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
         Ok(vec![part("revision", REVISION)])
     }
 
     fn run(
         &self,
         _: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: ClassesParams = read(&node.with)?;
+        let params: ClassesParams = read(node.with)?;
         let input = one_artifact(inputs, "data")?;
         let data = Dataset::decode(&context.get(&input.digest).during("reading the data set")?)?;
         let kept = params.kept(data.class_names())?;

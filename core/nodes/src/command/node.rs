@@ -7,8 +7,8 @@ use pddflow_artifact::Files;
 use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_artifact::params::{problem, read, resolve_and_read, schema};
 use pddflow_cache::{Digest, KeyPart};
-use pddflow_runner::pipeline::{ANY_ARTIFACT, Arity, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Artifact, Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::pipeline::{ANY_ARTIFACT, Arity, KindSpec, ParamProblem};
+use pddflow_runner::{Artifact, Inputs, NodeContext, NodeError, Outputs, Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -96,7 +96,7 @@ impl Kind for CommandKind {
         vec![problem("/run/0", message, Some(help))]
     }
 
-    fn key_parts(&self, _: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+    fn key_parts(&self, _: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
         // Of a fresh node nothing else is wanted, so the rest is not read.
         let files = node.with["files"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let mut parts = vec![part("revision", REVISION)];
@@ -111,11 +111,11 @@ impl Kind for CommandKind {
     fn run(
         &self,
         _: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: CommandParams = read(&node.with)?;
+        let params: CommandParams = read(node.with)?;
         let mut work = Work::new(context.work_folder())?;
         for name in &params.files {
             let Declared { bytes, executable } = declared(node, name)?;
@@ -149,8 +149,8 @@ struct Declared {
     executable: bool,
 }
 
-fn declared(node: &PlanNode, name: &str) -> NodeResult<Declared> {
-    let path = node.file.parent().unwrap_or(Path::new("")).join(name);
+fn declared(node: Task<'_>, name: &str) -> NodeResult<Declared> {
+    let path = node.folder.join(name);
     let read = || Ok(Declared { bytes: fs_err::read(&path)?, executable: is_executable(&fs_err::metadata(&path)?) });
     read().map_err(|error: std::io::Error| {
         fail("command_file", format!("the declared file `{name}` cannot be read"))

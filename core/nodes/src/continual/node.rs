@@ -4,8 +4,8 @@ use pddflow_artifact::failure::{During, fail, from_plugin};
 use pddflow_artifact::params::{read_part, schema_of_parts};
 use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Role};
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::evaluation::{Curve, Evaluation, Test};
 use pddflow_training::recipe::{NetsParams, Preset, ProtocolParams, Recipe, recipes_differ};
 use pddflow_training::segments::JoinedSets;
@@ -52,8 +52,8 @@ impl Kind for ContinualKind {
         check(surroundings, with)
     }
 
-    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
-        let nets: NetsParams = read_part(&node.with)?;
+    fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
+        let nets: NetsParams = read_part(node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
         parts.push(part("model", surroundings.plugins().key(Role::Model, &nets.model.id)?));
         Ok(parts)
@@ -62,13 +62,13 @@ impl Kind for ContinualKind {
     fn run(
         &self,
         surroundings: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let given: NetsParams = read_part(&node.with)?;
-        let protocol: ProtocolParams = read_part(&node.with)?;
-        let params: ContinualParams = read_part(&node.with)?;
+        let given: NetsParams = read_part(node.with)?;
+        let protocol: ProtocolParams = read_part(node.with)?;
+        let params: ContinualParams = read_part(node.with)?;
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         let sets = load_parts(surroundings, context, inputs.port("sets"), &data)?;
         let phases = phases(&sets, data.dataset.class_names())?;

@@ -1,14 +1,12 @@
 //! The node of kind `dataset`.
 
-use std::path::Path;
-
 use pddflow_artifact::failure::During;
 use pddflow_artifact::params::{read, schema};
 use pddflow_artifact::{Dataset, DatasetParts, LabelledImages};
 use pddflow_cache::KeyPart;
 use pddflow_data::{Normalize, Places, hold_out, moments, preprocessing, subset};
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use serde_json::Value;
 
 use super::params::{DatasetParams, check};
@@ -37,8 +35,8 @@ impl Kind for DatasetKind {
         check(with)
     }
 
-    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
-        let params: DatasetParams = read(&node.with)?;
+    fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
+        let params: DatasetParams = read(node.with)?;
         let content = params.source.open()?.identity(&places(surroundings, node))?;
         // Of all that this kind does only whitening is done by kernels.
         let whitens = matches!(params.normalize, Normalize::Zca { .. });
@@ -57,11 +55,11 @@ impl Kind for DatasetKind {
     fn run(
         &self,
         surroundings: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         _: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: DatasetParams = read(&node.with)?;
+        let params: DatasetParams = read(node.with)?;
         let source = params.source.open()?;
         let raw = source.read(&places(surroundings, node), context)?;
         if context.cancelled() {
@@ -108,7 +106,7 @@ impl Kind for DatasetKind {
 }
 
 /// Where files of data sets are looked for.
-fn places(surroundings: &Surroundings, node: &PlanNode) -> Places {
+fn places(surroundings: &Surroundings, node: Task<'_>) -> Places {
     let options = surroundings.options();
-    Places::new(node.file.parent().unwrap_or(Path::new("")), &options.data_dirs, &options.downloads)
+    Places::new(node.folder, &options.data_dirs, &options.downloads)
 }

@@ -7,8 +7,8 @@ use pddflow_artifact::params::{read, schema};
 use pddflow_artifact::{DistilledSet, SetInfo};
 use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Description, Environment, LearnableRole, Matcher, Need, Problem, Role};
-use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs, Progress};
+use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
+use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs, Progress, Task};
 use pddflow_tensor::{Device, RandomKey, Tensor, trace};
 use pddflow_training::recipe::LENGTH_HELP;
 use pddflow_training::sets::{LoadedSet, join_sets, load_sets, one_artifact, store_set, to_cpu};
@@ -83,8 +83,8 @@ impl Kind for DistillKind {
         if evaluates_on.is_some_and(|on| on == On::HeldOut.name()) { node.needs_held_out("data") } else { Ok(()) }
     }
 
-    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
-        let params: DistillParams = read(&node.with)?;
+    fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
+        let params: DistillParams = read(node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
         parts.push(part("matcher", surroundings.plugins().key(Role::Matcher, &params.matcher.id)?));
         if let Some(model) = &params.model {
@@ -102,11 +102,11 @@ impl Kind for DistillKind {
     fn run(
         &self,
         surroundings: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: DistillParams = read(&node.with)?;
+        let params: DistillParams = read(node.with)?;
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         let earlier = load_sets(surroundings.tensors(), context, inputs.port("previous"), &data)?;
         let matcher = surroundings.plugins().open()?.matcher(&params.matcher.id, &params.matcher.config);

@@ -4,8 +4,8 @@ use pddflow_artifact::failure::{NodeResult, fail, from_plugin};
 use pddflow_artifact::params::{read_part, schema_of_parts};
 use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Role};
-use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::evaluation::{Curve, Evaluation, Start, Test};
 use pddflow_training::recipe::{LENGTH_HELP, NetsParams, Preset, ProtocolParams, Recipe, Stage, recipes_differ};
 use pddflow_training::segments::{JoinedSets, Training, segments, stage_sets, stages};
@@ -76,8 +76,8 @@ impl Kind for EvaluateKind {
         if node.with()["report"] == Report::BestOnHeldOut.name() { node.needs_held_out("data") } else { Ok(()) }
     }
 
-    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
-        let nets: NetsParams = read_part(&node.with)?;
+    fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
+        let nets: NetsParams = read_part(node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
         parts.push(part("model", surroundings.plugins().key(Role::Model, &nets.model.id)?));
         Ok(parts)
@@ -86,13 +86,13 @@ impl Kind for EvaluateKind {
     fn run(
         &self,
         surroundings: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let given: NetsParams = read_part(&node.with)?;
-        let protocol: ProtocolParams = read_part(&node.with)?;
-        let params: EvaluateParams = read_part(&node.with)?;
+        let given: NetsParams = read_part(node.with)?;
+        let protocol: ProtocolParams = read_part(node.with)?;
+        let params: EvaluateParams = read_part(node.with)?;
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         let test = data.test()?;
         if test.rows() == 0 {

@@ -4,8 +4,8 @@ use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_artifact::params::{Part, problem, read_part, resolve_parts, schema_of_parts};
 use pddflow_artifact::{Dataset, DistilledSet, FileNameError, Files, Normalization, PreprocessingNote, file_stem};
 use pddflow_cache::KeyPart;
-use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::recipe::{Preset, ProtocolParams, check_protocol, recipes_differ};
 use pddflow_training::segments::Training;
 use schemars::JsonSchema;
@@ -78,19 +78,19 @@ impl Kind for ExportKind {
         check_learning_rates(with, params.training, count("sets"))
     }
 
-    fn key_parts(&self, _: &Surroundings, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+    fn key_parts(&self, _: &Surroundings, _: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
         Ok(vec![part("revision", REVISION)])
     }
 
     fn run(
         &self,
         _: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: ExportParams = read_part(&node.with)?;
-        let protocol: ProtocolParams = read_part(&node.with)?;
+        let params: ExportParams = read_part(node.with)?;
+        let protocol: ProtocolParams = read_part(node.with)?;
         let (sets, data) = sets_and_data(inputs, context)?;
         let first = sets.first().ok_or_else(|| NodeError::internal("port `sets` takes at least one set"))?;
         check_alike(first, &sets, inputs)?;

@@ -4,8 +4,8 @@ use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_artifact::params::{read, schema};
 use pddflow_artifact::{Files, Results, Scores};
 use pddflow_cache::KeyPart;
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use serde_json::Value;
 
 use super::params::{FigureParams, check};
@@ -39,7 +39,7 @@ impl Kind for FigureKind {
         check(with)
     }
 
-    fn key_parts(&self, _: &Surroundings, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+    fn key_parts(&self, _: &Surroundings, _: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
         Ok(vec![part("revision", REVISION)])
     }
 
@@ -50,11 +50,11 @@ impl Kind for FigureKind {
     fn run(
         &self,
         _: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: FigureParams = read(&node.with)?;
+        let params: FigureParams = read(node.with)?;
         let mut results = Vec::new();
         for artifact in inputs.port("results") {
             results.push(Results::decode(&context.get(&artifact.digest).during("reading results")?)?);

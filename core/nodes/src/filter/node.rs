@@ -6,8 +6,8 @@ use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_artifact::params::{read, schema};
 use pddflow_artifact::{Dataset, Side};
 use pddflow_cache::KeyPart;
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::sets::{load_scores, one_artifact};
 use serde_json::Value;
 
@@ -41,18 +41,18 @@ impl Kind for FilterKind {
         check(with)
     }
 
-    fn key_parts(&self, _: &Surroundings, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+    fn key_parts(&self, _: &Surroundings, _: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
         Ok(vec![part("revision", REVISION)])
     }
 
     fn run(
         &self,
         _: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: FilterParams = read(&node.with)?;
+        let params: FilterParams = read(node.with)?;
         let input = one_artifact(inputs, "data")?;
         let data = Dataset::decode(&context.get(&input.digest).during("reading the data set")?)?;
         let scores = load_scores(context, one_artifact(inputs, "scores")?, &data)?;

@@ -7,8 +7,8 @@ use pddflow_artifact::params::{read, schema};
 use pddflow_artifact::{Files, Scores};
 use pddflow_cache::KeyPart;
 use pddflow_host::Role;
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::sets::one_artifact;
 use pddflow_training::splits::Prepared;
 use pddflow_training::trainer::Architecture;
@@ -51,8 +51,8 @@ impl Kind for ForgettingKind {
         check(surroundings, with)
     }
 
-    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
-        let params: ForgettingParams = read(&node.with)?;
+    fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
+        let params: ForgettingParams = read(node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
         parts.push(part("model", surroundings.plugins().key(Role::Model, &params.model.id)?));
         Ok(parts)
@@ -61,11 +61,11 @@ impl Kind for ForgettingKind {
     fn run(
         &self,
         surroundings: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: ForgettingParams = read(&node.with)?;
+        let params: ForgettingParams = read(node.with)?;
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         if data.train.rows() == 0 {
             return Err(fail("empty_data", "the data set has no training images"));
@@ -82,7 +82,7 @@ impl Kind for ForgettingKind {
             context,
         };
         let counted = counter.run()?;
-        finish(&params, &data, counted, &node.with, context)
+        finish(&params, &data, counted, node.with, context)
     }
 }
 

@@ -4,8 +4,8 @@ use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_artifact::params::{problem, read, resolve, schema};
 use pddflow_artifact::{Dataset, DistilledSet, Files};
 use pddflow_cache::KeyPart;
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -78,18 +78,18 @@ impl Kind for ImagesKind {
         if problems.is_empty() { Ok(resolved) } else { Err(problems) }
     }
 
-    fn key_parts(&self, _: &Surroundings, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+    fn key_parts(&self, _: &Surroundings, _: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
         Ok(vec![part("revision", REVISION)])
     }
 
     fn run(
         &self,
         _: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: ImagesParams = read(&node.with)?;
+        let params: ImagesParams = read(node.with)?;
         let grid = Grid { columns: params.columns, scale: params.scale };
         let (sets, data) = sets_and_data(inputs, context)?;
         let mut shown = Vec::new();

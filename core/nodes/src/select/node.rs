@@ -7,8 +7,8 @@ use pddflow_artifact::params::{problem, read, resolve, schema};
 use pddflow_artifact::{DistilledSet, SetInfo};
 use pddflow_cache::KeyPart;
 use pddflow_host::Role;
-use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::{Device, RandomKey};
 use pddflow_training::choice::{PluginChoice, check_choice};
 use pddflow_training::selection::{
@@ -162,8 +162,8 @@ impl Kind for SelectKind {
         }
     }
 
-    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
-        let params: SelectParams = read(&node.with)?;
+    fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
+        let params: SelectParams = read(node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
         if let Some(model) = params.model.as_ref().filter(|_| params.method.needs_features()) {
             parts.push(part("model", surroundings.plugins().key(Role::Model, &model.id)?));
@@ -174,11 +174,11 @@ impl Kind for SelectKind {
     fn run(
         &self,
         surroundings: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: SelectParams = read(&node.with)?;
+        let params: SelectParams = read(node.with)?;
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         check_class_sizes(&params, &data)?;
         let key = RandomKey::new(params.seed).fold("select");

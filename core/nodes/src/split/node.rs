@@ -7,8 +7,8 @@ use pddflow_artifact::params::{problem, read, resolve, schema};
 use pddflow_artifact::{DistilledSet, SetInfo};
 use pddflow_cache::KeyPart;
 use pddflow_host::Labels;
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::{Device, Tensor};
 use pddflow_training::sets::{one_artifact, store_set};
 use schemars::JsonSchema;
@@ -63,18 +63,18 @@ impl Kind for SplitKind {
         if problems.is_empty() { Ok(resolved) } else { Err(problems) }
     }
 
-    fn key_parts(&self, _: &Surroundings, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+    fn key_parts(&self, _: &Surroundings, _: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
         Ok(vec![part("revision", REVISION)])
     }
 
     fn run(
         &self,
         _: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: SplitParams = read(&node.with)?;
+        let params: SplitParams = read(node.with)?;
         let input = one_artifact(inputs, "set")?;
         let set = DistilledSet::decode(&context.get(&input.digest).during("reading a set")?)?;
         let digest = store_set(&params.part_of(set)?, context)?;

@@ -4,8 +4,8 @@ use pddflow_artifact::failure::During;
 use pddflow_artifact::params::{read, schema};
 use pddflow_artifact::{Files, Results};
 use pddflow_cache::KeyPart;
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
+use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use serde_json::Value;
 
 use super::arrange::arrange;
@@ -36,7 +36,7 @@ impl Kind for TableKind {
         check(with)
     }
 
-    fn key_parts(&self, _: &Surroundings, _: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+    fn key_parts(&self, _: &Surroundings, _: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
         Ok(vec![part("revision", REVISION)])
     }
 
@@ -47,11 +47,11 @@ impl Kind for TableKind {
     fn run(
         &self,
         _: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: TableParams = read(&node.with)?;
+        let params: TableParams = read(node.with)?;
         let mut results = Vec::new();
         for artifact in inputs.port("results") {
             results.push(Results::decode(&context.get(&artifact.digest).during("reading results")?)?);

@@ -8,8 +8,8 @@ use pddflow_artifact::params::{read, schema};
 use pddflow_artifact::statistics::accuracy_metrics;
 use pddflow_cache::KeyPart;
 use pddflow_host::Role;
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs};
+use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
+use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::RandomKey;
 use pddflow_tensor::augment::Policy;
 use pddflow_training::sets::one_artifact;
@@ -66,8 +66,8 @@ impl Kind for TrainKind {
         check(surroundings, with)
     }
 
-    fn key_parts(&self, surroundings: &Surroundings, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
-        let params: TrainParams = read(&node.with)?;
+    fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
+        let params: TrainParams = read(node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
         parts.push(part("model", surroundings.plugins().key(Role::Model, &params.model.id)?));
         Ok(parts)
@@ -81,11 +81,11 @@ impl Kind for TrainKind {
     fn run(
         &self,
         surroundings: &Surroundings,
-        node: &PlanNode,
+        node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: TrainParams = read(&node.with)?;
+        let params: TrainParams = read(node.with)?;
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         let registry = surroundings.plugins().open()?;
         let model = registry.model(&params.model.id, &params.model.config).map_err(|error| from_plugin(&error))?;
@@ -133,7 +133,7 @@ impl Kind for TrainKind {
         let mut nets = job.run(context)?;
         let made_by = json!({ "kind": "train", "with": node.with });
         let info = info(surroundings.plugins(), &wanted, params.nets, start.sets().to_vec(), made_by)?;
-        let results = results(&nets, &params, &node.with, data.dataset.source(), on);
+        let results = results(&nets, &params, node.with, data.dataset.source(), on);
         let metrics = metrics(&nets);
         let snapshots: Vec<_> = nets.iter_mut().map(|net| std::mem::take(&mut net.kept)).collect();
         let trajectories = Trajectories::encode(&info, &kept, &snapshots)?;

@@ -6,7 +6,7 @@ use pddflow_artifact::{Dataset, DistilledSet, Files, Results};
 use pddflow_cache::{Digest, Key, RamStore};
 use pddflow_nodes::{Library, LibraryOptions};
 use pddflow_runner::pipeline::{self, Catalog, NodeId, Options, ParamProblem, PlanNode};
-use pddflow_runner::{Artifact, Cancel, Inputs, Kinds, NodeContext, NodeError, Outputs};
+use pddflow_runner::{Artifact, Cancel, Inputs, Kinds, NodeContext, NodeError, Outputs, Task};
 use serde_json::Value;
 
 const ONE_NODE: &str = "format: 1\nname: one\nnodes: { node: { kind: dataset, with: { source: fashion-mini } } }\n";
@@ -49,19 +49,19 @@ impl Bench {
     pub(crate) fn run(&self, kind: &str, with: &Value, inputs: &Inputs) -> Result<Outputs, NodeError> {
         let node = self.node(kind, with);
         let key = Key::from_bytes([7; 32]);
-        self.library.run(&node, inputs, &NodeContext::detached(&self.store, &node.id, key, &self.cancel))
+        self.library.run(Task::of(&node), inputs, &NodeContext::detached(&self.store, &node.id, key, &self.cancel))
     }
 
     /// The parts of the key that the kind itself gives.
     pub(crate) fn key_parts(&self, kind: &str, with: &Value) -> Result<String, NodeError> {
-        let parts = self.library.key_parts(&self.node(kind, with))?;
+        let parts = self.library.key_parts(Task::of(&self.node(kind, with)))?;
         Ok(parts.iter().map(|part| format!("{}={};", part.name, part.value)).collect())
     }
 
     /// All that enters the key of a `dataset` node, as one text.
     pub(crate) fn key(&self, with: &Value) -> Result<String, NodeError> {
         let node = self.node("dataset", with);
-        let with = self.library.key_with(&node).unwrap_or_else(|| node.with.clone());
+        let with = self.library.key_with(Task::of(&node)).unwrap_or_else(|| node.with.clone());
         Ok(format!("{} with={with}", self.key_parts("dataset", &node.with)?))
     }
 

@@ -10,7 +10,7 @@ use pddflow_cache::{Key, RamStore};
 use pddflow_host::Labels;
 use pddflow_nodes::{Library, LibraryOptions};
 use pddflow_runner::pipeline::{self, Catalog as _, NodeId, Options};
-use pddflow_runner::{Artifact, Cancel, Inputs, Kinds as _, NodeContext, NodeError};
+use pddflow_runner::{Artifact, Cancel, Inputs, Kinds as _, NodeContext, NodeError, Task};
 use pddflow_tensor::{Device, Tensor};
 use serde_json::{Value, json};
 
@@ -98,7 +98,7 @@ fn run(sets: &[DistilledSet], with: &Value) -> Result<(Results, BTreeMap<String,
     let data = artifact("dataset", "data".into(), &Dataset::encode(&data()).unwrap());
     let inputs = Inputs([("sets".to_owned(), sets.collect()), ("data".to_owned(), vec![data])].into());
     let context = NodeContext::detached(&store, &node.id, Key::from_bytes([7; 32]), &Cancel::new());
-    let outputs = library.run(&node, &inputs, &context)?;
+    let outputs = library.run(Task::of(&node), &inputs, &context)?;
     let results = Results::decode(&store.get(&outputs.artifacts["results"]).unwrap()).unwrap();
     Ok((results, outputs.metrics))
 }

@@ -10,7 +10,7 @@ use pddflow_cache::{Blob, Digest, KeyBuilder, RamStore};
 use pddflow_host::SearchPaths;
 use pddflow_nodes::{Library, LibraryOptions};
 use pddflow_runner::pipeline::{self, InputRef, Options, Plan};
-use pddflow_runner::{Artifact, Cancel, Inputs, Kinds as _, NodeContext, NodeError, RunEvent, Settings};
+use pddflow_runner::{Artifact, Cancel, Inputs, Kinds as _, NodeContext, NodeError, RunEvent, Settings, Task};
 
 /// `data`, one `distill` and one `eval`, as small as they can be.
 pub(crate) fn distill_pipeline(matcher: &str, iterations: u64) -> String {
@@ -131,7 +131,7 @@ impl Bench {
             let (key, _) = KeyBuilder::new().part("node", node.id.to_string().into()).finish().unwrap();
             let cancel = Cancel::new();
             let context = NodeContext::detached(&self.store, &node.id, key, &cancel);
-            let outputs = pool.install(|| self.library.run(node, &inputs, &context)).unwrap();
+            let outputs = pool.install(|| self.library.run(Task::of(node), &inputs, &context)).unwrap();
             digests.extend(outputs.artifacts.into_iter().map(|(port, digest)| (format!("{}.{port}", node.id), digest)));
         }
         digests

@@ -1,20 +1,23 @@
 //! [`Execution`]: the state of a run, owned by one thread, and the way of a node through it.
 
 use super::elsewhere::Elsewhere;
+use crate::cancel::CancelLevel;
 use crate::error::{NodeError, RunError};
 use crate::event::RunEvent;
 use crate::event_log::EventLog;
+use crate::executor::{Ended, Executor, ExecutorFactory, Job, Message, Stop};
 use crate::freshness::{Assessed, Found, FreshnessChecker};
 use crate::graph::Graph;
-use crate::kinds::Kinds;
-use crate::queue::ReadyQueue;
+use crate::queue::{Demand, ReadyQueue};
 use crate::reason::StaleReason;
 use crate::resources::{Reserved, Shares};
+use crate::shared::Shared;
 use crate::summary::{Outcome, Summary};
-use crate::worker::{Done, Job, Message, Shared, Workers};
+use crate::task::Task;
+use crate::work_format::Work;
 use crossbeam_channel::Receiver;
-use pddflow_cache::{Key, RecordHead};
-use pddflow_pipeline::{NodeId, Plan, PlanNode, Resources};
+use pddflow_cache::{Key, LockGuard, RecordHead};
+use pddflow_pipeline::{NodeId, Plan};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
@@ -28,14 +31,15 @@ fn not_selected(node: &str) -> NodeError {
         .with_help("run it first, select it too, or use `--until`, which also runs all that is needed")
 }
 
-/// What a node takes while it runs: what its `resources` say, and the memory that its kind expects where they say
-/// nothing of it.
-fn demand(node: &PlanNode, kinds: &dyn Kinds) -> Resources {
-    let mut demand = node.settings.resources.clone();
-    if demand.memory_bytes == 0 {
-        demand.memory_bytes = kinds.memory_bytes(node);
-    }
-    demand
+/// How long a run with an executor outside of this process may wait for messages before it looks whether it is to stop.
+const LONGEST_WATCH: Duration = Duration::from_millis(100);
+
+/// The executors of a run: the threads of this process, then perhaps another.
+pub(super) struct Executors<'scope, 'env> {
+    pub(super) all: Vec<Box<dyn Executor + 'scope>>,
+    /// Says which nodes are for the other one.
+    pub(super) factory: Option<&'env dyn ExecutorFactory>,
+    pub(super) messages: Receiver<Message>,
 }
 
 /// Where a node is on its way.
@@ -59,8 +63,10 @@ pub(super) struct Node {
     pub(super) repairs: u8,
     /// Failures that were followed by another attempt.
     pub(super) attempts: u32,
-    /// The resources that it takes while it runs.
-    pub(super) demand: Resources,
+    /// What it waits for and takes while it runs.
+    pub(super) demand: Demand,
+    /// Why it runs, until its executor says that it has begun.
+    pub(super) reasons: Option<(Key, Vec<StaleReason>)>,
     /// The moments at which it last began to run and last got its result; later moments are larger.
     pub(super) began: u64,
     pub(super) ended: u64,
@@ -75,14 +81,17 @@ pub(super) struct Execution<'scope, 'env> {
     pub(super) paths: Vec<u64>,
     pub(super) shares: Shares,
     pub(super) log: EventLog<'env>,
-    pub(super) workers: Workers<'scope, 'env>,
-    pub(super) messages: Receiver<Message>,
+    pub(super) executors: Executors<'scope, 'env>,
+    /// How executors were last asked to stop.
+    pub(super) stopping: Option<Stop>,
     pub(super) nodes: Vec<Node>,
     /// The results so far. While a node runs again, its earlier record stays here.
     pub(super) records: Vec<Option<Arc<RecordHead>>>,
     pub(super) to_assess: BTreeSet<usize>,
     pub(super) ready: ReadyQueue,
-    pub(super) jobs: HashMap<usize, (Job<'env>, Vec<StaleReason>)>,
+    pub(super) jobs: HashMap<usize, (Work, Vec<StaleReason>)>,
+    /// The keys that executors are computing, by the node that asked first.
+    pub(super) keys: HashMap<usize, Key>,
     /// Keys on their way, with the nodes that wait for another node to make them.
     pub(super) twins: HashMap<Key, Vec<usize>>,
     /// Results of this run, which the checker cannot know.
@@ -108,7 +117,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         shared: Shared<'env>,
         (checker, graph): (FreshnessChecker<'env>, Graph),
         log: EventLog<'env>,
-        (workers, messages): (Workers<'scope, 'env>, Receiver<Message>),
+        executors: Executors<'scope, 'env>,
     ) -> Self {
         let count = plan.nodes.len();
         let node = |missing| Node {
@@ -118,7 +127,8 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             forced: None,
             repairs: 0,
             attempts: 0,
-            demand: Resources::default(),
+            demand: Demand::default(),
+            reasons: None,
             began: 0,
             ended: 0,
         };
@@ -140,10 +150,11 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             checker,
             graph,
             log,
-            workers,
-            messages,
+            executors,
+            stopping: None,
             ready: ReadyQueue::default(),
             jobs: HashMap::new(),
+            keys: HashMap::new(),
             twins: HashMap::new(),
             made: HashMap::new(),
             waiting_again: HashMap::new(),
@@ -168,9 +179,10 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             if !self.to_assess.is_empty() {
                 continue;
             }
-            if self.workers.busy() == 0 && (self.nap().is_none() || self.is_stopping()) {
+            if self.keys.is_empty() && (self.nap().is_none() || self.is_stopping()) {
                 break;
             }
+            self.pass_stop_on();
             self.hear();
             self.tell_overdue();
             self.ask_again();
@@ -180,19 +192,20 @@ impl<'scope, 'env> Execution<'scope, 'env> {
 
     /// Waits for messages and handles them until a node is done or none is left.
     fn hear(&mut self) {
-        let mut next = self.messages.try_recv().ok();
+        let mut next = self.executors.messages.try_recv().ok();
         if next.is_none() {
             // There is time to write, now that nothing waits.
             if self.remembered.elapsed() >= REMEMBER_INTERVAL {
                 self.remember();
             }
             self.log.flush();
-            // Cannot be cut off: `workers` holds a sender.
+            // Cannot be cut off: `executors` hold senders.
             let overdue =
                 self.overdue.peek().map(|Reverse((limit, ..))| limit.saturating_duration_since(Instant::now()));
-            next = match self.nap().into_iter().chain(overdue).min() {
-                Some(nap) => self.messages.recv_timeout(nap).ok(),
-                None => self.messages.recv().ok(),
+            let watch = (self.executors.all.len() > 1).then_some(LONGEST_WATCH);
+            next = match self.nap().into_iter().chain(overdue).chain(watch).min() {
+                Some(nap) => self.executors.messages.recv_timeout(nap).ok(),
+                None => self.executors.messages.recv().ok(),
             };
         }
         while let Some(message) = next {
@@ -208,9 +221,10 @@ impl<'scope, 'env> Execution<'scope, 'env> {
                     let _ = written.send(());
                 }
                 // What comes next starts now, however much other nodes have to say.
-                Message::Done(done) => return self.done(*done),
+                Message::Began(at) => self.begun(at),
+                Message::Done(at, ended) => return self.done(at, *ended),
             }
-            next = self.messages.try_recv().ok();
+            next = self.executors.messages.try_recv().ok();
         }
     }
 
@@ -255,37 +269,103 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         let node = &self.plan.nodes[at];
         // What it is asked to compute again it does not take from a stored state.
         let lineage = self.checker.lineage(at, &self.records).filter(|_| !reasons.contains(&StaleReason::Forced));
-        let job = Job { at, node, key, parts, inputs, lineage, used: self.checker.used(at).to_vec(), lock: None };
-        self.jobs.insert(at, (job, reasons));
-        self.nodes[at].demand = demand(node, self.shared.kinds);
+        let mut work = Work::new(Task::of(node), (key, parts), inputs);
+        work.growing = lineage;
+        work.used = self.checker.used(at).iter().map(|output| (*output).to_owned()).collect();
+        work.timeout = node.settings.timeout;
+        // Too long for a duration is never.
+        let interval = Duration::try_from_secs_f64(self.shared.settings.checkpoint_seconds.max(0.0));
+        work.checkpoint_interval = interval.unwrap_or(Duration::MAX);
+        work.again = self.nodes[at].forced.is_some();
+        self.jobs.insert(at, (work, reasons));
+        self.nodes[at].demand = self.demand(at);
         self.twins.insert(key, Vec::new());
         self.push_ready(at);
         self.nodes[at].stage = Stage::Ready;
         Ok(())
     }
 
+    /// What a node waits for: what its `resources` say, with the memory that its kind expects where they say nothing of it.
+    /// What an executor outside of this process computes takes nothing of this machine; pools are for the whole run.
+    fn demand(&self, at: usize) -> Demand {
+        let node = &self.plan.nodes[at];
+        let mut resources = node.settings.resources.clone();
+        let elsewhere = self.executors.factory.is_some_and(|factory| factory.takes(node));
+        if elsewhere {
+            (resources.cpus, resources.memory_bytes, resources.gpus) = (0, 0, 0);
+        } else if resources.memory_bytes == 0 {
+            resources.memory_bytes = self.shared.kinds.memory_bytes(Task::of(node));
+        }
+        Demand { executor: usize::from(elsewhere), resources }
+    }
+
     fn start_ready(&mut self) -> Result<(), RunError> {
         let mut reserved = Reserved::default();
         self.ready.begin_round();
-        while self.workers.has_room() && !self.is_stopping() {
-            let Some(at) = self.ready.pop(|demand| self.shares.take(demand, &mut reserved)) else { break };
-            let lock = match self.jobs.get(&at).map(|(job, _)| job.key) {
+        while !self.is_stopping() {
+            let (executors, shares) = (&self.executors.all, &mut self.shares);
+            let has_room = |demand: &Demand| executors.get(demand.executor).is_some_and(|executor| executor.room());
+            let take = |demand: &Demand| has_room(demand) && shares.take(&demand.resources, &mut reserved);
+            let Some(at) = self.ready.pop(take) else { break };
+            let lock = match self.jobs.get(&at).map(|(work, _)| work.key) {
                 Some(key) => self.lock(at, key),
                 None => None,
             };
-            let Some((lock, (mut job, reasons))) = lock.and_then(|lock| Some((lock, self.jobs.remove(&at)?))) else {
-                self.shares.give_back(&self.nodes[at].demand);
+            let Some((lock, (work, reasons))) = lock.and_then(|lock| Some((lock, self.jobs.remove(&at)?))) else {
+                self.shares.give_back(&self.nodes[at].demand.resources);
                 continue;
             };
-            job.lock = lock;
-            self.nodes[at].stage = Stage::Running;
-            self.nodes[at].began = self.next_moment();
-            self.watch_time(at);
-            let node = job.node.id.clone();
-            self.log.tell(RunEvent::NodeStarted { node, key: job.key, reasons });
-            self.workers.start(job)?;
+            self.start(at, work, reasons, lock)?;
         }
+        self.executors.all.iter_mut().for_each(|executor| executor.flush());
         Ok(())
+    }
+
+    fn start(
+        &mut self,
+        at: usize,
+        work: Work,
+        reasons: Vec<StaleReason>,
+        lock: Option<LockGuard>,
+    ) -> Result<(), RunError> {
+        self.nodes[at].stage = Stage::Running;
+        self.nodes[at].began = self.next_moment();
+        let executor = self.nodes[at].demand.executor;
+        let lost = || RunError::Internal("a node has no executor".to_owned());
+        let at_once = self.executors.all.get(executor).ok_or_else(lost)?.begins_at_once();
+        self.nodes[at].reasons = Some((work.key, reasons));
+        if at_once {
+            self.watch_time(at);
+            self.begun(at);
+        } else {
+            self.log.tell(RunEvent::NodeQueued { node: work.node.clone(), key: work.key });
+        }
+        let resources = self.plan.nodes[at].settings.resources.clone();
+        let job = Job { at, work, resources, failures: self.nodes[at].attempts, lock };
+        self.keys.insert(at, job.work.key);
+        self.executors.all.get_mut(executor).ok_or_else(lost)?.start(job)
+    }
+
+    /// A node has begun to compute.
+    fn begun(&mut self, at: usize) {
+        if let Some((key, reasons)) = self.nodes[at].reasons.take() {
+            let node = self.plan.nodes[at].id.clone();
+            self.log.tell(RunEvent::NodeStarted { node, key, reasons });
+        }
+    }
+
+    /// Tells executors once when the run is to end, and again when it is to end sooner.
+    fn pass_stop_on(&mut self) {
+        let how = match self.shared.cancel.level() {
+            CancelLevel::None if self.is_stopping() => Stop::Waiting,
+            CancelLevel::None => return,
+            CancelLevel::Stop => Stop::Checkpoint,
+            CancelLevel::Now => Stop::Now,
+        };
+        if self.stopping < Some(how) {
+            self.stopping = Some(how);
+            self.executors.all.iter_mut().for_each(|executor| executor.stop(how));
+        }
     }
 
     /// Puts a node with a job into the queue.
@@ -298,11 +378,15 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         failed || self.shared.cancel.requested()
     }
 
-    fn done(&mut self, done: Done) {
-        self.workers.ended();
+    fn done(&mut self, at: usize, ended: Ended) {
+        let Some(key) = self.keys.remove(&at) else { return };
         self.pass_warnings_on();
-        let Done { at, key, result, lost } = done;
-        self.shares.give_back(&self.nodes[at].demand);
+        let Ended { result, lost } = ended;
+        self.shares.give_back(&self.nodes[at].demand.resources);
+        let given_back = result.as_ref().is_err_and(|error| error.cancelled) && self.nodes[at].reasons.is_some();
+        if !given_back {
+            self.begun(at);
+        }
         match result {
             Ok(record) => {
                 let record = Arc::new(record);
@@ -312,7 +396,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
                     self.complete(twin, Arc::clone(&record), Outcome::Fresh);
                 }
             }
-            Err(error) if error.cancelled && self.shared.cancel.requested() => self.stopped(at, key),
+            Err(error) if error.cancelled && self.is_stopping() => self.stopped(at, key, !given_back),
             Err(error) if self.repair(at, &lost) => self.release(at, key, &error),
             Err(error) if self.try_again(at, key, &error) => {}
             Err(error) => {

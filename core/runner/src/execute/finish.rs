@@ -8,10 +8,15 @@ use pddflow_cache::Key;
 use std::time::Instant;
 
 impl Execution<'_, '_> {
-    /// A running node stopped because it was asked to.
-    pub(super) fn stopped(&mut self, at: usize, key: Key) {
+    /// A node stopped because it was asked to, or was given back before it began; after a failure elsewhere the end of the
+    /// run says why it was not run.
+    pub(super) fn stopped(&mut self, at: usize, key: Key, begun: bool) {
         self.twins.remove(&key);
-        self.skip(at, SkipReason::Cancelled { begun: true });
+        if self.shared.cancel.requested() {
+            self.skip(at, SkipReason::Cancelled { begun });
+        } else {
+            self.nodes[at].stage = Stage::Waiting;
+        }
     }
 
     pub(super) fn finish(mut self, run: String) -> Summary {

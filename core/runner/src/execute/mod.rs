@@ -37,16 +37,19 @@ use crate::cancel::Cancel;
 use crate::error::{NodeError, RunError};
 use crate::event::RunEvent;
 use crate::event_log::EventLog;
+use crate::executor::{Executor, ExecutorFactory, Reports};
 use crate::freshness::FreshnessChecker;
 use crate::graph::Graph;
 use crate::journal_format::RunHead;
 use crate::kinds::Kinds;
 use crate::node_log::NodeLogs;
+use crate::perform::Bench;
 use crate::settings::Settings;
+use crate::shared::Shared;
 use crate::summary::Summary;
-use crate::worker::{Shared, Workers};
+use crate::threads::Threads;
 use crossbeam_channel::bounded;
-use execution::Execution;
+use execution::{Execution, Executors};
 use pddflow_cache::{JournalWriter, Store, StoreErrorKind};
 use pddflow_pipeline::Plan;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -68,6 +71,22 @@ pub fn run(
     settings: &Settings,
     cancel: &Cancel,
     events: &dyn Fn(RunEvent),
+) -> Result<Summary, RunError> {
+    run_on(plan, kinds, store, settings, cancel, events, None)
+}
+
+/// As [`run`], with an executor for some of the nodes besides the threads of this process.
+///
+/// # Errors
+/// As [`run`], and what the executor says.
+pub fn run_on(
+    plan: &Plan,
+    kinds: &dyn Kinds,
+    store: &Store,
+    settings: &Settings,
+    cancel: &Cancel,
+    events: &dyn Fn(RunEvent),
+    factory: Option<&dyn ExecutorFactory>,
 ) -> Result<Summary, RunError> {
     if settings.jobs == 0 {
         return Err(RunError::NoJobs);
@@ -93,8 +112,13 @@ pub fn run(
     let checker = FreshnessChecker::new(plan, kinds, store).with_partial_inputs(settings.partial_inputs);
     std::thread::scope(|scope| {
         let (sender, messages) = bounded(MOST_MESSAGES);
-        let workers = Workers::new(scope, shared, sender);
-        let execution = Execution::new(plan, shared, (checker, graph), log, (workers, messages));
+        let reports = Reports(sender);
+        let bench = Bench { kinds, store, cancel, program: &settings.program };
+        let threads = Threads::new(scope, bench, reports.clone(), settings.jobs);
+        let mut all: Vec<Box<dyn Executor + '_>> = vec![Box::new(threads)];
+        all.extend(factory.map(|factory| factory.open(&id, reports)).transpose()?);
+        let executors = Executors { all, factory, messages };
+        let execution = Execution::new(plan, shared, (checker, graph), log, executors);
         execution.carry_out(id)
     })
 }

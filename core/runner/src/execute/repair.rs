@@ -105,9 +105,9 @@ impl Execution<'_, '_> {
 
     /// Takes a queued node back to waiting, and with it the twins that wait for its result.
     fn withdraw(&mut self, at: usize) {
-        let Some((job, _)) = self.jobs.remove(&at) else { return };
+        let Some((work, _)) = self.jobs.remove(&at) else { return };
         self.nodes[at].stage = Stage::Waiting;
-        for twin in self.twins.remove(&job.key).unwrap_or_default() {
+        for twin in self.twins.remove(&work.key).unwrap_or_default() {
             self.nodes[twin].stage = Stage::Waiting;
             if self.nodes[twin].missing == 0 {
                 self.to_assess.insert(twin);

@@ -9,6 +9,7 @@ use crate::kinds::{Artifact, Growing, Inputs, Kinds, base_parts};
 use crate::lineage::Lineage;
 use crate::parallel::parallel_map;
 use crate::reason::{self, StaleReason};
+use crate::task::Task;
 use pddflow_cache::{Digest, Key, KeyPart, Lookup, Record, RecordHead, Store, StoreError};
 use pddflow_pipeline::{InputRef, NodeId, Plan, PlanNode};
 use std::collections::BTreeMap;
@@ -73,7 +74,7 @@ impl<'a> FreshnessChecker<'a> {
             let last = store.last_key_of(&plan.name, node.id.as_str());
             // An unreadable record is met again, and told, when the walk comes to it.
             let found = last.and_then(|key| look_up(store, &key, &used[at]).ok());
-            let base = base_parts(node, kinds);
+            let base = base_parts(Task::of(node), kinds);
             Prepared { base, last, found }
         };
         let prepared = parallel_map(plan.nodes.len(), prepare);
@@ -182,10 +183,10 @@ impl<'a> FreshnessChecker<'a> {
 
     /// The lineage of an assessed node, if it belongs to one.
     pub(crate) fn lineage(&self, at: usize, records: &Records) -> Option<Lineage> {
-        let Growing { parameter, wanted } = self.kinds.growing(self.node(at))?;
+        let Growing { parameter, wanted } = self.kinds.growing(Task::of(self.node(at)))?;
         // Without it the node starts over, as any other does.
         let key = lineage_key(&self.parts(at, records), parameter).ok()?;
-        Some(Lineage { key, parameter, wanted })
+        Some(Lineage { key, parameter: parameter.to_owned(), wanted })
     }
 
     /// Why an assessed node is not fresh: at least one reason. The last one says what it can go on from.
@@ -194,7 +195,7 @@ impl<'a> FreshnessChecker<'a> {
         let lineage = self.lineage(at, records).filter(|lineage| lineage.wanted > 0);
         let reached = lineage.as_ref().and_then(|lineage| lineage.reached(self.store).next());
         reasons.extend(lineage.zip(reached).map(|(Lineage { parameter, wanted, .. }, reached)| StaleReason::Extends {
-            parameter: parameter.to_owned(),
+            parameter,
             reached,
             wanted,
         }));

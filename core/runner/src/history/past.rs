@@ -157,7 +157,7 @@ impl PastRun {
                 let fresh = PastNode { state: PastState::Fresh, key: Some(key), ..PastNode::default() };
                 self.nodes.insert(node, fresh);
             }),
-            Entry::Waiting { node, key } => self.node(&node).key = Some(key),
+            Entry::Waiting { node, key } | Entry::Queued { node, key } => self.node(&node).key = Some(key),
             Entry::Started { node, key, reasons } => {
                 let node = self.node(&node);
                 (node.state, node.key, node.began, node.reasons) = (PastState::Running, Some(key), at, reasons);

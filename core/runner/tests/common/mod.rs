@@ -5,6 +5,7 @@ use pddflow_runner::cache::{KeyPart, Store};
 use pddflow_runner::pipeline::{InputRef, NodeId, NodeSettings, Plan, PlanNode};
 use pddflow_runner::{
     Cancel, Freshness, Growing, Inputs, Kinds, NodeContext, NodeError, Outputs, Progress, RunEvent, Settings, Summary,
+    Task,
 };
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -78,7 +79,7 @@ impl Toy {
         self.ran.lock().unwrap().values().sum()
     }
 
-    fn act(&self, node: &PlanNode, context: &NodeContext<'_>) -> Result<(), NodeError> {
+    fn act(&self, node: Task<'_>, context: &NodeContext<'_>) -> Result<(), NodeError> {
         node.with["says"].as_str().into_iter().for_each(|text| context.log(text));
         node.with["plugin"].as_str().into_iter().for_each(|plugin| context.in_plugin(plugin));
         match node.with["act"].as_str() {
@@ -99,7 +100,7 @@ impl Toy {
         }
     }
 
-    fn grow(&self, node: &PlanNode, context: &NodeContext<'_>, text: &str) -> Result<String, NodeError> {
+    fn grow(&self, node: Task<'_>, context: &NodeContext<'_>, text: &str) -> Result<String, NodeError> {
         let kept =
             context.checkpoint()?.map(|state| (u64::from(state[0]), String::from_utf8(state[1..].into()).unwrap()));
         let (mut done, mut text) = kept.unwrap_or((0, text.to_owned()));
@@ -122,7 +123,7 @@ impl Toy {
         Ok(text)
     }
 
-    fn count(&self, node: &PlanNode, context: &NodeContext<'_>) -> Result<(), NodeError> {
+    fn count(&self, node: Task<'_>, context: &NodeContext<'_>) -> Result<(), NodeError> {
         let mut done = context.checkpoint()?.map_or(0, |state| usize::from(state[0]));
         while done < 10 {
             if context.cancelled() {
@@ -144,7 +145,7 @@ impl Toy {
 }
 
 impl Kinds for Toy {
-    fn key_parts(&self, node: &PlanNode) -> Result<Vec<KeyPart>, NodeError> {
+    fn key_parts(&self, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
         match node.with["key"].as_str() {
             Some("fail") => Err(NodeError::new("pddflow::nodes::file", "the file x.bin is missing")),
             Some("reserved") => Ok(vec![KeyPart::new("input in", json!(1))]),
@@ -153,17 +154,17 @@ impl Kinds for Toy {
         }
     }
 
-    fn growing(&self, node: &PlanNode) -> Option<Growing> {
+    fn growing(&self, node: Task<'_>) -> Option<Growing> {
         let grows = node.with["act"] == "grow" && node.with["unstable"].is_null();
         grows.then(|| Growing { parameter: "goal", wanted: node.with["goal"].as_u64().unwrap_or_default() })
     }
 
-    fn key_with(&self, node: &PlanNode) -> Option<Value> {
+    fn key_with(&self, node: Task<'_>) -> Option<Value> {
         let mut with = node.with.clone();
         with.as_object_mut()?.remove("place").map(|_| with)
     }
 
-    fn run(&self, node: &PlanNode, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
+    fn run(&self, node: Task<'_>, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
         self.began.lock().unwrap().push(node.id.to_string());
         let mut text = node.with["text"].as_str().unwrap_or("").to_owned();
         for input in inputs.port("in") {

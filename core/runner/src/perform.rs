@@ -1,0 +1,108 @@
+//! [`perform`]: computes one node, checks what its kind says, and stores the record. The same in every process that works on
+//! a store.
+
+use crate::cancel::Cancel;
+use crate::context::NodeContext;
+use crate::error::NodeError;
+use crate::event::RunEvent;
+use crate::executor::Ended;
+use crate::kinds::{Kinds, Outputs, base_parts, panic_text};
+use crate::work_format::Work;
+use pddflow_cache::{Digest, Record, RecordHead, Store};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+/// The length of each artifact of a node.
+type Lengths = BTreeMap<String, u64>;
+
+/// What work is done with.
+#[derive(Clone, Copy)]
+pub struct Bench<'a> {
+    /// The kinds.
+    pub kinds: &'a dyn Kinds,
+    /// Where inputs are and results go.
+    pub store: &'a Store,
+    /// Asks the work to end early.
+    pub cancel: &'a Cancel,
+    /// Name and version of the program, for the record.
+    pub program: &'a str,
+}
+
+/// Computes a node and stores its record; `tell` hears its events. With it, how many checkpoints the node stored.
+pub fn perform(work: &Work, bench: Bench<'_>, tell: &(dyn Fn(RunEvent) + Sync)) -> (Ended, u32) {
+    let Bench { kinds, store, cancel, program } = bench;
+    let started = Instant::now();
+    let key = work.key;
+    let context = NodeContext::new(store, &work.node, key, cancel, work.checkpoint_interval, tell)
+        .with_timeout(work.timeout)
+        .with_lineage(work.growing.clone());
+    let result = catch_unwind(AssertUnwindSafe(|| kinds.run(work.task(), &work.inputs, &context)))
+        .unwrap_or_else(|payload| Err(panicked(work, panic_text(payload.as_ref()))))
+        .and_then(|outputs| check_outputs(work, outputs, store))
+        .and_then(|found| check_unchanged(work, kinds).map(|()| found));
+    let late = context.timed_out() && !cancel.requested();
+    let result = result.map_err(|error| if late && error.cancelled { timed_out(work) } else { error });
+    let (log, lost, checkpoints) = context.finish();
+    let result = result.and_then(|(outputs, lengths)| {
+        let head = RecordHead {
+            key,
+            outputs: outputs.artifacts.into_iter().collect(),
+            lengths: lengths.into_iter().collect(),
+            metrics: outputs.metrics,
+            seconds: started.elapsed().as_secs_f64(),
+            log,
+            program: program.to_owned(),
+        };
+        let record = Record { made_on: kinds.made_on(&work.parts), parts: work.parts.clone(), head };
+        store.put_record(&record)?;
+        Ok(record.head)
+    });
+    if result.is_ok()
+        && let Err(error) = store.clear_checkpoint(&key)
+    {
+        let text = format!("an old checkpoint stays behind: {error}");
+        tell(RunEvent::Warning { node: Some(work.node.clone()), text });
+    }
+    (Ended { result, lost }, checkpoints)
+}
+
+fn panicked(work: &Work, text: &str) -> NodeError {
+    let message = format!("`{}` (kind `{}`) panicked: {text}", work.node, work.kind);
+    let help = "this is a defect of the program or of a plugin, not of the pipeline; please report it";
+    NodeError::new("pddflow::runner::panicked", message).with_help(help)
+}
+
+fn timed_out(work: &Work) -> NodeError {
+    let seconds = work.timeout.unwrap_or_default().as_secs_f64();
+    NodeError::new("pddflow::runner::timeout", format!("`{}` took longer than its timeout of {seconds} s", work.node))
+        .with_help("its checkpoint is kept: run again to go on from there, or raise the node's `timeout`")
+}
+
+/// A kind's word is not enough: what it names must be in the store, and what others need must be named. Gives the length
+/// of each artifact too.
+fn check_outputs(work: &Work, outputs: Outputs, store: &Store) -> Result<(Outputs, Lengths), NodeError> {
+    let kind = &work.kind;
+    if let Some(missing) = work.used.iter().find(|output| !outputs.artifacts.contains_key(*output)) {
+        return Err(NodeError::internal(format!("the kind `{kind}` did not give its output `{missing}`")));
+    }
+    let length = |(output, digest): (&String, &Digest)| {
+        let missing = || format!("the kind `{kind}` did not store its output `{output}` (b3:{})", digest.short());
+        Ok((output.clone(), store.length(digest).ok_or_else(|| NodeError::internal(missing()))?))
+    };
+    let lengths = outputs.artifacts.iter().map(length).collect::<Result<Lengths, NodeError>>()?;
+    Ok((outputs, lengths))
+}
+
+/// The result belongs to the key only if nothing outside the store changed while the node ran.
+fn check_unchanged(work: &Work, kinds: &dyn Kinds) -> Result<(), NodeError> {
+    let now = base_parts(work.task(), kinds)?;
+    match now.iter().find(|part| !work.parts.contains(part)) {
+        None => Ok(()),
+        Some(part) => {
+            let message = format!("`{}` of `{}` changed while the node ran", part.name, work.node);
+            Err(NodeError::new("pddflow::runner::changed_while_running", message)
+                .with_help("the result was not recorded; run again once the file or plugin is complete"))
+        }
+    }
+}
