@@ -3,11 +3,12 @@
 use crate::golden;
 use pddflow_tests::{Place, Ran};
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 23] = [
     "run",
     "plan",
     "explain",
     "status",
+    "attach",
     "runs",
     "logs",
     "compare",
@@ -25,6 +26,7 @@ const COMMANDS: [&str; 21] = [
     "plugin list",
     "schema",
     "completions",
+    "work",
 ];
 
 #[test]

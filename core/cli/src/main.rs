@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `command` | one file per command: its arguments, its examples, what it does |
 //! | `args`, `exit` | arguments that commands share, and the exit codes: what scripts rely on |
+//! | `cluster` | runs on a cluster |
 //! | `complete` | names of nodes for shells |
 //! | `place` | where the store, plugins and data lie |
 //! | `opened` | a pipeline file made ready: library, plan, store |
@@ -17,6 +18,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
 
 mod args;
+mod cluster;
 mod command;
 mod complete;
 mod describe;
@@ -72,6 +74,21 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(&cli.output);
     shield::run(&output, || cli.command.run(&output)).into()
+}
+
+/// Does what a command line asks for that was typed earlier.
+fn again(arguments: Vec<String>) -> Result<exit::Exit, problem::Problem> {
+    let cli = Cli::try_parse_from(arguments).map_err(|error| {
+        let message = format!("the command line of the run is not understood any more: {}", error.kind());
+        problem::Problem::usage("command_line", message).with_help("run the pipeline again with `--on slurm`")
+    })?;
+    match &cli.command {
+        // Once is enough.
+        Command::Attach(_) => {
+            Err(problem::Problem::usage("command_line", "the command line of the run is none of a run"))
+        }
+        command => command.run(&Output::new(&cli.output)),
+    }
 }
 
 #[cfg(test)]

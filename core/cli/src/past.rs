@@ -4,7 +4,8 @@ use crate::problem::Problem;
 use pddflow_cache::Store;
 use pddflow_report::{Samples, Tone, count};
 use pddflow_runner::{
-    HistoryError, PastNode, PastRun, PastState, RunHead, RunState, named_run, past_run, run_head, run_ids, run_outline,
+    HistoryError, JobState, PastJob, PastNode, PastRun, PastState, RunHead, RunState, named_run, past_run, run_head,
+    run_ids, run_outline,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -68,6 +69,30 @@ pub(crate) fn last_death(store: &Store, pipeline: &str) -> Option<String> {
     let id = Latest::find(store, 1, |head| head.pipeline == pipeline).ok()?.ids.pop()?;
     let run = run_outline(store, &id).ok()??;
     (run.state == RunState::Killed).then(|| death(&run))
+}
+
+/// The last run of a pipeline in which a node ran.
+pub(crate) fn last_run_of(store: &Store, pipeline: &str, node: &str) -> Result<Option<PastRun>, Problem> {
+    for id in Latest::find(store, usize::MAX, |head| head.pipeline == pipeline)?.ids {
+        let Some(run) = past_run(store, &id)? else { continue };
+        let state = run.nodes.get(node).map(|node| node.state);
+        if matches!(state, Some(PastState::Ran | PastState::Failed | PastState::Running | PastState::Queued)) {
+            return Ok(Some(run));
+        }
+    }
+    Ok(None)
+}
+
+/// The job of a node on a cluster.
+pub(crate) fn job_words(node: &PastNode) -> Option<String> {
+    let PastJob { job, state, host, reason, jobs, .. } = node.job.as_ref()?;
+    let place = match (state, host, reason) {
+        (JobState::Running, Some(host), _) => format!(" on {host}"),
+        (JobState::Queued, _, Some(reason)) => format!(" waits: {reason}"),
+        _ => String::new(),
+    };
+    let before = if *jobs > 1 { format!(" (its job number {jobs})") } else { String::new() };
+    Some(format!("job {job}{place}{before}"))
 }
 
 fn death(run: &PastRun) -> String {

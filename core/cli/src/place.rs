@@ -37,6 +37,34 @@ pub(crate) fn s3_variables() -> Vec<(String, String)> {
     env::vars_os().filter_map(text).collect()
 }
 
+/// The file of this program.
+pub(crate) fn program() -> std::io::Result<PathBuf> {
+    env::current_exe()
+}
+
+/// The current folder.
+pub(crate) fn here() -> std::io::Result<PathBuf> {
+    env::current_dir()
+}
+
+/// Makes a folder the current one.
+pub(crate) fn enter(folder: &Path) -> std::io::Result<()> {
+    env::set_current_dir(folder)
+}
+
+/// The command line, the name of the program first.
+pub(crate) fn arguments() -> Vec<String> {
+    env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
+}
+
+/// Variables that Slurm sets in a job, which its programs would take for wishes of the next one. Those that say where its
+/// configuration is stay.
+pub(crate) fn job_variables() -> Vec<String> {
+    const KEPT: [&str; 2] = ["SLURM_CONF", "SLURM_CONF_SERVER"];
+    let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| name.starts_with("SLURM") && !KEPT.contains(&name.as_str())).collect()
+}
+
 /// Folders that may hold plugins without being asked for: that of the program, then that of the user.
 pub(crate) fn plugin_folders() -> impl Iterator<Item = PathBuf> {
     let user = user_data().map(|data| data.join("pddflow").join("plugins"));

@@ -111,7 +111,11 @@ impl From<HistoryError> for Problem {
 
 impl From<RunError> for Problem {
     fn from(error: RunError) -> Self {
-        let exit = if matches!(error, RunError::NoJobs) { Exit::Usage } else { Exit::Internal };
+        let exit = match error {
+            RunError::NoJobs => Exit::Usage,
+            RunError::NoExecutor(_) => Exit::Store,
+            _ => Exit::Internal,
+        };
         Self::new(exit, "pddflow::runner::run", error.to_string()).with_causes(&causes(&error))
     }
 }

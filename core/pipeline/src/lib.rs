@@ -68,9 +68,10 @@ mod yaml;
 
 pub use catalog::{ANY_ARTIFACT, Arity, Catalog, InputProblem, KindSpec, ParamProblem, PortSpec};
 pub use diagnostic::shown::{Diagnostic, Diagnostics};
+pub use document::cluster::cluster_table;
 pub use document::setting::settings_table;
 pub use load::{Options, PipelineFile, load, load_text};
-pub use plan::{InputRef, NodeId, NodeSettings, Plan, PlanNode, Resources, Retries};
+pub use plan::{ClusterSettings, InputRef, NodeId, NodeSettings, Plan, PlanNode, Resources, Retries};
 pub use schema::schema;
 pub use selection::{Selection, SelectionError};
 pub use text::quantity::{duration, memory_bytes};

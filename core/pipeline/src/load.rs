@@ -10,6 +10,7 @@ use litemap::LiteMap;
 use crate::catalog::{Catalog, KindSpec};
 use crate::diagnostic::problem::{Problem, Report};
 use crate::diagnostic::shown::Diagnostics;
+use crate::document::cluster;
 use crate::document::declaration::Declaration;
 use crate::document::overlay::{apply_profile, apply_set, check_profiles};
 use crate::document::parts::Document;
@@ -262,10 +263,12 @@ impl PipelineFile {
             kinds: &kinds,
             pools: &document.pools,
         };
+        let known = catalog.kinds().into_iter().map(|kind| kind.name.clone()).collect();
+        let cluster = cluster::read(&mut report, &document.cluster, (&params, &budget), &document.pools, known);
         let nodes = connect(report, world)?;
         let (plugins, pools) = (document.plugins.clone(), document.pools.clone());
         let (name, file, sweep) = (plan_name(&document, &self.name), PathBuf::from(&self.name), Vec::new());
-        Ok(Plan { name, file, params: params.values, sweep, plugins, pools, nodes })
+        Ok(Plan { name, file, params: params.values, sweep, plugins, pools, cluster, nodes })
     }
 }
 

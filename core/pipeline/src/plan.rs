@@ -28,6 +28,8 @@ pub struct Plan {
     pub plugins: Vec<PathBuf>,
     /// The pools that the pipeline declares, with their sizes.
     pub pools: BTreeMap<String, u32>,
+    /// How it runs on a cluster.
+    pub cluster: ClusterSettings,
     /// Every instance, each after those it needs; ties in the order of declaration.
     pub nodes: Vec<PlanNode>,
 }
@@ -130,6 +132,100 @@ pub struct Resources {
     pub gpus: u32,
     /// Units of each named pool of the pipeline.
     pub pools: BTreeMap<String, u32>,
+    /// On a cluster: time limit of its first job, of the second, and so on; the last is that of all others. Empty is what the
+    /// cluster gives.
+    pub time: Vec<Duration>,
+    /// Partition of the cluster.
+    pub partition: Option<String>,
+    /// Account that the job is charged to.
+    pub account: Option<String>,
+    /// Quality of service.
+    pub qos: Option<String>,
+    /// Features that the machine must have.
+    pub constraint: Option<String>,
+    /// Generic resources, such as `gpu:a100:1`, in place of a number of GPUs.
+    pub gres: Option<String>,
+    /// Further options for the submission, verbatim.
+    pub extra: Vec<String>,
+}
+
+impl Resources {
+    /// These, and where they say nothing of something, what others say of it. Pools stay as they are.
+    #[must_use]
+    pub fn or(&self, others: &Self) -> Self {
+        let number = |own, other| if own == 0 { other } else { own };
+        let text = |own: &Option<String>, other: &Option<String>| own.as_ref().or(other.as_ref()).cloned();
+        Self {
+            cpus: number(self.cpus, others.cpus),
+            memory_bytes: if self.memory_bytes == 0 { others.memory_bytes } else { self.memory_bytes },
+            gpus: number(self.gpus, others.gpus),
+            pools: self.pools.clone(),
+            time: if self.time.is_empty() { others.time.clone() } else { self.time.clone() },
+            partition: text(&self.partition, &others.partition),
+            account: text(&self.account, &others.account),
+            qos: text(&self.qos, &others.qos),
+            constraint: text(&self.constraint, &others.constraint),
+            gres: text(&self.gres, &others.gres),
+            extra: if self.extra.is_empty() { others.extra.clone() } else { self.extra.clone() },
+        }
+    }
+}
+
+/// What a pipeline says under `cluster:`: how its nodes run on one. It never changes a result.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ClusterSettings {
+    /// Resources of nodes that do not say otherwise.
+    pub defaults: Resources,
+    /// Resources of the nodes of a kind, before those.
+    pub kinds: BTreeMap<String, Resources>,
+    /// Kinds whose nodes stay with the run, besides those that are always small.
+    pub head: Vec<String>,
+    /// Lines of shell before the program, such as `module load cuda`.
+    pub setup: Vec<String>,
+    /// Most tasks of one array that run at once.
+    pub at_once: Option<u32>,
+    /// Most tasks in the queue.
+    pub queued: u32,
+    /// Whether the cluster itself may start a job again.
+    pub requeue: bool,
+    /// How long before its time limit a job is told to write a checkpoint.
+    pub signal: Duration,
+    /// How long an array waits for further nodes.
+    pub quiet: Duration,
+    /// How often the cluster is asked, at most.
+    pub poll: Duration,
+    /// After this time without a sign of a job it is lost.
+    pub lost: Duration,
+}
+
+impl Default for ClusterSettings {
+    fn default() -> Self {
+        Self {
+            defaults: Resources::default(),
+            kinds: BTreeMap::new(),
+            head: Vec::new(),
+            setup: Vec::new(),
+            at_once: None,
+            queued: 1_000,
+            requeue: false,
+            signal: Duration::from_secs(120),
+            quiet: Duration::from_secs(2),
+            poll: Duration::from_secs(10),
+            lost: Duration::from_secs(120),
+        }
+    }
+}
+
+impl ClusterSettings {
+    /// What a node of this kind asks the cluster for, which itself says this.
+    #[must_use]
+    pub fn resources(&self, kind: &str, own: &Resources) -> Resources {
+        match self.kinds.get(kind) {
+            Some(of_kind) => own.or(of_kind).or(&self.defaults),
+            None => own.or(&self.defaults),
+        }
+    }
 }
 
 /// The name of an instance: `data`, `distill[3]`, `eval[model=resnet18]`.

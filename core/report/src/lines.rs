@@ -15,7 +15,7 @@ const PULSE: Duration = Duration::from_secs(30);
 /// A reporter that writes a line when a node begins, ends, warns or fails, and now and then while it runs.
 #[must_use]
 pub fn lines(sink: Sink, paint: Paint, verbosity: Verbosity) -> Box<dyn Reporter> {
-    let state = State { sink, progress: RunProgress::default() };
+    let state = State { sink, progress: RunProgress::default(), said: None };
     Box::new(Lines { wording: Wording { paint, verbosity }, state: Mutex::new(state) })
 }
 
@@ -27,12 +27,17 @@ struct Lines {
 struct State {
     sink: Sink,
     progress: RunProgress,
+    /// When a line last told of the jobs.
+    said: Option<Instant>,
 }
 
 impl Lines {
     /// What is said of a long node now and then.
     fn pulse(&self, state: &mut State, event: &RunEvent, now: Instant) -> Option<String> {
         state.progress.follow(event, now);
+        if let Some(words) = self.job_pulse(state, event, now) {
+            return Some(words);
+        }
         let RunEvent::Progress { node, .. } = event else { return None };
         let progress = state.progress.running.get_mut(node.as_str())?;
         if self.wording.verbosity == Verbosity::Quiet || now.duration_since(progress.said) < PULSE {
@@ -43,11 +48,25 @@ impl Lines {
     }
 }
 
+impl Lines {
+    /// What is said of the jobs of a run now and then.
+    fn job_pulse(&self, state: &mut State, event: &RunEvent, now: Instant) -> Option<String> {
+        let counts = matches!(event, RunEvent::NodeJob { .. } | RunEvent::NodeFinished { .. });
+        let due = state.said.is_none_or(|said| now.duration_since(said) >= PULSE);
+        if !counts || !due || self.wording.verbosity == Verbosity::Quiet {
+            return None;
+        }
+        let words = state.progress.job_words(now)?;
+        state.said = Some(now);
+        Some(self.wording.compose("jobs", Tone::Faint, "", &words))
+    }
+}
+
 impl Reporter for Lines {
     fn event(&self, event: &RunEvent) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let pulse = self.pulse(&mut state, event, Instant::now());
-        if let Some(line) = self.wording.line(event).or(pulse) {
+        for line in self.wording.line(event).into_iter().chain(pulse) {
             // A reader that went away is no failure of the run.
             let _ = writeln!(state.sink, "{line}");
             let _ = state.sink.flush();

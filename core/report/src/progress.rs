@@ -2,7 +2,7 @@
 
 use crate::text;
 use pddflow_runner::RunEvent;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// Weight of the newest rate in the running mean; about the last ten reports count.
@@ -84,6 +84,10 @@ pub(crate) struct RunProgress {
     pub(crate) failed: usize,
     pub(crate) skipped: usize,
     pub(crate) running: BTreeMap<String, NodeProgress>,
+    /// Nodes whose jobs wait on a cluster.
+    pub(crate) queued: BTreeSet<String>,
+    /// Since when there are jobs, and how many of them have ended.
+    jobs: Option<(Instant, usize)>,
 }
 
 impl RunProgress {
@@ -98,7 +102,13 @@ impl RunProgress {
                 self.nodes = *nodes;
                 return;
             }
+            RunEvent::NodeQueued { node, .. } => {
+                self.queued.insert(node.to_string());
+                self.jobs.get_or_insert((now, 0));
+                return;
+            }
             RunEvent::NodeStarted { node, .. } => {
+                self.queued.remove(node.as_str());
                 self.running.insert(node.to_string(), NodeProgress::new(now));
                 return;
             }
@@ -127,7 +137,27 @@ impl RunProgress {
             }
             _ => return,
         };
-        self.running.remove(ended.as_str());
+        let had_job = self.queued.remove(ended.as_str()) | self.running.remove(ended.as_str()).is_some();
+        if let Some((_, jobs)) = self.jobs.as_mut().filter(|_| had_job) {
+            *jobs += 1;
+        }
+    }
+
+    /// `12 queued, 4 running, 3.5/min, 6 min left`, of a run with jobs on a cluster.
+    pub(crate) fn job_words(&self, now: Instant) -> Option<String> {
+        let (since, ended) = self.jobs?;
+        let (queued, running) = (self.queued.len(), self.running.len());
+        if queued + running == 0 {
+            return None;
+        }
+        let mut words = format!("{queued} queued, {running} running");
+        let minutes = now.duration_since(since).as_secs_f64() / 60.0;
+        if ended > 0 && minutes > 0.0 {
+            let rate = ended as f64 / minutes;
+            let left = text::seconds(60.0 * (queued + running) as f64 / rate);
+            words.push_str(&format!(", {}/min, {left} left", text::rate(rate)));
+        }
+        Some(words)
     }
 }
 

@@ -99,6 +99,7 @@ impl Terminal {
                 words.push(self.wording.paint.tone(tone, &format!("{number} {word}")));
             }
         }
+        words.extend(progress.job_words(Instant::now()));
         let hidden = progress.running.len().saturating_sub(bars.len());
         if hidden > 0 {
             words.push(format!("{} more running", count(hidden, "node")));

@@ -3,7 +3,7 @@
 use crate::Verbosity;
 use crate::paint::{Paint, Tone};
 use crate::text::{number, seconds};
-use pddflow_runner::{RunEvent, SkipReason};
+use pddflow_runner::{JobState, RunEvent, SkipReason};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -60,6 +60,10 @@ impl Wording {
                 let host = host.as_ref().map_or_else(String::new, |host| format!(" on {host}"));
                 let text = format!("{run}{host} is computing it; its result will be used");
                 Some(self.compose("wait", Tone::Faint, node, &text))
+            }
+            RunEvent::NodeJob { node, job, state: JobState::Running, host, .. } => {
+                let host = host.as_ref().map_or_else(String::new, |host| format!(" on {host}"));
+                Some(self.compose("job", Tone::Faint, node, &format!("{job}{host}")))
             }
             RunEvent::NodeResumed { node, from } => Some(self.compose("resume", Tone::Faint, node, &from.to_string())),
             RunEvent::Log { node, text } => Some(self.compose("", Tone::Faint, node, text)),

@@ -110,6 +110,9 @@ pub enum RunError {
     /// The system gave no worker thread.
     #[error("no worker thread could be started")]
     NoWorker(#[source] std::io::Error),
+    /// The executor that was asked for cannot be used.
+    #[error("no node can be given to the cluster: {0}")]
+    NoExecutor(String),
     /// The id of the run cannot be used.
     #[error("the run cannot be called `{run}`")]
     InvalidRunId {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A fact about a run. All events of a run come from one thread, in an order in which they can have happened: the one
@@ -65,6 +66,23 @@ pub enum RunEvent {
         node: NodeId,
         /// Its key.
         key: Key,
+    },
+    /// Where the job of a node is, on a cluster.
+    NodeJob {
+        /// The node.
+        node: NodeId,
+        /// The job, as the cluster calls it.
+        job: String,
+        /// Whether it waits or runs.
+        state: JobState,
+        /// The machine that it runs on, if that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
+        /// Why it waits, in the cluster's words.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The file that it prints to.
+        output: PathBuf,
     },
     /// A node begins to run.
     NodeStarted {
@@ -202,6 +220,16 @@ pub struct Progress {
     pub loss: Option<f64>,
 }
 
+/// Whether a job waits or runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// It waits.
+    Queued,
+    /// It runs.
+    Running,
+}
+
 /// What a node continues from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -250,6 +278,8 @@ pub enum SkipReason {
         /// Whether it had begun.
         begun: bool,
     },
+    /// The run ended before it, as it was asked to: its job goes on, or it waits for one that does.
+    LeftRunning,
 }
 
 fn record_fields<S: Serializer>(record: &Arc<RecordHead>, serializer: S) -> Result<S::Ok, S::Error> {

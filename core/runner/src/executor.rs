@@ -27,6 +27,11 @@ pub trait Executor {
     /// For now there are no more jobs to come: what waits for company need not.
     fn flush(&mut self);
 
+    /// Whether all jobs that it has go on without this process.
+    fn settled(&self) -> bool {
+        false
+    }
+
     /// The run is to end. Later calls are never milder.
     fn stop(&mut self, how: Stop);
 }

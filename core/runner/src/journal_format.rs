@@ -14,13 +14,14 @@
 //! printed by `--json`; such journals are told apart by [`read_head`].
 
 use crate::error::NodeError;
-use crate::event::{Resumed, RunEvent, SkipReason};
+use crate::event::{JobState, Resumed, RunEvent, SkipReason};
 use crate::reason::StaleReason;
 use pddflow_cache::{Digest, Key};
 use pddflow_pipeline::{NodeId, Plan};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// The version that is written and read.
 pub(crate) const VERSION: u32 = 2;
@@ -49,6 +50,17 @@ pub(crate) enum Entry {
     Queued {
         node: NodeId,
         key: Key,
+    },
+    /// Where its job is.
+    Job {
+        node: NodeId,
+        job: String,
+        state: JobState,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        host: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reason: Option<String>,
+        output: PathBuf,
     },
     Started {
         node: NodeId,
@@ -234,6 +246,9 @@ impl Entry {
         Some(match event.clone() {
             RunEvent::NodeWaiting { node, key, .. } => Self::Waiting { node, key },
             RunEvent::NodeQueued { node, key } => Self::Queued { node, key },
+            RunEvent::NodeJob { node, job, state, host, reason, output } => {
+                Self::Job { node, job, state, host, reason, output }
+            }
             RunEvent::NodeStarted { node, key, reasons } => Self::Started { node, key, reasons },
             RunEvent::NodeResumed { node, from } => Self::Resumed { node, from },
             RunEvent::NodeInPlugin { node, plugin } => Self::InPlugin { node, plugin },

@@ -71,20 +71,21 @@ mod work_format;
 pub use cancel::{Cancel, CancelLevel};
 pub use context::NodeContext;
 pub use error::{NodeError, RunError};
-pub use event::{Progress, Resumed, RunEvent, SkipReason};
+pub use event::{JobState, Progress, Resumed, RunEvent, SkipReason};
 pub use execute::{run, run_on};
 pub use executor::{Ended, Executor, ExecutorFactory, Job, Reports, Stop};
 pub use explain::{Explanation, differences, explain};
-pub use freshness::{Freshness, plan};
+pub use freshness::{Freshness, plan, ready_work};
 pub use history::{
-    HistoryError, PastNode, PastRun, PastState, RunState, named_run, past_run, run_head, run_ids, run_outline, uses,
+    HistoryError, PastJob, PastNode, PastRun, PastState, RunState, named_run, past_run, run_head, run_ids, run_outline,
+    uses,
 };
 pub use journal_format::{PlannedNode, RunHead};
 pub use kinds::{Artifact, Growing, Inputs, Kinds, Outputs};
 pub use lineage::Lineage;
 pub use node_log::node_log;
 pub use parallel::{cores, parallel_map};
-pub use perform::{Bench, perform};
+pub use perform::{Bench, perform, refusal};
 pub use reason::StaleReason;
 pub use resources::Capacity;
 pub use settings::Settings;

@@ -6,12 +6,17 @@ use crate::context::NodeContext;
 use crate::error::NodeError;
 use crate::event::RunEvent;
 use crate::executor::Ended;
+use crate::key::is_reserved;
 use crate::kinds::{Kinds, Outputs, base_parts, panic_text};
 use crate::work_format::Work;
-use pddflow_cache::{Digest, Record, RecordHead, Store};
+use pddflow_cache::{Digest, Key, KeyPart, Record, RecordHead, Store};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
+
+/// The code of work that is refused because its key would be another one.
+const OTHER_KEY: &str = "pddflow::runner::other_key";
 
 /// The length of each artifact of a node.
 type Lengths = BTreeMap<String, u64>;
@@ -77,6 +82,30 @@ fn timed_out(work: &Work) -> NodeError {
     let seconds = work.timeout.unwrap_or_default().as_secs_f64();
     NodeError::new("pddflow::runner::timeout", format!("`{}` took longer than its timeout of {seconds} s", work.node))
         .with_help("its checkpoint is kept: run again to go on from there, or raise the node's `timeout`")
+}
+
+/// Why work must not be computed here: its key would be made of something else. None if its key is the same here.
+#[must_use]
+pub fn refusal(work: &Work, kinds: &dyn Kinds) -> Option<NodeError> {
+    let here = match base_parts(work.task(), kinds) {
+        Ok(parts) => parts,
+        Err(error) => return Some(error),
+    };
+    let there = |name: &str| work.parts.iter().find(|part| part.name == name);
+    let other = here.iter().find(|part| there(&part.name) != Some(part)).map(|part| {
+        let asked = there(&part.name).map_or_else(|| "no part of it".to_owned(), |part| part.value.to_string());
+        format!("`{}` is {} here and {asked} where the job was made", part.name, part.value)
+    });
+    let known = |part: &&KeyPart| is_reserved(&part.name) || here.iter().any(|known| known.name == part.name);
+    let unknown = work.parts.iter().find(|part| !known(part));
+    let unknown = unknown.map(|part| format!("`{}` is no part of the key here", part.name));
+    let parts: Vec<(&str, &Value)> = work.parts.iter().map(|part| (part.name.as_str(), &part.value)).collect();
+    let broken = (Key::of(&parts).ok() != Some(work.key)).then(|| "its parts make another key".to_owned());
+    let why = other.or(unknown).or(broken)?;
+    let message = format!("`{}` would be computed under another key: {why}", work.node);
+    Some(NodeError::new(OTHER_KEY, message).with_help(
+        "use the same build and the same plugins on every machine, and `--instructions` that all of them have",
+    ))
 }
 
 /// A kind's word is not enough: what it names must be in the store, and what others need must be named. Gives the length

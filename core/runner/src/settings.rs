@@ -28,6 +28,8 @@ pub struct Settings {
     pub force: Vec<usize>,
     /// Whether a journal is kept.
     pub journal: bool,
+    /// End once nothing is left but jobs that go on without this process.
+    pub detach: bool,
 }
 
 impl Default for Settings {
@@ -44,6 +46,7 @@ impl Default for Settings {
             tags: Vec::new(),
             force: Vec::new(),
             journal: true,
+            detach: false,
         }
     }
 }

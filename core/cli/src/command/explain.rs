@@ -38,10 +38,16 @@ impl Args {
             return between(&opened, node.id.as_str(), [old, new], output);
         }
         let explanation = pddflow_runner::explain(&opened.plan, &opened.library, &opened.store, at);
+        let last = past::last_run_of(&opened.store, &opened.plan.name, node.id.as_str())?;
+        let last = last.and_then(|run| run.nodes.get(node.id.as_str()).and_then(past::job_words));
+        let job = last.map(|words| words.trim_start_matches("job ").to_owned());
         if output.json() {
-            output.value(&as_json(&explanation, &node.kind));
+            let mut value = as_json(&explanation, &node.kind);
+            value["job"] = json!(job);
+            output.value(&value);
         } else {
             output.data(&as_text(&explanation, &node.kind, output));
+            job.iter().for_each(|job| output.data(&format!("job      {job}\n")));
         }
         Ok(Exit::Ok)
     }

@@ -4,11 +4,10 @@ use crate::args::NodeArgs;
 use crate::exit::Exit;
 use crate::opened::Opened;
 use crate::output::Output;
-use crate::past::{self, Latest};
+use crate::past;
 use crate::problem::Problem;
-use pddflow_cache::Store;
 use pddflow_report::Tone;
-use pddflow_runner::{PastRun, PastState, node_log, past_run};
+use pddflow_runner::{PastJob, node_log};
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -35,7 +34,7 @@ impl Args {
         let (name, pipeline) = (node.id.as_str(), opened.plan.name.as_str());
         let run = match &self.run {
             Some(run) => Some(past::named(&opened.store, run, Some(pipeline))?),
-            None => last_run_of(&opened.store, pipeline, name)?,
+            None => past::last_run_of(&opened.store, pipeline, name)?,
         };
         let past = run.as_ref().and_then(|run| run.nodes.get(name));
         let mut text = match &run {
@@ -47,6 +46,9 @@ impl Args {
         let key = key.filter(|_| text.is_empty());
         let record = key.and_then(|key| opened.store.record_head(&key).ok().flatten());
         record.iter().flat_map(|record| &record.log).for_each(|line| text.extend([line.as_str(), "\n"]));
+        if let Some(job) = past.and_then(|node| node.job.as_ref()) {
+            text.push_str(&printed(job, text.is_empty()));
+        }
         let failure = past.and_then(|node| node.failure.as_ref());
         if output.json() {
             let run = run.as_ref().map(|run| run.head.run.as_str());
@@ -65,14 +67,13 @@ impl Args {
     }
 }
 
-/// The last run of a pipeline in which a node ran.
-fn last_run_of(store: &Store, pipeline: &str, node: &str) -> Result<Option<PastRun>, Problem> {
-    for id in Latest::find(store, usize::MAX, |head| head.pipeline == pipeline)?.ids {
-        let Some(run) = past_run(store, &id)? else { continue };
-        let state = run.nodes.get(node).map(|node| node.state);
-        if matches!(state, Some(PastState::Ran | PastState::Failed | PastState::Running)) {
-            return Ok(Some(run));
-        }
+/// What the job of a node printed besides its log.
+fn printed(job: &PastJob, alone: bool) -> String {
+    let bytes = fs_err::read(&job.output).unwrap_or_default();
+    let output = String::from_utf8_lossy(&bytes);
+    match (output.trim().is_empty(), alone) {
+        (true, _) => String::new(),
+        (false, true) => output.into_owned(),
+        (false, false) => format!("printed by job {}:\n{output}", job.job),
     }
-    Ok(None)
 }

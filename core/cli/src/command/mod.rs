@@ -19,6 +19,7 @@ macro_rules! commands {
     };
 }
 
+mod attach;
 mod cache;
 mod compare;
 mod completions;
@@ -34,6 +35,7 @@ mod runs;
 mod schema;
 mod show;
 mod status;
+mod work;
 
 use crate::exit::Exit;
 use crate::output::Output;
@@ -48,6 +50,7 @@ commands! {
     Lint: lint,
     Explain: explain,
     Status: status,
+    Attach: attach,
     Runs: runs,
     Logs: logs,
     Compare: compare,
@@ -57,4 +60,5 @@ commands! {
     Plugin: plugin,
     Schema: schema,
     Completions: completions,
+    Work: work,
 }

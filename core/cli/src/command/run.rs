@@ -1,6 +1,7 @@
 //! `pddflow run`: every node that is stale, then what came out.
 
 use crate::args::{DEFAULT_SIZE, PipelineArgs, PlaceArgs, SelectArgs, size};
+use crate::cluster;
 use crate::command::cache::gc;
 use crate::command::plan;
 use crate::complete;
@@ -18,7 +19,7 @@ use clap_complete::engine::ArgValueCompleter;
 use pddflow_nodes::trace;
 use pddflow_pipeline::{Plan, SelectionError, memory_bytes};
 use pddflow_report::{Place, Reporter, Verbosity};
-use pddflow_runner::{Cancel, Capacity, NodeError, Settings, Summary};
+use pddflow_runner::{Cancel, Capacity, ExecutorFactory, NodeError, Settings, Summary};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +31,7 @@ Examples:
   pddflow run pipelines/quickstart.yaml --set epochs=50,100,200   a sweep: all three in one run
   pddflow run pipelines/quickstart.yaml 'eval[of=dm]'             these nodes and what they need
   pddflow run pipelines/quickstart.yaml --json > events.ndjson
+  pddflow run pipelines/paper/table1_cifar10.yaml --on slurm      nodes become jobs of a cluster
 
 The first Ctrl-C stops the run cleanly and keeps checkpoints; the second stops it at once.";
 
@@ -61,6 +63,12 @@ pub(crate) struct Args {
     #[arg(long, short, value_enum, value_name = "MODE", default_value_t = KeepGoing::Never, num_args = 0..=1,
           require_equals = true, default_missing_value = "independent")]
     keep_going: KeepGoing,
+    /// Where nodes run: on this machine, or as jobs of a cluster that sees the store. Small nodes, such as tables, always run here
+    #[arg(long, value_enum, value_name = "WHERE", default_value_t = On::Here)]
+    on: On,
+    /// With `--on slurm`: submit what is ready and end; `pddflow attach` or the next run takes the jobs up
+    #[arg(long)]
+    detach: bool,
     /// Tag the run, so that `status`, `compare` and others find it by that name; may be repeated
     #[arg(long, value_name = "NAME")]
     tag: Vec<String>,
@@ -80,6 +88,14 @@ pub(crate) struct Args {
     /// Print only errors and result tables
     #[arg(long, short)]
     quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum On {
+    /// On this machine
+    Here,
+    /// As jobs of Slurm
+    Slurm,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -114,6 +130,13 @@ const MOST_REPAIRS: usize = 3;
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
         let mut opened = Opened::new(&self.pipeline, &self.place)?.select(&self.select)?;
+        if self.detach && self.on == On::Here {
+            let problem = Problem::usage("detach", "`--detach` leaves jobs behind, and this run would have none");
+            return Err(problem.with_help("add `--on slurm`, or leave it out"));
+        }
+        if self.dry_run && self.on == On::Slurm {
+            return cluster::show(&opened, &cluster::slurm(&opened)?, output);
+        }
         if self.dry_run {
             plan::print(&opened, &opened.freshness(), output);
             return Ok(Exit::Ok);
@@ -129,6 +152,7 @@ impl Args {
             partial_inputs: self.keep_going == KeepGoing::Always,
             tags: self.tag.clone(),
             force: self.forced(&opened.plan)?,
+            detach: self.detach,
             program: concat!("pddflow ", env!("CARGO_PKG_VERSION")).to_owned(),
             ..Settings::default()
         };
@@ -137,11 +161,14 @@ impl Args {
         if let Some(death) = past::last_death(&opened.store, &opened.plan.name) {
             output.note(&format!("warning: {death}"));
         }
-        let cancel = interrupt::connect(&reporter);
+        let slurm = (self.on == On::Slurm).then(|| cluster::slurm(&opened)).transpose()?;
+        let grace = if slurm.is_some() { interrupt::CLUSTER_GRACE } else { interrupt::GRACE };
+        let cancel = interrupt::connect(&reporter, grace);
+        let factory = slurm.as_ref().map(|slurm| slurm as &dyn ExecutorFactory);
         if profile.is_some() {
             trace::start();
         }
-        let ended = run_until_whole(&opened, (settings, &self.results), &cancel, reporter.as_ref());
+        let ended = run_until_whole(&opened, (settings, &self.results), (&cancel, factory), reporter.as_ref());
         reporter.finish();
         if let (Some(file), Some(path)) = (profile, &self.profile_ops) {
             profile::write(file, &trace::stop())?;
@@ -162,6 +189,9 @@ impl Args {
         let summary = &results.summary;
         if summary.ran > 0 {
             gc::collect_now_and_then(&opened.store, self.cache_max_size, output);
+        }
+        if self.detach && !summary.cancelled && summary.skipped > 0 && summary.failed == 0 {
+            output.note("jobs go on; `pddflow attach` or the next run takes them up");
         }
         // Where the log of a node was not shown, its end belongs to the failure.
         let failed = failures(&opened, summary, self.quiet || output.json());
@@ -248,13 +278,14 @@ fn shown(args: &Args, output: &Output) -> Box<dyn Reporter> {
 fn run_until_whole<'a>(
     opened: &'a Opened,
     (mut settings, folder): (Settings, &'a Path),
-    cancel: &Cancel,
+    (cancel, factory): (&Cancel, Option<&dyn ExecutorFactory>),
     reporter: &dyn Reporter,
 ) -> Result<Results<'a>, Problem> {
     let mut repairs = 0;
     loop {
         let tell = |event| reporter.event(&event);
-        let summary = pddflow_runner::run(&opened.plan, &opened.library, &opened.store, &settings, cancel, &tell)?;
+        let summary =
+            pddflow_runner::run_on(&opened.plan, (&opened.library, factory), &opened.store, &settings, cancel, &tell)?;
         let cancelled = summary.cancelled;
         match Results::collect(opened, summary, folder) {
             Ok(results) => return Ok(results),

@@ -7,7 +7,7 @@ use crate::past::{self, Latest};
 use crate::problem::Problem;
 use pddflow_cache::Store;
 use pddflow_report::{Paint, Tone, number, seconds};
-use pddflow_runner::{PastNode, PastRun, PastState, Resumed, RunState, run_ids};
+use pddflow_runner::{PastJob, PastNode, PastRun, PastState, Resumed, RunState, run_ids};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -116,6 +116,8 @@ fn node_words(run: &PastRun, node: &PastNode) -> Option<String> {
             Some(failure) => vec![format!("for its next attempt: {failure}")],
             None => vec!["for another run that computes it".to_owned()],
         },
+        PastState::Queued if run.state != RunState::Running => return past::job_words(node),
+        PastState::Queued => Vec::new(),
         PastState::Running => vec![format!("for {}", seconds(run.seconds - node.began))],
         PastState::Ran => node.seconds.map(seconds).into_iter().collect(),
         PastState::Failed => node.failure.iter().map(ToString::to_string).collect(),
@@ -125,6 +127,7 @@ fn node_words(run: &PastRun, node: &PastNode) -> Option<String> {
         words
             .extend(node.plugins.iter().filter(|_| run.state == RunState::Killed).map(|plugin| format!("in {plugin}")));
     }
+    words.extend(past::job_words(node));
     words.extend(node.resumed.iter().map(|from| match from {
         Resumed::Checkpoint => "continued from its checkpoint".to_owned(),
         Resumed::Shorter { parameter, reached, wanted } => format!("continued from {reached} of {wanted} {parameter}"),
@@ -139,13 +142,18 @@ fn node_json(name: &str, node: &PastNode) -> Value {
     json!({
         "node": name, "state": node.state.word(), "key": node.key, "began": node.began, "seconds": node.seconds,
         "metrics": node.metrics, "reasons": node.reasons, "resumed": node.resumed, "plugins": node.plugins,
-        "warnings": node.warnings, "error": node.failure, "progress": progress,
+        "warnings": node.warnings, "error": node.failure, "progress": progress, "job": node.job.as_ref().map(job_json),
     })
+}
+
+fn job_json(job: &PastJob) -> Value {
+    let PastJob { job, state, host, reason, output, jobs } = job;
+    json!({ "id": job, "state": state, "host": host, "reason": reason, "output": output, "jobs": jobs })
 }
 
 fn node_tone(state: PastState) -> Tone {
     match state {
-        PastState::Fresh | PastState::Skipped | PastState::Waiting => Tone::Faint,
+        PastState::Fresh | PastState::Skipped | PastState::Waiting | PastState::Queued => Tone::Faint,
         PastState::Running => Tone::Busy,
         PastState::Ran => Tone::Good,
         PastState::Failed => Tone::Bad,

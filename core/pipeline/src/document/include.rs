@@ -206,6 +206,7 @@ fn append(report: &mut Report, all: &mut Document, part: Document) {
             Some(known) => {
                 known.params.extend(profile.params);
                 known.nodes.extend(profile.nodes);
+                known.cluster.extend(profile.cluster);
             }
             None => all.profiles.push(profile),
         }
@@ -215,6 +216,7 @@ fn append(report: &mut Report, all: &mut Document, part: Document) {
         // The including file comes last and decides.
         all.pools.insert(name, size);
     }
+    lay(&mut all.cluster, &part.cluster, Unknown::Add);
     for plugin in part.plugins {
         if !all.plugins.contains(&plugin) {
             all.plugins.push(plugin);

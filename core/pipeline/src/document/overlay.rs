@@ -35,6 +35,7 @@ pub(crate) fn apply_profile(report: &mut Report, document: &mut Document, chosen
         return;
     };
     lay(&mut document.params, &profile.params, Unknown::Leave);
+    lay(&mut document.cluster, &profile.cluster, Unknown::Add);
     for over in &profile.nodes {
         let node = document.nodes.iter_mut().find(|node| node.name == over.key);
         if let (Some(node), Tree::Map(changes)) = (node, &over.value.tree) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::diagnostic::problem::{Problem, Report};
+use crate::document::cluster::{self, CLUSTER};
 use crate::document::declaration::{self, Declaration, WITH, is_changeable};
 use crate::document::keys::{
     INVALID_NAME, Key, MISSING_KEY, UNKNOWN_KEY, WRONG_TYPE, check_keys, check_variable, mapping, meant, names, text,
@@ -28,6 +29,8 @@ pub(crate) struct Document {
     pub(crate) plugins: Vec<PathBuf>,
     pub(crate) pools: Pools,
     pub(crate) pool_spans: Vec<(String, Span)>,
+    /// The settings of a cluster, as written.
+    pub(crate) cluster: Vec<Entry>,
     pub(crate) profiles: Vec<Profile>,
     pub(crate) nodes: Vec<Declaration>,
 }
@@ -38,13 +41,14 @@ pub(crate) struct Profile {
     pub(crate) name: String,
     pub(crate) params: Vec<Entry>,
     pub(crate) nodes: Vec<Entry>,
+    pub(crate) cluster: Vec<Entry>,
 }
 
 /// Reads a value of a file in that folder.
 type Read = fn(&mut Report, &Entry, &Path, &mut Document);
 
 /// Keys of a pipeline file, in the order in which they are usually written.
-const KEYS: [Key<Read>; 9] = [
+const KEYS: [Key<Read>; 10] = [
     Key {
         name: "format",
         schema: |_| json!({"const": FORMAT, "description": "Version of the file format."}),
@@ -116,6 +120,11 @@ const KEYS: [Key<Read>; 9] = [
         },
     },
     Key {
+        name: "cluster",
+        schema: |_| cluster::schema(),
+        read: |report, entry, _, document| document.cluster = cluster_entries(report, entry),
+    },
+    Key {
         name: "profiles",
         schema: |_| {
             let profile = schemas(&PROFILE_KEYS);
@@ -147,7 +156,7 @@ const TOP_KEYS: [&str; KEYS.len()] = names(&KEYS);
 /// Reads a value of a profile.
 type ReadProfile = fn(&mut Report, &Entry, &mut Profile);
 
-const PROFILE_KEYS: [Key<ReadProfile>; 3] = [
+const PROFILE_KEYS: [Key<ReadProfile>; 4] = [
     Key {
         name: "description",
         schema: |_| json!({"type": "string", "description": "What the profile is for."}),
@@ -176,7 +185,19 @@ const PROFILE_KEYS: [Key<ReadProfile>; 3] = [
         },
         read: |report, entry, profile| profile.nodes = profile_nodes(report, &entry.value),
     },
+    Key {
+        name: "cluster",
+        schema: |_| cluster::schema(),
+        read: |report, entry, profile| profile.cluster = cluster_entries(report, entry),
+    },
 ];
+
+/// The settings of a cluster, each with a key that there is.
+fn cluster_entries(report: &mut Report, entry: &Entry) -> Vec<Entry> {
+    let entries = mapping(report, &entry.value, "`cluster`").unwrap_or(&[]);
+    check_keys(report, entries, &names(&CLUSTER), "keys of `cluster`");
+    entries.to_vec()
+}
 
 fn schemas<R>(keys: &[Key<R>]) -> Map<String, Value> {
     keys.iter().map(|key| (key.name.to_owned(), (key.schema)(&[]))).collect()

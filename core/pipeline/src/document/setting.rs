@@ -29,7 +29,7 @@ const MAX_PRIORITY: i32 = 1_000_000;
 /// How many nodes may use each named pool at the same time.
 pub(crate) type Pools = BTreeMap<String, u32>;
 /// Reads a value into its part of the settings.
-type Read<T> = fn(&mut Reader<'_>, &Value, &mut T);
+pub(crate) type Read<T> = fn(&mut Reader<'_>, &Value, &mut T);
 
 /// All settings of nodes.
 pub(crate) const SETTINGS: [Key<Read<NodeSettings>>; 5] = [
@@ -71,7 +71,7 @@ pub(crate) const SETTINGS: [Key<Read<NodeSettings>>; 5] = [
     Key {
         name: "resources",
         schema: |_| {
-            let about = "What the node uses while it runs: `{ cpus: 4, memory: 8GiB, gpus: 1, pools: { download: 1 } }`. The node waits until these are free; one that asks for more than the machine has runs alone.";
+            let about = "What the node uses while it runs: `{ cpus: 4, memory: 8GiB, gpus: 1, pools: { download: 1 } }`. The node waits until these are free; one that asks for more than the machine has runs alone. On a cluster also `time`, `partition`, `account`, `qos`, `constraint`, `gres` and `extra` ([how](cluster.md)).";
             let parts = properties(&RESOURCES);
             or_expression(about, json!({"type": "object", "additionalProperties": false, "properties": parts}))
         },
@@ -133,7 +133,7 @@ const RETRIES: [Key<Read<Retries>>; 4] = [
     },
 ];
 
-const RESOURCES: [Key<Read<Resources>>; 4] = [
+pub(crate) const RESOURCES: [Key<Read<Resources>>; 11] = [
     Key {
         name: "cpus",
         schema: |_| amount("Processor cores."),
@@ -163,17 +163,65 @@ const RESOURCES: [Key<Read<Resources>>; 4] = [
         },
         read: |reader, value, resources| resources.pools = reader.pools(value),
     },
+    Key {
+        name: "time",
+        schema: |_| {
+            json!({
+                "description": "Time limit of the node's job on a cluster, `2h`; a list such as `[1h, 4h]` gives its second job more. The node goes on from its checkpoint.",
+                "type": ["string", "number", "array"],
+            })
+        },
+        read: |reader, value, resources| resources.time = reader.times_of_jobs(value),
+    },
+    Key {
+        name: "partition",
+        schema: |_| text("Partition of the cluster."),
+        read: |reader, value, resources| resources.partition = reader.text(value),
+    },
+    Key {
+        name: "account",
+        schema: |_| text("Account of the cluster that the job is charged to."),
+        read: |reader, value, resources| resources.account = reader.text(value),
+    },
+    Key {
+        name: "qos",
+        schema: |_| text("Quality of service on the cluster."),
+        read: |reader, value, resources| resources.qos = reader.text(value),
+    },
+    Key {
+        name: "constraint",
+        schema: |_| text("Features that the machine of the cluster must have."),
+        read: |reader, value, resources| resources.constraint = reader.text(value),
+    },
+    Key {
+        name: "gres",
+        schema: |_| text("Generic resources of the cluster, such as `gpu:a100:1`, in place of `gpus`."),
+        read: |reader, value, resources| resources.gres = reader.text(value),
+    },
+    Key {
+        name: "extra",
+        schema: |_| texts("Further options of `sbatch`, such as `--exclusive`; none that is set already."),
+        read: |reader, value, resources| resources.extra = reader.texts(value),
+    },
 ];
 
-fn time(about: &str) -> Value {
+pub(crate) fn text(about: &str) -> Value {
+    json!({"description": about, "type": "string"})
+}
+
+pub(crate) fn texts(about: &str) -> Value {
+    json!({"description": about, "type": "array", "items": {"type": "string"}})
+}
+
+pub(crate) fn time(about: &str) -> Value {
     json!({"description": about, "type": ["string", "number"]})
 }
 
-fn amount(about: &str) -> Value {
+pub(crate) fn amount(about: &str) -> Value {
     or_expression(about, json!({"type": "integer", "minimum": 0}))
 }
 
-fn properties<T>(keys: &[Key<Read<T>>]) -> Map<String, Value> {
+pub(crate) fn properties<T>(keys: &[Key<Read<T>>]) -> Map<String, Value> {
     keys.iter().map(|key| (key.name.to_owned(), (key.schema)(&[]))).collect()
 }
 
@@ -261,16 +309,16 @@ fn units(value: &Value) -> Option<u32> {
 
 /// Reads one setting; `node` is its place in the file. What is wrong goes to `failures` and is left out.
 pub(crate) struct Reader<'a> {
-    node: &'a Rc<Node>,
-    pools: &'a Pools,
-    failures: &'a mut Vec<Failure>,
+    pub(crate) node: &'a Rc<Node>,
+    pub(crate) pools: &'a Pools,
+    pub(crate) failures: &'a mut Vec<Failure>,
     /// The keys below the setting that lead to the value being read.
-    path: Vec<String>,
+    pub(crate) path: Vec<String>,
 }
 
 impl Reader<'_> {
     /// Reads every key of a mapping by its row.
-    fn each<T>(&mut self, keys: &[Key<Read<T>>], map: &Map<String, Value>, target: &mut T) {
+    pub(crate) fn each<T>(&mut self, keys: &[Key<Read<T>>], map: &Map<String, Value>, target: &mut T) {
         for (name, value) in map {
             self.path.push(name.clone());
             match keys.iter().find(|key| key.name == name) {
@@ -307,7 +355,41 @@ impl Reader<'_> {
         })
     }
 
-    fn time(&mut self, value: &Value) -> Option<Duration> {
+    /// A time limit, or one for each job of a node.
+    fn times_of_jobs(&mut self, value: &Value) -> Vec<Duration> {
+        match value {
+            Value::Array(times) => times.iter().filter_map(|time| self.time(time)).collect(),
+            time => self.time(time).into_iter().collect(),
+        }
+    }
+
+    /// A text that is not empty and is one line.
+    pub(crate) fn text(&mut self, value: &Value) -> Option<String> {
+        let text = value.as_str().filter(|text| !text.trim().is_empty() && !text.contains(['\n', '\r']));
+        if text.is_none() {
+            self.wrong(
+                format!("{value} is not a text of one line"),
+                "write a name, in quotes if it looks like a number",
+            );
+        }
+        text.map(str::to_owned)
+    }
+
+    pub(crate) fn texts(&mut self, value: &Value) -> Vec<String> {
+        match value {
+            Value::Array(items) => items.iter().filter_map(|item| self.text(item)).collect(),
+            Value::String(_) => self.text(value).into_iter().collect(),
+            _ => {
+                self.wrong(
+                    format!("{value} is not a list of texts"),
+                    "write `[first, second]`, or one `- text` line for each",
+                );
+                Vec::new()
+            }
+        }
+    }
+
+    pub(crate) fn time(&mut self, value: &Value) -> Option<Duration> {
         let time = quantity::time(value);
         if time.is_none() {
             self.wrong(format!("{value} is not a time"), "write `90s`, `30m`, `1h30m`, or seconds as a number");
@@ -315,7 +397,7 @@ impl Reader<'_> {
         time
     }
 
-    fn units(&mut self, value: &Value) -> u32 {
+    pub(crate) fn units(&mut self, value: &Value) -> u32 {
         units(value).unwrap_or_else(|| {
             self.wrong(format!("{value} is not a number of units"), "write an integer, 0 or more");
             0
@@ -355,13 +437,13 @@ impl Reader<'_> {
     }
 
     /// A problem with the value.
-    fn wrong(&mut self, message: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn wrong(&mut self, message: impl Into<String>, help: impl Into<String>) {
         let span = self.span(false);
         self.fail(Problem::new(SETTING, span, message).help(help));
     }
 
     /// A problem with its key.
-    fn wrong_key(&mut self, code: &'static str, message: String, help: String) {
+    pub(crate) fn wrong_key(&mut self, code: &'static str, message: String, help: String) {
         let span = self.span(true);
         self.fail(Problem::new(code, span, message).help(help));
     }

@@ -111,3 +111,72 @@ fn the_documentation_has_the_table_of_settings() {
         "core/docs/pipelines.md lacks this table:\n{table}"
     );
 }
+
+const CLUSTER: &str = "format: 1
+params: { queue: gpu }
+cluster:
+  defaults: { partition: cpu, account: ml, time: 2h, cpus: 2 }
+  kinds: { twin: { partition: \"${queue}\", gpus: 1, time: [1h, 4h] } }
+  head: [twin]
+  setup: [module load cuda]
+  poll: 1s
+profiles:
+  smoke: { cluster: { defaults: { partition: test }, queued: 5 } }
+nodes:
+  t: { kind: twin, resources: { cpus: 8, qos: high, extra: [--exclusive] } }
+";
+
+#[test]
+fn a_cluster_is_asked_for_what_the_node_its_kind_and_the_defaults_say() {
+    let read = |profile: Option<&str>| {
+        let plan = plan_with(CLUSTER, &Options { profile: profile.map(str::to_owned), set: Vec::new() });
+        let own = plan.nodes[0].settings.resources.clone();
+        (plan.cluster.resources("twin", &own), plan.cluster.resources("other", &own), plan.cluster)
+    };
+    let (twin, other, settings) = read(None);
+    assert_eq!((twin.cpus, twin.gpus, other.gpus), (8, 1, 0));
+    assert_eq!((twin.partition.as_deref(), other.partition.as_deref()), (Some("gpu"), Some("cpu")));
+    assert_eq!((twin.account.as_deref(), twin.qos.as_deref()), (Some("ml"), Some("high")));
+    assert_eq!(twin.time, [1, 4].map(|hours| Duration::from_secs(3_600 * hours)));
+    assert_eq!(other.time, [Duration::from_secs(7_200)]);
+    assert_eq!(twin.extra, ["--exclusive"]);
+    assert_eq!((settings.head, settings.setup), (vec!["twin".to_owned()], vec!["module load cuda".to_owned()]));
+    assert_eq!(
+        (settings.poll, settings.lost, settings.queued),
+        (Duration::from_secs(1), Duration::from_secs(120), 1_000)
+    );
+    let (_, other, settings) = read(Some("smoke"));
+    assert_eq!((other.partition.as_deref(), other.account.as_deref(), settings.queued), (Some("test"), Some("ml"), 5));
+}
+
+#[test]
+fn what_is_wrong_about_a_cluster_is_shown_where_it_is() {
+    let text = "format: 1
+cluster:
+  defaults: { time: soon, partition: 3 }
+  kinds: { twins: { gpus: 1 } }
+  poll: often
+  requeue: perhaps
+  nodes: 3
+nodes:
+  t: { kind: twin }
+";
+    let found = problems(text);
+    for expected in [
+        "\"soon\" is not a time",
+        "3 is not a text of one line",
+        "there is no kind `twins`",
+        "\"often\" is not a time",
+        "`requeue` must be true or false",
+        "unknown key `nodes`",
+    ] {
+        assert!(found.contains(expected), "`{expected}` is not in:\n{found}");
+    }
+}
+
+#[test]
+fn the_documentation_has_the_table_of_cluster_settings() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cluster.md");
+    let table = pddflow_pipeline::cluster_table();
+    assert!(fs_err::read_to_string(page).unwrap().contains(&table), "core/docs/cluster.md lacks this table:\n{table}");
+}

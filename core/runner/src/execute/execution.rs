@@ -36,10 +36,11 @@ const LONGEST_WATCH: Duration = Duration::from_millis(100);
 
 /// The executors of a run: the threads of this process, then perhaps another.
 pub(super) struct Executors<'scope, 'env> {
+    /// Dropped first, so that no executor that ends waits to be heard.
+    pub(super) messages: Receiver<Message>,
     pub(super) all: Vec<Box<dyn Executor + 'scope>>,
     /// Says which nodes are for the other one.
     pub(super) factory: Option<&'env dyn ExecutorFactory>,
-    pub(super) messages: Receiver<Message>,
 }
 
 /// Where a node is on its way.
@@ -182,12 +183,25 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             if self.keys.is_empty() && (self.nap().is_none() || self.is_stopping()) {
                 break;
             }
+            if self.is_detached() {
+                break;
+            }
             self.pass_stop_on();
             self.hear();
             self.tell_overdue();
             self.ask_again();
         }
         Ok(self.finish(id))
+    }
+
+    /// Whether the run was asked to end here: what is left are jobs that go on without this process, and what waits for them.
+    fn is_detached(&self) -> bool {
+        let elsewhere = |at: &usize| self.nodes[*at].demand.executor > 0;
+        self.shared.settings.detach
+            && !self.keys.is_empty()
+            && self.keys.keys().all(elsewhere)
+            && self.sleeping.is_empty()
+            && self.executors.all.iter().skip(1).all(|executor| executor.settled())
     }
 
     /// Waits for messages and handles them until a node is done or none is left.
@@ -264,22 +278,18 @@ impl<'scope, 'env> Execution<'scope, 'env> {
     fn queue(&mut self, at: usize, assessed: &Assessed) -> Result<(), NodeError> {
         let forced = self.nodes[at].forced.clone();
         let reasons = forced.unwrap_or_else(|| self.checker.reasons(at, assessed, &self.records));
-        let (key, parts) = (assessed.key, self.checker.parts(at, &self.records));
-        let inputs = self.checker.inputs(at, &self.records)?;
-        let node = &self.plan.nodes[at];
+        let mut work = self.checker.work(at, assessed.key, &self.records)?;
         // What it is asked to compute again it does not take from a stored state.
-        let lineage = self.checker.lineage(at, &self.records).filter(|_| !reasons.contains(&StaleReason::Forced));
-        let mut work = Work::new(Task::of(node), (key, parts), inputs);
-        work.growing = lineage;
-        work.used = self.checker.used(at).iter().map(|output| (*output).to_owned()).collect();
-        work.timeout = node.settings.timeout;
+        if reasons.contains(&StaleReason::Forced) {
+            work.growing = None;
+        }
         // Too long for a duration is never.
         let interval = Duration::try_from_secs_f64(self.shared.settings.checkpoint_seconds.max(0.0));
         work.checkpoint_interval = interval.unwrap_or(Duration::MAX);
         work.again = self.nodes[at].forced.is_some();
         self.jobs.insert(at, (work, reasons));
         self.nodes[at].demand = self.demand(at);
-        self.twins.insert(key, Vec::new());
+        self.twins.insert(assessed.key, Vec::new());
         self.push_ready(at);
         self.nodes[at].stage = Stage::Ready;
         Ok(())

@@ -61,6 +61,7 @@ impl Execution<'_, '_> {
             let because = match (blamed[at], self.shared.cancel.requested(), self.first_failed) {
                 (Some(failed), _, _) => SkipReason::NeedsFailed { node: name(failed) },
                 (None, false, Some(failed)) => SkipReason::StoppedAfter { node: name(failed) },
+                (None, false, None) if self.shared.settings.detach => SkipReason::LeftRunning,
                 (None, _, _) => SkipReason::Cancelled { begun: false },
             };
             self.skip(at, because);

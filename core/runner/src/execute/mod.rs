@@ -72,7 +72,7 @@ pub fn run(
     cancel: &Cancel,
     events: &dyn Fn(RunEvent),
 ) -> Result<Summary, RunError> {
-    run_on(plan, kinds, store, settings, cancel, events, None)
+    run_on(plan, (kinds, None), store, settings, cancel, events)
 }
 
 /// As [`run`], with an executor for some of the nodes besides the threads of this process.
@@ -81,12 +81,11 @@ pub fn run(
 /// As [`run`], and what the executor says.
 pub fn run_on(
     plan: &Plan,
-    kinds: &dyn Kinds,
+    (kinds, factory): (&dyn Kinds, Option<&dyn ExecutorFactory>),
     store: &Store,
     settings: &Settings,
     cancel: &Cancel,
     events: &dyn Fn(RunEvent),
-    factory: Option<&dyn ExecutorFactory>,
 ) -> Result<Summary, RunError> {
     if settings.jobs == 0 {
         return Err(RunError::NoJobs);

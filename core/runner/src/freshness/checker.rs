@@ -10,6 +10,7 @@ use crate::lineage::Lineage;
 use crate::parallel::parallel_map;
 use crate::reason::{self, StaleReason};
 use crate::task::Task;
+use crate::work_format::Work;
 use pddflow_cache::{Digest, Key, KeyPart, Lookup, Record, RecordHead, Store, StoreError};
 use pddflow_pipeline::{InputRef, NodeId, Plan, PlanNode};
 use std::collections::BTreeMap;
@@ -94,11 +95,6 @@ impl<'a> FreshnessChecker<'a> {
         &self.plan.nodes[at]
     }
 
-    /// The outputs of a node that others use.
-    pub(crate) fn used(&self, at: usize) -> &[&'a str] {
-        &self.used[at]
-    }
-
     /// The key that the node had last time.
     pub(crate) fn last_key(&self, at: usize) -> Option<Key> {
         self.prepared[at].last
@@ -179,6 +175,16 @@ impl<'a> FreshnessChecker<'a> {
         };
         let ports: Result<BTreeMap<_, _>, NodeError> = self.node(at).inputs.iter().map(port).collect();
         Ok(Inputs(ports?))
+    }
+
+    /// An assessed node, closed.
+    pub(crate) fn work(&self, at: usize, key: Key, records: &Records) -> Result<Work, NodeError> {
+        let node = self.node(at);
+        let mut work = Work::new(Task::of(node), (key, self.parts(at, records)), self.inputs(at, records)?);
+        work.growing = self.lineage(at, records);
+        work.used = self.used[at].iter().map(|output| (*output).to_owned()).collect();
+        work.timeout = node.settings.timeout;
+        Ok(work)
     }
 
     /// The lineage of an assessed node, if it belongs to one.

@@ -17,6 +17,7 @@ pub(crate) use checker::{Assessed, Found, FreshnessChecker};
 use crate::error::NodeError;
 use crate::kinds::Kinds;
 use crate::reason::StaleReason;
+use crate::work_format::Work;
 use pddflow_cache::{Key, RecordHead, Store};
 use pddflow_pipeline::{NodeId, Plan};
 use std::sync::Arc;
@@ -66,6 +67,24 @@ pub fn plan(plan: &Plan, kinds: &dyn Kinds, store: &Store) -> Vec<Freshness> {
         all.push(freshness);
     }
     all
+}
+
+/// The nodes that a run would begin with, closed: those that are stale and whose inputs are there. With their places in the plan.
+#[must_use]
+pub fn ready_work(plan: &Plan, kinds: &dyn Kinds, store: &Store) -> Vec<(usize, Work)> {
+    let checker = FreshnessChecker::new(plan, kinds, store);
+    let mut records: Vec<Option<Arc<RecordHead>>> = vec![None; plan.nodes.len()];
+    let mut ready = Vec::new();
+    for at in 0..plan.nodes.len() {
+        match freshness(&checker, at, &records) {
+            Ok(Freshness::Fresh { record, .. }) => records[at] = Some(record),
+            Ok(Freshness::Stale { key, .. }) => {
+                ready.extend(checker.work(at, key, &records).ok().map(|work| (at, work)));
+            }
+            _ => {}
+        }
+    }
+    ready
 }
 
 /// The state of one node, given the results of those before it.

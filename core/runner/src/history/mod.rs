@@ -5,7 +5,7 @@
 
 mod past;
 
-pub use past::{PastNode, PastRun, PastState, RunState};
+pub use past::{PastJob, PastNode, PastRun, PastState, RunState};
 
 use crate::journal_format::{Entry, JournalLine, NoHead, RunHead, VERSION, read_head};
 use pddflow_cache::{KeyUse, Store, StoreError, Uses};

@@ -1,11 +1,12 @@
 //! [`PastRun`]: a run as its journal tells it.
 
 use crate::error::NodeError;
-use crate::event::Resumed;
+use crate::event::{JobState, Resumed};
 use crate::journal_format::{Entry, JournalLine, PlannedNode, RunEnd, RunHead};
 use crate::reason::StaleReason;
 use pddflow_cache::{Digest, Key};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A run as its journal tells it.
@@ -42,6 +43,23 @@ pub enum RunState {
     Killed,
 }
 
+/// The job of a node on a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastJob {
+    /// As the cluster calls it.
+    pub job: String,
+    /// Whether it waited or ran when last heard of.
+    pub state: JobState,
+    /// Its machine.
+    pub host: Option<String>,
+    /// Why it waited.
+    pub reason: Option<String>,
+    /// The file that it prints to.
+    pub output: PathBuf,
+    /// How many jobs the node has had, this one counted.
+    pub jobs: usize,
+}
+
 /// A node of a past run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PastNode {
@@ -49,6 +67,8 @@ pub struct PastNode {
     pub state: PastState,
     /// Its key, once known.
     pub key: Option<Key>,
+    /// Its last job, if it had one.
+    pub job: Option<PastJob>,
     /// Seconds since the beginning of the run at which it began to run.
     pub began: f64,
     /// How long it ran, if it did to its end.
@@ -79,6 +99,8 @@ pub enum PastState {
     Waiting,
     /// Its result was there.
     Fresh,
+    /// It has a job that waits.
+    Queued,
     /// It runs; in a run that is over, it did not end.
     Running,
     /// It ran.
@@ -117,6 +139,7 @@ impl PastState {
     pub fn word(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
+            Self::Queued => "queued",
             Self::Fresh => "fresh",
             Self::Running => "running",
             Self::Ran => "ran",
@@ -157,7 +180,16 @@ impl PastRun {
                 let fresh = PastNode { state: PastState::Fresh, key: Some(key), ..PastNode::default() };
                 self.nodes.insert(node, fresh);
             }),
-            Entry::Waiting { node, key } | Entry::Queued { node, key } => self.node(&node).key = Some(key),
+            Entry::Waiting { node, key } => self.node(&node).key = Some(key),
+            Entry::Queued { node, key } => {
+                let node = self.node(&node);
+                (node.state, node.key) = (PastState::Queued, Some(key));
+            }
+            Entry::Job { node, job, state, host, reason, output } => {
+                let node = self.node(&node);
+                let jobs = node.job.take().map_or(0, |last| last.jobs - usize::from(last.job == job)) + 1;
+                node.job = Some(PastJob { job, state, host, reason, output, jobs });
+            }
             Entry::Started { node, key, reasons } => {
                 let node = self.node(&node);
                 (node.state, node.key, node.began, node.reasons) = (PastState::Running, Some(key), at, reasons);

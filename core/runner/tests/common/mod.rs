@@ -40,6 +40,7 @@ pub(crate) fn plan_of(lines: &[Line<'_>]) -> Plan {
         sweep: Vec::new(),
         plugins: Vec::new(),
         pools: BTreeMap::new(),
+        cluster: pddflow_runner::pipeline::ClusterSettings::default(),
         nodes: nodes.collect(),
     }
 }

@@ -4,7 +4,7 @@ use super::{Problems, list};
 use serde_json::Value;
 
 /// A crate and the crates of ours that it may depend on. The drawing is in `core/ARCHITECTURE.md`.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("pddflow-abi", &[]),
     ("pddflow-artifact", &["pddflow-cache", "pddflow-host", "pddflow-runner", "pddflow-tensor"]),
     ("pddflow-cache", &[]),
@@ -13,6 +13,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
         &[
             "pddflow-artifact",
             "pddflow-cache",
+            "pddflow-cluster",
             "pddflow-nodes",
             "pddflow-pipeline",
             "pddflow-remote",
@@ -20,6 +21,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
             "pddflow-runner",
         ],
     ),
+    ("pddflow-cluster", &["pddflow-cache", "pddflow-pipeline", "pddflow-runner"]),
     ("pddflow-data", &["pddflow-artifact", "pddflow-cache", "pddflow-runner", "pddflow-tensor"]),
     ("pddflow-fuzz", &[]),
     ("pddflow-host", &["pddflow-abi", "pddflow-tensor"]),

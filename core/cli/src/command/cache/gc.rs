@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::problem::Problem;
 use pddflow_cache::{CollectRules, Store};
+use pddflow_cluster::{living_head, sweep};
 use pddflow_pipeline::duration;
 use pddflow_report::{Tone, bytes, count};
 use serde_json::{Value, json};
@@ -37,6 +38,11 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
         let store = self.store.open()?;
+        if let Some((run, host)) = living_head(&store).filter(|_| !self.dry_run) {
+            let message = format!("run {run} on {host} uses the store: nothing is removed");
+            return Err(Problem::new(Exit::Store, "pddflow::cli::store_in_use", message)
+                .with_help(format!("try again when it has ended, or remove what you need on {host}")));
+        }
         let rules = CollectRules {
             most_bytes: self.max_size,
             most_age: self.max_age,
@@ -45,6 +51,7 @@ impl Args {
         };
         let uses = pddflow_runner::uses(&store, self.keep_runs)?;
         let done = store.collect(&uses, &rules)?;
+        sweep(store.root(), self.max_age, self.dry_run);
         if output.json() {
             let removed: Vec<Value> =
                 done.removed.iter().map(|(digest, bytes)| json!({ "digest": digest, "bytes": bytes })).collect();
@@ -76,7 +83,7 @@ impl Args {
 
 /// Keeps the store within its limit after a run, once a day. A failure is a warning: the run has succeeded.
 pub(crate) fn collect_now_and_then(store: &Store, max_size: u64, output: &Output) {
-    if !store.collect_due(COLLECT_INTERVAL) {
+    if !store.collect_due(COLLECT_INTERVAL) || living_head(store).is_some() {
         return;
     }
     let rules = CollectRules { most_bytes: max_size, ..CollectRules::default() };

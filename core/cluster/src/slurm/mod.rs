@@ -1,0 +1,9 @@
+//! Slurm: what a job asks for, its script, and the programs `sbatch`, `squeue` and `scancel`.
+
+mod client;
+pub(crate) mod queue;
+pub(crate) mod request;
+pub(crate) mod script;
+pub(crate) mod submit;
+
+pub(crate) use client::{Array, Slurm};

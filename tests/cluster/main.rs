@@ -1,0 +1,42 @@
+//! Runs on a cluster: with programs that play Slurm and misbehave, and on a Slurm that the test starts.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a failing test should panic")]
+
+mod fake;
+mod faults;
+mod real;
+mod slurm;
+mod work;
+
+use pddflow_tests::{Digests, Place, Ran};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Settings of a cluster that answers at once.
+const QUICK: &str = "\ncluster: { quiet: 100ms, poll: 300ms, lost: 3s, defaults: { cpus: 1 } }\n";
+
+/// A folder with the smoke pipeline for a quick cluster.
+fn place() -> Place {
+    place_with(QUICK)
+}
+
+fn place_with(cluster: &str) -> Place {
+    let place = Place::new();
+    let text = fs_err::read_to_string(place.path("smoke.yaml")).unwrap();
+    place.write("smoke.yaml", text + cluster);
+    place
+}
+
+/// The digests of a run on this machine.
+fn expected() -> &'static Digests {
+    static EXPECTED: OnceLock<Digests> = OnceLock::new();
+    EXPECTED.get_or_init(|| Place::new().run(&["run", "smoke.yaml", "--json"]).succeeds().digests())
+}
+
+#[track_caller]
+fn finished(mut command: Command) -> Ran {
+    command.output().unwrap().into()
+}
+
+/// The nodes of the smoke pipeline that are no small ones.
+const BIG: [&str; 7] = ["data", "dm", "dsa", "eval[of=dm]", "eval[of=dsa]", "eval[of=random]", "random"];
