@@ -137,7 +137,8 @@ impl Head {
             None => self.poll_soon(),
             Some(Submission::Accepted(id)) => {
                 batch.note_id(&id);
-                self.limits = Limits { most: self.limits.most, ..Limits::default() };
+                // There may be more room than last time.
+                self.limits = Limits { most: self.limits.most.map(|most| 2 * most), ..Limits::default() };
                 for (key, claim) in &claimed {
                     self.queued(key, &batch, claim.task, &id);
                 }

@@ -72,6 +72,11 @@ fn clock(time: Duration) -> String {
 fn check_extra(extra: &[String], set: &[String]) -> Result<(), NodeError> {
     let name = |option: &str| option.trim_start_matches('-').split('=').next().unwrap_or_default().trim().to_owned();
     for option in extra {
+        if !option.starts_with('-') {
+            let message = format!("`extra` has `{option}`, which is no option of sbatch");
+            return Err(NodeError::new("pddflow::cluster::extra", message)
+                .with_help("write options with their values in one text: `--exclusive`, `--mail-type=FAIL`"));
+        }
         let long = option.starts_with("--");
         let given = name(option);
         let full = if long {
@@ -86,11 +91,6 @@ fn check_extra(extra: &[String], set: &[String]) -> Result<(), NodeError> {
             let message = format!("`extra` repeats the option --{full}, which is set already: `{option}`");
             let help = "use the key of `resources` for it (cpus, memory, gpus, time, partition, ...), or remove it";
             return Err(NodeError::new("pddflow::cluster::extra", message).with_help(help));
-        }
-        if !option.starts_with('-') {
-            let message = format!("`extra` has `{option}`, which is no option of sbatch");
-            return Err(NodeError::new("pddflow::cluster::extra", message)
-                .with_help("write options with their values in one text: `--exclusive`, `--mail-type=FAIL`"));
         }
     }
     Ok(())
