@@ -7,6 +7,7 @@
 //! | `trajectories` | [`Trajectories`] | safetensors: `weight.*` `[net, epoch, ...]`, the learnable weights at the epochs kept |
 //! | `weights` | [`NetWeights`] | safetensors: `weight.*` `[net, ...]`, all weights; nothing for fresh nets |
 //! | `results` | [`Results`] | JSON |
+//! | `curve` | [`Curve`] | JSON |
 //! | `scores` | [`Scores`] | safetensors: `scores` f64 `[n]`, one for each training image |
 //! | `table`, `files` | [`Files`] | safetensors with one u8 tensor for each file |
 //!
@@ -22,6 +23,7 @@
 
 mod class_ids;
 mod container;
+mod curve;
 mod dataset;
 mod dataset_format;
 mod distilled_set;
@@ -30,6 +32,7 @@ pub mod failure;
 mod files;
 mod nets_format;
 pub mod params;
+mod pixels;
 mod preprocessing;
 mod results;
 mod results_format;
@@ -43,12 +46,14 @@ mod trajectories;
 mod weights;
 
 pub use class_ids::ClassIds;
+pub use curve::Curve;
 pub use dataset::{Dataset, DatasetParts, ImageSize, LabelledImages, Side};
 pub use distilled_set::{DistilledSet, SetInfo};
 pub use error::ArtifactError;
 pub use files::file_stem;
 pub use files::{FileNameError, Files};
 pub use nets_format::{NetData, NetsInfo, StoredWeight};
+pub use pixels::Pixels;
 pub use preprocessing::{Normalization, Origin, Preprocessing, PreprocessingNote, Zca};
 pub use results::{CurvePoint, Phase, Reading, Results, TIME_LABELS};
 pub use scores::Scores;

@@ -112,6 +112,19 @@ impl PreprocessingNote {
             Self::None { digest } | Self::Standard { digest, .. } | Self::Zca { digest, .. } => *digest,
         }
     }
+
+    /// The preprocessing of images with that many channels; none for whitening, whose matrices are in the data set.
+    #[must_use]
+    pub fn preprocessing(&self, channels: usize) -> Option<Preprocessing> {
+        let normalization = match self {
+            Self::None { .. } => Normalization::None,
+            Self::Standard { mean, std, origin, .. } => {
+                Normalization::Standard { mean: mean.clone(), std: std.clone(), origin: *origin }
+            }
+            Self::Zca { .. } => return None,
+        };
+        Some(Preprocessing::new(normalization, channels))
+    }
 }
 
 impl Preprocessing {

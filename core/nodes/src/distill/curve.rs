@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pddflow_artifact::{ArtifactError, Curve};
 use serde::{Deserialize, Serialize};
 
 /// The metric that progress shows.
@@ -20,16 +21,6 @@ struct Series {
     stride: u64,
     points: Vec<(u64, f64)>,
     last: (u64, f64),
-}
-
-/// Version of the artifact's form; a change of any field needs a new one.
-const VERSION: u32 = 1;
-
-#[derive(Serialize)]
-struct CurveWire {
-    artifact: &'static str,
-    version: u32,
-    series: BTreeMap<String, Vec<(u64, f64)>>,
 }
 
 impl Curves {
@@ -72,9 +63,9 @@ impl Curves {
         self.series.iter().map(|(name, series)| (name.clone(), series.last.1)).collect()
     }
 
-    /// The bytes of the artifact `curve`: JSON, points by name.
-    pub(crate) fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(&CurveWire { artifact: "curve", version: VERSION, series: self.points() })
+    /// The bytes of the artifact `curve`.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, ArtifactError> {
+        Curve { series: self.points() }.encode()
     }
 
     /// Every name with its points; the latest point is always among them.

@@ -312,7 +312,7 @@ fn finish(
             ..info(params, data, bench, stage)
         },
     };
-    let curve = bench.state.curves.encode().during("writing the curve")?;
+    let curve = bench.state.curves.encode()?;
     let artifacts = BTreeMap::from([
         ("set".to_owned(), store_set(&set, bench.context)?),
         ("curve".to_owned(), bench.context.put(&curve).during("storing the curve")?),

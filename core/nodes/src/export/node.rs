@@ -2,7 +2,9 @@
 
 use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_artifact::params::{Part, problem, read_part, resolve_parts, schema_of_parts};
-use pddflow_artifact::{Dataset, DistilledSet, FileNameError, Files, Normalization, PreprocessingNote, file_stem};
+use pddflow_artifact::{
+    Dataset, DistilledSet, FileNameError, Files, Normalization, Pixels, PreprocessingNote, file_stem,
+};
 use pddflow_cache::KeyPart;
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
@@ -167,7 +169,7 @@ fn preprocessing(
     Ok(described)
 }
 
-fn write_pictures(entry: &Entry<'_>, shown: &crate::images::Shown, files: &mut Files) -> NodeResult<()> {
+fn write_pictures(entry: &Entry<'_>, shown: &Pixels, files: &mut Files) -> NodeResult<()> {
     let size = shown.size;
     for (class, rows) in shown.class_rows.iter().enumerate() {
         let name = entry.set.info.class_names.get(class).map_or_else(String::new, |name| file_stem(name));

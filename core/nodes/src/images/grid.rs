@@ -1,8 +1,8 @@
 //! Many small pictures in one.
 
+use pddflow_artifact::Pixels;
 use pddflow_artifact::failure::NodeResult;
 
-use super::shown::Shown;
 use crate::drawing::png;
 
 /// Pixels of the picture between two images, before scaling.
@@ -27,7 +27,7 @@ pub(super) struct Grid {
 
 impl Grid {
     /// A PNG with a row for each class, and the sets side by side from left to right. All have one size and as many classes.
-    pub(super) fn draw(&self, sets: &[Shown]) -> NodeResult<Vec<u8>> {
+    pub(super) fn draw(&self, sets: &[Pixels]) -> NodeResult<Vec<u8>> {
         let Some(first) = sets.first() else { return png(&[], 0, 0, 1) };
         let (size, channels) = (first.size, first.size.channels);
         let most = self.columns.unwrap_or(usize::MAX);
@@ -58,7 +58,7 @@ impl Grid {
     }
 }
 
-fn default_scale(shown: &Shown, width: usize) -> usize {
+fn default_scale(shown: &Pixels, width: usize) -> usize {
     let side = shown.size.height.max(shown.size.width);
     let by_size = if side <= SMALL { 4 } else { 1 + usize::from(side <= MEDIUM) };
     by_size.min((WIDE / width.max(1)).max(1))
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn classes_are_rows_and_images_columns() {
         let size = ImageSize { channels: 1, height: 1, width: 2 };
-        let shown = Shown { size, pixels: vec![1, 2, 3, 4, 5, 6], class_rows: vec![vec![2, 0], vec![1]] };
+        let shown = Pixels { size, pixels: vec![1, 2, 3, 4, 5, 6], class_rows: vec![vec![2, 0], vec![1]] };
         let bytes = Grid { columns: None, scale: Some(1) }.draw(&[shown]).unwrap();
         let picture = image::load_from_memory(&bytes).unwrap().into_luma8();
         assert_eq!(picture.dimensions(), (7, 5));
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn sets_stand_side_by_side() {
         let size = ImageSize { channels: 1, height: 1, width: 1 };
-        let shown = |pixels: &[u8]| Shown { size, pixels: pixels.to_vec(), class_rows: vec![vec![0], vec![1]] };
+        let shown = |pixels: &[u8]| Pixels { size, pixels: pixels.to_vec(), class_rows: vec![vec![0], vec![1]] };
         let bytes = Grid { columns: None, scale: Some(1) }.draw(&[shown(&[1, 2]), shown(&[3, 4])]).unwrap();
         let picture = image::load_from_memory(&bytes).unwrap().into_luma8();
         let column = |x: u32| [picture.get_pixel(x, 1).0[0], picture.get_pixel(x, 3).0[0]];

@@ -8,4 +8,4 @@ mod node;
 mod shown;
 
 pub(crate) use node::{ImagesKind, sets_and_data};
-pub(crate) use shown::{Shown, set_names, show};
+pub(crate) use shown::{set_names, show};
