@@ -3,7 +3,7 @@
 use crate::golden;
 use pddflow_tests::{Place, Ran};
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
     "run",
     "plan",
     "explain",
@@ -12,6 +12,7 @@ const COMMANDS: [&str; 23] = [
     "runs",
     "logs",
     "compare",
+    "report",
     "cache",
     "cache ls",
     "cache show",

@@ -14,6 +14,7 @@ mod kills;
 mod profile;
 mod programs;
 mod progressive;
+mod report;
 mod results;
 mod runs;
 #[path = "../../core/remote/tests/servers/server.rs"]

@@ -14,6 +14,7 @@
 //! | `problem` | everything that can go wrong, with its exit code |
 //! | `output` | the only place that prints |
 //! | `results` | artifacts of files written to folders |
+//! | `report` | pages about runs |
 //! | `shield`, `interrupt` | panics and signals |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
 
@@ -32,6 +33,7 @@ mod past;
 mod place;
 mod problem;
 mod profile;
+mod report;
 mod results;
 mod shield;
 

@@ -30,6 +30,7 @@ mod lint;
 mod logs;
 mod plan;
 mod plugin;
+mod report;
 mod run;
 mod runs;
 mod schema;
@@ -54,6 +55,7 @@ commands! {
     Runs: runs,
     Logs: logs,
     Compare: compare,
+    Report: report,
     Cache: cache,
     Graph: graph,
     Export: export,

@@ -13,6 +13,7 @@ use crate::output::Output;
 use crate::past;
 use crate::problem::Problem;
 use crate::profile;
+use crate::report;
 use crate::results::{Places, Results, Unreadable};
 use clap::{ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCompleter;
@@ -187,6 +188,9 @@ impl Args {
         }
         print_results(self, output, &results, &places);
         let summary = &results.summary;
+        if summary.ran + summary.failed > 0 {
+            self.write_report(&opened, &results, output);
+        }
         if summary.ran > 0 {
             gc::collect_now_and_then(&opened.store, self.cache_max_size, output);
         }
@@ -201,6 +205,16 @@ impl Args {
 }
 
 impl Args {
+    /// Writes the page about the run. The run is none the worse without it.
+    fn write_report(&self, opened: &Opened, results: &Results<'_>, output: &Output) {
+        match report::write(&opened.store, &results.summary.run, results.folder()) {
+            Ok(path) if output.json() => output.line(&json!({ "event": "report", "file": path })),
+            Ok(_) if self.quiet => {}
+            Ok(path) => output.say(&format!("report: {}\n", path.display())),
+            Err(error) => output.note(&format!("warning: the report could not be written: {error}")),
+        }
+    }
+
     /// The places of the nodes that run even if they are fresh.
     fn forced(&self, plan: &Plan) -> Result<Vec<usize>, Problem> {
         let selected = |at: &usize| plan.nodes.get(*at).is_some_and(|node| !node.settings.only_if_fresh);

@@ -121,6 +121,11 @@ impl<'a> Results<'a> {
         failure.map_or(Ok(Some(given)), Err)
     }
 
+    /// The folder of the pipeline's results.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The tables, as Markdown, with the nodes that they are of.
     pub(crate) fn tables(&self) -> impl Iterator<Item = (&PlanNode, &String)> {
         let nodes = &self.opened.plan.nodes;

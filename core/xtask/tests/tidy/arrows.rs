@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "pddflow-cache",
             "pddflow-cluster",
             "pddflow-nodes",
+            "pddflow-page",
             "pddflow-pipeline",
             "pddflow-remote",
             "pddflow-report",
@@ -36,6 +37,10 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "pddflow-tensor",
             "pddflow-training",
         ],
+    ),
+    (
+        "pddflow-page",
+        &["pddflow-artifact", "pddflow-cache", "pddflow-host", "pddflow-report", "pddflow-runner", "pddflow-tensor"],
     ),
     ("pddflow-pipeline", &["pddflow-cache"]),
     ("pddflow-remote", &["pddflow-cache"]),
