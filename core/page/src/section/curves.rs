@@ -1,7 +1,7 @@
 //! Metrics over the iterations of distillations, and accuracy over the epochs of evaluations.
 
 use super::ChartView;
-use super::images::stage;
+use super::images::{counts_stages, stage};
 use super::named::{Named, all_results};
 use crate::detail::{Detail, LeftOut};
 use crate::draw::{COLOURS, Line, LineChart, Point};
@@ -9,7 +9,6 @@ use crate::gather::{Gathered, Node, without_seed};
 use crate::words::{pairs, plain};
 use pddflow_artifact::Curve;
 use pddflow_artifact::statistics::{mean, sample_deviation};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Charts of a run.
@@ -77,20 +76,13 @@ struct Distilled {
 fn metric_charts(gathered: &Gathered<'_>) -> Vec<LineChart> {
     let curves: Vec<(&Node<'_>, Curve)> =
         gathered.of_type("curve").filter_map(|(node, output)| Some((node, gathered.curve(output)?))).collect();
-    let stages = |family: &str| {
-        let of_family = curves.iter().filter(|(node, _)| node.planned.family == family);
-        of_family.map(|(node, _)| stage(node)).collect::<BTreeSet<usize>>()
-    };
+    let nodes: Vec<&Node<'_>> = curves.iter().map(|(node, _)| *node).collect();
     let mut all = Vec::new();
     for (node, curve) in &curves {
         let (family, mut axes) = without_seed(node.planned);
-        let here = stage(node);
-        if stages(&family).len() > 1 {
-            // The axis that counts stages.
-            axes.retain(|(_, value)| value.as_u64() != Some(here as u64) || !counts_stages(value, &curves, &family));
-        }
+        axes.retain(|(axis, _)| !counts_stages(axis, &family, &nodes));
         let name = if axes.is_empty() { family.clone() } else { pairs(&axes) };
-        all.push(Distilled { family, name, stage: here, curve: curve.clone() });
+        all.push(Distilled { family, name, stage: stage(node), curve: curve.clone() });
     }
     let mut charts = Vec::new();
     let mut families: Vec<&String> = Vec::new();
@@ -108,20 +100,6 @@ fn metric_charts(gathered: &Gathered<'_>) -> Vec<LineChart> {
         }
     }
     charts
-}
-
-/// Whether a value is that of the axis by which the stages of a family are numbered: of no other axis has every node a value
-/// of its own stage.
-fn counts_stages(value: &Value, curves: &[(&Node<'_>, Curve)], family: &str) -> bool {
-    let members = || curves.iter().filter(|(node, _)| node.planned.family == family);
-    let axes: BTreeSet<&String> =
-        members().flat_map(|(node, _)| node.planned.axes.iter().map(|(axis, _)| axis)).collect();
-    axes.into_iter().any(|axis| {
-        members().all(|(node, _)| {
-            let own = node.planned.axes.iter().find(|(name, _)| name == axis).and_then(|(_, value)| value.as_u64());
-            own == Some(stage(node) as u64)
-        }) && value.is_u64()
-    })
 }
 
 fn metric_chart(family: &str, metric: &str, of_family: &[&Distilled]) -> Vec<LineChart> {

@@ -57,9 +57,10 @@ fn groups<'a>(gathered: &'a Gathered<'_>) -> Vec<Group<'a>> {
         .of_type("set")
         .map(|(node, output)| Member { node, output, stage: stage(node), iterations: iterations(node) })
         .collect();
-    for member in all.iter() {
+    let nodes: Vec<&Node<'_>> = all.iter().map(|member| member.node).collect();
+    for member in &all {
         let (family, mut axes) = without_seed(member.node.planned);
-        axes.retain(|(axis, _)| !is_counter(axis, &family, &all));
+        axes.retain(|(axis, _)| !counts_iterations(axis) && !counts_stages(axis, &family, &nodes));
         let member = Member { ..*member };
         match groups.iter_mut().find(|group| group.family == family && group.axes == axes) {
             Some(group) => {
@@ -75,17 +76,18 @@ fn groups<'a>(gathered: &'a Gathered<'_>) -> Vec<Group<'a>> {
     groups
 }
 
-/// Whether an axis of a family only counts stages or iterations.
-fn is_counter(axis: &str, family: &str, all: &[Member<'_>]) -> bool {
-    if ITERATIONS.contains(&axis.rsplit('.').next().unwrap_or_default()) {
-        return true;
-    }
-    let members = || all.iter().filter(|member| member.node.planned.family == family);
-    let stages: BTreeSet<usize> = members().map(|member| member.stage).collect();
-    let value = |member: &Member<'_>| {
-        member.node.planned.axes.iter().find(|(name, _)| name == axis).and_then(|(_, value)| value.as_u64())
-    };
-    stages.len() > 1 && members().all(|member| value(member) == Some(member.stage as u64))
+/// Whether an axis only counts iterations.
+fn counts_iterations(axis: &str) -> bool {
+    ITERATIONS.contains(&axis.rsplit('.').next().unwrap_or_default())
+}
+
+/// Whether an axis of a family only counts stages: each of its nodes has its own stage there.
+pub(super) fn counts_stages(axis: &str, family: &str, nodes: &[&Node<'_>]) -> bool {
+    let members = || nodes.iter().filter(|node| node.planned.family == family);
+    let stages: BTreeSet<usize> = members().map(|node| stage(node)).collect();
+    let value =
+        |node: &Node<'_>| node.planned.axes.iter().find(|(name, _)| name == axis).and_then(|(_, value)| value.as_u64());
+    stages.len() > 1 && members().all(|node| value(node) == Some(stage(node) as u64))
 }
 
 /// The stage of a set, as it is planned: the parameter, or one more than the sets before it.

@@ -51,13 +51,14 @@ pub(crate) fn progressive(gathered: &Gathered<'_>, detail: &Detail) -> Progressi
 /// The accuracy at the end of each stage.
 fn by_stage(results: &[Named]) -> Vec<LineChart> {
     let mut lines: Vec<(String, BTreeMap<usize, Vec<f64>>)> = Vec::new();
-    for named in results.iter().filter(|named| is_longest(named, results)) {
+    let longest: Vec<&Named> = results.iter().filter(|named| is_longest(named, results)).collect();
+    for named in &longest {
         let ends = ends(&named.results.curve, |point| point.reading.stage);
         if ends.len() < 2 {
             continue;
         }
         let ipc = named.results.labels.get("ipc").map(plain).unwrap_or_default();
-        let name = if several_ipc(results) { format!("{}, ipc {ipc}", named.name) } else { named.name.clone() };
+        let name = if several_ipc(&longest) { format!("{}, ipc {ipc}", named.name) } else { named.name.clone() };
         let line = line_of(&mut lines, name);
         for (stage, point) in ends {
             line.entry(stage).or_default().extend(point.reading.accuracies.iter().map(|accuracy| PERCENT * accuracy));
@@ -126,7 +127,7 @@ fn ends<P: Ord>(curve: &[CurvePoint], place: impl Fn(&CurvePoint) -> P) -> BTree
     curve.iter().map(|point| (place(point), point)).collect()
 }
 
-fn several_ipc(results: &[Named]) -> bool {
+fn several_ipc(results: &[&Named]) -> bool {
     results.iter().filter_map(|named| named.results.labels.get("ipc")).map(plain).collect::<BTreeSet<_>>().len() > 1
 }
 

@@ -68,7 +68,8 @@ fn stages_share_a_slider_and_their_bounds_are_drawn() {
             family: "d",
             kind: "distill",
             with: json!({ "stage": stage, "iterations": 3 }),
-            axes: json!([["k", stage]]),
+            // The number of stages is no stage, though it is the same number in the last of them.
+            axes: json!([["stages", 3], ["k", stage]]),
             outputs: vec![("set", "set", set("PDD", &["a", "b"], stage, 1)), ("curve", "curve", curve)],
             ..Added::default()
         });
@@ -79,6 +80,7 @@ fn stages_share_a_slider_and_their_bounds_are_drawn() {
     let html = scene.html();
     assert_eq!((html.matches("class=\"slides\"").count(), html.matches("class=\"frame\"").count()), (1, 3));
     assert!(html.contains("stage 2 of 3"));
+    assert_eq!(html.matches("<bdi>stages=3</bdi>").count(), 1, "one line for all stages");
     assert!(html.matches("class=\"bound\"").count() >= 4, "bounds of stages");
     assert!(html.contains("Accuracy after each stage"));
     assert_eq!(html.matches("class=\"box\"").count(), 2, "families are collapsed");
