@@ -4,7 +4,7 @@ use super::{Problems, list};
 use serde_json::Value;
 
 /// A crate and the crates of ours that it may depend on. The drawing is in `core/ARCHITECTURE.md`.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("pddflow-abi", &[]),
     ("pddflow-artifact", &["pddflow-cache", "pddflow-host", "pddflow-runner", "pddflow-tensor"]),
     ("pddflow-cache", &[]),
