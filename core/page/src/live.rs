@@ -120,10 +120,11 @@ fn respond(mut stream: &TcpStream, status: &str, kind: &str, body: &str) -> io::
 }
 
 fn events(mut stream: &TcpStream, source: &dyn Source) -> io::Result<()> {
+    // Before the answer begins: whoever has it must miss nothing from then on.
+    let (mut known, mut said) = (source.version(), Instant::now());
     stream.write_all(
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n",
     )?;
-    let (mut known, mut said) = (source.version(), Instant::now());
     loop {
         let now = source.version();
         if now != known {
