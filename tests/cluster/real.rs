@@ -97,7 +97,7 @@ fn killed_heads_are_followed_by_ones_that_submit_nothing_twice() {
 #[test]
 fn a_job_that_is_cancelled_from_outside_fails_its_node_and_goes_on_next_time() {
     let Some(slurm) = Slurm::start() else { return };
-    let place = long(3_000, SETTINGS);
+    let place = long(20_000, SETTINGS);
     let mut command = slurm.command(&place, &["run", "smoke.yaml", "dm", "--on", "slurm"]);
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for("the job of dm", || slurm.submitted(&place) == 2 && job_of(&slurm, "R").is_some());
@@ -115,7 +115,7 @@ fn a_time_limit_ends_jobs_at_checkpoints_until_the_node_is_done() {
     let Some(slurm) = Slurm::start() else { return };
     // Slurm counts in minutes: the signal comes when little of the only one has passed.
     let cluster = "\ncluster: { quiet: 200ms, poll: 500ms, lost: 5s, signal: 55s, defaults: { cpus: 1, time: 1m } }\n";
-    let place = long(6_000, cluster);
+    let place = long(25_000, cluster);
     let ran = finished(slurm.command(&place, &["run", "smoke.yaml", "dm", "--on", "slurm", "--json"])).succeeds();
     let submitted = slurm.submitted(&place);
     assert!(submitted > 2 && !ran.nodes("node_resumed").is_empty(), "{submitted} jobs: {}", ran.out);
@@ -128,8 +128,8 @@ fn a_time_limit_ends_jobs_at_checkpoints_until_the_node_is_done() {
 #[test]
 fn a_job_that_slurm_starts_again_is_the_same_job() {
     let Some(slurm) = Slurm::start() else { return };
-    let cluster = "\ncluster: { quiet: 200ms, poll: 500ms, lost: 20s, requeue: true, defaults: { cpus: 1 } }\n";
-    let place = long(3_000, cluster);
+    let cluster = "\ncluster: { quiet: 200ms, poll: 500ms, lost: 60s, requeue: true, defaults: { cpus: 1 } }\n";
+    let place = long(20_000, cluster);
     let mut child = slurm
         .command(&place, &["run", "smoke.yaml", "dm", "--on", "slurm", "--json"])
         .stdout(Stdio::null())

@@ -122,6 +122,8 @@ fn signals_end_a_task_at_a_checkpoint_however_often_they_come() {
         assert_eq!(child.wait().unwrap().code(), Some(75), "{signal}");
         let done = fs_err::read_to_string(jobs.with_file_name("done").join(&task)).unwrap();
         let done: Value = serde_json::from_str(&done).unwrap();
-        assert_eq!((&done["outcome"], &done["checkpoints"]), (&"stopped".into(), &1.into()), "{signal}: {done}");
+        assert_eq!(done["outcome"], "stopped", "{signal}: {done}");
+        // One more may have been due before the signal came.
+        assert!(done["checkpoints"].as_u64().is_some_and(|count| (1..=2).contains(&count)), "{signal}: {done}");
     }
 }
