@@ -11,6 +11,7 @@ mod failures;
 mod freshness;
 mod glue;
 mod kills;
+mod plugin_new;
 mod profile;
 mod programs;
 mod progressive;

@@ -1,6 +1,7 @@
 //! Arguments that several commands share.
 
 use crate::complete;
+use crate::device::DeviceChoice;
 use crate::place;
 use crate::problem::Problem;
 use clap::{Args, ValueEnum, ValueHint};
@@ -90,6 +91,10 @@ pub(crate) struct PlaceArgs {
     /// each level has results of its own: to share results between machines, choose what all of the machines have
     #[arg(long, value_enum, value_name = "LEVEL", env = "PDDFLOW_INSTRUCTIONS", hide_env_values = true)]
     instructions: Option<Level>,
+    /// Device to compute with: `auto`, `cpu`, `cuda`, `vulkan` or `metal`, of several `cuda:1` and so on; `auto` takes a GPU
+    /// if this build and the machine have one. Devices round differently, so each kind of device has results of its own
+    #[arg(long, value_name = "DEVICE", env = "PDDFLOW_DEVICE", hide_env_values = true, default_value = "auto")]
+    device: DeviceChoice,
 }
 
 /// Instructions of the processor.
@@ -131,6 +136,7 @@ impl PlaceArgs {
             use_at_most(level);
         }
         let mut options = self.plugins.options();
+        options.device = self.device.resolve()?;
         options.search.files = file.plugin_files().to_vec();
         options.data_dirs = self.data_dir.iter().cloned().chain(place::SYSTEM_DATA.map(PathBuf::from)).collect();
         options.downloads = self.store.root().join(place::DOWNLOADS);

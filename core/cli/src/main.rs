@@ -23,6 +23,7 @@ mod cluster;
 mod command;
 mod complete;
 mod describe;
+mod device;
 mod exit;
 mod freshness;
 mod interrupt;

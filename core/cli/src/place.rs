@@ -67,8 +67,12 @@ pub(crate) fn job_variables() -> Vec<String> {
 
 /// Folders that may hold plugins without being asked for: that of the program, then that of the user.
 pub(crate) fn plugin_folders() -> impl Iterator<Item = PathBuf> {
-    let user = user_data().map(|data| data.join("pddflow").join("plugins"));
-    beside_the_program().into_iter().chain(user)
+    beside_the_program().into_iter().chain(user_plugins())
+}
+
+/// The folder of plugins that a user has installed.
+pub(crate) fn user_plugins() -> Option<PathBuf> {
+    user_data().map(|data| data.join("pddflow").join("plugins"))
 }
 
 /// The folder of the program; when no library lies there, its `deps`, where cargo leaves those that it built for tests.

@@ -25,7 +25,7 @@ mod trajectory;
 
 use case::Case;
 use pddflow_host::Registry;
-use pddflow_tensor::{Instructions, use_at_most};
+use pddflow_tensor::{Backend, Device, Instructions, use_at_most};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -65,6 +65,10 @@ fn plugins_agree_with_the_reference() {
         use_at_most(instructions);
         check(&files, &registry);
     }
+    // What a GPU runs, by burn's CPU backend, which has double precision; every test run has it.
+    println!("flex");
+    support::use_device(Device::Burn(Backend::Flex, 0));
+    check(&files, &registry);
 }
 
 fn check(files: &[PathBuf], registry: &Registry) {

@@ -4,7 +4,7 @@
 //! inputs, and the [`Surroundings`] (plugins, data folders, device). The kinds are listed in `kinds.rs`.
 
 use pddflow_cache::KeyPart;
-use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem, PlanNode, PortSpec};
+use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, NodeId, ParamProblem, PlanNode, PortSpec};
 use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::splits::NO_HELD_OUT_HELP;
 use serde_json::Value;
@@ -31,8 +31,8 @@ pub(crate) trait Kind: Send + Sync {
     }
 
     /// Checks the nodes that this one is connected to, directly or not, when everything else of the plan is right.
-    fn check_connections(&self, node: &Connected<'_>) -> Result<(), InputProblem> {
-        let _ = node;
+    fn check_connections(&self, surroundings: &Surroundings, node: &Connected<'_>) -> Result<(), InputProblem> {
+        let _ = (surroundings, node);
         Ok(())
     }
 
@@ -89,6 +89,16 @@ impl<'a> Connected<'a> {
     /// A node of a plan.
     pub(crate) fn new(nodes: &'a [PlanNode], node: &'a PlanNode) -> Self {
         Self { nodes, node }
+    }
+
+    /// Its kind.
+    pub(crate) fn kind(&self) -> &'a str {
+        &self.node.kind
+    }
+
+    /// Its name.
+    pub(crate) fn id(&self) -> &'a NodeId {
+        &self.node.id
     }
 
     /// The node's checked parameters.

@@ -101,7 +101,7 @@ impl Catalog for Library {
 
     fn check_connections(&self, nodes: &[PlanNode], node: &PlanNode) -> Result<(), InputProblem> {
         let found = self.kinds.get(&node.kind);
-        found.map_or(Ok(()), |(_, kind)| kind.check_connections(&Connected::new(nodes, node)))
+        found.map_or(Ok(()), |(_, kind)| kind.check_connections(&self.surroundings, &Connected::new(nodes, node)))
     }
 
     fn lint(&self, kind: &str, with: &Value) -> Vec<ParamProblem> {

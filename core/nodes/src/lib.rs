@@ -42,7 +42,7 @@ mod table;
 mod train;
 
 pub use pddflow_host::{PluginInfo, Registry};
-pub use pddflow_tensor::{Instructions, keep_freed_memory, trace, use_at_most};
+pub use pddflow_tensor::{Backend, Device, Instructions, check_device, keep_freed_memory, trace, use_at_most};
 
 pub use kinds::Library;
 pub use surroundings::{LibraryOptions, Precision};

@@ -137,11 +137,7 @@ impl Surroundings {
     }
 
     fn device_class(&self) -> &'static str {
-        match self.options.device {
-            Device::Cpu => "cpu",
-            #[cfg(feature = "cuda")]
-            Device::Cuda(_) => "cuda",
-        }
+        self.options.device.class()
     }
 }
 

@@ -165,9 +165,9 @@ fn a_loss_that_is_not_finite_names_iteration_and_advice() {
 
 #[test]
 fn a_set_without_a_learned_learning_rate_is_not_trained_at_one() {
-    let (code, text) = failure_of(&distill_pipeline("dm: {}", 1).replace("epochs: 3", "epochs: 3, lr: learned"));
-    assert_eq!(code, "pddflow::nodes::no_learning_rate", "{text}");
-    assert!(text.contains("`lr`"), "{text}");
+    let problems = Bench::new().problems(&distill_pipeline("dm: {}", 1).replace("epochs: 3", "epochs: 3, lr: learned"));
+    assert!(problems.contains("was learned with the set of `distill`"), "{problems}");
+    assert!(problems.contains("give a number as `lr`"), "{problems}");
 }
 
 #[test]

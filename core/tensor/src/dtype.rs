@@ -39,24 +39,3 @@ impl fmt::Display for DType {
         })
     }
 }
-
-/// Where a tensor lies and is computed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub enum Device {
-    /// The processor.
-    #[default]
-    Cpu,
-    /// An NVIDIA GPU by its number.
-    #[cfg(feature = "cuda")]
-    Cuda(usize),
-}
-
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cpu => f.write_str("cpu"),
-            #[cfg(feature = "cuda")]
-            Self::Cuda(index) => write!(f, "cuda:{index}"),
-        }
-    }
-}

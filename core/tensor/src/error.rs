@@ -59,6 +59,16 @@ pub enum TensorError {
         /// The differing device.
         second: Device,
     },
+    /// A device that failed, does not exist, or has too little memory.
+    #[error("{op} on {device}: {message}")]
+    Device {
+        /// The operation.
+        op: &'static str,
+        /// The device.
+        device: Device,
+        /// What its backend says.
+        message: String,
+    },
     /// A value out of its range.
     #[error("{op}: {message}")]
     Value {

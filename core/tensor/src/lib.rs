@@ -23,6 +23,8 @@
 
 pub mod augment;
 mod backend;
+mod device;
+mod device_check;
 mod dtype;
 mod error;
 mod kernels;
@@ -37,7 +39,9 @@ mod tape;
 mod tensor;
 pub mod trace;
 
-pub use dtype::{DType, Device};
+pub use device::{Backend, Device};
+pub use device_check::check_device;
+pub use dtype::DType;
 pub use error::{Result, TensorError};
 pub use kernels::{Instructions, keep_freed_memory, on_one_thread, use_at_most};
 pub use op::{Binary, Conv2d, Descent, Unary};

@@ -193,9 +193,9 @@ impl Tensor {
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "rounding is documented")]
     pub fn to_f32_vec(&self) -> Result<Vec<f32>> {
         Ok(match self.dtype() {
-            DType::F32 => self.value()?.to_f32()?,
-            DType::F64 => self.value()?.to_f64()?.iter().map(|&v| v as f32).collect(),
-            DType::I64 => self.value()?.to_i64()?.iter().map(|&v| v as f32).collect(),
+            DType::F32 => self.value()?.read::<f32>()?,
+            DType::F64 => self.value()?.read::<f64>()?.iter().map(|&v| v as f32).collect(),
+            DType::I64 => self.value()?.read::<i64>()?.iter().map(|&v| v as f32).collect(),
         })
     }
 
@@ -206,9 +206,9 @@ impl Tensor {
     #[expect(clippy::cast_precision_loss, reason = "labels and indices lie far below 2^53")]
     pub fn to_f64_vec(&self) -> Result<Vec<f64>> {
         Ok(match self.dtype() {
-            DType::F32 => self.value()?.to_f32()?.iter().map(|&v| f64::from(v)).collect(),
-            DType::F64 => self.value()?.to_f64()?,
-            DType::I64 => self.value()?.to_i64()?.iter().map(|&v| v as f64).collect(),
+            DType::F32 => self.value()?.read::<f32>()?.iter().map(|&v| f64::from(v)).collect(),
+            DType::F64 => self.value()?.read::<f64>()?,
+            DType::I64 => self.value()?.read::<i64>()?.iter().map(|&v| v as f64).collect(),
         })
     }
 
@@ -224,7 +224,7 @@ impl Tensor {
                 rule: "i64 is needed; use cast",
             });
         }
-        self.value()?.to_i64()
+        self.value()?.read()
     }
 
     /// The elements where they lie, in row-major order: without a copy, for f32 tensors on the CPU only.

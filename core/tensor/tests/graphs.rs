@@ -1,7 +1,9 @@
 //! Random small graphs: the gradient by every tensor, of the first and the second order, against finite differences.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use pddflow_tensor::{Conv2d, Device, Keep, RandomKey, Tensor, TensorError, grad};
+use std::cell::RefCell;
+
+use pddflow_tensor::{Backend, Conv2d, Device, Keep, RandomKey, Tensor, TensorError, grad};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -10,6 +12,15 @@ const EPSILON: f64 = 1e-5;
 /// Between the difference and the product, relative to the size of both: rounding (1e-16 / 1e-5, times sums of some hundred terms of
 /// size 10) and curvature (1e-10 times third derivatives of up to some hundred). A missing part of a rule is off by 0.01 or more.
 const TOLERANCE: f64 = 1e-5;
+
+thread_local! {
+    static DEVICE: RefCell<Device> = const { RefCell::new(Device::Cpu) };
+}
+
+/// Where this thread computes.
+fn device() -> Device {
+    DEVICE.with_borrow(Device::clone)
+}
 
 /// What makes a tensor of a graph of earlier ones.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +101,7 @@ const LEAVES: usize = 4;
 fn leaf(index: usize) -> Tensor {
     let shape: &[usize] = if index < 2 { &[2, 2, 4, 4] } else { &[2] };
     let values = RandomKey::new(17).fold_u64(index as u64).normal_f64(shape.iter().product());
-    Tensor::from_f64(values, shape, &Device::Cpu).unwrap()
+    Tensor::from_f64(values, shape, &device()).unwrap()
 }
 
 fn apply(step: Step, x: &Tensor, y: &Tensor, leaves: &[Tensor]) -> Result<Tensor, TensorError> {
@@ -136,7 +147,7 @@ fn apply(step: Step, x: &Tensor, y: &Tensor, leaves: &[Tensor]) -> Result<Tensor
         Step::Select => x.greater(&like(y)?)?.select(x, &like(y)?),
         Step::Concat => Tensor::concat(&[x.clone(), x.sin()?], 1)?.slice(1, 0, 2 * c, 2),
         Step::Matmul => x.matmul_transposed(x)?.tanh(),
-        Step::Gather => x.gather(0, &Tensor::from_i64(vec![1, 0, 1], &[3], &Device::Cpu)?)?.slice(0, 0, 2, 1),
+        Step::Gather => x.gather(0, &Tensor::from_i64(vec![1, 0, 1], &[3], &device())?)?.slice(0, 0, 2, 1),
     }
 }
 
@@ -159,7 +170,7 @@ fn run(graph: &Graph, given: &[(usize, &Tensor)]) -> Vec<Tensor> {
 /// Every tensor that is used by no other, in a weighted sum.
 fn loss(tensors: &[Tensor]) -> Tensor {
     let last = &tensors[tensors.len() - 1];
-    let mut total = Tensor::zeros(&[], last.dtype(), &Device::Cpu).unwrap();
+    let mut total = Tensor::zeros(&[], last.dtype(), &device()).unwrap();
     for (index, tensor) in tensors.iter().enumerate().skip(tensors.len().saturating_sub(2)) {
         let weights = direction(tensor, 1000 + index as u64);
         let part = tensor.sin().unwrap().mul(&weights).unwrap().sum_all().unwrap();
@@ -170,7 +181,7 @@ fn loss(tensors: &[Tensor]) -> Tensor {
 
 fn direction(like: &Tensor, name: u64) -> Tensor {
     let values = RandomKey::new(23).fold_u64(name).normal_f64(like.elements());
-    Tensor::from_f64(values, like.shape(), &Device::Cpu).unwrap()
+    Tensor::from_f64(values, like.shape(), &device()).unwrap()
 }
 
 fn dot(a: &Tensor, b: &Tensor) -> f64 {
@@ -220,7 +231,7 @@ fn check(graph: &Graph, at: usize) -> Result<usize, String> {
         "first",
         agrees(dot(&by_x, &v), |step| {
             let x = moved(step);
-            dot(&loss(&run(graph, &[(at, &x)])), &Tensor::ones(&[], x.dtype(), &Device::Cpu).unwrap())
+            dot(&loss(&run(graph, &[(at, &x)])), &Tensor::ones(&[], x.dtype(), &device()).unwrap())
         }),
     )?;
     if !by_x.is_on_tape() {
@@ -252,8 +263,7 @@ fn check_all(graph: &Graph) -> Result<usize, String> {
     (0..LEAVES + graph.len()).map(|at| check(graph, at)).sum()
 }
 
-#[test]
-fn every_step_after_every_lazy_one_has_the_gradients_of_its_definition() {
+fn every_step_after_every_lazy_one() {
     let mut checked = 0;
     for lazy in [&[Step::Norm][..], &[Step::Norm, Step::Relu], &[Step::Norm, Step::Relu, Step::AvgPool]] {
         for &step in STEPS {
@@ -265,13 +275,30 @@ fn every_step_after_every_lazy_one_has_the_gradients_of_its_definition() {
     assert!(checked > 3 * STEPS.len() * 10, "only {checked}");
 }
 
-#[test]
-fn random_graphs_have_the_gradients_of_their_definition() {
-    let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
+fn random_graphs(cases: u32) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     // Every second step is one of those that can be fused.
     let step =
         prop_oneof![prop_oneof![Just(Step::Norm), Just(Step::Relu), Just(Step::AvgPool)], prop::sample::select(STEPS),];
     let graphs = prop::collection::vec((step, any::<usize>(), any::<usize>()), 2..7);
     runner.run(&graphs, |graph| check_all(&graph).map(|_| ()).map_err(TestCaseError::fail)).unwrap();
+}
+
+#[test]
+fn every_step_after_every_lazy_one_has_the_gradients_of_its_definition() {
+    every_step_after_every_lazy_one();
+}
+
+#[test]
+fn random_graphs_have_the_gradients_of_their_definition() {
+    random_graphs(300);
+}
+
+/// burn's CPU backend computes in double precision and runs the code that a GPU runs.
+#[test]
+fn gradients_are_those_of_the_definition_on_the_path_of_a_device() {
+    DEVICE.set(Device::Burn(Backend::Flex, 0));
+    every_step_after_every_lazy_one();
+    random_graphs(100);
 }

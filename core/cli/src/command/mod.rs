@@ -23,6 +23,7 @@ mod attach;
 mod cache;
 mod compare;
 mod completions;
+mod doctor;
 mod explain;
 mod export;
 mod graph;
@@ -60,6 +61,7 @@ commands! {
     Graph: graph,
     Export: export,
     Plugin: plugin,
+    Doctor: doctor,
     Schema: schema,
     Completions: completions,
     Work: work,

@@ -2,8 +2,9 @@
 
 use crate::case::{Case, bench, scalar};
 use crate::support;
+use crate::support::device;
 use pddflow_host::{Batch, Registry};
-use pddflow_tensor::{Device, Tensor};
+use pddflow_tensor::Tensor;
 use serde_json::json;
 
 /// One step on the images; without a second there is nothing to measure and to train.
@@ -13,7 +14,7 @@ pub(crate) fn cafe(case: &Case, registry: &Registry) -> f64 {
     bench.real = Box::new(move |class, _, _| {
         let class = class.unwrap();
         let images = real.slice(0, class * count, (class + 1) * count, 1).unwrap();
-        Batch { images, labels: Tensor::from_i64(vec![class as i64; count], &[count], &Device::Cpu).unwrap() }
+        Batch { images, labels: Tensor::from_i64(vec![class as i64; count], &[count], &device()).unwrap() }
     });
     let factor = |name: &str| case.params["coefficients"][name].clone();
     let weights: Vec<_> = ["f1", "f2", "f3", "f4", "f5"].map(factor).to_vec();

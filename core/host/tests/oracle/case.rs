@@ -1,8 +1,8 @@
 //! A reference vector, and what its routines share.
 
-use crate::support::{self, Bench};
+use crate::support::{self, Bench, device};
 use pddflow_host::{Batch, InputShape, Mode, Model, Registry, WeightRole, WeightSpec};
-use pddflow_tensor::{Device, Tensor};
+use pddflow_tensor::Tensor;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -27,11 +27,11 @@ impl Case {
             let tensor = match view.dtype() {
                 safetensors::Dtype::F64 => {
                     let values = chunks.iter().map(|chunk| f64::from_le_bytes(*chunk)).collect();
-                    Tensor::from_f64(values, view.shape(), &Device::Cpu).unwrap()
+                    Tensor::from_f64(values, view.shape(), &device()).unwrap()
                 }
                 _ => {
                     let values = chunks.iter().map(|chunk| i64::from_le_bytes(*chunk)).collect();
-                    Tensor::from_i64(values, view.shape(), &Device::Cpu).unwrap()
+                    Tensor::from_i64(values, view.shape(), &device()).unwrap()
                 }
             };
             (name.to_owned(), tensor)
@@ -99,7 +99,7 @@ impl Case {
 }
 
 pub(crate) fn scalar(value: f64) -> Tensor {
-    Tensor::from_f64(vec![value], &[], &Device::Cpu).unwrap()
+    Tensor::from_f64(vec![value], &[], &device()).unwrap()
 }
 
 pub(crate) fn mode(case: &Case) -> Mode {
@@ -137,6 +137,6 @@ pub(crate) fn bench(case: &Case, registry: &Registry, classes: usize) -> Bench {
 pub(crate) fn real_of(all: &Tensor, place: usize) -> Batch {
     let shape = all.shape()[1..].to_vec();
     let images = all.slice(0, place, place + 1, 1).unwrap().reshape(&shape).unwrap();
-    let labels = Tensor::from_i64(vec![place as i64; shape[0]], &[shape[0]], &Device::Cpu).unwrap();
+    let labels = Tensor::from_i64(vec![place as i64; shape[0]], &[shape[0]], &device()).unwrap();
     Batch { images, labels }
 }

@@ -1,9 +1,9 @@
 //! Kinds `dc_distance`, `dc_match` and `dc_iteration`: gradient matching.
 
 use crate::case::{Case, bench, real_of, scalar};
-use crate::support::{self, Bench};
+use crate::support::{self, Bench, device};
 use pddflow_host::{Batch, Forward, Init, InputShape, Mode, Registry, WeightRole, WeightSpec};
-use pddflow_tensor::{DType, Device, RandomKey, Tensor};
+use pddflow_tensor::{DType, RandomKey, Tensor};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(crate) fn dc_match(case: &Case, registry: &Registry) -> f64 {
     bench.real = Box::new(move |class, _, _| real_of(&real, class.unwrap()));
     let classes = case.number("classes") as i64;
     let order: Vec<i64> = list.iter().copied().chain((0..classes).filter(|class| !list.contains(class))).collect();
-    let order = Tensor::from_i64(order, &[classes as usize], &Device::Cpu).unwrap();
+    let order = Tensor::from_i64(order, &[classes as usize], &device()).unwrap();
     let model = bench.model.clone().unwrap();
     bench.forward = Some(Box::new(move |weights, x| {
         let forward = model.forward(weights, x, Mode::Train, RandomKey::new(0)).unwrap();
@@ -56,9 +56,9 @@ pub(crate) fn dc_distance(case: &Case, registry: &Registry) -> f64 {
         role: WeightRole::Learnable,
     };
     bench.specs = names.iter().zip(&shapes).map(spec).collect();
-    bench.start = shapes.iter().map(|shape| Tensor::zeros(shape, DType::F64, &Device::Cpu).unwrap()).collect();
+    bench.start = shapes.iter().map(|shape| Tensor::zeros(shape, DType::F64, &device()).unwrap()).collect();
     bench.learnables = vec![("images".to_owned(), synthetic)];
-    let labels = Tensor::from_i64(vec![0], &[1], &Device::Cpu).unwrap();
+    let labels = Tensor::from_i64(vec![0], &[1], &device()).unwrap();
     bench.real = Box::new(move |_, _, _| Batch { images: real.clone(), labels: labels.clone() });
     let parts = shapes.clone();
     bench.forward = Some(Box::new(move |weights, x| gradient_is_input(weights, x, &parts)));
@@ -86,7 +86,7 @@ pub(crate) fn gradient_is_input(weights: &[Tensor], x: &Tensor, shapes: &[Vec<us
         at += count;
     }
     let first = sum.mul_scalar(-2.0).unwrap().reshape(&[1, 1]).unwrap();
-    let zero = Tensor::zeros(&[1, 1], DType::F64, &Device::Cpu).unwrap();
+    let zero = Tensor::zeros(&[1, 1], DType::F64, &device()).unwrap();
     let logits = Tensor::concat(&[first, zero], 1).unwrap();
     Forward { features: logits.clone(), logits, maps: Vec::new(), statistics: Vec::new() }
 }
@@ -114,7 +114,7 @@ pub(crate) fn dc_iteration(case: &Case, registry: &Registry) -> f64 {
         for epoch in 0..inner {
             let start = (trainings * inner + epoch) * rows;
             for chunk in orders[start..start + rows].chunks(batch) {
-                let rows = Tensor::from_i64(chunk.to_vec(), &[chunk.len()], &Device::Cpu).unwrap();
+                let rows = Tensor::from_i64(chunk.to_vec(), &[chunk.len()], &device()).unwrap();
                 let (x, y) = (images.gather(0, &rows).unwrap(), labels.tensor().gather(0, &rows).unwrap());
                 support::sgd(&model, net, (&x, &y), spec.lr);
             }

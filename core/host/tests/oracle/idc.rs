@@ -2,8 +2,9 @@
 
 use crate::case::{Case, bench, real_of, scalar};
 use crate::support;
+use crate::support::device;
 use pddflow_host::{Forward, InputShape, Mode, Problem, Registry};
-use pddflow_tensor::{Device, Keep, RandomKey, Tensor, grad};
+use pddflow_tensor::{Keep, RandomKey, Tensor, grad};
 use serde_json::json;
 
 /// A task whose decoded images stay in `[0, 1]`.
@@ -38,14 +39,14 @@ pub(crate) fn idc_match(case: &Case, registry: &Registry) -> f64 {
     let channel = |name: &str| {
         let values = numbers(name);
         let shape = [1, values.len(), 1, 1];
-        Tensor::from_f64(values, &shape, &Device::Cpu).unwrap()
+        Tensor::from_f64(values, &shape, &device()).unwrap()
     };
     let real = case.tensor("in.x_real").sub(&channel("mean")).unwrap().div(&channel("std")).unwrap();
     let real = Tensor::stack(&[real], 0).unwrap();
     bench.real = Box::new(move |_, _, _| real_of(&real, 0));
     let (label, classes) = (case.number("label") as i64, case.number("classes") as i64);
     let order: Vec<i64> = std::iter::once(label).chain((0..classes).filter(|class| *class != label)).collect();
-    let order = Tensor::from_i64(order, &[classes as usize], &Device::Cpu).unwrap();
+    let order = Tensor::from_i64(order, &[classes as usize], &device()).unwrap();
     let model = bench.model.clone().unwrap();
     bench.forward = Some(Box::new(move |weights, x| {
         let forward = model.forward(weights, x, Mode::Train, RandomKey::new(0)).unwrap();

@@ -7,6 +7,7 @@ use pddflow_host::{
     Problem, Registry, SearchPaths, Segment, TrainSpec, ValueRange, WeightSpec,
 };
 use pddflow_tensor::{DType, Device, RandomKey, Tensor};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -115,6 +116,20 @@ pub fn open(file: &Path) -> Result<Registry, pddflow_host::PluginError> {
     Registry::open(&SearchPaths { files: vec![file.to_path_buf()], folders: Vec::new() })
 }
 
+thread_local! {
+    static DEVICE: RefCell<Device> = const { RefCell::new(Device::Cpu) };
+}
+
+/// Where this thread computes.
+pub fn device() -> Device {
+    DEVICE.with_borrow(Device::clone)
+}
+
+/// Computes there from now on, in this thread.
+pub fn use_device(device: Device) {
+    DEVICE.set(device);
+}
+
 /// A task on `f64` images.
 pub fn problem(classes: usize, shape: InputShape, ipc: usize) -> Problem {
     let channels = shape.channels;
@@ -125,7 +140,7 @@ pub fn problem(classes: usize, shape: InputShape, ipc: usize) -> Problem {
         learnable_rows: classes * ipc,
         horizon: Some(10),
         seed_key: RandomKey::new(7),
-        device: Device::Cpu,
+        device: device(),
         dtype: DType::F64,
         value_range: ValueRange {
             min: vec![-1.0; channels],
@@ -224,7 +239,7 @@ impl Bench {
             let label = class.unwrap_or(0) as i64;
             Batch {
                 images: noise(&image, RandomKey::new(2).fold_u64(call as u64), 1.0),
-                labels: Tensor::from_i64(vec![label; count], &[count], &Device::Cpu).unwrap(),
+                labels: Tensor::from_i64(vec![label; count], &[count], &device()).unwrap(),
             }
         });
         self
@@ -239,7 +254,7 @@ impl Bench {
 pub fn noise(shape: &[usize], key: RandomKey, std: f64) -> Tensor {
     let count = shape.iter().product();
     let values = key.normal_f64(count).into_iter().map(|value| value * std).collect();
-    Tensor::from_f64(values, shape, &Device::Cpu).unwrap()
+    Tensor::from_f64(values, shape, &device()).unwrap()
 }
 
 /// One plain step of gradient descent on a net, for environments that train.

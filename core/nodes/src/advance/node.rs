@@ -7,7 +7,7 @@ use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
 use pddflow_artifact::params::{read, schema};
 use pddflow_cache::{Digest, KeyPart};
 use pddflow_host::{Net, Role};
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
+use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
 use pddflow_runner::{Artifact, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::{Device, RandomKey, Tensor};
 use pddflow_training::segments::progressive;
@@ -17,7 +17,8 @@ use pddflow_training::trainer::{Architecture, EpochKeys, Job, Keeps, NetState, O
 use serde_json::{Value, json};
 
 use super::params::{AdvanceParams, check};
-use crate::kind::{Kind, port};
+use crate::distill::needs_learned;
+use crate::kind::{Connected, Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
@@ -47,6 +48,10 @@ impl Kind for AdvanceKind {
 
     fn check(&self, surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
         check(surroundings, with)
+    }
+
+    fn check_connections(&self, surroundings: &Surroundings, node: &Connected<'_>) -> Result<(), InputProblem> {
+        if node.with()["lr"] == "learned" { needs_learned(surroundings, node, "sets") } else { Ok(()) }
     }
 
     fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
@@ -87,7 +92,7 @@ impl Kind for AdvanceKind {
                 segments: &progressive(
                     &loaded,
                     before,
-                    &|stage| params.lr.of_early_stage(stage, &[(stage, loaded[stage].step_size)]),
+                    &|stage| params.lr(stage, &loaded[stage]),
                     about.class_names.len(),
                 )?,
                 settings: &params.settings()?,

@@ -6,7 +6,8 @@ use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_tensor::augment::Policy;
 use pddflow_training::choice::{PluginChoice, check_choice};
-use pddflow_training::recipe::LearningRate;
+use pddflow_training::recipe::{LearningRate, ProtocolParams, Recipe};
+use pddflow_training::sets::LoadedSet;
 use pddflow_training::stored::NetRange;
 use pddflow_training::trainer::{Hyperparameters, LrSchedule, Schedule};
 use schemars::JsonSchema;
@@ -28,9 +29,10 @@ pub(super) struct AdvanceParams {
     /// Epochs of each stage. Schedules `dc` and `pdd` run one more, as the scripts do.
     #[serde(default = "thousand")]
     pub(super) epochs: u64,
-    /// Learning rate, or `learned` for the one that each stage's newest set was learned with.
-    #[serde(default = "learned")]
-    pub(super) lr: LearningRate,
+    /// Learning rate, a list with one for each stage, or `learned`; by default what each stage's newest set says of itself: the
+    /// one that it was learned with, else that of its recipe.
+    #[serde(default)]
+    pub(super) lr: Option<LearningRate>,
     /// Momentum.
     #[serde(default = "momentum")]
     pub(super) momentum: f64,
@@ -62,10 +64,6 @@ fn thousand() -> u64 {
     1000
 }
 
-fn learned() -> LearningRate {
-    LearningRate::Learned
-}
-
 fn momentum() -> f64 {
     0.9
 }
@@ -87,6 +85,12 @@ fn augment() -> String {
 }
 
 impl AdvanceParams {
+    /// Learning rate of a stage, from 0, whose newest set is this one.
+    pub(super) fn lr(&self, stage: usize, newest: &LoadedSet) -> NodeResult<f64> {
+        let given = ProtocolParams { lr: self.lr.clone(), ..ProtocolParams::default() };
+        Recipe::of(&given, &[&newest.recipe], 1)?.lr.of_early_stage(stage, &[(stage, newest.step_size)])
+    }
+
     /// How every stage trains.
     pub(super) fn settings(&self) -> NodeResult<Hyperparameters> {
         Ok(Hyperparameters {

@@ -30,5 +30,6 @@ mod state;
 mod tile;
 mod training;
 
+pub(crate) use needs::needs_learned;
 pub(crate) use node::DistillKind;
 pub use tile::tile;

@@ -1,13 +1,14 @@
 //! What a matcher needs besides data: found missing before anything runs where possible, else when its node begins.
 
 use pddflow_artifact::failure::{NodeResult, fail};
-use pddflow_host::{Description, InputShape, Need, Problem, ValueRange};
+use pddflow_artifact::params::read;
+use pddflow_host::{Description, InputShape, LearnableRole, Need, Problem, ValueRange};
 use pddflow_runner::pipeline::InputProblem;
 use pddflow_tensor::RandomKey;
 
 use super::network::Network;
 use super::params::DistillParams;
-use crate::kind::input_problem;
+use crate::kind::{Connected, input_problem};
 use crate::surroundings::Surroundings;
 
 const NO_MODEL_HELP: &str = "give `model:` in the parameters";
@@ -49,6 +50,30 @@ pub(super) fn check_given(
     match missing(params, description, (network.is_some(), has_experts, has_start)) {
         Some(Missing { code, message, help, .. }) => Err(fail(code, message).with_help(help)),
         None => Ok(()),
+    }
+}
+
+/// The sets at a port must have learned learning rates, as far as it is known how they are made.
+pub(crate) fn needs_learned(
+    surroundings: &Surroundings,
+    node: &Connected<'_>,
+    port: &'static str,
+) -> Result<(), InputProblem> {
+    let Some(set) = node.at(port).find(|set| learns_none(surroundings, set)) else { return Ok(()) };
+    let message =
+        format!("`lr: learned` asks for a learning rate that was learned with the set of `{}`, and none is", set.id());
+    Err(input_problem(port, message, "give a number as `lr`, or leave it to the recipe of the set"))
+}
+
+/// Whether a node makes sets without a learned learning rate.
+fn learns_none(surroundings: &Surroundings, set: &Connected<'_>) -> bool {
+    match set.kind() {
+        "select" => true,
+        "distill" => read::<DistillParams>(set.with())
+            .ok()
+            .and_then(|params| usual_description(surroundings, &params))
+            .is_some_and(|made| made.learnables.iter().all(|learnable| learnable.role != LearnableRole::LearningRate)),
+        _ => false,
     }
 }
 

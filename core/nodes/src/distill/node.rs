@@ -78,7 +78,7 @@ impl Kind for DistillKind {
         check_planned(surroundings, &params, count)
     }
 
-    fn check_connections(&self, node: &Connected<'_>) -> Result<(), InputProblem> {
+    fn check_connections(&self, _: &Surroundings, node: &Connected<'_>) -> Result<(), InputProblem> {
         let evaluates_on = node.with().pointer("/evaluation/on");
         if evaluates_on.is_some_and(|on| on == On::HeldOut.name()) { node.needs_held_out("data") } else { Ok(()) }
     }

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::params::{EvaluateParams, check, parts};
 use super::report::{Made, report};
+use crate::distill::needs_learned;
 use crate::kind::{Connected, Kind, input_problem, port};
 use crate::surroundings::{Surroundings, part};
 
@@ -72,7 +73,10 @@ impl Kind for EvaluateKind {
         }
     }
 
-    fn check_connections(&self, node: &Connected<'_>) -> Result<(), InputProblem> {
+    fn check_connections(&self, surroundings: &Surroundings, node: &Connected<'_>) -> Result<(), InputProblem> {
+        if node.with()["lr"] == "learned" {
+            needs_learned(surroundings, node, "sets")?;
+        }
         if node.with()["report"] == Report::BestOnHeldOut.name() { node.needs_held_out("data") } else { Ok(()) }
     }
 

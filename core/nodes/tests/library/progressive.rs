@@ -257,7 +257,6 @@ fn nets_of_another_model_or_for_other_data_are_refused() {
         (advance("raw_set", "") + &train(4, ", nets: 2"), "net_mismatch", "normalisation"),
         (advance("set", "") + &train(4, ", nets: 3"), "no_such_net", "net 2"),
         (advance("[set, raw_set]", ""), "set_mismatch", "normalisation"),
-        (advance("set", "").replace("lr: 0.1", "lr: learned"), "no_learning_rate", "set 1"),
         (
             advance("set", "")
                 + &advance("raw_set", "").replace("  start:", "  next:").replace("sets:", "start: start, sets:"),
@@ -496,4 +495,39 @@ fn trajectories_that_are_missing_or_too_short_are_told() {
     let problems = Bench::new().problems(&without);
     assert!(problems.contains("matcher `mtt` needs expert trajectories"), "{problems}");
     assert!(problems.contains("wire a `train` node"), "{problems}");
+}
+
+/// A chosen set or one of DM has no learned learning rate: its recipe has one, and asking for a learned one is refused by `plan`.
+#[test]
+fn sets_without_a_learned_learning_rate_are_advanced_by_their_recipe() {
+    let text = |lr: &str| {
+        format!(
+            r#"
+format: 1
+name: rates
+nodes:
+  data: {{ kind: dataset, with: {{ source: fashion-mini, train_per_class: 20 }} }}
+  chosen: {{ kind: select, needs: {{ data: data }}, with: {{ method: random, ipc: 1 }} }}
+  dm: {{ kind: distill, needs: {{ data: data }}, with: {{ ipc: 1, iterations: 1, model: {{ convnet: {{ width: 4 }} }}, matcher: {{ dm: {{ batch: 16 }} }} }} }}
+  start:
+    for: {{ of: [chosen, dm] }}
+    kind: advance
+    needs: {{ sets: "${{of}}" }}
+    with: {{ model: {{ convnet: {{ width: 4 }} }}, nets: 1, epochs: 2{lr} }}
+"#
+        )
+    };
+    let weights = |lr: &str| {
+        let bench = Bench::new();
+        bench.run(&text(lr)).unwrap();
+        ["chosen", "dm"].map(|of| {
+            let weights = NetWeights::decode(&bench.artifact(&format!("start[of={of}].weights"))).unwrap();
+            values(&weights.net(0).unwrap())
+        })
+    };
+    let problems = Bench::new().problems(&text(", lr: learned"));
+    assert!(problems.contains("that was learned with the set of"), "{problems}");
+    assert!(problems.contains("give a number as `lr`, or leave it to the recipe of the set"), "{problems}");
+    // Both recipes, that of DM and the one for sets without any, have 0.01.
+    assert_eq!(weights(""), weights(", lr: 0.01"));
 }

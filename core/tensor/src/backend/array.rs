@@ -16,6 +16,7 @@ pub(crate) struct Array {
 
 /// A type that arrays are of.
 pub(crate) trait Stored: Element {
+    const DTYPE: DType;
     fn wrap(values: Vec<Self>, shape: &[usize]) -> FlexTensor;
     fn of(storage: &FlexTensor) -> Option<&[Self]>;
     /// Copied before if others share them; the storage must be of this type.
@@ -23,8 +24,9 @@ pub(crate) trait Stored: Element {
 }
 
 macro_rules! stored {
-    ($($type:ident)*) => {$(
+    ($($type:ident $dtype:ident)*) => {$(
         impl Stored for $type {
+            const DTYPE: DType = DType::$dtype;
             fn wrap(values: Vec<Self>, shape: &[usize]) -> FlexTensor {
                 FlexTensor::from_data(TensorData::new(values, shape))
             }
@@ -38,7 +40,7 @@ macro_rules! stored {
     )*};
 }
 
-stored! { f32 f64 i64 }
+stored! { f32 F32 f64 F64 i64 I64 }
 
 /// One of the two real types.
 pub(crate) trait RealStored: Stored + Real {}

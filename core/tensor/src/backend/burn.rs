@@ -5,9 +5,9 @@
 
 use burn_backend::ops::ConvOptions;
 use burn_backend::tensor::{BoolTensor, FloatTensor};
-use burn_backend::{Backend, FloatDType, IntDType, Scalar, get_device_settings};
+use burn_backend::{Backend, FloatDType, Scalar, get_device_settings};
 
-use super::burn_array::{Array, expanded, physical, zeros};
+use super::burn_array::{Array, expanded, float_type, int_type, physical, zeros};
 use super::burn_layout;
 use super::failure::internal;
 use crate::DType;
@@ -23,15 +23,17 @@ pub(crate) fn evaluate<B: Backend>(op: &Op, inputs: &[&Array<B>], shape: &[usize
     let name = op.name();
     let value = match (op, inputs[0]) {
         (Op::Cast { dtype }, x) => cast(x, *dtype)?,
-        (Op::OneHot { classes, .. }, x) => Array::Float(burn_layout::one_hot::<B>(x.int(name)?, *classes, shape)),
+        (Op::OneHot { classes, dtype }, x) => {
+            Array::Float(burn_layout::one_hot::<B>(x.int(name)?, *classes, shape, real(*dtype)))
+        }
         (_, Array::Int(x)) => Array::Int(burn_layout::integer_op::<B>(op, x.clone(), inputs, shape)?),
         (Op::ArgMax { axis }, Array::Float(x)) => {
-            let index = B::float_argmax(x.clone(), *axis, IntDType::I64);
+            let index = B::float_argmax(x.clone(), *axis, int_type::<B>(&B::float_device(x)));
             Array::Int(B::int_reshape(index, physical(shape)))
         }
         (Op::MaxPoolIndex { window: Window { kernel, stride } }, Array::Float(x)) => {
             let pooled = B::max_pool2d_with_indices(x.clone(), *kernel, *stride, [0, 0], [1, 1], false);
-            Array::Int(B::int_cast(pooled.indices, IntDType::I64))
+            Array::Int(B::int_cast(pooled.indices, int_type::<B>(&B::float_device(x))))
         }
         (Op::Standardize { eps }, Array::Float(x)) => {
             let (y, r) = standardize::<B>(x.clone(), *eps);
@@ -129,19 +131,29 @@ fn two<B: Backend>(
 }
 
 /// 1 where true, else 0.
-fn numbers<B: Backend>(mask: BoolTensor<B>) -> FloatTensor<B> {
-    B::bool_into_float(mask, FloatDType::F32)
+fn numbers<B: Backend>(mask: BoolTensor<B>, dtype: FloatDType) -> FloatTensor<B> {
+    B::bool_into_float(mask, dtype)
+}
+
+/// 1 where the comparison holds, else 0.
+fn compared<B: Backend>(
+    a: FloatTensor<B>,
+    b: FloatTensor<B>,
+    compare: impl FnOnce(FloatTensor<B>, FloatTensor<B>, burn_backend::BoolDType) -> BoolTensor<B>,
+) -> FloatTensor<B> {
+    let (booleans, dtype) = (booleans::<B>(&a), float_type::<B>(&a));
+    numbers::<B>(compare(a, b, booleans), dtype)
 }
 
 fn positive<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
-    let booleans = booleans::<B>(&x);
-    numbers::<B>(B::float_greater_elem(x, Scalar::from(0.0), booleans))
+    let (booleans, dtype) = (booleans::<B>(&x), float_type::<B>(&x));
+    numbers::<B>(B::float_greater_elem(x, Scalar::from(0.0), booleans), dtype)
 }
 
 fn between<B: Backend>(x: FloatTensor<B>, low: f64, high: f64) -> FloatTensor<B> {
-    let booleans = booleans::<B>(&x);
-    let above = numbers::<B>(B::float_greater_equal_elem(x.clone(), Scalar::from(low), booleans));
-    B::float_mul(above, numbers::<B>(B::float_lower_equal_elem(x, Scalar::from(high), booleans)))
+    let (booleans, dtype) = (booleans::<B>(&x), float_type::<B>(&x));
+    let above = numbers::<B>(B::float_greater_equal_elem(x.clone(), Scalar::from(low), booleans), dtype);
+    B::float_mul(above, numbers::<B>(B::float_lower_equal_elem(x, Scalar::from(high), booleans), dtype))
 }
 
 /// `a` where the mask is true, else `b`.
@@ -156,11 +168,19 @@ fn booleans<B: Backend>(x: &FloatTensor<B>) -> burn_backend::BoolDType {
 
 fn cast<B: Backend>(x: &Array<B>, dtype: DType) -> Result<Array<B>> {
     Ok(match (x, dtype) {
-        (_, DType::F64) => return internal("cast", "double precision outside the CPU"),
-        (Array::Float(x), DType::I64) => Array::Int(B::float_into_int(x.clone(), IntDType::I64)),
-        (Array::Int(x), DType::F32) => Array::Float(B::int_into_float(x.clone(), FloatDType::F32)),
-        (x, _) => x.clone(),
+        (Array::Float(x), DType::I64) => Array::Int(B::float_into_int(x.clone(), int_type::<B>(&B::float_device(x)))),
+        (Array::Float(x), dtype) => Array::Float(B::float_cast(x.clone(), real(dtype))),
+        (Array::Int(x), DType::I64) => Array::Int(x.clone()),
+        (Array::Int(x), dtype) => Array::Float(B::int_into_float(x.clone(), real(dtype))),
     })
+}
+
+/// burn's name of a real type.
+fn real(dtype: DType) -> FloatDType {
+    match dtype {
+        DType::F64 => FloatDType::F64,
+        _ => FloatDType::F32,
+    }
 }
 
 fn options(Conv2d { stride, padding }: Conv2d) -> ConvOptions<2> {

@@ -3,9 +3,12 @@
 //! burn has no tensors without axes, so that a single number has shape `[1]` here.
 
 use burn_backend::tensor::{FloatTensor, IntTensor};
-use burn_backend::{Backend, FloatDType, Shape, TensorData, TensorMetadata, read_sync};
+use burn_backend::{
+    Backend, Element, FloatDType, IntDType, Shape, TensorData, TensorMetadata, get_device_settings, read_sync,
+};
 
 use super::failure::internal;
+use crate::DType;
 use crate::error::{Result, TensorError};
 
 /// A value of a burn backend.
@@ -16,24 +19,21 @@ pub(crate) enum Array<B: Backend> {
 }
 
 impl<B: Backend> Array<B> {
-    pub(crate) fn from_f32(values: Vec<f32>, shape: &[usize], device: &B::Device) -> Self {
-        Self::Float(B::float_from_data(TensorData::new(values, physical(shape)), device))
+    pub(crate) fn from_data(values: TensorData, dtype: DType, device: &B::Device) -> Self {
+        match dtype {
+            DType::I64 => Self::Int(integers::<B>(values, device)),
+            _ => Self::Float(B::float_from_data(values, device)),
+        }
     }
 
-    pub(crate) fn from_i64(values: Vec<i64>, shape: &[usize], device: &B::Device) -> Self {
-        Self::Int(B::int_from_data(TensorData::new(values, physical(shape)), device))
-    }
-
-    pub(crate) fn to_f32(&self) -> Result<Vec<f32>> {
-        let data = read_sync(B::float_into_data(self.float("to_f32")?));
-        let data = data.map_err(|error| fault("to_f32", error))?;
-        data.to_vec().map_err(|error| fault("to_f32", error))
-    }
-
-    pub(crate) fn to_i64(&self) -> Result<Vec<i64>> {
-        let data = read_sync(B::int_into_data(self.int("to_i64")?));
-        let data = data.map_err(|error| fault("to_i64", error))?;
-        data.convert::<i64>().to_vec().map_err(|error| fault("to_i64", error))
+    /// The numbers in row-major order, converted if the device has them in another type.
+    pub(crate) fn read<T: Element>(&self) -> Result<Vec<T>> {
+        const OP: &str = "download";
+        let data = match self {
+            Self::Float(x) => read_sync(B::float_into_data(x.clone())),
+            Self::Int(x) => read_sync(B::int_into_data(x.clone())),
+        };
+        data.map_err(|error| fault(OP, error))?.convert::<T>().to_vec().map_err(|error| fault(OP, error))
     }
 
     pub(super) fn float(&self, op: &'static str) -> Result<FloatTensor<B>> {
@@ -55,6 +55,21 @@ fn fault(op: &'static str, error: impl std::fmt::Display) -> TensorError {
     TensorError::Internal { op, message: error.to_string() }
 }
 
+/// The number format of a tensor.
+pub(super) fn float_type<B: Backend>(x: &FloatTensor<B>) -> FloatDType {
+    x.dtype().into()
+}
+
+/// How a device stores integers.
+pub(super) fn int_type<B: Backend>(device: &B::Device) -> IntDType {
+    get_device_settings::<B>(device).int_dtype
+}
+
+/// Integers as the device stores them.
+pub(super) fn integers<B: Backend>(values: TensorData, device: &B::Device) -> IntTensor<B> {
+    B::int_from_data(values.convert_dtype(int_type::<B>(device).into()), device)
+}
+
 /// The shape that burn sees.
 pub(super) fn physical(shape: &[usize]) -> Shape {
     if shape.is_empty() { Shape::from([1]) } else { Shape::from(shape) }
@@ -65,7 +80,7 @@ pub(super) fn dims(x: &impl TensorMetadata) -> Vec<usize> {
 }
 
 pub(super) fn zeros<B: Backend>(like: &FloatTensor<B>, shape: &[usize]) -> FloatTensor<B> {
-    B::float_zeros(physical(shape), &B::float_device(like), FloatDType::F32)
+    B::float_zeros(physical(shape), &B::float_device(like), float_type::<B>(like))
 }
 
 /// With axes of length 1 put in front, so that both sides have the rank of the result.

@@ -1,9 +1,9 @@
 //! Rearrangements through any backend of burn.
 
 use burn_backend::tensor::{FloatTensor, IntTensor};
-use burn_backend::{Backend, FloatDType, IntDType, Shape, Slice, TensorData, get_device_settings};
+use burn_backend::{Backend, FloatDType, Shape, Slice, TensorData, get_device_settings};
 
-use super::burn_array::{Array, dims, expanded, physical, zeros};
+use super::burn_array::{Array, dims, expanded, float_type, integers, physical, zeros};
 use super::failure::internal;
 use crate::ResampleMap;
 use crate::error::Result;
@@ -25,7 +25,7 @@ pub(super) fn float_op<B: Backend>(
             let count = i64::try_from(dims(&x)[*axis]).unwrap_or(i64::MAX);
             let [start, step] = [*start, *step].map(|v| i64::try_from(v).unwrap_or(i64::MAX));
             let rows = (0..count).map(|i| start + i * step).collect();
-            let rows = integers::<B>(rows, &B::float_device(&x));
+            let rows = vector::<B>(rows, &B::float_device(&x));
             B::float_select_add(zeros::<B>(&x, shape), *axis, rows, x)
         }
         Op::Pad { widths } => {
@@ -71,15 +71,20 @@ pub(super) fn integer_op<B: Backend>(
     })
 }
 
-pub(super) fn one_hot<B: Backend>(labels: IntTensor<B>, classes: usize, shape: &[usize]) -> FloatTensor<B> {
+pub(super) fn one_hot<B: Backend>(
+    labels: IntTensor<B>,
+    classes: usize,
+    shape: &[usize],
+    dtype: FloatDType,
+) -> FloatTensor<B> {
     let device = B::int_device(&labels);
     let count = dims(&labels).iter().product::<usize>();
     let table = Shape::from([count, classes]);
     let labels = B::int_expand(B::int_reshape(labels, Shape::from([count, 1])), table.clone());
-    let numbers = integers::<B>((0..i64::try_from(classes).unwrap_or(i64::MAX)).collect(), &device);
+    let numbers = vector::<B>((0..i64::try_from(classes).unwrap_or(i64::MAX)).collect(), &device);
     let numbers = B::int_expand(B::int_reshape(numbers, Shape::from([1, classes])), table);
     let mask = B::int_equal(labels, numbers, get_device_settings::<B>(&device).bool_dtype);
-    B::float_reshape(B::bool_into_float(mask, FloatDType::F32), physical(shape))
+    B::float_reshape(B::bool_into_float(mask, dtype), physical(shape))
 }
 
 /// Every output pixel from its taps: gathered, weighted, added up.
@@ -87,7 +92,7 @@ pub(super) fn resample<B: Backend>(x: FloatTensor<B>, map: &ResampleMap) -> Floa
     let size = dims(&x);
     let (images, channels) = (size[0], size[1]);
     let [from, to] = [map.from(), map.to()].map(|[rows, columns]| rows * columns);
-    let (index, weight) = tables::<B>(map, [images, channels], &B::float_device(&x));
+    let (index, weight) = tables::<B>(map, [images, channels], &x);
     let taken = B::float_gather(2, B::float_reshape(x, Shape::from([images, channels, from])), index);
     let terms = B::float_reshape(B::float_mul(taken, weight), Shape::from([images, channels, to, map.taps()]));
     B::float_reshape(B::float_sum_dim(terms, 3), Shape::from([images, channels, map.to()[0], map.to()[1]]))
@@ -97,7 +102,7 @@ pub(super) fn resample_transpose<B: Backend>(g: &FloatTensor<B>, map: &ResampleM
     let size = dims(g);
     let (images, channels) = (size[0], size[1]);
     let [from, to] = [map.from(), map.to()].map(|[rows, columns]| rows * columns);
-    let (index, weight) = tables::<B>(map, [images, channels], &B::float_device(g));
+    let (index, weight) = tables::<B>(map, [images, channels], g);
     let repeated = B::float_expand(
         B::float_reshape(g.clone(), Shape::from([images, channels, to, 1])),
         Shape::from([images, channels, to, map.taps()]),
@@ -108,29 +113,30 @@ pub(super) fn resample_transpose<B: Backend>(g: &FloatTensor<B>, map: &ResampleM
 }
 
 /// Indices `[image, channel, output pixel and tap]` and weights that broadcast to them.
-#[expect(clippy::cast_possible_truncation, reason = "weights are rounded to the device's precision")]
 fn tables<B: Backend>(
     map: &ResampleMap,
     [images, channels]: [usize; 2],
-    device: &B::Device,
+    like: &FloatTensor<B>,
 ) -> (IntTensor<B>, FloatTensor<B>) {
+    let device = &B::float_device(like);
     let (mut index, mut weight) = (Vec::new(), Vec::new());
     let maps = map.images().unwrap_or(1);
     for image in 0..maps {
         let (i, w) = map.entries(image);
         index.extend(i.iter().map(|&i| i64::from(i)));
-        weight.extend(w.iter().map(|&w| w as f32));
+        weight.extend_from_slice(w);
     }
     let entries = map.to()[0] * map.to()[1] * map.taps();
     let table = Shape::from([maps, 1, entries]);
-    let index = B::int_from_data(TensorData::new(index, table.clone()), device);
-    let weight = B::float_from_data(TensorData::new(weight, table), device);
+    let index = integers::<B>(TensorData::new(index, table.clone()), device);
+    let weight = TensorData::new(weight, table).convert_dtype(float_type::<B>(like).into());
+    let weight = B::float_from_data(weight, device);
     (B::int_expand(index, Shape::from([images, channels, entries])), weight)
 }
 
-fn integers<B: Backend>(values: Vec<i64>, device: &B::Device) -> IntTensor<B> {
+fn vector<B: Backend>(values: Vec<i64>, device: &B::Device) -> IntTensor<B> {
     let count = values.len();
-    B::int_cast(B::int_from_data(TensorData::new(values, Shape::from([count])), device), IntDType::I64)
+    integers::<B>(TensorData::new(values, Shape::from([count])), device)
 }
 
 fn along(rank: usize, axis: usize, range: [usize; 3]) -> Vec<Slice> {

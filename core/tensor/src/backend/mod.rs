@@ -1,21 +1,19 @@
-//! Where values lie and who computes on them: the only module that names burn.
+//! Where values lie and who computes on them: the only module that computes with burn.
 
 mod array;
-#[cfg(any(test, feature = "cuda"))]
 mod burn;
-#[cfg(any(test, feature = "cuda"))]
 mod burn_array;
-#[cfg(any(test, feature = "cuda"))]
 mod burn_layout;
 mod cpu;
-#[cfg(feature = "cuda")]
-mod cuda;
 mod failure;
+mod on_device;
 #[cfg(test)]
 mod tests;
 
 use array::{Array, Stored};
+use burn_backend::{Element, TensorData};
 use failure::internal;
+use on_device::{DeviceValue, Place};
 
 use crate::Device;
 use crate::error::Result;
@@ -25,16 +23,14 @@ use crate::op::{Descent, Op};
 #[derive(Clone)]
 pub(crate) enum Value {
     Cpu(Array),
-    #[cfg(feature = "cuda")]
-    Cuda(cuda::CudaValue),
+    Device(DeviceValue),
 }
 
 impl Value {
     pub(crate) fn device(&self) -> Device {
         match self {
             Self::Cpu(_) => Device::Cpu,
-            #[cfg(feature = "cuda")]
-            Self::Cuda(value) => value.device(),
+            Self::Device(value) => value.device(),
         }
     }
 
@@ -42,8 +38,7 @@ impl Value {
     pub(crate) fn shape(&self) -> Vec<usize> {
         match self {
             Self::Cpu(value) => value.shape().to_vec(),
-            #[cfg(feature = "cuda")]
-            Self::Cuda(value) => value.shape(),
+            Self::Device(value) => value.shape(),
         }
     }
 
@@ -51,73 +46,34 @@ impl Value {
     pub(crate) fn width(&self) -> usize {
         match self {
             Self::Cpu(value) => value.dtype().size(),
-            #[cfg(feature = "cuda")]
-            Self::Cuda(_) => 4,
+            Self::Device(value) => value.width(),
         }
     }
 
     pub(crate) fn as_f32(&self) -> Option<&[f32]> {
         match self {
             Self::Cpu(value) => value.of(),
-            #[cfg(feature = "cuda")]
-            Self::Cuda(_) => None,
+            Self::Device(_) => None,
         }
     }
 
-    pub(crate) fn to_f32(&self) -> Result<Vec<f32>> {
+    /// The elements in row-major order; the type must be that of the value.
+    pub(crate) fn read<T: Stored + Element>(&self) -> Result<Vec<T>> {
         match self {
-            Self::Cpu(value) => value.slice().map(<[f32]>::to_vec),
-            #[cfg(feature = "cuda")]
-            Self::Cuda(value) => value.to_f32(),
+            Self::Cpu(value) => value.slice().map(<[T]>::to_vec),
+            Self::Device(value) => value.read(),
         }
     }
-
-    pub(crate) fn to_f64(&self) -> Result<Vec<f64>> {
-        match self {
-            Self::Cpu(value) => value.slice().map(<[f64]>::to_vec),
-            #[cfg(feature = "cuda")]
-            Self::Cuda(_) => internal("to_f64", "double precision outside the CPU"),
-        }
-    }
-
-    pub(crate) fn to_i64(&self) -> Result<Vec<i64>> {
-        match self {
-            Self::Cpu(value) => value.slice().map(<[i64]>::to_vec),
-            #[cfg(feature = "cuda")]
-            Self::Cuda(value) => value.to_i64(),
-        }
-    }
-}
-
-/// Numbers of a type that some device may not have.
-pub(crate) trait Number: Stored {
-    #[cfg(feature = "cuda")]
-    fn on_cuda(values: Vec<Self>, shape: &[usize], index: usize) -> Result<cuda::CudaValue>;
-}
-
-macro_rules! number {
-    ($($type:ident, $on_cuda:expr;)*) => {$(
-        impl Number for $type {
-            #[cfg(feature = "cuda")]
-            fn on_cuda(values: Vec<Self>, shape: &[usize], index: usize) -> Result<cuda::CudaValue> {
-                $on_cuda(values, shape, index)
-            }
-        }
-    )*};
-}
-
-number! {
-    f32, |values, shape, index| Ok(cuda::from_f32(values, shape, index));
-    f64, |_, _, _| Err(cuda::no_double("from_f64"));
-    i64, |values, shape, index| Ok(cuda::from_i64(values, shape, index));
 }
 
 /// A value of as many numbers as the shape has.
-pub(crate) fn value<T: Number>(values: Vec<T>, shape: &[usize], device: &Device) -> Result<Value> {
+pub(crate) fn value<T: Stored + Element>(values: Vec<T>, shape: &[usize], device: &Device) -> Result<Value> {
     match device {
         Device::Cpu => Ok(Value::Cpu(Array::new(values, shape))),
-        #[cfg(feature = "cuda")]
-        Device::Cuda(index) => T::on_cuda(values, shape, *index).map(Value::Cuda),
+        Device::Burn(backend, index) => {
+            let data = TensorData::new(values, burn_array::physical(shape));
+            DeviceValue::new(data, T::DTYPE, Place::new(*backend, *index)).map(Value::Device)
+        }
     }
 }
 
@@ -134,32 +90,29 @@ pub(crate) fn descend(
         (Value::Cpu(weight), Value::Cpu(gradient), Some(Value::Cpu(buffer))) => {
             cpu::descend(rule, weight, gradient, Some(buffer), first)
         }
-        #[cfg(feature = "cuda")]
         _ => internal("descent", "not on the CPU"),
     }
 }
 
 /// Computes an operation on checked inputs: its value, and its saved values.
 pub(crate) fn evaluate(op: &Op, inputs: &[&Value], shape: &[usize]) -> Result<(Value, Vec<Value>)> {
-    #[cfg(feature = "cuda")]
-    if let Some(Value::Cuda(_)) = inputs.first() {
-        let arrays = inputs.iter().map(|input| match input {
-            Value::Cuda(value) => Ok(value),
-            Value::Cpu(_) => internal(op.name(), "mixed devices"),
-        });
-        let (value, saved) = cuda::evaluate(op, &arrays.collect::<Result<Vec<_>>>()?, shape)?;
-        return Ok((Value::Cuda(value), saved.into_iter().map(Value::Cuda).collect()));
+    let mixed = || internal(op.name(), "no inputs, or mixed devices");
+    if let Some(Value::Device(_)) = inputs.first() {
+        let mut values: Vec<&DeviceValue> = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let Value::Device(value) = input else { return mixed() };
+            values.push(value);
+        }
+        let (value, saved) = on_device::evaluate(op, &values, shape)?;
+        return Ok((Value::Device(value), saved.into_iter().map(Value::Device).collect()));
     }
     let mut arrays: Vec<&Array> = Vec::with_capacity(inputs.len());
     for input in inputs {
-        match input {
-            Value::Cpu(array) => arrays.push(array),
-            #[cfg(feature = "cuda")]
-            Value::Cuda(_) => {}
-        }
+        let Value::Cpu(array) = input else { return mixed() };
+        arrays.push(array);
     }
-    if arrays.is_empty() || arrays.len() < inputs.len() {
-        return internal(op.name(), "no inputs, or mixed devices");
+    if arrays.is_empty() {
+        return mixed();
     }
     let (value, saved) = cpu::evaluate(op, &arrays, shape)?;
     Ok((Value::Cpu(value), saved.into_iter().map(Value::Cpu).collect()))

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use burn_backend::TensorData;
 use burn_flex::Flex;
 
 use super::burn;
-use super::burn_array::Array;
+use super::burn_array::{Array, physical};
 use super::{Value, evaluate};
 use crate::op::{Binary, Conv2d, Form, Op, Unary, Window, channels, infer as infer_forms};
 use crate::{DType, Device, RandomKey, ResampleMap, Tensor};
@@ -22,25 +23,23 @@ fn integers(values: &[i64], shape: &[usize]) -> Tensor {
 }
 
 fn on_burn(x: &Tensor) -> Array<Flex> {
-    let device = burn_flex::FlexDevice;
-    match x.dtype() {
-        DType::I64 => Array::from_i64(x.to_i64_vec().unwrap(), x.shape(), &device),
-        _ => Array::from_f32(x.to_f32_vec().unwrap(), x.shape(), &device),
-    }
+    let shape = physical(x.shape());
+    let data = match x.dtype() {
+        DType::I64 => TensorData::new(x.to_i64_vec().unwrap(), shape),
+        _ => TensorData::new(x.to_f32_vec().unwrap(), shape),
+    };
+    Array::from_data(data, x.dtype(), &burn_flex::FlexDevice)
 }
 
 fn numbers(value: &Value, dtype: DType) -> Vec<f64> {
     match dtype {
-        DType::I64 => value.to_i64().unwrap().into_iter().map(|v| v as f64).collect(),
-        _ => value.to_f32().unwrap().into_iter().map(f64::from).collect(),
+        DType::I64 => value.read::<i64>().unwrap().into_iter().map(|v| v as f64).collect(),
+        _ => value.read::<f32>().unwrap().into_iter().map(f64::from).collect(),
     }
 }
 
 fn array_numbers(array: &Array<Flex>) -> Vec<f64> {
-    match array {
-        Array::Int(_) => array.to_i64().unwrap().into_iter().map(|v| v as f64).collect(),
-        Array::Float(_) => array.to_f32().unwrap().into_iter().map(f64::from).collect(),
-    }
+    array.read().unwrap()
 }
 
 fn infer(op: &Op, inputs: &[&Tensor]) -> crate::Result<(Vec<usize>, DType)> {

@@ -90,17 +90,17 @@ macro_rules! binary_table {
             Minimum minimum = 105, T::minimum, |a, b| choose::<B>(B::float_greater(a.clone(), b.clone(), booleans::<B>(&a)), b, a),
                 |g, a, b, _| g.mul(&a.less_equal(b)?)?.sum_to(a.shape()), |g, a, b, _| g.mul(&a.greater(b)?)?.sum_to(b.shape());
             /// 1 where a > b, else 0, in the same type; no gradient.
-            Greater greater = 106, |a, b| number::<T>(a > b), |a, b| numbers::<B>(B::float_greater(a.clone(), b, booleans::<B>(&a)));
+            Greater greater = 106, |a, b| number::<T>(a > b), |a, b| compared::<B>(a, b, B::float_greater);
             /// 1 where a >= b, else 0, in the same type; no gradient.
             GreaterEqual greater_equal = 107, |a, b| number::<T>(a >= b),
-                |a, b| numbers::<B>(B::float_greater_equal(a.clone(), b, booleans::<B>(&a)));
+                |a, b| compared::<B>(a, b, B::float_greater_equal);
             /// 1 where a < b, else 0, in the same type; no gradient.
-            Less less = 108, |a, b| number::<T>(a < b), |a, b| numbers::<B>(B::float_lower(a.clone(), b, booleans::<B>(&a)));
+            Less less = 108, |a, b| number::<T>(a < b), |a, b| compared::<B>(a, b, B::float_lower);
             /// 1 where a = b, else 0, in the same type; no gradient.
-            Equal equal = 109, |a, b| number::<T>(a == b), |a, b| numbers::<B>(B::float_equal(a.clone(), b, booleans::<B>(&a)));
+            Equal equal = 109, |a, b| number::<T>(a == b), |a, b| compared::<B>(a, b, B::float_equal);
             /// 1 where a <= b, else 0, in the same type; no gradient.
             LessEqual less_equal = 110, |a, b| number::<T>(a <= b),
-                |a, b| numbers::<B>(B::float_lower_equal(a.clone(), b, booleans::<B>(&a)));
+                |a, b| compared::<B>(a, b, B::float_lower_equal);
         }
     };
 }

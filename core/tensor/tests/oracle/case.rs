@@ -1,11 +1,26 @@
 //! One case: inputs, expected outputs, and the error measure.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use pddflow_tensor::{DType, Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
+
+thread_local! {
+    static DEVICE: RefCell<Device> = const { RefCell::new(Device::Cpu) };
+}
+
+/// Where the cases of this thread are computed.
+pub(crate) fn device() -> Device {
+    DEVICE.with_borrow(Device::clone)
+}
+
+/// Computes the cases of this thread there from now on.
+pub(crate) fn use_device(device: Device) {
+    DEVICE.set(device);
+}
 
 /// Output name without `out.`, and its value.
 pub(crate) type Outputs = Vec<(String, Tensor)>;
@@ -32,10 +47,10 @@ impl Case {
             let words = view.data().as_chunks::<8>().0.iter();
             let tensor = match view.dtype() {
                 Dtype::F64 => {
-                    Tensor::from_f64(words.map(|word| f64::from_le_bytes(*word)).collect(), view.shape(), &Device::Cpu)
+                    Tensor::from_f64(words.map(|word| f64::from_le_bytes(*word)).collect(), view.shape(), &device())
                 }
                 Dtype::I64 => {
-                    Tensor::from_i64(words.map(|word| i64::from_le_bytes(*word)).collect(), view.shape(), &Device::Cpu)
+                    Tensor::from_i64(words.map(|word| i64::from_le_bytes(*word)).collect(), view.shape(), &device())
                 }
                 other => panic!("{}: {name} is {other:?}", file.display()),
             };

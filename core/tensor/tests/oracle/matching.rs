@@ -1,8 +1,8 @@
 //! Gradient and feature matching.
 
-use pddflow_tensor::{DType, Device, Keep, Result, Tensor, grad};
+use pddflow_tensor::{DType, Keep, Result, Tensor, grad};
 
-use crate::case::{Case, Outputs};
+use crate::case::{Case, Outputs, device};
 use crate::network::{Network, flat, named};
 use crate::pieces::decode;
 
@@ -17,7 +17,7 @@ fn cosine_rows(real: &Tensor, synthetic: &Tensor) -> Result<Tensor> {
 }
 
 fn zero(dtype: DType) -> Result<Tensor> {
-    Tensor::zeros(&[], dtype, &Device::Cpu)
+    Tensor::zeros(&[], dtype, &device())
 }
 
 /// Distances of each tensor under `ours`.
@@ -53,7 +53,7 @@ pub(crate) fn dc_distance(case: &Case) -> Result<Outputs> {
 }
 
 fn labels(class: usize, count: usize) -> Result<Tensor> {
-    Tensor::from_i64(vec![i64::try_from(class).unwrap(); count], &[count], &Device::Cpu)
+    Tensor::from_i64(vec![i64::try_from(class).unwrap(); count], &[count], &device())
 }
 
 /// Gradients by the weights of the loss over images of one class.
@@ -198,7 +198,7 @@ pub(crate) fn idc_match(case: &Case) -> Result<Outputs> {
         (network.weights()?, case.input("x_syn").variable()?, case.size("factor"), case.size("label"));
     let channel = |name: &str| {
         let values: Vec<f64> = case.params[name].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
-        Tensor::from_values(values.clone(), &[1, values.len(), 1, 1], case.dtype, &Device::Cpu)
+        Tensor::from_values(values.clone(), &[1, values.len(), 1, 1], case.dtype, &device())
     };
     let (mean, std) = (channel("mean")?, channel("std")?);
     let normalise = |x: &Tensor| x.sub(&mean)?.div(&std);

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use pddflow_tensor::augment::{cut_box, paste, transform};
-use pddflow_tensor::{DType, Device, Keep, ResampleMap, Result, Tensor, grad, linalg};
+use pddflow_tensor::{DType, Keep, ResampleMap, Result, Tensor, grad, linalg};
 
-use crate::case::{Case, Outputs};
+use crate::case::{Case, Outputs, device};
 
 fn out<const N: usize>(outputs: [(&str, Tensor); N]) -> Outputs {
     outputs.map(|(name, tensor)| (name.to_owned(), tensor)).into()
@@ -98,9 +98,9 @@ pub(crate) fn cutmix(case: &Case) -> Result<Outputs> {
     let gradient = grad(std::slice::from_ref(&loss), &[logits], None, Keep::No)?;
     let flat = boxes.iter().flatten().map(|&v| i64::try_from(v).unwrap()).collect();
     Ok(out([
-        ("boxes", Tensor::from_i64(flat, &[boxes.len(), 4], &Device::Cpu)?),
+        ("boxes", Tensor::from_i64(flat, &[boxes.len(), 4], &device())?),
         ("mixed", mixed),
-        ("ratio", Tensor::full(ratio, &[], case.dtype, &Device::Cpu)?),
+        ("ratio", Tensor::full(ratio, &[], case.dtype, &device())?),
         ("loss", loss),
         ("dlogits", gradient[0].clone()),
     ]))
@@ -132,10 +132,10 @@ pub(crate) fn zca(case: &Case) -> Result<Outputs> {
     let centred = train.sub(&mean)?;
     let covariance = centred.permute(&[1, 0])?.matmul(&centred)?.mul_scalar(1.0 / (images - 1) as f64)?;
     let (values, vectors) = linalg::symmetric_eigen(&covariance.to_f64_vec()?, pixels)?;
-    let vectors = Tensor::from_f64(vectors, &[pixels, pixels], &Device::Cpu)?;
+    let vectors = Tensor::from_f64(vectors, &[pixels, pixels], &device())?;
     let transform = |power: f64| {
         let scale = values.iter().map(|s| (s.max(0.0) + case.number("eps")).powf(power)).collect();
-        let scaled = vectors.mul(&Tensor::from_f64(scale, &[pixels, 1], &Device::Cpu)?)?;
+        let scaled = vectors.mul(&Tensor::from_f64(scale, &[pixels, 1], &device())?)?;
         vectors.permute(&[1, 0])?.matmul(&scaled)?.cast(case.dtype)
     };
     let (t, t_inv, mean) = (transform(-0.5)?, transform(0.5)?, mean.cast(case.dtype)?);

@@ -1,8 +1,8 @@
 //! Training paths and the methods that differentiate through them.
 
-use pddflow_tensor::{Device, Keep, Result, Tensor, grad};
+use pddflow_tensor::{Keep, Result, Tensor, grad};
 
-use crate::case::{Case, Outputs};
+use crate::case::{Case, Outputs, device};
 use crate::network::{Network, flat};
 
 /// Inputs of a trajectory case: network, images as a variable, and the rows of each step.
@@ -105,7 +105,7 @@ pub(crate) fn image_sgd(case: &Case) -> Result<Outputs> {
     let (mut x, gradients) = (case.input("x"), case.input("grads"));
     let (images, frozen) = (x.shape()[0], case.size("frozen_rows"));
     let mask = (0..images).map(|row| f64::from(u8::from(row >= frozen))).collect();
-    let mask = Tensor::from_values(mask, &[images, 1, 1, 1], case.dtype, &Device::Cpu)?;
+    let mask = Tensor::from_values(mask, &[images, 1, 1, 1], case.dtype, &device())?;
     let (mut buffer, mut path) = (x.mul_scalar(0.0)?, Vec::new());
     for step in 0..case.size("steps") {
         let gradient = gradients.slice(0, step, step + 1, 1)?.reshape(x.shape())?.mul(&mask)?;

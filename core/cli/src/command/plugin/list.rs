@@ -5,30 +5,21 @@ use crate::exit::Exit;
 use crate::opened::plugin_problem;
 use crate::output::Output;
 use crate::problem::Problem;
-use clap::Subcommand;
 use pddflow_nodes::Library;
 use pddflow_report::{Tone, count};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// List plugins: matchers and models
+/// List all plugins that are found, in search order
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// List all plugins that are found, in search order
-    List(PluginArgs),
+pub(super) struct Args {
+    #[command(flatten)]
+    plugins: PluginArgs,
 }
 
 impl Args {
-    pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
-        match &self.command {
-            Command::List(plugins) => list(plugins, output),
-        }
+    pub(super) fn run(&self, output: &Output) -> Result<Exit, Problem> {
+        list(&self.plugins, output)
     }
 }
 

@@ -1,0 +1,51 @@
+//! From nothing to an accuracy with a plugin of one's own.
+
+use pddflow_tests::Place;
+
+/// Makes, builds and runs a plugin as the program says it is done; the name is in the table.
+fn walk(name: &str, more: &[&str]) {
+    let place = Place::new();
+    let made = place.run(&[&["plugin", "new", name][..], more].concat()).succeeds();
+    assert!(made.out.contains("pddflow plugin build"), "{}", made.out);
+    // A folder that is there is never written into.
+    let again = place.run(&[&["plugin", "new", name][..], more].concat());
+    again.ends_with(2).says(&["exists already", "nothing was changed"]);
+
+    let plugins = place.path("plugins");
+    let to = plugins.to_str().unwrap();
+    let _ = place.run(&["plugin", "build", name, "--to", to]).succeeds();
+    let listed = place.run(&["plugin", "list", "--plugin-dir", to]).succeeds().out;
+    assert!(listed.contains(name), "{listed}");
+    let file = format!("{name}/pipeline.yaml");
+    let ran = place.run(&["run", &file, "--profile", "test", "--plugin-dir", to]).succeeds();
+    assert!(ran.out.contains(name), "the table has no row of the plugin:\n{}", ran.out);
+}
+
+#[test]
+fn a_matcher_in_rust() {
+    walk("my-matcher", &[]);
+}
+
+#[test]
+fn a_model_in_rust() {
+    walk("my-net", &["--model"]);
+}
+
+#[test]
+fn a_matcher_in_c() {
+    if std::process::Command::new("cc").arg("--version").output().is_err() {
+        println!("SKIPPED: there is no C compiler `cc`");
+        return;
+    }
+    walk("my-c-matcher", &["--lang", "c"]);
+}
+
+#[test]
+fn sources_that_do_not_compile_install_nothing() {
+    let place = Place::new();
+    let _ = place.run(&["plugin", "new", "broken", "--lang", "c"]).succeeds();
+    place.write("broken/plugin.c", "int nothing(");
+    place.run(&["plugin", "build", "broken", "--to", "plugins"]).ends_with(2).says(&["failed", "mend the sources"]);
+    assert!(!place.path("plugins").exists());
+    place.run(&["plugin", "build", ".", "--to", "plugins"]).ends_with(2).says(&["no folder of a plugin", "plugin new"]);
+}
