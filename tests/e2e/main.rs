@@ -17,6 +17,7 @@ mod programs;
 mod progressive;
 mod report;
 mod results;
+mod revisions;
 mod runs;
 #[path = "../../core/remote/tests/servers/server.rs"]
 #[expect(dead_code, reason = "the tests of core/remote use all of it")]
