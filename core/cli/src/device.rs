@@ -62,7 +62,7 @@ fn best_of(backends: &[Backend]) -> Device {
 fn not_built(backend: Backend) -> Problem {
     let name = backend.name();
     let help = format!(
-        "build one that has it: `cargo build --release --features {}`; or choose `--device cpu`",
+        "build one that has it: `cargo build --release --features pddflow-cli/{}`; or choose `--device cpu`",
         backend.feature().unwrap_or(name)
     );
     Problem::usage("device", format!("this build of pddflow does not have the device `{name}`")).with_help(help)
@@ -110,7 +110,7 @@ mod tests {
         assert!(text(missing(Backend::Cuda, 0, 0)).contains("driver"));
         assert!(text(missing(Backend::Cuda, 1, 1)).contains("the only one is `cuda:0`"));
         assert!(text(missing(Backend::Cuda, 9, 4)).contains("`cuda:0` to `cuda:3`"));
-        assert!(text(not_built(Backend::Vulkan)).contains("--features vulkan"));
+        assert!(text(not_built(Backend::Vulkan)).contains("--features pddflow-cli/vulkan"));
         assert_eq!(DeviceChoice::Backend(Backend::Flex, 0).resolve().unwrap(), Device::Burn(Backend::Flex, 0));
         assert!(DeviceChoice::Backend(Backend::Flex, 1).resolve().is_err());
         // A build without a GPU's backend computes on the processor, and never on the slow backend for checks.

@@ -111,7 +111,10 @@ fn has_failed(state: &State) -> bool {
 fn described(backend: Backend, state: &State) -> String {
     match state {
         State::NotBuilt => {
-            format!("not in this build; add it with `--features {}`", backend.feature().unwrap_or(backend.name()))
+            format!(
+                "not in this build; add it with `--features pddflow-cli/{}`",
+                backend.feature().unwrap_or(backend.name())
+            )
         }
         State::Nothing => "no device or no driver is found".to_owned(),
         State::Checked(devices) => {
