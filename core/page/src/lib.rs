@@ -4,7 +4,7 @@
 //! the same page on this machine while a run goes on. Tables, pictures, charts and the graph are there without a script;
 //! the script of the page (`assets/page.js`) sorts, copies and slides.
 //!
-//! What enters the page is text for it, wherever it comes from: templates escape, [`markup`] escapes, and the content
+//! What enters the page is text for it, wherever it comes from: templates escape, `markup` escapes, and the content
 //! policy allows no script and no style but the page's own, by their digests, and no request at all.
 //!
 //! | module | what |
