@@ -24,7 +24,7 @@ pub trait Executor {
     /// No job can be carried out at all: the run ends. Must not wait for anything that reports.
     fn start(&mut self, job: Job) -> Result<(), RunError>;
 
-    /// For now there are no more jobs to come: what waits for company need not.
+    /// No more work is ready for now: what is held back to be submitted together is submitted.
     fn flush(&mut self);
 
     /// Whether all jobs that it has go on without this process.

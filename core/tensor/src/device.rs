@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
 use burn_dispatch::DispatchDevice;
 
@@ -44,9 +45,13 @@ macro_rules! backends {
                 match self { $(Self::$variant => $double,)* }
             }
 
-            fn devices(self) -> Vec<DispatchDevice> {
-                $(#[cfg($built)] if self == Self::$variant { return $devices; })*
-                Vec::new()
+            /// The devices that the machine has, looked for once: it opens a driver.
+            fn devices(self) -> &'static [DispatchDevice] {
+                $(#[cfg($built)] if self == Self::$variant {
+                    static FOUND: OnceLock<Vec<DispatchDevice>> = OnceLock::new();
+                    return FOUND.get_or_init(|| found(|| $devices));
+                })*
+                &[]
             }
         }
     };
@@ -68,18 +73,18 @@ impl Backend {
     /// How many devices the machine has for it; 0 without a driver, or in a build without the backend.
     #[must_use]
     pub fn count(self) -> usize {
-        self.found().len()
+        self.devices().len()
     }
 
     /// A device by its number.
     pub(crate) fn device(self, index: usize) -> Option<DispatchDevice> {
-        self.found().into_iter().nth(index)
+        self.devices().get(index).cloned()
     }
+}
 
-    /// The devices; a driver that is missing makes some backends panic.
-    fn found(self) -> Vec<DispatchDevice> {
-        catch_unwind(AssertUnwindSafe(|| self.devices())).unwrap_or_default()
-    }
+/// What a backend lists; a driver that is missing makes some panic.
+fn found(list: impl FnOnce() -> Vec<DispatchDevice>) -> Vec<DispatchDevice> {
+    catch_unwind(AssertUnwindSafe(list)).unwrap_or_default()
 }
 
 /// Where a tensor lies and is computed.

@@ -53,7 +53,7 @@ def from_torch(
     rates = given.tolist() if hasattr(given, "tolist") else given
     rates = list(rates) if isinstance(rates, Sequence) else [rates] * len(all_images)
     if not len(all_images) == len(all_labels) == len(rates) or not all_images:
-        raise FormatError(f"{len(all_images)} sets of images, {len(all_labels)} of labels and {len(rates)} step sizes")
+        raise FormatError(f"{len(all_images)} sets of images, {len(all_labels)} of labels and {len(rates)} learned learning rates")
     names = _class_names(data, class_names)
     preprocessing = _preprocessing(data, normalize)
     learned = any(rate is not None for rate in rates)

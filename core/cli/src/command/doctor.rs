@@ -7,7 +7,7 @@ use crate::opened::plugin_problem;
 use crate::output::Output;
 use crate::problem::Problem;
 use pddflow_nodes::{Backend, Device, Instructions, Library, check_device};
-use pddflow_report::{Tone, count, seconds};
+use pddflow_report::{Tone, bytes, count, seconds};
 use pddflow_runner::cores;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -64,7 +64,7 @@ impl Args {
             };
             row("pddflow", env!("CARGO_PKG_VERSION"));
             row("processor", &format!("{}, instructions up to {}", count(cores(), "core"), best.name()));
-            row("memory", &format!("{:.1} GiB for nodes", memory as f64 / f64::from(1 << 30)));
+            row("memory", &format!("{} for nodes", bytes(memory)));
             for (backend, state) in &devices {
                 row(backend.name(), &described(*backend, state));
             }

@@ -1,4 +1,4 @@
-//! The end of a run before its time: what waits is cancelled, what runs writes a checkpoint, or all is cancelled at once.
+//! Stopping a run early: pending jobs are cancelled and running ones write a checkpoint, or all are cancelled at once.
 
 use super::Head;
 use super::tracked::Place;

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const MOST_TRIES: u32 = 5;
 /// Time before the next try, which doubles; so the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// A job waits for company at most so many times the quiet time.
+/// A job is submitted at the latest after this many quiet times, even while others still arrive.
 const MOST_QUIET: u32 = 5;
 
 impl Head {

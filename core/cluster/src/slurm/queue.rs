@@ -21,7 +21,7 @@ pub(crate) enum State {
 pub(crate) enum End {
     Completed,
     Failed,
-    /// Somebody cancelled it.
+    /// Cancelled by a user or an administrator.
     Cancelled,
     /// Its time limit was over.
     Timeout,
@@ -122,7 +122,7 @@ fn state(word: &str) -> Option<State> {
     })
 }
 
-/// Reasons for which a job never starts unless somebody changes it or the cluster.
+/// Reasons why a pending job never starts until the job or the cluster is changed.
 pub(crate) fn is_hopeless(reason: &str) -> bool {
     const HOPELESS: [&str; 10] = [
         "BadConstraints",

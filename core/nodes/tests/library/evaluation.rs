@@ -3,27 +3,11 @@
 use pddflow_artifact::Results;
 
 use crate::digests_of;
-use crate::harness::{Bench, distill_pipeline};
+use crate::harness::{self, Bench, distill_pipeline};
 
 /// Real images chosen at random, in so many sets, evaluated with more parameters.
 fn picked(sets: usize, with: &str) -> String {
-    format!(
-        r#"
-format: 1
-name: picked
-nodes:
-  data: {{ kind: dataset, with: {{ source: fashion-mini }} }}
-  pick:
-    for: {{ k: 1..={sets} }}
-    kind: select
-    needs: {{ data: data }}
-    with: {{ method: random, ipc: 1, seed: "${{k}}" }}
-  eval:
-    kind: evaluate
-    needs: {{ data: data, sets: "pick[*]" }}
-    with: {{ model: {{ convnet: {{ width: 4 }} }}, nets: 2, epochs: 2, {with} }}
-"#
-    )
+    harness::picked(sets, &format!("nets: 2, epochs: 2, {with}"))
 }
 
 /// An evaluation of nets trained on the real data.

@@ -227,3 +227,24 @@ impl Seen {
         self.digests.extend(outputs.into_iter().map(|(port, digest)| (format!("{node}.{port}"), digest)));
     }
 }
+
+/// Real images chosen at random, one of each class in so many sets, evaluated with these parameters.
+pub(crate) fn picked(sets: usize, with: &str) -> String {
+    format!(
+        r#"
+format: 1
+name: picked
+nodes:
+  data: {{ kind: dataset, with: {{ source: fashion-mini }} }}
+  pick:
+    for: {{ k: 1..={sets} }}
+    kind: select
+    needs: {{ data: data }}
+    with: {{ method: random, ipc: 1, seed: "${{k}}" }}
+  eval:
+    kind: evaluate
+    needs: {{ data: data, sets: "pick[*]" }}
+    with: {{ model: {{ convnet: {{ width: 4 }} }}, {with} }}
+"#
+    )
+}

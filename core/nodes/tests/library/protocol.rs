@@ -3,7 +3,7 @@
 use pddflow_artifact::Results;
 use serde_json::{Value, json};
 
-use crate::harness::{Bench, distill_pipeline};
+use crate::harness::{self, Bench, distill_pipeline};
 use crate::progressive::trajectory_stages;
 
 fn manifest(bench: &Bench, node: &str) -> Value {
@@ -19,24 +19,8 @@ fn ran(text: &str) -> Bench {
 
 /// Sets of chosen images, evaluated and exported with the same parameters.
 fn picked(sets: usize, with: &str) -> String {
-    format!(
-        r#"
-format: 1
-name: picked
-nodes:
-  data: {{ kind: dataset, with: {{ source: fashion-mini }} }}
-  pick:
-    for: {{ k: 1..={sets} }}
-    kind: select
-    needs: {{ data: data }}
-    with: {{ method: random, ipc: 1, seed: "${{k}}" }}
-  eval:
-    kind: evaluate
-    needs: {{ data: data, sets: "pick[*]" }}
-    with: {{ model: {{ convnet: {{ width: 4 }} }}, nets: 1, {with} }}
-  release: {{ kind: export, needs: {{ sets: "pick[*]" }}, with: {{ {with} }} }}
-"#
-    )
+    let evaluated = harness::picked(sets, &format!("nets: 1, {with}"));
+    format!("{evaluated}  release: {{ kind: export, needs: {{ sets: \"pick[*]\" }}, with: {{ {with} }} }}\n")
 }
 
 /// What a manifest tells of each stage, by name.

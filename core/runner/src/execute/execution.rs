@@ -194,7 +194,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         Ok(self.finish(id))
     }
 
-    /// Whether the run was asked to end here: what is left are jobs that go on without this process, and what waits for them.
+    /// Whether the run is detached: the remaining jobs go on without this process, and nodes that depend on them are deferred.
     fn is_detached(&self) -> bool {
         let elsewhere = |at: &usize| self.nodes[*at].demand.executor > 0;
         self.shared.settings.detach
