@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Format version of both.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// Name of the artifact's type.
 pub(crate) const TRAJECTORIES: &str = "trajectories";
 /// Name of the artifact's type.
@@ -17,8 +17,6 @@ pub(crate) const WEIGHTS: &str = "weights";
 pub struct NetsInfo {
     /// The model with all its parameters: `{ id: { ... } }`.
     pub model: Value,
-    /// Digest of the model's plugin.
-    pub plugin: Digest,
     /// Number of the first net; the others follow.
     pub first: usize,
     /// Number of nets.

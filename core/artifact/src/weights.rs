@@ -137,7 +137,6 @@ pub(crate) mod tests {
         };
         NetsInfo {
             model: json!({ "convnet": { "width": 4 } }),
-            plugin: Digest::of(b"plugin"),
             first: 3,
             count: 2,
             sets: vec![Digest::of(b"set")],

@@ -22,7 +22,7 @@ use crate::kind::{Connected, Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// See the module.
 pub(crate) struct AdvanceKind;
@@ -74,7 +74,7 @@ impl Kind for AdvanceKind {
         check_prefix(start.sets(), sets)?;
         let made_by = json!({ "kind": "advance", "with": node.with });
         let Some((loaded, about)) = load_sets_alone(surroundings.tensors(), context, sets)? else {
-            let info = fresh_info(surroundings.plugins(), &params.model, params.nets, Vec::new(), made_by)?;
+            let info = fresh_info(&params.model, params.nets, Vec::new(), made_by);
             return stored(&NetWeights::encode_fresh(&info, params.seed)?, context);
         };
         let registry = surroundings.plugins().open()?;
@@ -106,7 +106,7 @@ impl Kind for AdvanceKind {
         };
         let nets = job.run(context)?;
         let digests: Vec<Digest> = sets.iter().map(|set| set.digest).collect();
-        let info = info(surroundings.plugins(), &wanted, params.nets, digests, made_by)?;
+        let info = info(&wanted, params.nets, digests, made_by);
         let nets: Vec<Vec<Tensor>> = nets.iter().map(on_cpu).collect::<NodeResult<_>>()?;
         stored(&NetWeights::encode(&info, &nets)?, context)
     }

@@ -25,7 +25,7 @@ use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// See the module.
 pub(crate) struct TrainKind;
@@ -132,7 +132,7 @@ impl Kind for TrainKind {
         };
         let mut nets = job.run(context)?;
         let made_by = json!({ "kind": "train", "with": node.with });
-        let info = info(surroundings.plugins(), &wanted, params.nets, start.sets().to_vec(), made_by)?;
+        let info = info(&wanted, params.nets, start.sets().to_vec(), made_by);
         let results = results(&nets, &params, node.with, data.dataset.source(), on);
         let metrics = metrics(&nets);
         let snapshots: Vec<_> = nets.iter_mut().map(|net| std::mem::take(&mut net.kept)).collect();

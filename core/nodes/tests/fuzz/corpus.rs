@@ -114,7 +114,6 @@ fn nets(trained: bool) -> NetsInfo {
     let weights = vec![weight("conv", &[2, 2], false), weight("mean", &[2], true)];
     NetsInfo {
         model: json!({ "mlp": {} }),
-        plugin: Digest::of(b"plugin"),
         first: 0,
         count: 1,
         sets: Vec::new(),

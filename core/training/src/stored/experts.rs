@@ -166,7 +166,6 @@ mod tests {
         let stored = |name: &str, statistic| StoredWeight { name: name.to_owned(), shape: vec![1], statistic };
         let info = NetsInfo {
             model: json!({ "m": {} }),
-            plugin: Digest::of(b""),
             first,
             count: 2,
             sets: Vec::new(),

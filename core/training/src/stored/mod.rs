@@ -7,16 +7,15 @@ mod experts;
 mod pool;
 mod range;
 
-use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
+use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_artifact::{NetData, NetsInfo, StoredWeight};
 use pddflow_cache::Digest;
-use pddflow_host::{InputShape, Model, Role, WeightRole, WeightSpec};
+use pddflow_host::{InputShape, Model, WeightRole, WeightSpec};
 use pddflow_runner::{Artifact, NodeError};
 use pddflow_tensor::{DType, Device, Tensor, TensorError};
 use serde_json::json;
 
 use crate::choice::PluginChoice;
-use crate::plugins::Plugins;
 use crate::splits::Prepared;
 
 pub use experts::Experts;
@@ -54,44 +53,32 @@ pub fn input_shape(data: &NetData) -> InputShape {
 }
 
 /// The nets of a node as an artifact tells of them.
-pub fn info(
-    plugins: &Plugins,
-    wanted: &Wanted<'_>,
-    nets: NetRange,
-    sets: Vec<Digest>,
-    made_by: serde_json::Value,
-) -> NodeResult<NetsInfo> {
+///
+/// Nothing of the machine or of the build enters: the record of the node says with which plugin they were made.
+pub fn info(wanted: &Wanted<'_>, nets: NetRange, sets: Vec<Digest>, made_by: serde_json::Value) -> NetsInfo {
     let weight = |spec: &WeightSpec| StoredWeight {
         name: spec.name.clone(),
         shape: spec.shape.clone(),
         statistic: spec.role == WeightRole::Statistic,
     };
-    Ok(NetsInfo {
+    NetsInfo {
         data: Some(wanted.data.clone()),
         weights: wanted.specs.iter().map(weight).collect(),
-        ..fresh_info(plugins, wanted.choice, nets, sets, made_by)?
-    })
+        ..fresh_info(wanted.choice, nets, sets, made_by)
+    }
 }
 
 /// The same of nets that have seen nothing.
-pub fn fresh_info(
-    plugins: &Plugins,
-    choice: &PluginChoice,
-    nets: NetRange,
-    sets: Vec<Digest>,
-    made_by: serde_json::Value,
-) -> NodeResult<NetsInfo> {
-    let plugin = plugins.open()?.find(Role::Model, &choice.id).map_err(|error| from_plugin(&error))?;
-    Ok(NetsInfo {
+pub fn fresh_info(choice: &PluginChoice, nets: NetRange, sets: Vec<Digest>, made_by: serde_json::Value) -> NetsInfo {
+    NetsInfo {
         model: model_value(choice),
-        plugin: Digest::from_bytes(plugin.digest),
         first: nets.first,
         count: nets.count,
         sets,
         data: None,
         weights: Vec::new(),
         made_by,
-    })
+    }
 }
 
 fn model_value(choice: &PluginChoice) -> serde_json::Value {
