@@ -39,7 +39,8 @@ impl Labels {
             Self::Hard => Ok(()),
             Self::OneHot => {
                 let others = (run.problem().classes as f64 - 1.0).max(1.0);
-                run.assign("labels", &(&run.learnable("labels")?.detach()? * (ODDS * others).ln())?)
+                // `f64::ln` is the C library's, whose last bit differs between systems.
+                run.assign("labels", &(&run.learnable("labels")?.detach()? * libm::log(ODDS * others))?)
             }
             Self::Teacher => {
                 let (key, last) = (run.key().fold("teacher")?, settings.window.max);

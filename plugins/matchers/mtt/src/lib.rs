@@ -78,7 +78,7 @@ impl Mtt {
 impl Matcher for Mtt {
     const ID: &'static str = "mtt";
     const SUMMARY: &'static str = "Matching training trajectories (Cazenavette et al., CVPR 2022)";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     const DECODES: bool = true;
 
     fn check(&self) -> Result<()> {
