@@ -11,6 +11,7 @@ named as not run.
 import argparse
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -46,8 +47,16 @@ STEPS = {
     "fig4": ("Figure 4", "What the images of the stages look like.", f"{PAPER}/fig4_images.yaml", CPU),
     "published": ("Published numbers in full", "Width 128, the papers' hyper-parameters, twenty nets.", "pipelines/published.yaml", []),
 }
+# Sweep of `tests/paper_cpu.sh rates`: what is swept, and the nodes that tell.
+RATES = {
+    "selection": ("chosen images: of nets", "eval_selected*"),
+    "mtt": ("MTT: of images", "eval_mtt*"),
+    "pdd_mtt": ("PDD+MTT: of images, judged by the first two sets", "ablation*"),
+}
 # Parameters that say how large a run was, where they are given.
 BUDGET = ["model", "nets", "seeds", "train_per_class", "ipcs", "expert_epochs", "presented", "mtt_iterations", "matching_iterations"]
+# Of each method of `progressive.names`.
+STAGED = ["stages", "iterations"]
 
 
 def call(program, *arguments):
@@ -59,6 +68,13 @@ def pipeline_name(file):
     """The name that a pipeline file gives itself."""
     found = re.search(r"^name: *(\S+)", (ROOT / file).read_text(), re.M)
     return found.group(1) if found else Path(file).stem
+
+
+def given(whole, part, path=()):
+    """What a run was given in place of the file's parameters, as arguments: lists of other seeds, methods that were left out."""
+    if isinstance(whole, dict) and isinstance(part, dict) and whole.keys() == part.keys():
+        return [one for key in part for one in given(whole[key], part[key], (*path, key))]
+    return [] if whole == part else ["--set", f"{'.'.join(path)}={json.dumps(part)}"]
 
 
 def duration(seconds):
@@ -88,6 +104,20 @@ def artifacts(folder):
     return [(place, [name for name in wanted if (place / name).exists()]) for place in sorted(folder.glob("*")) if place.is_dir()]
 
 
+def verdict(table):
+    """Which differences of a table are decided: each is meant to be above 0."""
+    said = {"above 0": [], "below 0, against the claim": [], "not decided": []}
+    for one in json.loads(table.read_text())["differences"]:
+        mean, half = one["difference"]["mean"], one["difference"].get("half_width")
+        if half is None or abs(mean) <= half:
+            word = "not decided"
+        else:
+            word = "above 0" if mean > 0 else "below 0, against the claim"
+        said[word].append(" − ".join(" / ".join(row) if isinstance(row, list) else row for row in one["rows"]))
+    parts = [f"{word}: {', '.join(pairs)}" for word, pairs in said.items() if pairs]
+    return [f"By the 95 % intervals {'; '.join(parts)}.", ""] if parts else []
+
+
 def section(options, step):
     heading, claim, file, arguments = STEPS[step]
     folder = Path(options.results) / pipeline_name(file)
@@ -102,17 +132,23 @@ def section(options, step):
             if name == "table.md":
                 # Headings of tables stand below those of the page.
                 lines += [re.sub(r"^#+ (.*)$", r"**\1**", (place / name).read_text().strip(), flags=re.M), ""]
+                lines += verdict(place / "table.json")
                 continue
             picture = re.sub(r"[^a-z0-9]+", "-", f"{step}-{place.name}".lower()).strip("-") + ".png"
             PICTURES.mkdir(exist_ok=True)
             shutil.copyfile(place / name, PICTURES / picture)
             lines += [f"![{heading}](paper/{picture})", ""]
-    command = " ".join(["pddflow run", file, *arguments, "--instructions avx2"])
-    lines.append(f"`{command}`")
     params = runs[0]["params"]
+    arguments = [*arguments, *given((plan(options, file, arguments) or {"params": params})["params"], params)]
+    planned = plan(options, file, arguments)
+    lines.append(f"`{shlex.join(['pddflow', 'run', file, *arguments, '--instructions', 'avx2'])}`")
     budget = [f"`{name}: {plain(params[name])}`" for name in BUDGET if params.get(name) is not None]
-    spent = sum(run["seconds"] or 0 for run in runs)
-    lines.append(f"({duration(spent)} of wall time in {len(runs)} {'run' if len(runs) == 1 else 'runs'}, {runs[0]['nodes']} nodes)")
+    progressive = params.get("progressive") or {}
+    for name in progressive.get("names", []):
+        budget += [f"`{name}: {plain({key: progressive[name][key] for key in STAGED if key in progressive[name]})}`"]
+    fresh = [node["node"] for node in (planned or {"nodes": []})["nodes"] if node["state"] == "fresh"]
+    spent = sum((result(options, file, arguments, node) or {}).get("seconds") or 0 for node in fresh)
+    lines.append(f"({len(fresh)} nodes, which took {duration(spent)} in all, those included that other files share)")
     lines += ["", "Budget: " + ", ".join(budget) + "."]
     if runs[0]["state"] != "succeeded":
         lines += ["", f"The last run is not complete: it {runs[0]['state']}."]
@@ -120,10 +156,41 @@ def section(options, step):
     return "\n".join(lines + [""] + [line for line in digests if line]).rstrip() + "\n"
 
 
+def plan(options, file, arguments):
+    return call(options.program, "plan", file, *arguments, "--instructions", "avx2", "--cache-dir", options.store, *options.data)
+
+
+def result(options, file, arguments, node):
+    """What the store has of a node."""
+    arguments = [node, *arguments, "--instructions", "avx2", "--cache-dir", options.store, *options.data]
+    return call(options.program, "show", file, *arguments)
+
+
 def digest_line(options, file, arguments, node):
-    shown = call(options.program, "show", file, node, *arguments, "--instructions", "avx2", "--cache-dir", options.store)
+    shown = result(options, file, arguments, node)
     digests = [output["digest"] for output in (shown or {}).get("outputs", []) if output["port"] == "table"]
     return f"`{node}` {digests[0]}  " if digests else None
+
+
+def rates_section(options):
+    """What learning rates were chosen by: accuracy on held-out images at each value of the sweeps."""
+    lines = []
+    for name, (what, nodes) in RATES.items():
+        found = call(options.program, "compare", f"paper-rates-{name}", "--nodes", nodes, "--cache-dir", options.store)
+        cells = {}
+        for row in (found or {"rows": []})["rows"]:
+            # As in `eval_selected[selection_lr=0.01,of=random,ipc=10]`.
+            labels = dict(label.split("=", 1) for label in row["name"].split("[", 1)[1].rstrip("]").split(","))
+            if "accuracy_on_held_out" in row["metrics"]:
+                of = f"{labels['of']} " if name == "selection" else ""
+                rate = float(next(value for label, value in labels.items() if label.endswith("lr")))
+                cells.setdefault(rate, []).append(f"{of}{row['metrics']['accuracy_on_held_out']:.2f}")
+        lines += [f"| {what} | {rate:g} | {', '.join(shown)} |" for rate, shown in sorted(cells.items())]
+    if not lines:
+        return None
+    head = ["### Learning rates", "", "Accuracy on 1,000 held-out training images in percent, mean over two nets, seed 9.", ""]
+    table = ["| learning rate | value | on held-out images |", "|---|---:|---|", *lines]
+    return "\n".join([*head, *table, "", "`tests/paper_cpu.sh rates`"]) + "\n"
 
 
 def main():
@@ -131,13 +198,15 @@ def main():
     parser.add_argument("--program", default="target/release/pddflow")
     parser.add_argument("--store", default=".pddflow")
     parser.add_argument("--results", default="results")
+    parser.add_argument("--data", default="../shared/data", help="folder with data sets")
     parser.add_argument("--page", default=PAGE, type=Path)
     options = parser.parse_args()
     for name in ("program", "store", "results"):
         setattr(options, name, str(Path(getattr(options, name)).resolve()))
+    options.data = ["--data-dir", str(Path(options.data).resolve())]
     sections = {step: section(options, step) for step in STEPS}
     missing = [f"`{Path(STEPS[step][2]).stem}`" for step, text in sections.items() if text is None]
-    parts = [text for text in sections.values() if text]
+    parts = [text for text in (rates_section(options), *sections.values()) if text]
     if missing:
         parts.append(f"Not run yet: {', '.join(missing)}.\n")
     text = options.page.read_text()
