@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 /// Programs and plugins, with the features that dependencies have in `cargo test --workspace` (naming a test makes
 /// development dependencies count): there everything is built already, and nothing is built twice.
 const WHAT: [&str; 5] = ["--workspace", "--lib", "--bins", "--test", "cli"];
+/// What cargo has set for the crate of this test. Build scripts that look at it would run again, and half of the program with them.
+const CARGO_OF_THIS_TEST: [&str; 4] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_CRATE_", "CARGO_BIN_"];
 /// Names a program to test instead of building one, such as an installed one.
 const PROGRAM: &str = "PDDFLOW_TEST_PROGRAM";
 
@@ -37,6 +39,11 @@ fn build() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(workspace_root()).args(["build", "--quiet", "--profile", profile, "--target-dir"]);
+    for (name, _) in std::env::vars_os() {
+        if CARGO_OF_THIS_TEST.iter().any(|start| name.to_string_lossy().starts_with(start)) {
+            command.env_remove(name);
+        }
+    }
     let output = command.arg(folder.parent().unwrap()).args(WHAT).output().expect("cargo starts");
     assert!(output.status.success(), "the program does not build:\n{}", String::from_utf8_lossy(&output.stderr));
     folder.join(format!("pddflow{}", std::env::consts::EXE_SUFFIX))
