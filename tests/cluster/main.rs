@@ -4,6 +4,7 @@
 
 mod fake;
 mod faults;
+mod programs;
 mod real;
 mod slurm;
 mod work;

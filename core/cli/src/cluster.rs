@@ -6,7 +6,7 @@ use crate::output::Output;
 use crate::place;
 use crate::problem::Problem;
 use pddflow_cache::Digest;
-use pddflow_cluster::{Invocation, Options, PluginFile, Preview, Site, SlurmFactory};
+use pddflow_cluster::{Invocation, Options, PluginFile, Preview, ProgramFactory, Site, SlurmFactory};
 use pddflow_nodes::{Instructions, Registry};
 use pddflow_pipeline::Resources;
 use pddflow_report::{Tone, count};
@@ -21,6 +21,15 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// The executor of a run on Slurm.
 pub(crate) fn slurm(opened: &Opened) -> Result<SlurmFactory, Problem> {
+    options(opened).map(SlurmFactory::new)
+}
+
+/// The executor of a run whose nodes are computed by a program.
+pub(crate) fn program(opened: &Opened, command: &str) -> Result<ProgramFactory, Problem> {
+    Ok(ProgramFactory::new(command, options(opened)?))
+}
+
+fn options(opened: &Opened) -> Result<Options, Problem> {
     let here = |error: std::io::Error| Problem::usage("folder", format!("the current folder is not known: {error}"));
     let folder = place::here().map_err(here)?;
     let absolute = |path: &Path| folder.join(path);
@@ -40,14 +49,14 @@ pub(crate) fn slurm(opened: &Opened) -> Result<SlurmFactory, Problem> {
         downloads: absolute(&options.downloads),
         instructions: Instructions::in_use().name().to_owned(),
     };
-    Ok(SlurmFactory::new(Options {
+    Ok(Options {
         site,
         program: place::program().map_err(here)?,
         invocation: Invocation { folder, arguments: place::arguments() },
         without: place::job_variables(),
         settings: opened.plan.cluster.clone(),
         answer_limit: ANSWER_LIMIT,
-    }))
+    })
 }
 
 /// Shows what the run would submit first, and what Slurm says to it.

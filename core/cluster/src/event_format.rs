@@ -3,6 +3,11 @@
 use pddflow_pipeline::NodeId;
 use pddflow_runner::{Resumed, RunEvent};
 use serde::{Deserialize, Serialize};
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+/// Most bytes of events that are read of one task at a time.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// One line. Numbers that are not finite are null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,6 +82,17 @@ pub(crate) fn read_events(text: &[u8]) -> (Vec<WorkEvent>, usize) {
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let lines = text.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n');
     (lines.filter_map(|line| serde_json::from_slice(line).ok()).collect(), whole)
+}
+
+/// The events in a file from a place on, and how many bytes they take; none if there are no more.
+pub(crate) fn read_from(path: &Path, from: u64) -> Option<(Vec<WorkEvent>, u64)> {
+    let mut file = fs_err::File::open(path).ok()?;
+    file.seek(SeekFrom::Start(from)).ok()?;
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
+    let (events, read) = read_events(&bytes);
+    let read = u64::try_from(read).ok()?;
+    (read > 0).then_some((events, read))
 }
 
 #[cfg(test)]

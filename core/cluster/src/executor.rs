@@ -15,6 +15,11 @@ use std::thread::JoinHandle;
 /// Kinds whose nodes take less time than a job takes to begin; they stay with the head.
 const SMALL: [&str; 6] = ["table", "figure", "filter", "classes", "images", "export"];
 
+/// Whether nodes of a kind stay with the threads of the run.
+pub(crate) fn stays(kind: &str, options: &Options) -> bool {
+    SMALL.contains(&kind) || options.settings.head.iter().any(|head| head == kind)
+}
+
 /// Makes the executor of a run whose nodes become jobs of Slurm, small ones aside.
 pub struct SlurmFactory {
     options: Options,
@@ -34,8 +39,7 @@ impl SlurmFactory {
 
 impl ExecutorFactory for SlurmFactory {
     fn takes(&self, node: &PlanNode) -> bool {
-        let stays = SMALL.contains(&node.kind.as_str()) || self.options.settings.head.contains(&node.kind);
-        !stays
+        !stays(&node.kind, &self.options)
     }
 
     fn open(&self, run: &str, reports: Reports) -> Result<Box<dyn Executor + '_>, RunError> {

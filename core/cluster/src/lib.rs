@@ -1,4 +1,4 @@
-//! Executors outside of the process of a run: Slurm.
+//! Executors outside of the process of a run: Slurm, and any program that takes a job file.
 //!
 //! A node that is ready becomes closed work ([`pddflow_runner::Work`]); works that ask for the same become one array. A job is a
 //! line of a *job file*, computed by `pddflow work` on a machine that sees the same store. What comes back goes through the
@@ -12,6 +12,7 @@
 //! | `slurm` | what is asked of Slurm and what it answers |
 //! | `head` | the thread that submits, follows, and judges |
 //! | `executor` | the head as an executor of a run |
+//! | `program` | a program of the user as one, such as `ssh node pddflow work -` |
 //! | `invocation` | how runs were begun, to take them up |
 //! | `preview` | what would be submitted |
 //! | `upkeep` | batches that are not needed any more |
@@ -28,6 +29,7 @@ mod job_format;
 mod options;
 mod preview;
 mod process;
+mod program;
 mod slurm;
 mod upkeep;
 mod worker;
@@ -38,6 +40,7 @@ pub use invocation::{Invocation, invocation, last_invocation};
 pub use job_format::{Assignment, JobHead, PluginFile, Site, job_text, read_job};
 pub use options::Options;
 pub use preview::{Preview, preview};
+pub use program::ProgramFactory;
 pub use upkeep::{living_head, sweep};
 pub use worker::{carry_out, refuse};
 

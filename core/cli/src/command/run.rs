@@ -64,8 +64,9 @@ pub(crate) struct Args {
     #[arg(long, short, value_enum, value_name = "MODE", default_value_t = KeepGoing::Never, num_args = 0..=1,
           require_equals = true, default_missing_value = "independent")]
     keep_going: KeepGoing,
-    /// Where nodes run: on this machine, or as jobs of a cluster that sees the store. Small nodes, such as tables, always run here
-    #[arg(long, value_enum, value_name = "WHERE", default_value_t = On::Here)]
+    /// Where nodes run: `here`, as jobs of `slurm`, or by a command that gets a job file on standard input, such as
+    /// `ssh node pddflow work -`; all machines see the store. Small nodes, such as tables, always run here
+    #[arg(long, value_name = "WHERE", value_parser = on, default_value = "here")]
     on: On,
     /// With `--on slurm`: submit what is ready and end; `pddflow attach` or the next run takes the jobs up
     #[arg(long)]
@@ -91,12 +92,23 @@ pub(crate) struct Args {
     quiet: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum On {
-    /// On this machine
+    /// On this machine.
     Here,
-    /// As jobs of Slurm
+    /// As jobs of Slurm.
     Slurm,
+    /// By a line of shell, which gets a job file on standard input.
+    Program(String),
+}
+
+fn on(text: &str) -> Result<On, String> {
+    match text.trim() {
+        "here" => Ok(On::Here),
+        "slurm" => Ok(On::Slurm),
+        command if command.contains(char::is_whitespace) => Ok(On::Program(command.to_owned())),
+        _ => Err("`here`, `slurm`, or a command such as `ssh node pddflow work -`".to_owned()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -131,8 +143,9 @@ const MOST_REPAIRS: usize = 3;
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
         let mut opened = Opened::new(&self.pipeline, &self.place)?.select(&self.select)?;
-        if self.detach && self.on == On::Here {
-            let problem = Problem::usage("detach", "`--detach` leaves jobs behind, and this run would have none");
+        if self.detach && self.on != On::Slurm {
+            let problem =
+                Problem::usage("detach", "`--detach` leaves jobs of a cluster behind, and this run would have none");
             return Err(problem.with_help("add `--on slurm`, or leave it out"));
         }
         if self.dry_run && self.on == On::Slurm {
@@ -162,10 +175,14 @@ impl Args {
         if let Some(death) = past::last_death(&opened.store, &opened.plan.name) {
             output.note(&format!("warning: {death}"));
         }
-        let slurm = (self.on == On::Slurm).then(|| cluster::slurm(&opened)).transpose()?;
-        let grace = if slurm.is_some() { interrupt::CLUSTER_GRACE } else { interrupt::GRACE };
+        let elsewhere: Option<Box<dyn ExecutorFactory>> = match &self.on {
+            On::Here => None,
+            On::Slurm => Some(Box::new(cluster::slurm(&opened)?)),
+            On::Program(command) => Some(Box::new(cluster::program(&opened, command)?)),
+        };
+        let grace = if elsewhere.is_some() { interrupt::CLUSTER_GRACE } else { interrupt::GRACE };
         let cancel = interrupt::connect(&reporter, grace);
-        let factory = slurm.as_ref().map(|slurm| slurm as &dyn ExecutorFactory);
+        let factory = elsewhere.as_deref();
         if profile.is_some() {
             trace::start();
         }

@@ -4,16 +4,11 @@ use super::tracked::{Place, Tracked};
 use super::{Head, SLOWEST_LOOK};
 use crate::batch::Batch;
 use crate::done_format::{Done, Outcome};
-use crate::event_format::{WorkEvent, read_events};
+use crate::event_format::{WorkEvent, read_from};
 use pddflow_cache::{Key, RecordHead};
 use pddflow_runner::{Ended, JobState, NodeError, RunEvent, Stop};
 use std::collections::BTreeMap;
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::Path;
 use std::time::Instant;
-
-/// Most bytes of events that are read of one task at a time.
-const MOST_BYTES: u64 = 1 << 20;
 
 impl Head {
     /// Looks which tasks have said how they ended, and hears what the running ones say.
@@ -135,15 +130,4 @@ impl Head {
             self.begun(key, &host);
         }
     }
-}
-
-/// The events in a file from a place on, and how many bytes they take; none if there are no more.
-fn read_from(path: &Path, from: u64) -> Option<(Vec<WorkEvent>, u64)> {
-    let mut file = fs_err::File::open(path).ok()?;
-    file.seek(SeekFrom::Start(from)).ok()?;
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
-    let (events, read) = read_events(&bytes);
-    let read = u64::try_from(read).ok()?;
-    (read > 0).then_some((events, read))
 }
