@@ -50,18 +50,26 @@ sbatch)
     for task in $tasks; do
         echo "$name $task" >> "$state/submitted"
         echo PENDING > "$state/jobs/$id/$task.state"
-        [ -e "$state/never" ] && continue
-        (
-            echo RUNNING > "$state/jobs/$id/$task.state"
-            SLURM_ARRAY_TASK_ID=$task setsid bash "$script" >> "${output//%a/$task}" 2>&1 </dev/null &
-            echo $! > "$state/jobs/$id/$task.pid"
-            wait $!
-            code=$?
-            [ "$(cat "$state/jobs/$id/$task.state")" = CANCELLED ] && exit
-            if [ $code = 0 ]; then word=COMPLETED; else word=FAILED; fi
-            echo $word > "$state/jobs/$id/$task.state"
-        ) >/dev/null 2>&1 </dev/null &
     done
+    begin() {
+        [ "$(cat "$state/jobs/$id/$1.state")" = PENDING ] || return
+        echo RUNNING > "$state/jobs/$id/$1.state"
+        SLURM_ARRAY_TASK_ID=$1 setsid bash "$script" >> "${output//%a/$1}" 2>&1 </dev/null &
+        echo $! > "$state/jobs/$id/$1.pid"
+        wait $!
+        code=$?
+        [ "$(cat "$state/jobs/$id/$1.state")" = CANCELLED ] && return
+        if [ $code = 0 ]; then word=COMPLETED; else word=FAILED; fi
+        echo $word > "$state/jobs/$id/$1.state"
+    }
+    # Eight at once, as a small cluster does.
+    [ -e "$state/never" ] || (
+        for task in $tasks; do
+            while [ "$(jobs -pr | wc -l)" -ge 8 ]; do wait -n; done
+            begin "$task" &
+        done
+        wait
+    ) >/dev/null 2>&1 </dev/null &
     if takes late; then
         echo "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation" >&2
         exit 1

@@ -185,6 +185,41 @@ fn what_would_be_submitted_is_shown_and_nothing_is() {
     assert!(!fake.place.path(".pddflow").exists());
 }
 
+/// `PDDFLOW_NODES=2000` makes it large; the default is small, for every change.
+#[test]
+fn arrays_of_nodes_that_do_nothing_cost_the_head_little() {
+    let nodes: usize = std::env::var("PDDFLOW_NODES").ok().and_then(|text| text.parse().ok()).unwrap_or(100);
+    let fake = Fake::new(place());
+    let text = "format: 1\nname: many\nnodes:\n  n: { for: { k: 1..=MANY }, kind: command, with: { run: [touch, \"o${k}\"], outputs: [\"o${k}\"] } }\n";
+    fake.place.write(
+        "many.yaml",
+        text.replace("MANY", &nodes.to_string()) + QUICK.replace("poll: 300ms", "poll: 2s").as_str(),
+    );
+    let began = Instant::now();
+    let mut child = fake.command(&["run", "many.yaml", "--on", "slurm", "--quiet"]).spawn().unwrap();
+    let mut seconds = 0.0;
+    while child.try_wait().unwrap().is_none() {
+        seconds = own_seconds(child.id()).unwrap_or(seconds);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(child.wait().unwrap().success());
+    let (took, polls) = (began.elapsed().as_secs_f64(), fake.polls());
+    let each = 1_000.0 * seconds / nodes as f64;
+    println!("{nodes} nodes in {took:.1} s: {each:.2} ms of the head for each, {polls} polls");
+    assert_eq!(fake.submitted(), nodes);
+    assert!(each < 5.0, "{each} ms of the head for each node");
+    assert!(polls as f64 <= took / 2.0 + 2.0, "{polls} polls in {took} s");
+}
+
+/// Processor time of a process without its children.
+fn own_seconds(process: u32) -> Option<f64> {
+    let stat = fs_err::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
+    // In hundredths of a second on every Linux.
+    Some((ticks(11)? + ticks(12)?) / 100.0)
+}
+
 /// As Ctrl-C does.
 fn interrupt(process: u32) {
     let done = std::process::Command::new("kill").args(["-s", "INT", &process.to_string()]).status().unwrap();

@@ -154,13 +154,48 @@ fn a_controller_that_is_away_for_some_time_is_waited_for() {
     let child = smoke(&slurm, &place, &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for("a submission", || slurm.submitted(&place) > 0);
     slurm.stop_controller();
-    std::thread::sleep(Duration::from_secs(8));
+    std::thread::sleep(Duration::from_secs(30));
     slurm.start_controller();
     let ran: Ran = child.wait_with_output().unwrap().into();
     let ran = ran.succeeds();
     assert_eq!(&ran.digests(), expected());
     assert_eq!(slurm.submitted(&place), BIG.len());
     assert!(ran.out.contains("Slurm does not say where jobs are"), "{}", ran.out);
+}
+
+#[test]
+fn a_machine_that_goes_down_costs_no_node() {
+    let Some(slurm) = Slurm::start() else { return };
+    let place = long(20_000, SETTINGS);
+    let mut command = slurm.command(&place, &["run", "smoke.yaml", "dm", "--on", "slurm", "--json"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("the job of dm", || slurm.submitted(&place) == 2 && job_of(&slurm, "R").is_some());
+    std::thread::sleep(Duration::from_secs(2));
+    let node = slurm.tool("sinfo", &["-h", "-o", "%n"]).trim().to_owned();
+    slurm.tool("scontrol", &["update", &format!("nodename={node}"), "state=down", "reason=test"]);
+    wait_for("the end of the job", || job_of(&slurm, "R").is_none());
+    std::thread::sleep(Duration::from_secs(2));
+    slurm.tool("scontrol", &["update", &format!("nodename={node}"), "state=resume"]);
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    let ran = ran.succeeds();
+    assert_eq!(slurm.submitted(&place), 3, "dm is submitted again: {}", ran.out);
+    let here = Place::new();
+    here.write("smoke.yaml", fs_err::read_to_string(place.path("smoke.yaml")).unwrap());
+    assert_eq!(ran.digests(), here.run(&["run", "smoke.yaml", "dm", "--json"]).succeeds().digests());
+}
+
+#[test]
+fn a_node_in_shards_is_several_jobs_with_the_digests_of_one() {
+    let Some(slurm) = Slurm::start() else { return };
+    let place = place_with(SETTINGS);
+    let text = fs_err::read_to_string(place.path("smoke.yaml")).unwrap();
+    assert!(text.contains("    kind: evaluate\n"), "{text}");
+    place.write("smoke.yaml", text.replace("    kind: evaluate\n", "    kind: evaluate\n    shards: 2\n"));
+    let ran = finished(smoke(&slurm, &place, &[])).succeeds();
+    assert_eq!(ran.nodes("node_queued").iter().filter(|node| node.contains("shards=")).count(), 6, "{}", ran.out);
+    let mut digests = ran.digests();
+    digests.retain(|name, _| !name.contains("shards="));
+    assert_eq!(&digests, expected());
 }
 
 #[test]

@@ -63,6 +63,12 @@ pub(crate) trait Kind: Send + Sync {
         false
     }
 
+    /// Parameters of the pieces that a node is cut into, at most so many; `None` where nodes of the kind cannot be cut.
+    fn shards(&self, with: &Value, wanted: usize) -> Option<Vec<Value>> {
+        let _ = (with, wanted);
+        None
+    }
+
     /// Memory that a node takes while it runs, in bytes; see [`pddflow_runner::Kinds::memory_bytes`].
     fn memory_bytes(&self) -> u64 {
         0

@@ -108,6 +108,10 @@ impl Catalog for Library {
         self.kinds.get(kind).map_or_else(Vec::new, |(_, kind)| kind.lint(with))
     }
 
+    fn shards(&self, kind: &str, with: &Value, wanted: usize) -> Option<Vec<Value>> {
+        self.kinds.get(kind)?.1.shards(with, wanted)
+    }
+
     fn collects_seeds(&self, kind: &str) -> bool {
         self.kinds.get(kind).is_some_and(|(_, kind)| kind.collects_seeds())
     }

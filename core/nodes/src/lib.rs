@@ -11,6 +11,7 @@
 //! | `evaluate`, `continual`, `table`, `figure`, `images`, `export`, `command` | one kind each |
 //! | `drawing` | charts and pictures, for `figure`, `forgetting`, `images` and `export` |
 //! | `observe` | results by labels, for `table` and `figure` |
+//! | `shard` | nets of a node, trained by several |
 //! | `kind`, `surroundings` | what each kind must say of itself, and what it is given |
 //!
 //! What kinds work with is in crates of its own: [`pddflow_artifact`], [`pddflow_data`], [`pddflow_training`].
@@ -36,6 +37,7 @@ mod kind;
 mod kinds;
 mod observe;
 mod select;
+mod shard;
 mod split;
 mod surroundings;
 mod table;

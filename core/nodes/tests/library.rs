@@ -27,6 +27,8 @@ mod parts;
 mod progressive;
 #[path = "library/protocol.rs"]
 mod protocol;
+#[path = "library/shards.rs"]
+mod shards;
 
 use std::collections::BTreeMap;
 

@@ -8,6 +8,11 @@ use crate::plan::PlanNode;
 /// The artifact name of an input port that takes everything.
 pub const ANY_ARTIFACT: &str = "any";
 
+/// The output, and the artifact, of a piece of a node that is cut into shards.
+pub const SHARD: &str = "shard";
+/// The input port at which the node takes its pieces; also the setting that cuts it, and the axis that names them.
+pub const SHARDS: &str = "shards";
+
 /// Knows the node kinds and checks their parameters.
 pub trait Catalog {
     /// All kinds, in the order in which they are shown to people.
@@ -51,6 +56,13 @@ pub trait Catalog {
     fn lint(&self, kind: &str, with: &serde_json::Value) -> Vec<ParamProblem> {
         let _ = (kind, with);
         Vec::new()
+    }
+
+    /// Parameters of the pieces that a node is cut into by `shards`, at most so many: nodes of the same kind with the output
+    /// [`SHARD`], which the node takes at its port [`SHARDS`]. `None` where nodes of the kind cannot be cut.
+    fn shards(&self, kind: &str, with: &serde_json::Value, wanted: usize) -> Option<Vec<serde_json::Value>> {
+        let _ = (kind, with, wanted);
+        None
     }
 
     /// Whether a node of this kind takes the results of all `seeds` together, as a table does, instead of being repeated

@@ -66,7 +66,7 @@ mod text;
 mod view;
 mod yaml;
 
-pub use catalog::{ANY_ARTIFACT, Arity, Catalog, InputProblem, KindSpec, ParamProblem, PortSpec};
+pub use catalog::{ANY_ARTIFACT, Arity, Catalog, InputProblem, KindSpec, ParamProblem, PortSpec, SHARD, SHARDS};
 pub use diagnostic::shown::{Diagnostic, Diagnostics};
 pub use document::cluster::cluster_table;
 pub use document::setting::settings_table;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use litemap::LiteMap;
 
-use crate::catalog::{Catalog, KindSpec};
+use crate::catalog::{Catalog, KindSpec, SHARDS};
 use crate::diagnostic::problem::{Problem, Report};
 use crate::diagnostic::shown::Diagnostics;
 use crate::document::cluster;
@@ -21,6 +21,7 @@ use crate::expand::family::{Context, Family, expand};
 use crate::expand::order::order;
 use crate::expand::params::{self, Params};
 use crate::expand::resolve::{self, Draft};
+use crate::expand::shard;
 use crate::expand::sweep::{MAX_POINTS, Sweep, all_problems};
 use crate::expand::world::{self, World};
 use crate::lint::Linter;
@@ -282,7 +283,7 @@ fn connect(mut report: Report, world: World<'_>) -> Result<Vec<PlanNode>, Diagno
             let assembly = Assembly { families, declarations, kinds, files };
             let nodes = assembly.nodes(drafts, &ordered);
             check_connections(&mut report, world, &nodes);
-            if report.is_empty() { Ok(nodes) } else { Err(report.finish()) }
+            if report.is_empty() { Ok(shard::cut(world.catalog, nodes)) } else { Err(report.finish()) }
         }
         Ok(_) => Err(report.finish()),
         Err(cycles) => {
@@ -294,13 +295,19 @@ fn connect(mut report: Report, world: World<'_>) -> Result<Vec<PlanNode>, Diagno
 
 fn check_connections(report: &mut Report, world: World<'_>, nodes: &[PlanNode]) {
     for node in nodes {
-        let Err(problem) = world.catalog.check_connections(nodes, node) else { continue };
+        let connected = world.catalog.check_connections(nodes, node).err();
+        let uncut = shard::refusal(world.catalog, node);
+        if connected.is_none() && uncut.is_none() {
+            continue;
+        }
         let Some(family) = world.names.get(node.family.as_str()) else { continue };
         let (Some(family), Some(declaration)) = (world.families.get(*family), world.declarations.get(*family)) else {
             continue;
         };
-        let found = declaration.input_problem(problem);
-        report.add(if family.is_family { found.instance(node.id.as_str()) } else { found });
+        let found = connected.map(|problem| declaration.input_problem(problem));
+        for found in found.into_iter().chain(uncut.map(|uncut| declaration.setting_problem(SHARDS, uncut))) {
+            report.add(if family.is_family { found.instance(node.id.as_str()) } else { found });
+        }
     }
 }
 

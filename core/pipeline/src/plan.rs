@@ -86,6 +86,8 @@ pub struct NodeSettings {
     pub resources: Resources,
     /// Nodes with a larger one start earlier; 0 unless said otherwise.
     pub priority: i32,
+    /// Pieces that it is cut into, if more than one; in a plan it is cut already.
+    pub shards: u32,
     /// The node was not selected: its result is used if it is there, and it is never run.
     pub only_if_fresh: bool,
 }

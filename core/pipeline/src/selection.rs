@@ -10,6 +10,7 @@ use std::ops::RangeBounds as _;
 
 use serde_json::Value;
 
+use crate::catalog::SHARDS;
 use crate::expression::display;
 use crate::plan::{Plan, PlanNode};
 use crate::text::reference::{self, Pick, Reference, Selector};
@@ -81,6 +82,7 @@ impl Plan {
                 help: "`--only` selects among the nodes that the other patterns need; drop one of them".to_owned(),
             });
         }
+        let chosen = self.with_pieces(chosen);
         let kept = self.with_producers(chosen.clone());
         Ok(self.keep(&kept, &chosen))
     }
@@ -107,6 +109,19 @@ impl Plan {
             for input in node.inputs.values().flatten() {
                 if let Some(mark) = marked.get_mut(input.node) {
                     *mark = true;
+                }
+            }
+        }
+        marked
+    }
+
+    /// Marks the pieces of marked nodes too: they are the node, cut into shards.
+    fn with_pieces(&self, mut marked: Vec<bool>) -> Vec<bool> {
+        for (index, node) in self.nodes.iter().enumerate() {
+            let is_marked = marked.get(index) == Some(&true);
+            for piece in node.inputs.get(SHARDS).into_iter().flatten() {
+                if let Some(mark) = marked.get_mut(piece.node) {
+                    *mark |= is_marked;
                 }
             }
         }

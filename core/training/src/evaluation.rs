@@ -5,7 +5,10 @@
 //! | first weights | `weights`; the phase for every phase after the first |
 //! | order of images, augmentation | `stage`, segment, epoch |
 
+use std::ops::Range;
+
 use pddflow_artifact::failure::{During, NodeResult};
+use pddflow_cache::Blob;
 use pddflow_host::Net;
 use pddflow_runner::NodeContext;
 use pddflow_tensor::{RandomKey, Tensor};
@@ -93,6 +96,19 @@ impl Evaluation<'_> {
     /// # Errors
     /// As those of [`Job::run`].
     pub fn run(&self, count: usize, context: &NodeContext<'_>) -> NodeResult<Vec<Vec<Point>>> {
+        Ok(self.train(0..count, &[], context)?.into_iter().map(|net| net.notes).collect())
+    }
+
+    /// Trains these nets, or takes them from the shards in which they were trained.
+    ///
+    /// # Errors
+    /// As those of [`Job::run`].
+    pub fn train(
+        &self,
+        nets: Range<usize>,
+        shards: &[Blob],
+        context: &NodeContext<'_>,
+    ) -> NodeResult<Vec<NetState<Vec<Point>>>> {
         let job = Job {
             trainer: Trainer {
                 architecture: self.architecture,
@@ -101,12 +117,13 @@ impl Evaluation<'_> {
                 keys: EpochKeys::ByStage { before: 0 },
             },
             observer: self,
-            nets: 0..count,
+            nets,
             key: &|number| self.key(number),
             keeps: Keeps::Nothing,
             device: &self.tensors.device,
+            shards,
         };
-        Ok(job.run(context)?.into_iter().map(|net| net.notes).collect())
+        job.run(context)
     }
 
     fn key(&self, number: usize) -> RandomKey {

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use super::params::{AdvanceParams, check};
 use crate::distill::needs_learned;
 use crate::kind::{Connected, Kind, port};
+use crate::shard::{self, Shard};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
@@ -33,14 +34,16 @@ impl Kind for AdvanceKind {
     }
 
     fn spec(&self) -> KindSpec {
+        let (shards, shard) = shard::ports();
         KindSpec {
             name: "advance".into(),
             summary: "Trains nets progressively on sets: where the next stage of distillation starts.".into(),
             inputs: vec![
                 port("sets", "set", Arity::Many, "the sets, in the order of their stages; none for fresh nets"),
                 port("start", "weights", Arity::Many, "the same nets after the first of these sets, in shards"),
+                shards,
             ],
-            outputs: vec![port("weights", "weights", Arity::One, "all weights of each net")],
+            outputs: vec![port("weights", "weights", Arity::One, "all weights of each net"), shard],
             parameters: schema::<AdvanceParams>,
             seeded: true,
         }
@@ -54,8 +57,13 @@ impl Kind for AdvanceKind {
         if node.with()["lr"] == "learned" { needs_learned(surroundings, node, "sets") } else { Ok(()) }
     }
 
+    fn shards(&self, with: &Value, wanted: usize) -> Option<Vec<Value>> {
+        let params: AdvanceParams = read(with).ok()?;
+        Some(shard::pieces(with, params.nets.count, wanted))
+    }
+
     fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
-        let params: AdvanceParams = read(node.with)?;
+        let params: AdvanceParams = read(&Shard::take(node.with)?.0)?;
         let mut parts = surroundings.numeric_parts(REVISION);
         parts.push(part("model", surroundings.plugins().key(Role::Model, &params.model.id)?));
         Ok(parts)
@@ -68,12 +76,18 @@ impl Kind for AdvanceKind {
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: AdvanceParams = read(node.with)?;
+        let (with, part) = Shard::take(node.with)?;
+        let params: AdvanceParams = read(&with)?;
+        let shards = shard::wired(inputs, context)?;
         let (sets, wired) = (inputs.port("sets"), inputs.port("start"));
         let start = Pool::open(context, wired)?;
         check_prefix(start.sets(), sets)?;
         let made_by = json!({ "kind": "advance", "with": node.with });
         let Some((loaded, about)) = load_sets_alone(surroundings.tensors(), context, sets)? else {
+            // Nets that have seen nothing are drawn by whoever reads them.
+            if part.is_some() {
+                return shard::stored::<()>(&[], context);
+            }
             let info = fresh_info(&params.model, params.nets, Vec::new(), made_by);
             return stored(&NetWeights::encode_fresh(&info, params.seed)?, context);
         };
@@ -99,12 +113,16 @@ impl Kind for AdvanceKind {
                 keys: EpochKeys::ByStage { before },
             },
             observer: &Start { pool: &start, seed: params.seed, wanted: &wanted },
-            nets: params.nets.numbers(),
+            nets: shard::nets(part, params.nets).numbers(),
             key: &|number| key.fold_u64(number as u64),
             keeps: Keeps::Weights,
             device,
+            shards: &shards,
         };
         let nets = job.run(context)?;
+        if part.is_some() {
+            return shard::stored(&nets, context);
+        }
         let digests: Vec<Digest> = sets.iter().map(|set| set.digest).collect();
         let info = info(&wanted, params.nets, digests, made_by);
         let nets: Vec<Vec<Tensor>> = nets.iter().map(on_cpu).collect::<NodeResult<_>>()?;

@@ -10,7 +10,7 @@ use pddflow_training::evaluation::{Curve, Evaluation, Start, Test};
 use pddflow_training::recipe::{LENGTH_HELP, NetsParams, Preset, ProtocolParams, Recipe, Stage, recipes_differ};
 use pddflow_training::segments::{JoinedSets, Training, segments, stage_sets, stages};
 use pddflow_training::sets::{load_sets, one_artifact};
-use pddflow_training::stored::{Pool, Wanted, net_data, specs_of};
+use pddflow_training::stored::{NetRange, Pool, Wanted, net_data, specs_of};
 use pddflow_training::summary::{Report, Summary};
 use pddflow_training::trainer::{Architecture, Segment};
 use serde_json::Value;
@@ -19,6 +19,7 @@ use super::params::{EvaluateParams, check, parts};
 use super::report::{Made, report};
 use crate::distill::needs_learned;
 use crate::kind::{Connected, Kind, input_problem, port};
+use crate::shard::{self, Shard};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
@@ -37,6 +38,7 @@ impl Kind for EvaluateKind {
     }
 
     fn spec(&self) -> KindSpec {
+        let (shards, shard) = shard::ports();
         KindSpec {
             name: "evaluate".into(),
             summary: "Trains nets on sets and tests them on real images.".into(),
@@ -44,8 +46,12 @@ impl Kind for EvaluateKind {
                 port("data", "dataset", Arity::One, "the real data; its test split is what counts"),
                 port("sets", "set", Arity::Many, "the sets, in the order of their stages; none with `training: full`"),
                 port("start", "weights", Arity::Many, "nets to begin with, in shards; by default random ones"),
+                shards,
             ],
-            outputs: vec![port("results", "results", Arity::One, "accuracy of each net, mean, spread and curve")],
+            outputs: vec![
+                port("results", "results", Arity::One, "accuracy of each net, mean, spread and curve"),
+                shard,
+            ],
             parameters: || schema_of_parts(&parts()),
             seeded: true,
         }
@@ -80,6 +86,11 @@ impl Kind for EvaluateKind {
         if node.with()["report"] == Report::BestOnHeldOut.name() { node.needs_held_out("data") } else { Ok(()) }
     }
 
+    fn shards(&self, with: &Value, wanted: usize) -> Option<Vec<Value>> {
+        let params: NetsParams = read_part(with).ok()?;
+        Some(shard::pieces(with, params.nets, wanted))
+    }
+
     fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
         let nets: NetsParams = read_part(node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
@@ -94,7 +105,8 @@ impl Kind for EvaluateKind {
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let given: NetsParams = read_part(node.with)?;
+        let (with, part) = Shard::take(node.with)?;
+        let given: NetsParams = read_part(&with)?;
         let protocol: ProtocolParams = read_part(node.with)?;
         let params: EvaluateParams = read_part(node.with)?;
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
@@ -155,7 +167,13 @@ impl Kind for EvaluateKind {
             test_rows: &[test.rows()],
             held_out: held_out.as_deref().map(Test::of),
         };
-        let summary = Summary::of(&evaluation.run(given.nets, context)?, &segments);
+        let nets = shard::nets(part, NetRange::first(given.nets)).numbers();
+        let nets = evaluation.train(nets, &shard::wired(inputs, context)?, context)?;
+        if part.is_some() {
+            return shard::stored(&nets, context);
+        }
+        let nets: Vec<_> = nets.into_iter().map(|net| net.notes).collect();
+        let summary = Summary::of(&nets, &segments);
         let mut record = node.with.clone();
         let protocol = recipe.record(stages.iter().map(|stage| (stage.epochs, stage.images)));
         if let (Value::Object(record), Value::Object(protocol)) = (&mut record, protocol) {

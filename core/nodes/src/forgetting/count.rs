@@ -56,6 +56,7 @@ impl Counter<'_> {
             key: &|run| self.key(run),
             keeps: Keeps::Nothing,
             device: &self.tensors.device,
+            shards: &[],
         };
         let rows = self.train.rows();
         let mut counted = Counted { scores: vec![0; rows], never: vec![0; rows] };

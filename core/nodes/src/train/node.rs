@@ -22,6 +22,7 @@ use super::experts::{Expert, Experts};
 use super::params::{TrainParams, check};
 use super::report::results;
 use crate::kind::{Kind, port};
+use crate::shard::{self, Shard};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
@@ -36,6 +37,7 @@ impl Kind for TrainKind {
     }
 
     fn spec(&self) -> KindSpec {
+        let (shards, shard) = shard::ports();
         KindSpec {
             name: "train".into(),
             summary: "Trains nets on the real data and keeps their weights on the way: experts.".into(),
@@ -47,6 +49,7 @@ impl Kind for TrainKind {
                     Arity::Many,
                     "what the nets begin with, in shards; fresh ones if there is none",
                 ),
+                shards,
             ],
             outputs: vec![
                 port(
@@ -56,6 +59,7 @@ impl Kind for TrainKind {
                     "the learnable weights of each net at the epochs kept",
                 ),
                 port("results", "results", Arity::One, "test accuracy of each net over the epochs"),
+                shard,
             ],
             parameters: schema::<TrainParams>,
             seeded: true,
@@ -66,8 +70,13 @@ impl Kind for TrainKind {
         check(surroundings, with)
     }
 
+    fn shards(&self, with: &Value, wanted: usize) -> Option<Vec<Value>> {
+        let params: TrainParams = read(with).ok()?;
+        Some(shard::pieces(with, params.nets.count, wanted))
+    }
+
     fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
-        let params: TrainParams = read(node.with)?;
+        let params: TrainParams = read(&Shard::take(node.with)?.0)?;
         let mut parts = surroundings.numeric_parts(REVISION);
         parts.push(part("model", surroundings.plugins().key(Role::Model, &params.model.id)?));
         Ok(parts)
@@ -85,7 +94,9 @@ impl Kind for TrainKind {
         inputs: &Inputs,
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
-        let params: TrainParams = read(node.with)?;
+        let (with, part) = Shard::take(node.with)?;
+        let params: TrainParams = read(&with)?;
+        let shards = shard::wired(inputs, context)?;
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         let registry = surroundings.plugins().open()?;
         let model = registry.model(&params.model.id, &params.model.config).map_err(|error| from_plugin(&error))?;
@@ -117,6 +128,8 @@ impl Kind for TrainKind {
             context,
         };
         let key = RandomKey::new(params.seed).fold("train");
+        // The state of the end is of all nets, and a piece has some of them.
+        let keeps_state = context.keeps_state() && shards.is_empty();
         let job = Job {
             trainer: Trainer {
                 architecture: Architecture { model: &model, specs: &specs },
@@ -125,12 +138,16 @@ impl Kind for TrainKind {
                 keys: EpochKeys::ByStage { before: start.sets().len() },
             },
             observer: &observer,
-            nets: params.nets.numbers(),
+            nets: shard::nets(part, params.nets).numbers(),
             key: &|number| key.fold_u64(number as u64),
-            keeps: if context.keeps_state() { Keeps::Momentum } else { Keeps::Nothing },
+            keeps: if keeps_state { Keeps::Momentum } else { Keeps::Nothing },
             device: surroundings.device(),
+            shards: &shards,
         };
         let mut nets = job.run(context)?;
+        if part.is_some() {
+            return shard::stored(&nets, context);
+        }
         let made_by = json!({ "kind": "train", "with": node.with });
         let info = info(&wanted, params.nets, start.sets().to_vec(), made_by);
         let results = results(&nets, &params, node.with, data.dataset.source(), on);
@@ -139,7 +156,7 @@ impl Kind for TrainKind {
         let trajectories = Trajectories::encode(&info, &kept, &snapshots)?;
         drop(snapshots);
         let trajectories = context.put(&trajectories).during("storing the trajectories")?;
-        if context.keeps_state() {
+        if keeps_state {
             context.keep_state(&observer.state(&nets, trajectories)?);
         }
         let artifacts = BTreeMap::from([

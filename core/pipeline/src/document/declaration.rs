@@ -9,7 +9,7 @@ use crate::diagnostic::problem::{Problem, Report};
 use crate::document::keys::{
     INVALID_NAME, Key, UNKNOWN_KEY, as_variable, check_keys, check_variable, mapping, meant, names, or_expression, text,
 };
-use crate::document::setting::{SETTING_KEYS, SETTINGS};
+use crate::document::setting::{SETTING, SETTING_KEYS, SETTINGS};
 use crate::text::source::Span;
 use crate::yaml::tree::{Entry, Node, Tree};
 
@@ -47,6 +47,13 @@ impl Declaration {
         let written = self.needs.iter().find(|entry| entry.key == found.port);
         let span = written.map_or(self.span, |entry| entry.value.span);
         Problem::new(INPUT, span, found.message).help(found.help)
+    }
+
+    /// What is wrong with a setting, at the place where it is written.
+    pub(crate) fn setting_problem(&self, name: &str, (message, help): (String, String)) -> Problem {
+        let written = self.changeable.iter().find(|entry| entry.key == name);
+        let span = written.map_or(self.span, |entry| entry.value.span);
+        Problem::new(SETTING, span, message).help(help)
     }
 
     /// The entry of its parameters, which may be empty.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::catalog::SHARDS;
 use crate::diagnostic::problem::{Problem, Report};
 use crate::document::keys::{Key, UNKNOWN_KEY, names, or_expression};
 use crate::plan::{NodeSettings, Resources, Retries};
@@ -18,13 +19,14 @@ use crate::text::source::Span;
 use crate::text::suggest::suggest;
 use crate::yaml::tree::{Entry, Node, Tree};
 
-const SETTING: &str = "pddflow::pipeline::setting";
+pub(crate) const SETTING: &str = "pddflow::pipeline::setting";
 const UNKNOWN_POOL: &str = "pddflow::pipeline::unknown_pool";
 /// Most attempts after the first.
 const MAX_RETRIES: u32 = 1_000;
 /// Most units of a resource.
 const MAX_UNITS: u32 = 1_000_000;
 const MAX_PRIORITY: i32 = 1_000_000;
+const MAX_SHARDS: u32 = 1_000;
 
 /// How many nodes may use each named pool at the same time.
 pub(crate) type Pools = BTreeMap<String, u32>;
@@ -32,7 +34,7 @@ pub(crate) type Pools = BTreeMap<String, u32>;
 pub(crate) type Read<T> = fn(&mut Reader<'_>, &Value, &mut T);
 
 /// All settings of nodes.
-pub(crate) const SETTINGS: [Key<Read<NodeSettings>>; 5] = [
+pub(crate) const SETTINGS: [Key<Read<NodeSettings>>; 6] = [
     Key {
         name: "retries",
         schema: |_| {
@@ -96,6 +98,23 @@ pub(crate) const SETTINGS: [Key<Read<NodeSettings>>; 5] = [
                 None => reader.wrong(
                     format!("`priority` must be an integer from -{MAX_PRIORITY} to {MAX_PRIORITY}"),
                     "nodes with a larger one start earlier; the default is 0",
+                ),
+            }
+        },
+    },
+    Key {
+        name: SHARDS,
+        schema: |_| {
+            let about = "Cuts `train`, `advance` or `evaluate` into so many nodes, each with a part of the nets, which run side by side and on several machines; the results are the same to the bit. Choose it before the first run: the pieces have keys of their own.";
+            or_expression(about, json!({"type": "integer", "minimum": 1, "maximum": MAX_SHARDS}))
+        },
+        read: |reader, value, settings| {
+            let shards = value.as_u64().and_then(|value| u32::try_from(value).ok());
+            match shards.filter(|shards| (1..=MAX_SHARDS).contains(shards)) {
+                Some(shards) => settings.shards = shards,
+                None => reader.wrong(
+                    format!("`shards` must be an integer from 1 to {MAX_SHARDS}"),
+                    "it is the number of nodes among which the nets are divided; the default is 1",
                 ),
             }
         },

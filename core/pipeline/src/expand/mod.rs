@@ -8,5 +8,6 @@ pub(crate) mod order;
 pub(crate) mod params;
 pub(crate) mod resolve;
 pub(crate) mod select;
+pub(crate) mod shard;
 pub(crate) mod sweep;
 pub(crate) mod world;

@@ -117,6 +117,16 @@ impl Kinds {
 }
 
 impl Catalog for Kinds {
+    /// `advance` has nets; at most four pieces.
+    fn shards(&self, kind: &str, with: &Value, wanted: usize) -> Option<Vec<Value>> {
+        let piece = |index: usize| {
+            let mut with = with.clone();
+            with["shard"] = json!(index);
+            with
+        };
+        (kind == "advance").then(|| (0..wanted.min(4)).map(piece).collect())
+    }
+
     fn kinds(&self) -> Vec<&KindSpec> {
         self.specs.iter().collect()
     }

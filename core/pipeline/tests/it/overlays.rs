@@ -183,14 +183,14 @@ fn wrong_arguments_are_all_reported() {
       |
     1 | nodes.d.ipc=1
       |         ^^^
-      = help: what can be overridden are `with`, `retries`, `timeout`, `allow_failure`, `resources`, `priority`
+      = help: what can be overridden are `with`, `retries`, `timeout`, `allow_failure`, `resources`, `priority`, `shards`
 
     error[pddflow::pipeline::unknown_key]: `kind` of the node `d` cannot be overridden
      --> --set:1:9
       |
     1 | nodes.d.kind.x=1
       |         ^^^^
-      = help: what can be overridden are `with`, `retries`, `timeout`, `allow_failure`, `resources`, `priority`
+      = help: what can be overridden are `with`, `retries`, `timeout`, `allow_failure`, `resources`, `priority`, `shards`
 
     error[pddflow::pipeline::invalid_set]: the path has an empty key
      --> --set:1:1

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use insta::{assert_debug_snapshot, assert_snapshot};
-use pddflow_pipeline::Options;
+use pddflow_pipeline::{Options, Selection};
 
 use crate::catalog::{plan, plan_with, problems};
 
@@ -179,4 +179,45 @@ fn the_documentation_has_the_table_of_cluster_settings() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cluster.md");
     let table = pddflow_pipeline::cluster_table();
     assert!(fs_err::read_to_string(page).unwrap().contains(&table), "core/docs/cluster.md lacks this table:\n{table}");
+}
+
+#[test]
+fn shards_are_nodes_before_the_one_that_joins_them() {
+    let text = "format: 1
+params: { many: 9 }
+nodes:
+  start: { for: { k: [1, 2] }, kind: advance, with: { model: m }, shards: \"${if k == 1 then many else 1}\", priority: 3 }
+  plain: { kind: advance, with: { model: m }, shards: 2 }
+  data: { kind: dataset, with: { source: s } }
+  next: { kind: export, needs: { items: data, notes: [\"start[*]\", plain] } }
+";
+    let cut = plan(text);
+    let names: Vec<&str> = cut.nodes.iter().map(|node| node.id.as_str()).collect();
+    let pieces: Vec<String> = (1..=4).map(|piece| format!("start[k=1,shards={piece}of4]")).collect();
+    assert_eq!(names[..4], pieces);
+    assert_eq!(names[4..8], ["start[1]", "start[2]", "plain[shards=1of2]", "plain[shards=2of2]"]);
+    let joins = |id: &str| {
+        cut.node(id).unwrap().inputs.get("shards").unwrap().iter().map(|input| input.node).collect::<Vec<_>>()
+    };
+    assert_eq!((joins("start[1]"), joins("plain")), (vec![0, 1, 2, 3], vec![6, 7]));
+    assert!(cut.node("start[2]").unwrap().inputs.get("shards").is_none(), "one piece is the node");
+    assert_eq!((cut.nodes[2].settings.priority, cut.nodes[2].settings.shards), (3, 0));
+    let taken: Vec<&str> =
+        cut.node("next").unwrap().inputs.get("notes").unwrap().iter().map(|input| names[input.node]).collect();
+    assert_eq!(taken, ["start[1]", "start[2]", "plain"]);
+    let only = Selection { only: vec!["plain".to_owned()], ..Selection::default() };
+    let only = cut.select(&only).unwrap();
+    assert!(only.nodes.iter().all(|node| !node.settings.only_if_fresh), "the pieces are the node");
+}
+
+#[test]
+fn what_cannot_be_cut_is_told_at_the_setting() {
+    let text = "format: 1
+nodes:
+  data: { kind: dataset, with: { source: s }, shards: 4 }
+  start: { for: { shards: [1, 2] }, kind: advance, with: { model: m }, shards: 2 }
+  none: { kind: advance, with: { model: m }, shards: 0 }
+";
+    assert_snapshot!(problems(text));
+    assert_snapshot!(problems(&text.replace("shards: 0", "priority: 0")));
 }

@@ -90,6 +90,7 @@ impl FeatureNet<'_> {
             key: &|_| key,
             keeps: Keeps::Weights,
             device: &tensors.device,
+            shards: &[],
         };
         Ok(job.run(context)?.pop().map(|net| net.net.weights).unwrap_or_default())
     }

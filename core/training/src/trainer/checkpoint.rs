@@ -1,7 +1,5 @@
 //! Nets in training as bytes, and back bit for bit.
 
-use std::ops::Range;
-
 use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_host::Net;
 use pddflow_tensor::Device;
@@ -12,8 +10,8 @@ use super::net::{NetState, Position};
 use super::train::Trainer;
 use crate::tensor_file::{self, Named, extend, series};
 
-/// Version of the form; a checkpoint of another version is not continued.
-const VERSION: u32 = 3;
+/// Version of the form; a checkpoint of another version is not continued, and a shard of another version has another key.
+pub(super) const VERSION: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,18 +50,15 @@ pub(super) fn encode<N: Serialize + Clone>(nets: &[NetState<N>]) -> NodeResult<V
     tensor_file::encode(&tensors, &Note { version: VERSION, nets: nets.iter().map(note).collect() })
 }
 
-/// What [`encode`] wrote of nets with these numbers. A net that is done has weights if they are `kept`.
+/// What [`encode`] wrote. A net that is done has weights if they are `kept`.
 pub(super) fn decode<N: DeserializeOwned>(
     bytes: &[u8],
     (trainer, device): (&Trainer<'_>, &Device),
-    (numbers, kept): (Range<usize>, bool),
+    kept: bool,
 ) -> NodeResult<Vec<NetState<N>>> {
     let (tensors, note) = tensor_file::decode::<Note<N>>(bytes, device)?;
     if note.version != VERSION {
         return Err(fail("checkpoint", format!("the checkpoint has version {}, not {VERSION}", note.version)));
-    }
-    if !note.nets.iter().map(|net| net.number).eq(numbers) {
-        return Err(fail("checkpoint", "the checkpoint is of other nets"));
     }
     let needed = |at: &Position| *at != Position::default() && (kept || !trainer.is_over(at));
     let weights = |net: &NetNote<N>| if needed(&net.at) { trainer.architecture.specs.len() } else { 0 };

@@ -7,9 +7,11 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use pddflow_artifact::failure::NodeResult;
+use pddflow_artifact::failure::{NodeResult, fail};
+use pddflow_cache::Blob;
 use pddflow_runner::{NodeContext, NodeError, Progress};
 use pddflow_tensor::{Device, RandomKey, trace};
+use serde::Serialize;
 
 use super::checkpoint;
 use super::net::{NetState, Observer};
@@ -43,6 +45,8 @@ pub struct Job<'a, O> {
     pub keeps: Keeps,
     /// Where they live.
     pub device: &'a Device,
+    /// What [`shard`] made of these nets where others have trained them; empty where they are trained here.
+    pub shards: &'a [Blob],
 }
 
 impl<O: Observer> Job<'_, O> {
@@ -65,13 +69,16 @@ impl<O: Observer> Job<'_, O> {
     }
 
     fn begin(&self, context: &NodeContext<'_>) -> NodeResult<Vec<NetState<O::Notes>>> {
+        if !self.shards.is_empty() {
+            return self.join();
+        }
         let fresh = || self.nets.clone().map(NetState::new).collect();
         let Some(bytes) = context.checkpoint()? else { return Ok(fresh()) };
         let found = match self.observer.resume(&bytes) {
-            Ok(None) => {
-                let numbers = (self.nets.clone(), self.keeps >= Keeps::Weights);
-                checkpoint::decode(&bytes, (&self.trainer, self.device), numbers)
-            }
+            Ok(None) => self.decode(&bytes).and_then(|nets| match self.are_all(&nets) {
+                true => Ok(nets),
+                false => Err(fail("checkpoint", "the checkpoint is of other nets")),
+            }),
             Ok(Some(nets)) => Ok(nets),
             Err(error) => Err(error),
         };
@@ -80,6 +87,36 @@ impl<O: Observer> Job<'_, O> {
             fresh()
         }))
     }
+
+    /// The nets of all shards.
+    fn join(&self) -> NodeResult<Vec<NetState<O::Notes>>> {
+        let shards = self.shards.iter().map(|bytes| self.decode(bytes));
+        let nets: Vec<_> = shards.collect::<NodeResult<Vec<_>>>()?.into_iter().flatten().collect();
+        match self.are_all(&nets) && nets.iter().all(|net| self.trainer.is_over(&net.at)) {
+            true => Ok(nets),
+            false => Err(fail("shards", "the shards are not those of this node's nets")
+                .with_help("wire nothing to `shards`: `shards: 4` beside `with` does it")),
+        }
+    }
+
+    fn decode(&self, bytes: &[u8]) -> NodeResult<Vec<NetState<O::Notes>>> {
+        checkpoint::decode(bytes, (&self.trainer, self.device), self.keeps >= Keeps::Weights)
+    }
+
+    fn are_all(&self, nets: &[NetState<O::Notes>]) -> bool {
+        nets.iter().map(|net| net.number).eq(self.nets.clone())
+    }
+}
+
+/// The form of [`shard`]. It belongs into keys.
+pub const SHARD_FORMAT: u32 = checkpoint::VERSION;
+
+/// Trained nets as bytes, for the job that joins them.
+///
+/// # Errors
+/// A tensor cannot be read from its device.
+pub fn shard<N: Serialize + Clone>(nets: &[NetState<N>]) -> NodeResult<Vec<u8>> {
+    checkpoint::encode(nets)
 }
 
 /// A job at work.

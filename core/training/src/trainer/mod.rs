@@ -29,7 +29,7 @@ mod step;
 mod threads;
 mod train;
 
-pub use job::{Job, Keeps};
+pub use job::{Job, Keeps, SHARD_FORMAT, shard};
 pub use net::{NetState, Observer, Position, Unobserved};
 pub use schedule::{LrSchedule, Schedule};
 pub use segment::{Order, Segment};
