@@ -37,6 +37,66 @@ fn a_plan_writes_nothing() {
 }
 
 #[test]
+fn nodes_of_a_family_that_are_alike_share_a_line_of_the_plan() {
+    let place = Place::new();
+    let lines = |arguments: &[&str]| -> Vec<String> {
+        let out = place.run(&[&["plan", "smoke.yaml"], arguments].concat()).succeeds().out;
+        out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    let plan = lines(&[]);
+    assert_eq!(plan.len(), 9, "{plan:?}");
+    assert_eq!(plan[4], "unknown eval[*] 3 nodes: depends on the result of data, random, dm and 1 more");
+    assert_eq!(plan[5], "unknown table depends on the result of eval[*]");
+    assert_eq!(plan[8], "10 nodes: 1 stale, 9 unknown");
+    let all = lines(&["--instances"]);
+    assert_eq!((all.len(), all[4].as_str()), (11, "unknown eval[of=random] depends on the result of data, random"));
+    let _ = place.run(&["run", "smoke.yaml", "eval[of=random]", "--quiet"]).succeeds();
+    let plan = lines(&[]);
+    assert!(plan.contains(&"fresh eval[of=random]".to_owned()), "{plan:?}");
+    assert!(
+        plan.iter().any(|line| line.starts_with("unknown eval[*] 2 of 3 nodes: depends on the result of ")),
+        "{plan:?}"
+    );
+}
+
+const TWO_AXES: &str = "\
+format: 1
+name: two
+nodes:
+  n:
+    for: { a: [x, y], b: [1, 2] }
+    kind: command
+    with: { run: [sh, -c, \"echo ${a} ${b}; echo ${a} > out\"], outputs: [out] }
+";
+
+#[test]
+fn a_family_or_axes_in_any_order_name_nodes() {
+    let place = Place::new();
+    place.write("two.yaml", TWO_AXES);
+    let of = |command: &str, node: &str| place.run(&[command, "two.yaml", node, "--json"]).succeeds().json();
+    assert_eq!(of("explain", "n")["nodes"].as_array().unwrap().len(), 4);
+    place.run(&["show", "two.yaml", "n"]).ends_with(1).says(&["node n[a=x,b=1] has no result"]);
+    let _ = place.run(&["run", "two.yaml", "n[b=1]", "--quiet"]).succeeds();
+    for command in ["show", "explain", "logs"] {
+        assert_eq!(of(command, "n[b=1,a=y]")["node"], "n[a=y,b=1]", "{command}");
+    }
+    let shown = place.run(&["show", "two.yaml", "n"]).succeeds();
+    assert!(shown.out.contains("n[a=x,b=1] (command)") && shown.out.contains("n[a=y,b=1] (command)"), "{}", shown.out);
+    shown.says(&["without a result: n[a=x,b=2], n[a=y,b=2]"]);
+    let logs = place.run(&["logs", "two.yaml", "n[b=1]"]).succeeds().out;
+    assert_eq!(logs, "==> n[a=x,b=1]\nx 1\n==> n[a=y,b=1]\ny 1\n");
+    let _ = place.run(&["export", "two.yaml", "n[b=1]", "--to", "all"]).succeeds();
+    assert_eq!(fs_err::read_to_string(place.path("all/n[a=y,b=1]/out")).unwrap(), "y\n");
+    let _ = place.run(&["export", "two.yaml", "n[b=1,a=x]", "--to", "one"]).succeeds();
+    assert!(place.path("one/out").is_file());
+    for command in ["show", "explain", "logs", "export"] {
+        let arguments = if command == "export" { vec!["--to", "o"] } else { Vec::new() };
+        let ran = place.run(&[&[command, "two.yaml", "n[c=1]"], arguments.as_slice()].concat()).ends_with(2);
+        ran.says(&["the pipeline has no node `n[c=1]`"]);
+    }
+}
+
+#[test]
 fn the_plugins_of_this_repository_are_listed() {
     let place = Place::new();
     let value = place.run(&["plugin", "list", "--json"]).succeeds().json();
@@ -93,6 +153,25 @@ fn the_committed_schema_is_what_the_program_prints() {
     let committed = fs_err::read_to_string(workspace_root().join("pipelines/schema.json")).unwrap_or_default();
     let renew = "cargo run -p pddflow-cli -- schema --no-plugins > pipelines/schema.json";
     assert!(printed == committed, "pipelines/schema.json is not up to date: run `{renew}`");
+}
+
+#[test]
+fn the_schema_has_the_parameters_of_installed_plugins() {
+    let place = Place::new();
+    let with = place.run(&["schema"]).succeeds().json();
+    let definitions = &with["$defs"];
+    assert_eq!(definitions["matcher_dm"]["properties"]["lr"]["default"], 1.0);
+    let presets = definitions["matcher_mtt"]["properties"]["preset"].to_string();
+    assert!(presets.contains("cifar10-ipc10"), "{presets}");
+    assert_eq!(
+        definitions["Model"]["oneOf"][1]["properties"]["convnet"]["else"]["anyOf"][0]["$ref"],
+        "#/$defs/model_convnet"
+    );
+    let parameters = &definitions["with_distill"]["properties"];
+    assert_eq!(parameters["matcher"]["else"]["$ref"], "#/$defs/Matcher");
+    assert!(parameters["model"].to_string().contains("#/$defs/Model\""), "{}", parameters["model"]);
+    let without = place.run(&["schema", "--no-plugins"]).succeeds().out;
+    assert!(!without.contains("matcher_dm"));
 }
 
 #[test]

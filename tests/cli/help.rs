@@ -1,9 +1,10 @@
 //! Help, version and usage errors.
 
 use crate::golden;
-use pddflow_tests::{Place, Ran};
+use pddflow_tests::{Place, Ran, workspace_root};
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 27] = [
+    "init",
     "run",
     "plan",
     "explain",
@@ -25,7 +26,9 @@ const COMMANDS: [&str; 24] = [
     "graph",
     "export",
     "plugin list",
+    "plugin show",
     "schema",
+    "help",
     "completions",
     "work",
 ];
@@ -58,7 +61,7 @@ fn a_wrong_command_line_ends_with_2() {
     };
     check(&[], &["Usage: pddflow"]);
     check(&["runn"], &["unrecognized subcommand 'runn'", "similar"]);
-    check(&["run"], &["<FILE>"]);
+    check(&["run"], &["no pipeline file is named", "`pddflow init`"]);
     check(&["run", "smoke.yaml", "--jobs", "0"], &["at least 1 node"]);
     check(&["run", "smoke.yaml", "--jobs", "many"], &["a number of nodes"]);
     check(&["graph", "smoke.yaml", "--format", "pdf"], &["possible values: text, dot, mermaid, svg"]);
@@ -109,4 +112,55 @@ fn completions_know_the_nodes_of_the_pipeline() {
 fn the_version_is_one_line() {
     let out = Place::new().run(&["--version"]).succeeds().out;
     assert_eq!(out, concat!("pddflow ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn the_page_of_kinds_is_what_the_program_prints() {
+    let printed = Place::new().run(&["help", "kinds"]).succeeds().out;
+    let committed = fs_err::read_to_string(workspace_root().join("core/docs/kinds.md")).unwrap_or_default();
+    assert!(
+        printed == committed,
+        "core/docs/kinds.md is not up to date: run `pddflow help kinds > core/docs/kinds.md`"
+    );
+    for words in ["### `distill`", "### `image-folder`", "`matcher` (`Matcher`; required)", "| `retries` |", "| `join("]
+    {
+        assert!(printed.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn help_knows_commands_kinds_sources_and_plugins() {
+    let place = Place::new();
+    let help = |topic: &[&str]| {
+        let arguments: Vec<&str> = ["help"].into_iter().chain(topic.iter().copied()).collect();
+        place.run(&arguments).succeeds().out
+    };
+    assert_eq!(help(&[]), place.run(&["--help"]).succeeds().out);
+    assert_eq!(help(&["cache", "ls"]), place.run(&["cache", "ls", "--help"]).succeeds().out);
+    let kind = help(&["distill"]);
+    for words in
+        ["# `distill`", "- `data` (one dataset)", "- `iterations` (integer; required): Outer iterations", "## Keep"]
+    {
+        assert!(kind.contains(words), "{words}:\n{kind}");
+    }
+    assert!(!kind.contains("# `evaluate`"), "{kind}");
+    assert!(help(&["image-folder"]).contains("- `path` (string; required): Folder with `train`"));
+    // A name of two things gets both.
+    let both = help(&["export"]);
+    assert!(both.contains("Usage: pddflow export") && both.contains("# `export`"), "{both}");
+    let plugin = help(&["dm"]);
+    assert!(
+        plugin.contains("# Matcher `dm`") && plugin.contains("- `lr` (number, at least 0.0; default `1.0`)"),
+        "{plugin}"
+    );
+    assert_eq!(plugin, place.run(&["plugin", "show", "dm"]).succeeds().out);
+    let presets = place.run(&["plugin", "show", "tesla"]).succeeds().out;
+    assert!(presets.contains("- `cifar100-ipc50`: "), "{presets}");
+    let value = place.run(&["plugin", "show", "dm", "--json"]).succeeds().json();
+    assert_eq!((&value["plugins"][0]["id"], &value["plugins"][0]["role"]), (&"dm".into(), &"matcher".into()));
+    place
+        .run(&["help", "distil"])
+        .ends_with(2)
+        .says(&["no command, kind, source or plugin", "did you mean `distill`?"]);
+    place.run(&["plugin", "show", "dn"]).ends_with(2).says(&["no plugin `dn`", "`pddflow plugin list`"]);
 }

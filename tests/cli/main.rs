@@ -4,6 +4,7 @@
 mod commands;
 mod diagnostics;
 mod help;
+mod init;
 mod readme;
 mod reasons;
 mod selection;

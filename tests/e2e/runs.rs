@@ -1,7 +1,6 @@
 //! Past runs as their journals tell them to `status`, `runs`, `logs` and `compare`, and what `run` checks first.
 
 use pddflow_tests::Place;
-use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
@@ -37,27 +36,38 @@ fn sweep() -> Place {
 #[test]
 fn a_sweep_over_seeds_is_compared_point_by_point() {
     let place = sweep();
-    let rows = place.run(&["compare", "--over", "seed", "--json"]).succeeds().json();
+    let rows = place.run(&["compare", "--json"]).succeeds().json();
     let rows = rows["rows"].as_array().unwrap();
     assert_eq!(rows.len(), 2, "{rows:?}");
     for (row, n) in rows.iter().zip([1, 2]) {
-        assert_eq!(row["params"]["n"], n);
+        assert_eq!((&row["params"]["n"], &row["params"]["node"]), (&n.into(), &"eval".into()));
         assert!(row["params"].get("seed").is_none());
-        let of = |metric: &str| row["metrics"][metric].clone();
-        let accuracy = of("eval.accuracy");
+        let accuracy = &row["metrics"]["accuracy"];
         assert!(accuracy["count"] == 2 && accuracy["std"].is_number(), "{row}");
-        // It reads no seed, so that both points share its result.
-        assert_eq!(
-            (&of("data.train_images")["count"], &of("data.train_images")["std"]),
-            (&Value::from(1), &Value::Null)
-        );
     }
+    // A run with nothing to do adds no row, and what differs names the rows.
+    let _ = place.run(&["run", "sweep.yaml", "--quiet"]).succeeds();
+    let _ = place.run(&["run", "sweep.yaml", "--quiet"]).succeeds();
+    let ran = place.run(&["compare"]).succeeds();
+    let lines: Vec<Vec<&str>> = ran.out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!((&lines[0], lines.len()), (&vec!["n", "seeds", "accuracy"], 5), "{}", ran.out);
+    assert_eq!(
+        lines[1..4].iter().map(|line| line[..2].join(" ")).collect::<Vec<_>>(),
+        ["1 2", "2 2", "3 1"],
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains('*') && ran.out.lines().all(|line| line.chars().count() <= 100), "{}", ran.out);
+    assert!(ran.err.contains("other metrics"), "{}", ran.err);
+    let across = place.run(&["compare", "--across", "n", "--format", "markdown"]).succeeds().out;
+    assert!(across.starts_with("| seeds | n 1") && across.lines().count() == 3, "{across}");
+    assert_eq!(place.run(&["compare", "--format", "markdown"]).succeeds().out.matches("**").count(), 2);
 }
 
 #[test]
 fn a_parameter_that_a_node_does_not_read_is_blank() {
     let place = sweep();
-    let rows = place.run(&["compare", "--nodes", "*", "--json"]).succeeds().json();
+    let rows = place.run(&["compare", "--nodes", "*", "--each-seed", "--json"]).succeeds().json();
     let params = |node: &str| {
         let rows = rows["rows"].as_array().unwrap();
         rows.iter().filter(|row| row["params"]["node"] == node).map(|row| row["params"].clone()).collect::<Vec<_>>()
@@ -68,6 +78,47 @@ fn a_parameter_that_a_node_does_not_read_is_blank() {
     let other = params("data");
     assert_eq!(other.len(), 1);
     assert!(other[0].get("seed").is_none() && other[0].get("n").is_none(), "{other:?}");
+    // Axes in any order.
+    let one = place.run(&["compare", "--nodes", "eval[n=2,seed=1]", "--each-seed", "--json"]).succeeds().json();
+    assert_eq!(one["rows"].as_array().unwrap().len(), 1, "{one}");
+}
+
+/// A node that says something, waits, and says more.
+const SLOW: &str = r#"
+format: 1
+name: slow
+nodes:
+  n:
+    kind: command
+    with: { run: [sh, -c, "echo first; sleep 2; echo second; echo x > out"], outputs: [out] }
+  m:
+    kind: command
+    needs: { inputs: n }
+    with: { run: [sh, -c, "echo y > out"], outputs: [out] }
+"#;
+
+#[test]
+fn a_run_that_goes_on_is_watched_to_its_end() {
+    let place = Place::new();
+    place.write("slow.yaml", SLOW);
+    let _ = place.run(&["run", "slow.yaml", "--quiet"]).succeeds();
+    let mut run = place.command(&["run", "slow.yaml", "--quiet", "--force"]).spawn().unwrap();
+    while place.run(&["status", "--json"]).succeeds().json()["runs"][0]["state"] != "running" {
+        assert!(run.try_wait().unwrap().is_none(), "the run ended unseen");
+    }
+    let watch = place.command(&["status", "--watch", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let ran = place.run(&["logs", "slow.yaml", "n", "-f"]).succeeds();
+    assert_eq!(ran.out, "first\nsecond\n");
+    let watched = pddflow_tests::Ran::from(watch.wait_with_output().unwrap()).succeeds().events();
+    assert!(run.wait().unwrap().success());
+    let (first, last) = (&watched[0]["runs"][0], &watched[watched.len() - 1]["runs"][0]);
+    let left = first["seconds_left"].as_f64().unwrap();
+    assert!(first["state"] == "running" && left > 0.0 && left < 10.0, "{first}");
+    assert!(last["state"] == "succeeded" && last["seconds_left"].is_null(), "{last}");
+    // What is over is shown once.
+    assert!(place.run(&["status", "--watch"]).succeeds().out.contains("succeeded in"));
+    assert_eq!(place.run(&["logs", "slow.yaml", "n", "-f"]).succeeds().out, "first\nsecond\n");
+    place.run(&["logs", "slow.yaml", "*", "-f"]).ends_with(2).says(&["`*` means 2 nodes", "follow one of n, m"]);
 }
 
 #[test]

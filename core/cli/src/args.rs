@@ -8,15 +8,15 @@ use clap::{Args, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCompleter;
 use pddflow_cache::Store;
 use pddflow_nodes::{Instructions, Library, LibraryOptions, use_at_most};
-use pddflow_pipeline::{Options, PipelineFile, memory_bytes};
-use std::path::PathBuf;
+use pddflow_pipeline::{Options, PipelineFile, Selection, memory_bytes};
+use std::path::{Path, PathBuf};
 
 /// Which pipeline, and with which parameters.
 #[derive(Debug, Args)]
 pub(crate) struct PipelineArgs {
-    /// The pipeline file
+    /// The pipeline file [default: `pipeline.yaml` in the current folder]
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) file: PathBuf,
+    pub(crate) file: Option<PathBuf>,
     /// Override a parameter; several values, separated by commas, make a sweep. May be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
@@ -29,6 +29,25 @@ impl PipelineArgs {
     /// What is laid over the file.
     pub(crate) fn options(&self) -> Options {
         Options { set: self.set.clone(), profile: self.profile.clone() }
+    }
+
+    /// The file, and the node that stands in its place where the file is left out.
+    pub(crate) fn file_and_node(&self) -> Result<(&Path, Option<&str>), Problem> {
+        let default = Path::new(place::PIPELINE);
+        match &self.file {
+            Some(word) if place::is_pipeline(word) || !default.is_file() => Ok((word, None)),
+            Some(word) => Ok((default, word.to_str())),
+            None if default.is_file() => Ok((default, None)),
+            None => {
+                let message = format!("no pipeline file is named, and the current folder has no `{}`", place::PIPELINE);
+                Err(Problem::usage("no_file", message).with_help("name a file, or make one with `pddflow init`"))
+            }
+        }
+    }
+
+    /// Reads the file.
+    pub(crate) fn read(&self) -> Result<PipelineFile, Problem> {
+        Ok(PipelineFile::read(self.file_and_node()?.0)?)
     }
 }
 
@@ -46,12 +65,22 @@ pub(crate) struct SelectArgs {
     pub(crate) only: Vec<String>,
 }
 
+impl SelectArgs {
+    /// What is selected; the node that stands in the place of the file is one of them.
+    pub(crate) fn selection(&self, pipeline: &PipelineArgs) -> Result<Selection, Problem> {
+        let (_, first) = pipeline.file_and_node()?;
+        let until = first.map(str::to_owned).into_iter().chain(self.nodes.iter().chain(&self.until).cloned()).collect();
+        Ok(Selection { until, only: self.only.clone() })
+    }
+}
+
 /// Which node of which pipeline.
 #[derive(Debug, Args)]
+#[command(allow_missing_positional = true)]
 pub(crate) struct NodeArgs {
     #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
-    /// The node, such as `data` or `distill[3]`
+    /// The node, such as `data` or `distill[3]`; a family or a pattern means all its nodes
     #[arg(value_name = "NODE", add = ArgValueCompleter::new(complete::nodes))]
     pub(crate) node: String,
     #[command(flatten)]

@@ -1,12 +1,13 @@
 //! Completion of node names in a shell: what the pipeline file on the command line says, without loading plugins.
 
+use crate::place;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::Shells;
 use pddflow_pipeline::{NodeId, Options, PipelineFile};
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The variable by which the shell's script asks for completions.
 pub(crate) const VARIABLE: &str = "COMPLETE";
@@ -23,13 +24,11 @@ pub(crate) fn nodes(written: &OsStr) -> Vec<CompletionCandidate> {
     matching(&names, &written).into_iter().map(CompletionCandidate::new).collect()
 }
 
-/// The first word that is a YAML file.
+/// The first word that is a pipeline file, or the default one.
 fn pipeline_of(words: impl Iterator<Item = OsString>) -> Option<PathBuf> {
-    let is_pipeline = |path: &PathBuf| {
-        let extension = path.extension().and_then(OsStr::to_str);
-        matches!(extension, Some("yaml" | "yml")) && Path::new(path).is_file()
-    };
-    words.map(PathBuf::from).find(is_pipeline)
+    // The program itself comes first.
+    let named = words.skip(1).map(PathBuf::from).find(|word| word.is_file() && place::is_pipeline(word));
+    named.or_else(|| Some(PathBuf::from(place::PIPELINE)))
 }
 
 /// Names of families and nodes that begin with a text; families alone while there are many instances.

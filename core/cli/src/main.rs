@@ -13,6 +13,8 @@
 //! | `machine` | memory, and how many nodes run at once |
 //! | `problem` | everything that can go wrong, with its exit code |
 //! | `output` | the only place that prints |
+//! | `reference` | kinds, sources and plugins with their parameters |
+//! | `remaining` | the time left of a run |
 //! | `results` | artifacts of files written to folders |
 //! | `report` | pages about runs |
 //! | `shield`, `interrupt` | panics and signals |
@@ -34,6 +36,8 @@ mod past;
 mod place;
 mod problem;
 mod profile;
+mod reference;
+mod remaining;
 mod report;
 mod results;
 mod shield;
@@ -57,7 +61,8 @@ Examples:
 
 #[derive(Debug, Parser)]
 #[command(name = "pddflow", version, about = ABOUT, propagate_version = true, subcommand_required = true)]
-#[command(arg_required_else_help = true, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"), max_term_width = 100)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true, max_term_width = 100)]
+#[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -92,6 +97,23 @@ fn again(arguments: Vec<String>) -> Result<exit::Exit, problem::Problem> {
         }
         command => command.run(&Output::new(&cli.output)),
     }
+}
+
+/// The help of the command that words name, or of the program.
+fn command_help(words: &[&str], output: &Output) -> Option<String> {
+    let mut cli = Cli::command();
+    cli.build();
+    let mut command = &mut cli;
+    for word in words {
+        command = command.find_subcommand_mut(word)?;
+    }
+    let help = command.render_long_help();
+    Some(if output.paint.is_on() { help.ansi().to_string() } else { help.to_string() })
+}
+
+/// The names of the commands.
+fn commands() -> Vec<String> {
+    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
 #[cfg(test)]

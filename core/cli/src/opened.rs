@@ -1,12 +1,13 @@
 //! A pipeline file made ready: read, checked against the kinds, with its store.
 
-use crate::args::{PipelineArgs, PlaceArgs, SelectArgs};
+use crate::args::{PipelineArgs, PlaceArgs};
 use crate::exit::Exit;
 use crate::freshness;
+use crate::output::Output;
 use crate::problem::Problem;
 use pddflow_cache::{RecordHead, Store};
 use pddflow_nodes::Library;
-use pddflow_pipeline::{PipelineFile, Plan, PlanNode, Selection};
+use pddflow_pipeline::{NodeId, Plan, PlanNode, Selection};
 use pddflow_runner::Freshness;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub(crate) struct Opened {
 impl Opened {
     /// Reads and checks the pipeline, opens the store. Nothing is written.
     pub(crate) fn new(pipeline: &PipelineArgs, place: &PlaceArgs) -> Result<Self, Problem> {
-        let file = PipelineFile::read(&pipeline.file)?;
+        let file = pipeline.read()?;
         let library = place.library(&file)?;
         let plan = file.plan(&library, &pipeline.options()).map_err(|diagnostics| {
             // With a broken plugin every use of it is a problem; the cause is the one to show.
@@ -31,29 +32,20 @@ impl Opened {
         Ok(Self { library, plan, store })
     }
 
-    /// The part of the plan that the command line chooses.
-    pub(crate) fn select(self, select: &SelectArgs) -> Result<Self, Problem> {
-        let until = select.nodes.iter().chain(&select.until).cloned().collect();
-        self.chosen(&Selection { until, only: select.only.clone() })
-    }
-
     /// The part of the plan that a selection chooses; all of it when nothing is selected.
     pub(crate) fn chosen(mut self, selection: &Selection) -> Result<Self, Problem> {
         self.plan = std::mem::take(&mut self.plan).select(selection)?;
         Ok(self)
     }
 
-    /// The node of that name with its place in the plan.
-    pub(crate) fn node(&self, name: &str) -> Result<(usize, &PlanNode), Problem> {
-        let found = self.plan.nodes.iter().enumerate().find(|(_, node)| node.id.as_str() == name);
-        found.ok_or_else(|| {
-            let problem = Problem::usage("unknown_node", format!("the pipeline has no node `{name}`"));
-            let help = match self.plan.nearest(name) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("`pddflow graph {}` lists the nodes", self.plan.file.display()),
-            };
-            problem.with_help(help)
-        })
+    /// The places of the nodes that a name means: a node, a family, or a pattern, with axes in any order.
+    pub(crate) fn places(&self, name: &str) -> Result<Vec<usize>, Problem> {
+        Ok(self.plan.matching(name)?)
+    }
+
+    /// The nodes that a name means.
+    pub(crate) fn nodes(&self, name: &str) -> Result<Vec<&PlanNode>, Problem> {
+        Ok(self.places(name)?.into_iter().filter_map(|at| self.plan.nodes.get(at)).collect())
     }
 
     /// Whether each node is fresh, in the order of the plan.
@@ -61,17 +53,29 @@ impl Opened {
         pddflow_runner::plan(&self.plan, &self.library, &self.store)
     }
 
-    /// The node and its record, or the problem that it is not fresh.
-    pub(crate) fn fresh(&self, name: &str) -> Result<(&PlanNode, Arc<RecordHead>), Problem> {
-        let (at, node) = self.node(name)?;
-        let state = self.freshness().swap_remove(at);
-        if let Freshness::Fresh { record, .. } = state {
-            return Ok((node, record));
+    /// Those of the nodes that a name means that have a result, with their records; the problem if none has. Of several the
+    /// others are told.
+    pub(crate) fn fresh(&self, name: &str, output: &Output) -> Result<Vec<(&PlanNode, Arc<RecordHead>)>, Problem> {
+        let places = self.places(name)?;
+        let states = self.freshness();
+        let (mut fresh, mut lacking) = (Vec::new(), Vec::new());
+        for (node, state) in places.iter().filter_map(|at| Some((self.plan.nodes.get(*at)?, states.get(*at)?))) {
+            match state {
+                Freshness::Fresh { record, .. } => fresh.push((node, Arc::clone(record))),
+                state => lacking.push((&node.id, state)),
+            }
         }
-        let (word, _, reasons) = freshness::words(&state);
-        let message = format!("node {name} has no result: it is {word} ({})", reasons.join("; "));
         let help = format!("`pddflow run {}` makes it", self.plan.file.display());
-        Err(Problem::new(Exit::NodeFailed, "pddflow::cli::not_fresh", message).with_help(help))
+        if let (Some((id, state)), true) = (lacking.first(), fresh.is_empty()) {
+            let (word, _, reasons) = freshness::words(state);
+            let message = format!("node {id} has no result: it is {word} ({})", reasons.join("; "));
+            return Err(Problem::new(Exit::NodeFailed, "pddflow::cli::not_fresh", message).with_help(help));
+        }
+        if !lacking.is_empty() {
+            let names: Vec<&NodeId> = lacking.iter().map(|(id, _)| *id).collect();
+            output.note(&format!("without a result: {}; {help}", freshness::first_of(&names)));
+        }
+        Ok(fresh)
     }
 
     /// The artifact type of an output port of a node.

@@ -4,7 +4,7 @@ use crate::problem::Problem;
 use clap::ValueEnum;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use pddflow_report::{Paint, Tone};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write};
 
@@ -78,6 +78,21 @@ impl Output {
         let _ = out.flush();
     }
 
+    /// Prints data in place of what was printed so; one after the other where standard output is no terminal.
+    pub(crate) fn screen(&self, text: &str) {
+        let clear = if std::io::stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
+        self.data(&format!("{clear}{text}"));
+    }
+
+    /// Prints Markdown; where there are colours, headings stand out.
+    pub(crate) fn markdown(&self, text: &str) {
+        let line = |line: &str| match line.starts_with('#') {
+            true => format!("{}\n", self.paint.tone(Tone::Strong, line)),
+            false => format!("{line}\n"),
+        };
+        self.data(&text.lines().map(line).collect::<String>());
+    }
+
     /// Prints data as JSON, for people's eyes too.
     pub(crate) fn value(&self, value: &Value) {
         self.data(&format!("{value:#}\n"));
@@ -117,6 +132,11 @@ impl Output {
             self.say(&problem.render());
         }
     }
+}
+
+/// What `--json` prints about the nodes that a name means: that of the node, or of a family all as `nodes`.
+pub(crate) fn one_or_all(mut values: Vec<Value>) -> Value {
+    if values.len() == 1 { values.remove(0) } else { json!({ "nodes": values }) }
 }
 
 fn drawn(problem: &Problem) -> String {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 const S3_VARIABLES: &str = "AWS_";
 /// Name of the store's folder.
 const STORE: &str = ".pddflow";
+/// The pipeline file of a folder where none is named.
+pub(crate) const PIPELINE: &str = "pipeline.yaml";
 /// Folder of downloads inside the store's folder.
 pub(crate) const DOWNLOADS: &str = "downloads";
 /// Where systems install data sets for everyone.
@@ -21,6 +23,12 @@ pub(crate) fn store_root(asked: Option<&Path>) -> PathBuf {
     let store = nearest_store(&here);
     // As short as can be: the system walks the path for every file of a run.
     store.strip_prefix(&here).map(Path::to_path_buf).unwrap_or(store)
+}
+
+/// Whether a word of the command line is a pipeline file and not a node.
+pub(crate) fn is_pipeline(word: &Path) -> bool {
+    let extension = word.extension().and_then(|extension| extension.to_str());
+    matches!(extension, Some("yaml" | "yml")) || word.is_file()
 }
 
 fn nearest_store(here: &Path) -> PathBuf {
@@ -63,6 +71,12 @@ pub(crate) fn job_variables() -> Vec<String> {
     const KEPT: [&str; 2] = ["SLURM_CONF", "SLURM_CONF_SERVER"];
     let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     names.filter(|name| name.starts_with("SLURM") && !KEPT.contains(&name.as_str())).collect()
+}
+
+/// The number of characters of a line: `COLUMNS`, else that of the terminal behind standard output; no limit elsewhere.
+pub(crate) fn width() -> Option<usize> {
+    let said = env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    said.or_else(|| terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0)))
 }
 
 /// Folders that may hold plugins without being asked for: that of the program, then that of the user.

@@ -26,6 +26,18 @@ use crate::tiny::TinyImagenet;
 const NAMES: [&str; 8] =
     ["fashion-mini", "fashion-mnist", "idx", "cifar10", "cifar100", "parquet", "image-folder", "tiny-imagenet"];
 
+/// What each of them is.
+const SUMMARIES: [&str; 8] = [
+    "A part of Fashion-MNIST that comes with the program: 2,000 training and 500 test images of 28x28 in 10 classes, grey.",
+    "Fashion-MNIST: 60,000 training and 10,000 test images of 28x28 in 10 classes, grey.",
+    "Images and labels of one's own in IDX files, the format of MNIST.",
+    "CIFAR-10: 50,000 training and 10,000 test images of 32x32 in 10 classes, RGB.",
+    "CIFAR-100: 50,000 training and 10,000 test images of 32x32 in 100 classes (or 20 of several), RGB.",
+    "Images and labels of one's own in Parquet files, as Hugging Face has them.",
+    "Images of one's own as PNG or JPEG files, in one folder for each class.",
+    "Tiny ImageNet: 100,000 training and 10,000 validation images of 64x64 in 200 classes, RGB.",
+];
+
 /// Parameters of sources that only say where files are. What is in the files enters the key by itself.
 const PLACES: [&str; 9] =
     ["path", "mirror", "md5", "train_images", "train_labels", "test_images", "test_labels", "train", "test"];
@@ -221,8 +233,12 @@ impl JsonSchema for SourceChoice {
             generator.subschema_for::<ImageFolder>(),
             generator.subschema_for::<TinyImagenet>(),
         ];
-        let properties: Map<String, Value> =
-            NAMES.iter().zip(inner).map(|(name, schema)| ((*name).to_owned(), schema.to_value())).collect();
+        let property = |((name, summary), schema): ((&&str, &str), Schema)| {
+            let mut schema = schema.to_value();
+            schema["description"] = summary.into();
+            ((*name).to_owned(), schema)
+        };
+        let properties: Map<String, Value> = NAMES.iter().zip(SUMMARIES).zip(inner).map(property).collect();
         json_schema!({
             "description": "Where the images come from: a source's name, or one name with the source's parameters. \
                             Relative paths start at the pipeline file, or else at a data folder.",

@@ -9,7 +9,8 @@ use pddflow_host::{PluginError, Registry};
 use pddflow_runner::pipeline::{Catalog, InputProblem, KindSpec, ParamProblem, PlanNode};
 use pddflow_runner::{Growing, Inputs, Kinds, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::trace;
-use serde_json::Value;
+use pddflow_training::choice::schemas_of;
+use serde_json::{Map, Value};
 
 use crate::kind::{Connected, Kind};
 use crate::surroundings::{LibraryOptions, Surroundings};
@@ -110,6 +111,12 @@ impl Catalog for Library {
 
     fn shards(&self, kind: &str, with: &Value, wanted: usize) -> Option<Vec<Value>> {
         self.kinds.get(kind)?.1.shards(with, wanted)
+    }
+
+    fn shared_schemas(&self) -> Map<String, Value> {
+        // Without plugins the kinds say as much by themselves.
+        let plugins = self.registry().map(Registry::list).unwrap_or_default();
+        if plugins.is_empty() { Map::new() } else { schemas_of(&plugins) }
     }
 
     fn collects_seeds(&self, kind: &str) -> bool {

@@ -3,6 +3,8 @@
 //! The kinds themselves live above this crate and implement [`Catalog`], so that a file can be checked in full
 //! without knowing what any node does.
 
+use serde_json::{Map, Value};
+
 use crate::plan::PlanNode;
 
 /// The artifact name of an input port that takes everything.
@@ -27,16 +29,11 @@ pub trait Catalog {
     /// # Errors
     ///
     /// All problems of the mapping, each with a JSON pointer to the value it is about.
-    fn check(&self, kind: &str, with: &serde_json::Value) -> Result<serde_json::Value, Vec<ParamProblem>>;
+    fn check(&self, kind: &str, with: &Value) -> Result<Value, Vec<ParamProblem>>;
 
     /// What is wrong with the inputs of one node, given its checked parameters and how many artifacts come into a port.
     /// That ports exist and take so many artifacts of such a type is known already.
-    fn check_inputs(
-        &self,
-        kind: &str,
-        with: &serde_json::Value,
-        count: &dyn Fn(&str) -> usize,
-    ) -> Result<(), InputProblem> {
+    fn check_inputs(&self, kind: &str, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
         let _ = (kind, with, count);
         Ok(())
     }
@@ -53,16 +50,22 @@ pub trait Catalog {
     }
 
     /// Likely mistakes in the checked parameters of one node.
-    fn lint(&self, kind: &str, with: &serde_json::Value) -> Vec<ParamProblem> {
+    fn lint(&self, kind: &str, with: &Value) -> Vec<ParamProblem> {
         let _ = (kind, with);
         Vec::new()
     }
 
     /// Parameters of the pieces that a node is cut into by `shards`, at most so many: nodes of the same kind with the output
     /// [`SHARD`], which the node takes at its port [`SHARDS`]. `None` where nodes of the kind cannot be cut.
-    fn shards(&self, kind: &str, with: &serde_json::Value, wanted: usize) -> Option<Vec<serde_json::Value>> {
+    fn shards(&self, kind: &str, with: &Value, wanted: usize) -> Option<Vec<Value>> {
         let _ = (kind, with, wanted);
         None
+    }
+
+    /// JSON schemas by name that take the place of the definitions of these names in the parameters of all kinds: of values that
+    /// more is known of than the kinds know, such as the choice of a plugin.
+    fn shared_schemas(&self) -> Map<String, Value> {
+        Map::new()
     }
 
     /// Whether a node of this kind takes the results of all `seeds` together, as a table does, instead of being repeated
@@ -85,7 +88,7 @@ pub struct KindSpec {
     /// Output ports in order; the first is the default.
     pub outputs: Vec<PortSpec>,
     /// Makes the JSON schema of the `with` mapping. Seldom asked for, and long in the making.
-    pub parameters: fn() -> serde_json::Value,
+    pub parameters: fn() -> Value,
     /// Whether the kind has a parameter `seed`, whose default is the pipeline's `params.seed`, else 0.
     pub seeded: bool,
 }

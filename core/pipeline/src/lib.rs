@@ -70,9 +70,10 @@ pub use catalog::{ANY_ARTIFACT, Arity, Catalog, InputProblem, KindSpec, ParamPro
 pub use diagnostic::shown::{Diagnostic, Diagnostics};
 pub use document::cluster::cluster_table;
 pub use document::setting::settings_table;
+pub use expression::expressions_table;
 pub use load::{Options, PipelineFile, load, load_text};
 pub use plan::{ClusterSettings, InputRef, NodeId, NodeSettings, Plan, PlanNode, Resources, Retries};
 pub use schema::schema;
-pub use selection::{Selection, SelectionError};
+pub use selection::{NodePattern, Selection, SelectionError};
 pub use text::quantity::{duration, memory_bytes};
 pub use view::graph::{Detail, GraphView};

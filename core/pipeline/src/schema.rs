@@ -13,8 +13,12 @@ use crate::document::{declaration, parts};
 pub fn schema(catalog: &dyn Catalog) -> Value {
     let kinds = catalog.kinds();
     let mut definitions = shared_definitions();
+    let shared = catalog.shared_schemas();
     for kind in &kinds {
-        definitions.insert(parameters_name(kind), parameters(kind));
+        definitions.insert(parameters_name(kind), parameters(kind, &shared));
+    }
+    for (name, schema) in &shared {
+        definitions.insert(name.clone(), moved(schema.clone(), name, &shared));
     }
     definitions.insert("node".to_owned(), node(&kinds));
     let mut schema = parts::schema();
@@ -120,13 +124,14 @@ fn parameters_name(kind: &KindSpec) -> String {
     format!("with_{}", kind.name)
 }
 
-/// A kind's own schema, moved below `$defs` and opened for expressions.
-fn parameters(kind: &KindSpec) -> Value {
+/// A kind's own schema without the definitions that all kinds share.
+fn parameters(kind: &KindSpec, shared: &Map<String, Value>) -> Value {
     let mut schema = (kind.parameters)();
-    relocate(&mut schema, &format!("#/$defs/{}", parameters_name(kind)));
-    open_properties(&mut schema);
+    if let Some(own) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
+        own.retain(|name, _| !shared.contains_key(name));
+    }
+    let mut schema = moved(schema, &parameters_name(kind), shared);
     if let Some(map) = schema.as_object_mut() {
-        map.remove("$schema");
         // `with` may be empty (null) when nothing is required.
         let required = map.get("required").and_then(Value::as_array).is_some_and(|keys| !keys.is_empty());
         if !required && map.get("type") == Some(&json!("object")) {
@@ -136,20 +141,33 @@ fn parameters(kind: &KindSpec) -> Value {
     schema
 }
 
-/// Lets `#` and `#/...` mean the schema's new place.
-fn relocate(schema: &mut Value, root: &str) {
+/// A schema of its own, moved below `$defs` and opened for expressions.
+fn moved(mut schema: Value, name: &str, shared: &Map<String, Value>) -> Value {
+    relocate(&mut schema, &format!("#/$defs/{name}"), shared);
+    open_properties(&mut schema);
+    if let Some(map) = schema.as_object_mut() {
+        map.remove("$schema");
+    }
+    schema
+}
+
+/// Lets `#` and `#/...` mean the schema's new place, but for what is shared.
+fn relocate(schema: &mut Value, root: &str, shared: &Map<String, Value>) {
+    let is_shared = |target: &str| target.strip_prefix("#/$defs/").is_some_and(|name| shared.contains_key(name));
     match schema {
         Value::Object(map) => {
             for (key, value) in map {
                 match value {
                     Value::String(target) if key == "$ref" && target.starts_with('#') => {
-                        *target = format!("{root}{}", target.trim_start_matches('#'));
+                        if !is_shared(target) {
+                            *target = format!("{root}{}", target.trim_start_matches('#'));
+                        }
                     }
-                    _ => relocate(value, root),
+                    _ => relocate(value, root, shared),
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| relocate(item, root)),
+        Value::Array(items) => items.iter_mut().for_each(|item| relocate(item, root, shared)),
         _ => {}
     }
 }

@@ -26,6 +26,34 @@ pub struct Selection {
     pub only: Vec<String>,
 }
 
+/// A pattern of nodes, as the module's text has them.
+#[derive(Debug, Clone)]
+pub struct NodePattern(Reference);
+
+impl NodePattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    ///
+    /// The text is no pattern.
+    pub fn parse(text: &str) -> Result<Self, SelectionError> {
+        let reference = reference::parse(text).map_err(|error| SelectionError {
+            message: format!("`{text}` is not a node pattern: {}", error.message),
+            help: "patterns are `data`, `distill[3]`, `distill[..3]`, `eval[model=*]`".to_owned(),
+        })?;
+        Ok(Self(reference))
+    }
+
+    /// Whether it means the instance of a family at a point of its axes and of a sweep.
+    #[must_use]
+    pub fn means(&self, family: &str, axes: &[(String, Value)], point: &[(String, Value)]) -> bool {
+        let selectors = self.0.selectors.as_deref().unwrap_or(&[]);
+        self.0.output.is_none()
+            && glob(&self.0.family.0, family)
+            && selectors.iter().all(|selector| allows(selector, axes, point))
+    }
+}
+
 /// A pattern that names no node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelectionError {
@@ -53,13 +81,10 @@ impl Plan {
         if let Some(exact) = self.nodes.iter().position(|node| node.id.as_str() == pattern) {
             return Ok(vec![exact]);
         }
-        let reference = reference::parse(pattern).map_err(|error| SelectionError {
-            message: format!("`{pattern}` is not a node pattern: {}", error.message),
-            help: "patterns are `data`, `distill[3]`, `distill[..3]`, `eval[model=*]`".to_owned(),
-        })?;
-        let found = self.nodes.iter().enumerate().filter(|(_, node)| means(&reference, node));
-        let found: Vec<usize> = found.map(|(index, _)| index).collect();
-        if found.is_empty() { Err(self.no_match(pattern, &reference)) } else { Ok(found) }
+        let wanted = NodePattern::parse(pattern)?;
+        let means = |node: &PlanNode| wanted.means(&node.family, &node.axes, &node.point);
+        let found: Vec<usize> = (0..self.nodes.len()).filter(|at| self.nodes.get(*at).is_some_and(means)).collect();
+        if found.is_empty() { Err(self.no_match(pattern, &wanted.0)) } else { Ok(found) }
     }
 
     /// The part of the plan that a selection means, with everything that it needs. Nodes that are only needed are
@@ -163,18 +188,11 @@ impl Plan {
     }
 }
 
-fn means(reference: &Reference, node: &PlanNode) -> bool {
-    let selectors = reference.selectors.as_deref().unwrap_or(&[]);
-    reference.output.is_none()
-        && glob(&reference.family.0, &node.family)
-        && selectors.iter().all(|selector| allows(selector, node))
-}
-
-fn allows(selector: &Selector, node: &PlanNode) -> bool {
+fn allows(selector: &Selector, axes: &[(String, Value)], point: &[(String, Value)]) -> bool {
     let value = match &selector.axis {
-        Some(name) => node.axes.iter().chain(&node.point).find(|(axis, _)| axis == name).map(|(_, value)| value),
+        Some(name) => axes.iter().chain(point).find(|(axis, _)| axis == name).map(|(_, value)| value),
         None if selector.pick == Pick::All => return true,
-        None => match node.axes.as_slice() {
+        None => match axes {
             [(_, value)] => Some(value),
             _ => None,
         },

@@ -1,9 +1,11 @@
 //! Tables over runs, sweep points and nodes: parameters beside metrics.
 //!
-//! A [`Comparison`] has one row for each run, point or node. Its columns are the parameters and metrics that any row has,
-//! in the order of their names, parameters first. Rows that agree in all parameters but some (the seed) can be joined:
-//! each metric is then its mean over them, with the sample standard deviation.
+//! A [`Comparison`] has one row for each node of each run. Rows that agree in all parameters but some (the seed) can be
+//! joined: each metric is then its mean over them, with the sample standard deviation. For people, rows are named by the
+//! parameters in which they differ, and the values of one parameter (images per class) may be columns; the best of each
+//! column is marked. Programs get every row with all it has.
 
+use crate::paint::{Paint, Tone};
 use crate::text::number;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,18 +77,50 @@ pub enum CompareFormat {
     Markdown,
 }
 
+/// How people see a comparison.
+#[derive(Debug, Clone)]
+pub struct CompareView {
+    /// The parameter whose values are columns, if rows differ in it.
+    pub across: String,
+    /// Most characters of a line, if there is a limit.
+    pub width: Option<usize>,
+    /// Colours.
+    pub paint: Paint,
+}
+
 /// A table of rows.
 #[derive(Debug, Clone)]
 pub struct Comparison {
     rows: Vec<CompareRow>,
+    /// How many were joined into each row.
+    counts: Vec<usize>,
     joined: bool,
+}
+
+/// A table as people read it.
+struct Sheet {
+    cells: Vec<Vec<Cell>>,
+    /// How many columns at its left are parameters and not values.
+    labels: usize,
+}
+
+#[derive(Clone, Default)]
+struct Cell {
+    text: String,
+    is_best: bool,
+}
+
+impl Cell {
+    fn of(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_best: false }
+    }
 }
 
 impl Comparison {
     /// A table of these rows, in their order.
     #[must_use]
     pub fn new(rows: Vec<CompareRow>) -> Self {
-        Self { rows, joined: false }
+        Self { counts: vec![1; rows.len()], rows, joined: false }
     }
 
     /// Joins rows that differ in nothing but the parameters `over`.
@@ -103,10 +137,11 @@ impl Comparison {
             row.metrics.into_iter().for_each(|(name, more)| group.metrics.entry(name).or_default().join(more));
         }
         let named = |(row, count): (CompareRow, usize)| match count {
-            1 => row,
-            _ => CompareRow { name: format!("{} and {} more", row.name, count - 1), ..row },
+            1 => (row, 1),
+            _ => (CompareRow { name: format!("{} and {} more", row.name, count - 1), ..row }, count),
         };
-        Self { rows: groups.into_iter().map(named).collect(), joined: true }
+        let (rows, counts) = groups.into_iter().map(named).unzip();
+        Self { rows, counts, joined: true }
     }
 
     /// Leaves out parameters that are the same in every row.
@@ -138,11 +173,14 @@ impl Comparison {
             (None, Some(value)) => (1, 0.0, plain(value)),
             (None, None) => (2, 0.0, String::new()),
         };
-        self.rows.sort_by(|a, b| {
+        let mut rows: Vec<(CompareRow, usize)> =
+            std::mem::take(&mut self.rows).into_iter().zip(self.counts.drain(..)).collect();
+        rows.sort_by(|(a, _), (b, _)| {
             let (a, b) = (key(a), key(b));
             let within = a.1.total_cmp(&b.1).then_with(|| a.2.cmp(&b.2));
             a.0.cmp(&b.0).then(if descending { within.reverse() } else { within })
         });
+        (self.rows, self.counts) = rows.into_iter().unzip();
         known
     }
 
@@ -154,13 +192,26 @@ impl Comparison {
 
     /// The table as text.
     #[must_use]
-    pub fn render(&self, format: CompareFormat) -> String {
+    pub fn render(&self, format: CompareFormat, view: &CompareView) -> String {
         match format {
-            CompareFormat::Table => aligned(&self.cells()),
-            CompareFormat::Markdown => markdown(&self.cells()),
             CompareFormat::Csv => self.csv(),
             CompareFormat::Json => format!("{:#}\n", self.json()),
+            CompareFormat::Table => self.for_people(view, |sheet| aligned(sheet, view)),
+            CompareFormat::Markdown => self.for_people(view, markdown),
         }
+    }
+
+    /// One table, or one for each metric where a parameter has its values as columns.
+    fn for_people(&self, view: &CompareView, write: impl Fn(&Sheet) -> String) -> String {
+        let metrics = self.metric_names();
+        if !self.differs(&view.across) || metrics.is_empty() {
+            return write(&self.list());
+        }
+        let one = |metric: &String| {
+            let head = if metrics.len() > 1 { format!("{metric}\n\n") } else { String::new() };
+            head + &write(&self.across(&view.across, metric))
+        };
+        metrics.iter().map(one).collect::<Vec<_>>().join("\n")
     }
 
     fn param_names(&self) -> Vec<String> {
@@ -168,7 +219,9 @@ impl Comparison {
         names.into_iter().cloned().collect()
     }
 
-    fn metric_names(&self) -> Vec<String> {
+    /// Names of the metrics.
+    #[must_use]
+    pub fn metric_names(&self) -> Vec<String> {
         let names: BTreeSet<&String> = self.rows.iter().flat_map(|row| row.metrics.keys()).collect();
         names.into_iter().cloned().collect()
     }
@@ -179,16 +232,69 @@ impl Comparison {
         values.any(|value| Some(value) != first)
     }
 
-    /// Head and rows as people read them.
-    fn cells(&self) -> Vec<Vec<String>> {
+    /// A line for each row: its parameters, then its metrics. The name comes first where parameters do not tell the rows
+    /// apart.
+    fn list(&self) -> Sheet {
         let (params, metrics) = (self.param_names(), self.metric_names());
-        let head = std::iter::once(String::new()).chain(params.iter().chain(&metrics).cloned()).collect();
-        let cells = |row: &CompareRow| {
-            let params = params.iter().map(|name| row.params.get(name).map_or_else(String::new, plain));
-            let metrics = metrics.iter().map(|name| row.metrics.get(name).map_or_else(String::new, Samples::words));
-            std::iter::once(row.name.clone()).chain(params).chain(metrics).collect()
+        let different: BTreeSet<Vec<String>> = self.rows.iter().map(|row| labels(row, &params)).collect();
+        let named = different.len() < self.rows.len() || params.is_empty();
+        let several = self.counts.iter().any(|count| *count > 1);
+        let mut head: Vec<Cell> = named.then(Cell::default).into_iter().chain(params.iter().map(Cell::of)).collect();
+        head.extend(several.then(|| Cell::of("seeds")));
+        let at_left = head.len();
+        head.extend(metrics.iter().map(Cell::of));
+        let bests: Vec<Option<f64>> = metrics.iter().map(|name| best(name, self.rows.iter())).collect();
+        let line = |(row, count): (&CompareRow, &usize)| {
+            let mut line: Vec<Cell> = named.then(|| Cell::of(row.name.as_str())).into_iter().collect();
+            line.extend(labels(row, &params).into_iter().map(Cell::of));
+            line.extend(several.then(|| Cell::of(count.to_string())));
+            line.extend(metrics.iter().zip(&bests).map(|(name, best)| value(row.metrics.get(name), *best)));
+            line
         };
-        std::iter::once(head).chain(self.rows.iter().map(cells)).collect()
+        let lines = self.rows.iter().zip(&self.counts).map(line);
+        Sheet { cells: std::iter::once(head).chain(lines).collect(), labels: at_left }
+    }
+
+    /// The values of a parameter as columns, one metric in the cells.
+    fn across(&self, across: &str, metric: &str) -> Sheet {
+        let params: Vec<String> = self.param_names().into_iter().filter(|name| name != across).collect();
+        let mut values: Vec<&Value> = self.rows.iter().filter_map(|row| row.params.get(across)).collect();
+        values.sort_by(|a, b| match (a.as_f64(), b.as_f64()) {
+            (Some(a), Some(b)) => a.total_cmp(&b),
+            _ => plain(a).cmp(&plain(b)),
+        });
+        values.dedup();
+        let several = self.counts.iter().any(|count| *count > 1);
+        let mut lines: Vec<Line<'_>> = Vec::new();
+        for (row, count) in self.rows.iter().zip(&self.counts) {
+            let Some(at) = values.iter().position(|value| row.params.get(across) == Some(*value)) else { continue };
+            let own = labels(row, &params);
+            // Several rows of one place, such as those of several runs, are lines of their own.
+            let found = lines.iter_mut().find(|(labels, _, cells)| *labels == own && cells[at].is_none());
+            match found {
+                Some((_, most, cells)) => (*most, cells[at]) = ((*most).max(*count), Some(row)),
+                None => {
+                    let mut cells = vec![None; values.len()];
+                    cells[at] = Some(row);
+                    lines.push((own, *count, cells));
+                }
+            }
+        }
+        let mut head: Vec<Cell> = params.iter().map(Cell::of).collect();
+        head.extend(several.then(|| Cell::of("seeds")));
+        let at_left = head.len();
+        head.extend(values.iter().map(|value| Cell::of(format!("{across} {}", plain(value)))));
+        let bests: Vec<Option<f64>> =
+            (0..values.len()).map(|at| best(metric, lines.iter().filter_map(|(_, _, cells)| cells[at]))).collect();
+        let line = |(labels, count, cells): &Line<'_>| {
+            let mut line: Vec<Cell> = labels.iter().map(Cell::of).collect();
+            line.extend(several.then(|| Cell::of(count.to_string())));
+            line.extend(
+                cells.iter().zip(&bests).map(|(row, best)| value(row.and_then(|row| row.metrics.get(metric)), *best)),
+            );
+            line
+        };
+        Sheet { cells: std::iter::once(head).chain(lines.iter().map(line)).collect(), labels: at_left }
     }
 
     fn csv(&self) -> String {
@@ -231,29 +337,86 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn widths(cells: &[Vec<String>]) -> Vec<usize> {
+/// A line with a column for each value of a parameter: labels, how many were joined, and the row of each column.
+type Line<'a> = (Vec<String>, usize, Vec<Option<&'a CompareRow>>);
+
+fn labels(row: &CompareRow, params: &[String]) -> Vec<String> {
+    params.iter().map(|name| row.params.get(name).map_or_else(String::new, plain)).collect()
+}
+
+/// The best value of a metric of several rows, if more is better or worse for that metric.
+fn best<'a>(metric: &str, rows: impl Iterator<Item = &'a CompareRow>) -> Option<f64> {
+    let values: Vec<f64> = rows.filter_map(|row| row.metrics.get(metric)).map(Samples::mean).collect();
+    if values.len() < 2 || metric.ends_with("_std") {
+        None
+    } else if metric.contains("accuracy") {
+        values.into_iter().max_by(f64::total_cmp)
+    } else if metric.contains("loss") || metric.contains("error") {
+        values.into_iter().min_by(f64::total_cmp)
+    } else {
+        None
+    }
+}
+
+fn value(samples: Option<&Samples>, best: Option<f64>) -> Cell {
+    let text = samples.map_or_else(String::new, Samples::words);
+    Cell { text, is_best: samples.is_some() && samples.map(Samples::mean) == best }
+}
+
+/// The width of each column; a mark of the best takes one character.
+fn widths(cells: &[Vec<Cell>]) -> Vec<usize> {
     let columns = cells.first().map_or(0, Vec::len);
-    let width = |at: usize| cells.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
-    (0..columns).map(|at| width(at).unwrap_or(0)).collect()
+    let length = |cell: &Cell| cell.text.chars().count() + usize::from(cell.is_best);
+    (0..columns).map(|at| cells.iter().filter_map(|row| row.get(at)).map(length).max().unwrap_or(0)).collect()
 }
 
-fn aligned(cells: &[Vec<String>]) -> String {
-    let widths = widths(cells);
-    let line = |row: &Vec<String>| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        format!("{}\n", cells.join("  ").trim_end())
+/// Aligned columns; those at the right that do not fit into the width are left out and named.
+fn aligned(sheet: &Sheet, view: &CompareView) -> String {
+    const GAP: usize = 2;
+    let widths = widths(&sheet.cells);
+    let (mut shown, mut width) = (0, 0);
+    for (at, column) in widths.iter().enumerate() {
+        width += column + if at == 0 { 0 } else { GAP };
+        // Labels and one value are shown in any case.
+        if at > sheet.labels && view.width.is_some_and(|most| width > most) {
+            break;
+        }
+        shown = at + 1;
+    }
+    let line = |row: &Vec<Cell>| {
+        let cells = row.iter().zip(&widths).take(shown).map(|(cell, width)| {
+            let padding = " ".repeat(width.saturating_sub(cell.text.chars().count() + usize::from(cell.is_best)));
+            match cell.is_best {
+                true => format!("{}{padding}", view.paint.tone(Tone::Good, &format!("{}*", cell.text))),
+                false => format!("{}{padding}", cell.text),
+            }
+        });
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
     };
-    cells.iter().map(line).collect()
+    let mut text: String = sheet.cells.iter().map(line).collect();
+    if sheet.cells.iter().flatten().any(|cell| cell.is_best) {
+        text.push_str("* the best of its column\n");
+    }
+    if let Some(left_out) =
+        sheet.cells.first().and_then(|head| head.get(shown..)).filter(|left_out| !left_out.is_empty())
+    {
+        let names: Vec<&str> = left_out.iter().map(|cell| cell.text.as_str()).collect();
+        text.push_str(&format!("no room for: {} (`--columns` chooses)\n", names.join(", ")));
+    }
+    text
 }
 
-fn markdown(cells: &[Vec<String>]) -> String {
-    let escaped: Vec<Vec<String>> =
-        cells.iter().map(|row| row.iter().map(|cell| cell.replace('|', "\\|").replace('\n', " ")).collect()).collect();
-    let widths = widths(&escaped);
+fn markdown(sheet: &Sheet) -> String {
+    let escaped = |cell: &Cell| {
+        let text = cell.text.replace('|', "\\|").replace('\n', " ");
+        Cell::of(if cell.is_best { format!("**{text}**") } else { text })
+    };
+    let cells: Vec<Vec<Cell>> = sheet.cells.iter().map(|row| row.iter().map(escaped).collect()).collect();
+    let widths = widths(&cells);
     let mut text = String::new();
-    for (at, row) in escaped.iter().enumerate() {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        text.push_str(&format!("| {} |\n", cells.join(" | ")));
+    for (at, row) in cells.iter().enumerate() {
+        let row: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{:<width$}", cell.text)).collect();
+        text.push_str(&format!("| {} |\n", row.join(" | ")));
         if at == 0 {
             let rules: Vec<String> = widths.iter().map(|width| "-".repeat((*width).max(3))).collect();
             text.push_str(&format!("| {} |\n", rules.join(" | ")));
@@ -286,22 +449,31 @@ mod tests {
         vec![row("r1", 1, 0, 50.0), row("r2", 1, 1, 54.0), row("r3", 10, 0, 70.0)]
     }
 
+    fn view() -> CompareView {
+        CompareView { across: "ipc".to_owned(), width: None, paint: Paint::plain() }
+    }
+
+    fn list() -> CompareView {
+        CompareView { across: String::new(), ..view() }
+    }
+
     #[test]
     fn rows_are_shown_in_every_format() {
         let table = Comparison::new(rows()).only_changed();
-        insta::assert_snapshot!(table.render(CompareFormat::Table), @r"
-            ipc  seed  accuracy
-        r1  1    0     50
-        r2  1    1     54
-        r3  10   0     70
+        insta::assert_snapshot!(table.render(CompareFormat::Table, &list()), @r"
+        ipc  seed  accuracy
+        1    0     50
+        1    1     54
+        10   0     70*
+        * the best of its column
         ");
         let all = Comparison::new(rows());
-        assert!(
-            all.render(CompareFormat::Markdown).starts_with("|    | ipc | model | seed | accuracy |\n| --- | --- |")
-        );
-        assert!(all.render(CompareFormat::Markdown).contains("| r1 | 1   | a\\|b  | 0    | 50       |"));
-        assert_eq!(all.render(CompareFormat::Csv).lines().nth(1), Some("r1,1,a|b,0,50"));
-        let json: Value = serde_json::from_str(&all.render(CompareFormat::Json)).unwrap();
+        let text = all.render(CompareFormat::Markdown, &list());
+        assert!(text.starts_with("| ipc | model | seed | accuracy |\n| --- | "), "{text}");
+        assert!(text.contains("| 1   | a\\|b  | 0    | 50       |"), "{text}");
+        assert!(text.contains("| 10  | a\\|b  | 0    | **70**   |"), "{text}");
+        assert_eq!(all.render(CompareFormat::Csv, &view()).lines().nth(1), Some("r1,1,a|b,0,50"));
+        let json: Value = serde_json::from_str(&all.render(CompareFormat::Json, &view())).unwrap();
         assert_eq!(
             json["rows"][2],
             json!({"name": "r3", "params": {"ipc": 10, "model": "a|b", "seed": 0},
@@ -312,14 +484,52 @@ mod tests {
     #[test]
     fn seeds_are_joined_into_mean_and_deviation() {
         let table = Comparison::new(rows()).mean_over(&["seed".to_owned()]).only_changed();
-        insta::assert_snapshot!(table.render(CompareFormat::Table), @r"
-                       ipc  accuracy
-        r1 and 1 more  1    52 ± 2.8284
-        r3             10   70
+        insta::assert_snapshot!(table.render(CompareFormat::Table, &list()), @r"
+        ipc  seeds  accuracy
+        1    2      52 ± 2.8284
+        10   1      70*
+        * the best of its column
         ");
-        let csv = table.render(CompareFormat::Csv);
+        let csv = table.render(CompareFormat::Csv, &view());
         assert_eq!(csv.lines().next(), Some("name,ipc,accuracy,accuracy std,accuracy count"));
         assert_eq!(csv.lines().nth(2), Some("r3,10,70,,1"));
+    }
+
+    #[test]
+    fn the_values_of_a_parameter_are_columns_with_the_best_of_each() {
+        let row = |method: &str, ipc: u32, accuracy: f64| CompareRow {
+            name: format!("{method}{ipc}"),
+            params: BTreeMap::from([("ipc".to_owned(), json!(ipc)), ("method".to_owned(), json!(method))]),
+            metrics: BTreeMap::from([("accuracy".to_owned(), Samples::one(format!("{method}{ipc}"), accuracy))]),
+        };
+        let table = Comparison::new(vec![row("dm", 10, 70.0), row("dm", 1, 50.0), row("idc", 1, 55.0)]);
+        insta::assert_snapshot!(table.render(CompareFormat::Table, &view()), @r"
+        method  ipc 1  ipc 10
+        dm      50     70
+        idc     55*
+        * the best of its column
+        ");
+        let narrow = CompareView { width: Some(16), ..view() };
+        insta::assert_snapshot!(table.render(CompareFormat::Table, &narrow), @r"
+        method  ipc 1
+        dm      50
+        idc     55*
+        * the best of its column
+        no room for: ipc 10 (`--columns` chooses)
+        ");
+    }
+
+    #[test]
+    fn rows_that_parameters_do_not_tell_apart_have_their_names() {
+        let mut table = Comparison::new(rows()).only_changed().columns(|name| name != "seed");
+        assert!(table.sort_by("accuracy", false));
+        insta::assert_snapshot!(table.render(CompareFormat::Table, &list()), @r"
+            ipc  accuracy
+        r1  1    50
+        r2  1    54
+        r3  10   70*
+        * the best of its column
+        ");
     }
 
     #[test]
@@ -335,7 +545,8 @@ mod tests {
         // The third is the first again, of a later run.
         let rows = vec![row(1, "k:1", 50.0), row(2, "k:2", 54.0), row(1, "k:1", 50.0)];
         let table = Comparison::new(rows).mean_over(&["seed".to_owned()]);
-        let row = &serde_json::from_str::<Value>(&table.render(CompareFormat::Json)).unwrap()["rows"][0]["metrics"];
+        let row =
+            &serde_json::from_str::<Value>(&table.render(CompareFormat::Json, &view())).unwrap()["rows"][0]["metrics"];
         assert_eq!((&row["accuracy"]["mean"], &row["accuracy"]["count"]), (&json!(52.0), &json!(2)));
         assert_eq!(row["images"], json!({"mean": 200.0, "std": null, "count": 1}));
     }

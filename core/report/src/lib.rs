@@ -6,13 +6,14 @@
 //!
 //! ```
 //! use pddflow_report::{Paint, Verbosity, lines};
-//! let reporter = lines(Box::new(Vec::new()), Paint::plain(), Verbosity::Normal);
+//! let reporter = lines(Box::new(Vec::new()), Paint::plain(), Verbosity::Normal, None);
 //! reporter.finish();
 //! ```
 //!
 //! | module | what |
 //! |---|---|
 //! | `progress` | which nodes run, how far and how fast they are |
+//! | `expected` | the time left of a run |
 //! | `wording` | the line of an event |
 //! | `terminal`, `lines`, `json` | the three reporters |
 //! | `tee` | several reporters at once |
@@ -22,6 +23,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
 
 mod compare;
+mod expected;
 mod json;
 mod lines;
 mod paint;
@@ -32,10 +34,12 @@ mod terminal;
 mod text;
 mod wording;
 
-pub use compare::{CompareFormat, CompareRow, Comparison, Samples};
+pub use compare::{CompareFormat, CompareRow, CompareView, Comparison, Samples};
+pub use expected::{Expected, ExpectedNode, NodeStage, TimeLeft};
 pub use json::json;
 pub use lines::lines;
 pub use paint::{Paint, Tone};
+pub use progress::Expectation;
 pub use summary::{Place, closing};
 pub use tee::tee;
 pub use terminal::terminal;

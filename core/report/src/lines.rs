@@ -1,7 +1,7 @@
 //! Plain lines, for files, pipes and CI.
 
 use crate::paint::{Paint, Tone};
-use crate::progress::RunProgress;
+use crate::progress::{Expectation, RunProgress};
 use crate::wording::Wording;
 use crate::{Reporter, Sink, Verbosity};
 use pddflow_runner::RunEvent;
@@ -14,8 +14,8 @@ const PULSE: Duration = Duration::from_secs(30);
 
 /// A reporter that writes a line when a node begins, ends, warns or fails, and now and then while it runs.
 #[must_use]
-pub fn lines(sink: Sink, paint: Paint, verbosity: Verbosity) -> Box<dyn Reporter> {
-    let state = State { sink, progress: RunProgress::default(), said: None };
+pub fn lines(sink: Sink, paint: Paint, verbosity: Verbosity, expectation: Option<Expectation>) -> Box<dyn Reporter> {
+    let state = State { sink, progress: RunProgress::new(expectation), said: None };
     Box::new(Lines { wording: Wording { paint, verbosity }, state: Mutex::new(state) })
 }
 
@@ -44,7 +44,9 @@ impl Lines {
             return None;
         }
         progress.said = now;
-        Some(self.wording.compose("at", Tone::Faint, node, &progress.words()))
+        let words = progress.words();
+        let run = state.progress.time_words(now).map(|left| format!("; the run: {left}")).unwrap_or_default();
+        Some(self.wording.compose("at", Tone::Faint, node, &format!("{words}{run}")))
     }
 }
 
@@ -125,7 +127,7 @@ mod tests {
 
     fn told(verbosity: Verbosity) -> String {
         let sink = Shared::default();
-        let reporter = lines(Box::new(sink.clone()), Paint::plain(), verbosity);
+        let reporter = lines(Box::new(sink.clone()), Paint::plain(), verbosity, None);
         events().iter().for_each(|event| reporter.event(event));
         let bytes = sink.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()

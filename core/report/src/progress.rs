@@ -1,5 +1,6 @@
 //! The progress of a run: counts, and how far and how fast each running node is.
 
+use crate::expected::{Expected, NodeStage};
 use crate::text;
 use pddflow_runner::RunEvent;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,12 +22,13 @@ pub(crate) struct NodeProgress {
     pub(crate) rate: Option<f64>,
     /// When a line last said so.
     pub(crate) said: Instant,
+    began: Instant,
     last: Option<(Instant, u64)>,
 }
 
 impl NodeProgress {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { done: 0, total: 0, unit: String::new(), loss: None, rate: None, said: now, last: None }
+        Self { done: 0, total: 0, unit: String::new(), loss: None, rate: None, said: now, began: now, last: None }
     }
 
     pub(crate) fn report(&mut self, now: Instant, (done, total): (u64, u64), unit: &str, loss: Option<f64>) {
@@ -75,9 +77,26 @@ impl NodeProgress {
     }
 }
 
+/// How often the time left is computed anew.
+const LEFT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Says what is known of the time of a run before it; asked once, when something runs.
+pub type Expectation = Box<dyn FnOnce() -> Expected + Send>;
+
+/// The time left of a run.
+#[derive(Default)]
+struct TimeKeeper {
+    expectation: Option<Expectation>,
+    expected: Option<Expected>,
+    ended: BTreeSet<String>,
+    /// What was said last, and when.
+    said: Option<(Instant, Option<String>)>,
+}
+
 /// The counts of a run and its running nodes.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct RunProgress {
+    time: TimeKeeper,
     pub(crate) nodes: usize,
     pub(crate) fresh: usize,
     pub(crate) ran: usize,
@@ -91,6 +110,36 @@ pub(crate) struct RunProgress {
 }
 
 impl RunProgress {
+    /// Of a run whose time is expected to be so.
+    pub(crate) fn new(expectation: Option<Expectation>) -> Self {
+        Self { time: TimeKeeper { expectation, ..TimeKeeper::default() }, ..Self::default() }
+    }
+
+    /// `about 3 min 20 s left`, of a run in which something runs and of whose nodes something is known.
+    pub(crate) fn time_words(&mut self, now: Instant) -> Option<String> {
+        if self.running.is_empty() {
+            return None;
+        }
+        if let Some((when, words)) = &self.time.said
+            && now.duration_since(*when) < LEFT_INTERVAL
+        {
+            return words.clone();
+        }
+        if let Some(ask) = self.time.expectation.take() {
+            self.time.expected = Some(ask());
+        }
+        let stage = |node: &str| match self.running.get(node) {
+            Some(running) => {
+                NodeStage::Running { since: now.duration_since(running.began).as_secs_f64(), left: running.left() }
+            }
+            None if self.time.ended.contains(node) => NodeStage::Ended,
+            None => NodeStage::Waiting,
+        };
+        let words = self.time.expected.as_ref().and_then(|expected| expected.left(stage)).map(|left| left.to_string());
+        self.time.said = Some((now, words.clone()));
+        words
+    }
+
     /// Nodes that came to an end.
     pub(crate) fn ended(&self) -> usize {
         self.fresh + self.ran + self.failed + self.skipped
@@ -127,8 +176,11 @@ impl RunProgress {
                 self.skipped += 1;
                 node
             }
-            RunEvent::NodeFinished { node, .. } => {
+            RunEvent::NodeFinished { node, seconds, .. } => {
                 self.ran += 1;
+                if let Some(expected) = &mut self.time.expected {
+                    expected.took(node.as_str(), *seconds);
+                }
                 node
             }
             RunEvent::NodeFailed { node, .. } => {
@@ -137,6 +189,9 @@ impl RunProgress {
             }
             _ => return,
         };
+        if !matches!(event, RunEvent::NodeRetrying { .. }) {
+            self.time.ended.insert(ended.to_string());
+        }
         let had_job = self.queued.remove(ended.as_str()) | self.running.remove(ended.as_str()).is_some();
         if let Some((_, jobs)) = self.jobs.as_mut().filter(|_| had_job) {
             *jobs += 1;
@@ -164,6 +219,32 @@ impl RunProgress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expected::ExpectedNode;
+    use pddflow_runner::pipeline::NodeId;
+
+    #[test]
+    fn a_run_says_how_long_it_still_takes() {
+        let node = |name: &str, needs: &[usize]| ExpectedNode {
+            node: name.to_owned(),
+            kind: "k".to_owned(),
+            seconds: Some(30.0),
+            needs: needs.to_vec(),
+        };
+        let nodes = vec![node("a", &[]), node("b", &[0])];
+        let mut progress = RunProgress::new(Some(Box::new(move || Expected::new(nodes, 2))));
+        let (start, key) = (Instant::now(), pddflow_runner::cache::Key::from_bytes([0; 32]));
+        let started = |name: &str| RunEvent::NodeStarted { node: NodeId::new(name), key, reasons: Vec::new() };
+        let after = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(progress.time_words(start), None);
+        progress.follow(&started("a"), start);
+        assert_eq!(progress.time_words(after(10)).as_deref(), Some("about 50 s left"));
+        let (outputs, metrics) = (BTreeMap::new(), BTreeMap::new());
+        let finished = RunEvent::NodeFinished { node: NodeId::new("a"), key, seconds: 12.0, outputs, metrics };
+        progress.follow(&finished, after(12));
+        assert_eq!(progress.time_words(after(12)), None, "nothing runs");
+        progress.follow(&started("b"), after(12));
+        assert_eq!(progress.time_words(after(22)).as_deref(), Some("about 20 s left"));
+    }
 
     #[test]
     fn the_rate_follows_the_reports() {

@@ -1,7 +1,7 @@
 //! Live bars: one for the run, one for each running node; finished nodes scroll by above them.
 
 use crate::paint::{Paint, Tone};
-use crate::progress::RunProgress;
+use crate::progress::{Expectation, RunProgress};
 use crate::text::count;
 use crate::wording::Wording;
 use crate::{Reporter, Verbosity};
@@ -20,10 +20,10 @@ const MOST_BARS: usize = 16;
 
 /// A reporter that draws bars on the terminal behind standard error.
 #[must_use]
-pub fn terminal(paint: Paint) -> Box<dyn Reporter> {
+pub fn terminal(paint: Paint, expectation: Option<Expectation>) -> Box<dyn Reporter> {
     let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(REDRAWS));
     let overall = bars.add(ProgressBar::new(0).with_style(style("{prefix} {bar:28} {pos}/{len} {msg}", paint)));
-    let state = State { progress: RunProgress::default(), overall, bars: BTreeMap::new() };
+    let state = State { progress: RunProgress::new(expectation), overall, bars: BTreeMap::new() };
     let wording = Wording { paint, verbosity: Verbosity::Normal };
     Box::new(Terminal { bars, wording, state: Mutex::new(state) })
 }
@@ -73,6 +73,7 @@ impl Terminal {
                     bar.set_position(progress.done);
                     bar.set_message(progress.words());
                 }
+                self.redraw(state);
                 return;
             }
             _ => {}
@@ -88,7 +89,7 @@ impl Terminal {
         self.redraw(state);
     }
 
-    fn redraw(&self, state: &State) {
+    fn redraw(&self, state: &mut State) {
         let State { progress, overall, bars } = state;
         overall.set_length(progress.nodes as u64);
         overall.set_position(progress.ended() as u64);
@@ -99,7 +100,9 @@ impl Terminal {
                 words.push(self.wording.paint.tone(tone, &format!("{number} {word}")));
             }
         }
-        words.extend(progress.job_words(Instant::now()));
+        let now = Instant::now();
+        // Jobs of a cluster have a rate of their own.
+        words.extend(progress.job_words(now).or_else(|| progress.time_words(now)));
         let hidden = progress.running.len().saturating_sub(bars.len());
         if hidden > 0 {
             words.push(format!("{} more running", count(hidden, "node")));

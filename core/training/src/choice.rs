@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::fmt;
 
 use pddflow_artifact::params::problem;
-use pddflow_host::{PluginError, Role};
+use pddflow_host::{PluginError, PluginInfo, Role};
 use pddflow_runner::pipeline::ParamProblem;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::plugins::Plugins;
 
@@ -62,20 +62,72 @@ impl<'de> Visitor<'de> for ChoiceVisitor {
     }
 }
 
+/// Most choices are of a model.
 impl JsonSchema for PluginChoice {
     fn schema_name() -> Cow<'static, str> {
-        "PluginChoice".into()
+        choice_name(Role::Model).into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A plugin's name, or one name with the plugin's parameters.",
-            "oneOf": [
-                { "type": "string" },
-                { "type": "object", "minProperties": 1, "maxProperties": 1 }
-            ]
-        })
+        choice_schema(Role::Model)
     }
+}
+
+/// The schema of a choice of a matcher: `#[schemars(with = "MatcherChoice")]`.
+pub enum MatcherChoice {}
+
+impl JsonSchema for MatcherChoice {
+    fn schema_name() -> Cow<'static, str> {
+        choice_name(Role::Matcher).into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        choice_schema(Role::Matcher)
+    }
+}
+
+/// Name of the schema of a choice of a plugin.
+fn choice_name(role: Role) -> &'static str {
+    match role {
+        Role::Matcher => "Matcher",
+        Role::Model => "Model",
+    }
+}
+
+fn choice_schema(role: Role) -> Schema {
+    json_schema!({
+        "description": format!("The name of a {role} plugin, or one name with the plugin's parameters."),
+        "oneOf": [
+            { "type": "string" },
+            { "type": "object", "minProperties": 1, "maxProperties": 1 }
+        ]
+    })
+}
+
+/// The same with the parameters of plugins, by the names of the schemas. Others are allowed: a pipeline may bring plugins
+/// of its own.
+#[must_use]
+pub fn schemas_of(plugins: &[PluginInfo]) -> Map<String, Value> {
+    let mut schemas = Map::new();
+    for role in [Role::Matcher, Role::Model] {
+        let mut properties = Map::new();
+        for plugin in plugins.iter().filter(|plugin| plugin.role == role) {
+            let name = format!("{role}_{}", plugin.id);
+            let parameters = json!({ "anyOf": [{ "$ref": format!("#/$defs/{name}") }, { "type": "null" }] });
+            let mut schema = plugin.schema.clone();
+            schema["description"] = plugin.summary.as_str().into();
+            schemas.insert(name, schema);
+            properties.insert(plugin.id.clone(), parameters);
+        }
+        let ids: Vec<&String> = properties.keys().collect();
+        let mut choice = choice_schema(role).to_value();
+        choice["oneOf"] = json!([
+            { "type": "string", "anyOf": [{ "enum": ids }, {}] },
+            { "type": "object", "minProperties": 1, "maxProperties": 1, "properties": properties }
+        ]);
+        schemas.insert(choice_name(role).to_owned(), choice);
+    }
+    schemas
 }
 
 /// Checks the plugin choice at `with[field]` and fills in the plugin's defaults; a missing or null choice is left alone.
@@ -92,7 +144,7 @@ pub fn check_choice(plugins: &Plugins, role: Role, field: &str, with: &mut Value
         };
         problems.into_iter().map(inside).collect::<Vec<_>>()
     })?;
-    with[field] = serde_json::json!({ choice.id: config });
+    with[field] = json!({ choice.id: config });
     Ok(())
 }
 
@@ -102,8 +154,6 @@ fn plugin_problem(pointer: &str, error: &PluginError) -> ParamProblem {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn read(value: Value) -> Result<PluginChoice, String> {

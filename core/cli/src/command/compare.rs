@@ -1,47 +1,55 @@
-//! `pddflow compare`: parameters and metrics of runs, sweep points and nodes in one table.
+//! `pddflow compare`: parameters and metrics of the nodes of runs in one table.
 
 use crate::args::StoreArgs;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::past::{self, Latest};
+use crate::place;
 use crate::problem::Problem;
 use clap::ValueEnum;
 use pddflow_cache::Store;
-use pddflow_pipeline::NodeId;
-use pddflow_report::{CompareFormat, CompareRow, Comparison};
+use pddflow_pipeline::NodePattern;
+use pddflow_report::{CompareFormat, CompareRow, CompareView, Comparison, Samples};
 use pddflow_runner::{PastRun, PastState, PlannedNode};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const EXAMPLES: &str = "\
 Examples:
-  pddflow compare                                            the last runs of the pipeline that ran last
-  pddflow compare baseline last --only-changed
-  pddflow compare --nodes 'eval*' --over seed --sort accuracy --descending
-  pddflow compare last --nodes 'eval*' --format markdown";
+  pddflow compare                             the last runs of the pipeline that ran last
+  pddflow compare baseline last               two runs
+  pddflow compare --nodes eval --each-seed    a row for each seed
+  pddflow compare --columns '*loss' --nodes 'dm[*]' --across iterations
+  pddflow compare --format csv > results.csv  every row with all parameters and metrics";
 
-/// Compare parameters and metrics of runs, sweep points or nodes
+/// Compare the results of runs: methods, images per class, seeds, parameters of sweeps
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The runs: ids or prefixes of them, tags, `last`, `last~1` and so on [default: the last 10 of one pipeline]
+    /// The runs: ids or prefixes of them, tags, `last`, `last~1` and so on [default: the last 10 of one pipeline in which
+    /// anything ran]
     #[arg(value_name = "RUN")]
     runs: Vec<String>,
     /// Only runs of the pipeline with this name
     #[arg(long, value_name = "NAME")]
     pipeline: Option<String>,
-    /// One row for each node that matches a pattern, such as `eval*`, with its axes as parameters
-    #[arg(long, value_name = "PATTERN")]
+    /// The nodes to compare: a node, a family or a pattern, such as `eval` or `eval[of=dm]` [default: those with metrics
+    /// that no other node with metrics needs, such as evaluations]
+    #[arg(long, value_name = "NODE")]
     nodes: Option<String>,
-    /// Only these columns, such as `lr` or `*accuracy`; may be repeated
+    /// Only these metrics and parameters, such as `*accuracy` or `lr`; may be repeated [default: the accuracy, or else all
+    /// metrics, and the parameters in which rows differ]
     #[arg(long, value_name = "PATTERN")]
     columns: Vec<String>,
-    /// Hide parameters that are the same in every row
-    #[arg(long)]
-    only_changed: bool,
+    /// The parameter whose values are columns
+    #[arg(long, value_name = "PARAM", default_value = "ipc")]
+    across: String,
     /// Average over rows that differ only in this parameter (mean and standard deviation); may be repeated
-    #[arg(long, value_name = "PARAM")]
+    #[arg(long, value_name = "PARAM", default_value = SEED)]
     over: Vec<String>,
+    /// A row for each seed instead of the mean over seeds
+    #[arg(long, conflicts_with = "over")]
+    each_seed: bool,
     /// Sort the rows by a column
     #[arg(long, value_name = "COLUMN")]
     sort: Option<String>,
@@ -54,6 +62,13 @@ pub(crate) struct Args {
     #[command(flatten)]
     store: StoreArgs,
 }
+
+/// The parameter that makes repetitions.
+const SEED: &str = "seed";
+/// The column that tells runs apart.
+const RUN: &str = "run";
+/// The metric that is shown where no columns are chosen.
+const MAIN_METRIC: &str = "accuracy";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum TableFormat {
@@ -73,19 +88,10 @@ const MOST_RUNS: usize = 10;
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
         let store = self.store.open()?;
-        let rows: Vec<CompareRow> = runs(&store, self)?
-            .iter()
-            .flat_map(|run| match &self.nodes {
-                Some(pattern) => rows_of_nodes(&store, run, pattern),
-                None => rows_of_points(&store, run),
-            })
-            .collect();
+        let rows = self.rows(&store)?;
         let mut table = Comparison::new(rows);
-        if !self.over.is_empty() {
+        if !self.each_seed {
             table = table.mean_over(&self.over);
-        }
-        if self.only_changed {
-            table = table.only_changed();
         }
         if let Some(column) = &self.sort
             && !table.sort_by(column, self.descending)
@@ -94,9 +100,6 @@ impl Args {
             let help = format!("the columns are: {}", table.column_names().join(", "));
             return Err(Problem::usage("unknown_column", message).with_help(help));
         }
-        if !self.columns.is_empty() {
-            table = table.columns(|name| self.columns.iter().any(|pattern| matches(pattern, name)));
-        }
         let format = match self.format {
             _ if output.json() => CompareFormat::Json,
             TableFormat::Table => CompareFormat::Table,
@@ -104,9 +107,112 @@ impl Args {
             TableFormat::Csv => CompareFormat::Csv,
             TableFormat::Markdown => CompareFormat::Markdown,
         };
-        output.data(&table.render(format));
+        let for_people = matches!(format, CompareFormat::Table | CompareFormat::Markdown);
+        if for_people {
+            table = table.only_changed();
+        }
+        if !self.columns.is_empty() {
+            table = self.chosen_columns(table);
+        } else if for_people {
+            table = usual_columns(table, output);
+        }
+        let width = if format == CompareFormat::Table { place::width() } else { None };
+        output.data(&table.render(format, &CompareView { across: self.across.clone(), width, paint: output.paint }));
         Ok(Exit::Ok)
     }
+
+    /// The metrics that are named, and the parameters that are; all parameters where none is.
+    fn chosen_columns(&self, table: Comparison) -> Comparison {
+        let is_named = |name: &str| self.columns.iter().any(|pattern| matches(pattern, name));
+        let metrics = table.metric_names();
+        let is_param = |name: &str| !metrics.iter().any(|metric| metric == name);
+        let names_params = table.column_names().iter().any(|name| is_param(name) && is_named(name));
+        table.columns(|name| is_named(name) || is_param(name) && (!names_params || name == self.across))
+    }
+
+    fn rows(&self, store: &Store) -> Result<Vec<CompareRow>, Problem> {
+        let pattern = self.nodes.as_deref().map(NodePattern::parse).transpose()?;
+        let runs = runs(store, self)?;
+        let mut rows: Vec<CompareRow> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for run in &runs {
+            let mut found = results(store, run);
+            match &pattern {
+                Some(pattern) => {
+                    found.retain(|(_, planned, _)| pattern.means(&planned.family, &planned.axes, &planned.point));
+                }
+                None => keep_last(&mut found),
+            }
+            for (_, planned, metrics) in found {
+                let row = row(run, planned, metrics);
+                // A result that several runs have is told once, unless the runs were asked for.
+                let key = run.nodes.get(&planned.id).and_then(|node| node.key);
+                if self.runs.is_empty() && !seen.insert((key, without_run(&row))) {
+                    continue;
+                }
+                rows.push(row);
+            }
+        }
+        let different: BTreeSet<String> = rows.iter().map(without_run).collect();
+        if self.runs.is_empty() && different.len() == rows.len() {
+            rows.iter_mut().for_each(|row| {
+                row.params.remove(RUN);
+            });
+        }
+        Ok(rows)
+    }
+}
+
+/// The main metric if there is one; what is left out is told.
+fn usual_columns(table: Comparison, output: &Output) -> Comparison {
+    let metrics = table.metric_names();
+    if !metrics.iter().any(|name| name == MAIN_METRIC) || metrics.len() == 1 {
+        return table;
+    }
+    let others: Vec<&str> = metrics.iter().map(String::as_str).filter(|name| *name != MAIN_METRIC).collect();
+    output.note(&format!("other metrics (`--columns '*'` shows all): {}", others.join(", ")));
+    table.columns(|name| name == MAIN_METRIC || !metrics.iter().any(|metric| metric == name))
+}
+
+type Metrics = BTreeMap<String, Samples>;
+
+/// The nodes of a run that have a result, with their places in the plan.
+fn results<'a>(store: &Store, run: &'a PastRun) -> Vec<(usize, &'a PlannedNode, Metrics)> {
+    let result = |(at, planned): (usize, &'a PlannedNode)| {
+        let node = run.nodes.get(&planned.id).filter(|node| has_result(node.state))?;
+        Some((at, planned, past::metrics(store, node)))
+    };
+    run.plan.iter().enumerate().filter_map(result).collect()
+}
+
+/// Keeps those with metrics, if there are any, and of them those that none of the others needs.
+fn keep_last(found: &mut Vec<(usize, &PlannedNode, Metrics)>) {
+    if found.iter().any(|(_, _, metrics)| !metrics.is_empty()) {
+        found.retain(|(_, _, metrics)| !metrics.is_empty());
+    }
+    let inputs = found.iter().flat_map(|(_, planned, _)| planned.inputs.values().flatten());
+    let needed: BTreeSet<usize> = inputs.map(|(at, _)| *at).collect();
+    found.retain(|(at, ..)| !needed.contains(at));
+}
+
+/// The parameters of a row but for its run.
+fn without_run(row: &CompareRow) -> String {
+    let params = row.params.iter().filter(|(name, _)| *name != RUN);
+    params.map(|(name, value)| format!("{name} {value}\n")).collect()
+}
+
+/// A node of a run. Of the axes of a sweep only those are filled in that the node depends on.
+fn row(run: &PastRun, planned: &PlannedNode, metrics: Metrics) -> CompareRow {
+    let shared = flat(&run.head.params);
+    let mut params = shared.clone();
+    for (axis, _) in &run.head.sweep {
+        params.remove(&column(&shared, axis));
+    }
+    params.insert(RUN.to_owned(), Value::from(name_of(run)));
+    params.insert("node".to_owned(), Value::from(planned.family.as_str()));
+    params.extend(planned.point.iter().map(|(axis, value)| (column(&shared, axis), value.clone())));
+    params.extend(planned.axes.iter().cloned());
+    CompareRow { name: format!("{} {}", name_of(run), planned.id), params, metrics }
 }
 
 /// The runs, the earliest first.
@@ -116,8 +222,23 @@ fn runs(store: &Store, args: &Args) -> Result<Vec<PastRun>, Problem> {
         return args.runs.iter().map(|name| past::named(store, name, wanted)).collect();
     }
     let last = Latest::find(store, 1, |head| wanted.is_none_or(|wanted| head.pipeline == wanted))?;
-    let Some(last) = last.read(store)?.pop() else { return Ok(Vec::new()) };
-    let mut found = Latest::find(store, MOST_RUNS, |head| head.pipeline == last.head.pipeline)?.read(store)?;
+    let Some(last) = last.outlines(store)?.pop() else { return Ok(Vec::new()) };
+    let all = Latest::find(store, usize::MAX, |head| head.pipeline == last.head.pipeline)?;
+    let mut found = Vec::new();
+    for id in all.ids {
+        if found.len() >= MOST_RUNS {
+            break;
+        }
+        // A run in which nothing ran has the results of earlier ones.
+        let one = Latest { ids: vec![id], unreadable: 0 };
+        let [_, ran, ..] = one.outlines(store)?.first().map(|run| run.counts).unwrap_or_default();
+        if ran > 0 {
+            found.extend(one.read(store)?);
+        }
+    }
+    if found.is_empty() {
+        found = Latest { ids: vec![last.head.run], unreadable: 0 }.read(store)?;
+    }
     found.reverse();
     Ok(found)
 }
@@ -126,61 +247,8 @@ fn name_of(run: &PastRun) -> String {
     run.head.tags.first().cloned().unwrap_or_else(|| run.head.run.clone())
 }
 
-/// One row for each point of a run's sweep, or one for the run: metrics are named after their nodes.
-fn rows_of_points(store: &Store, run: &PastRun) -> Vec<CompareRow> {
-    let row = |point: BTreeMap<&str, &Value>| {
-        let mut params = flat(&run.head.params);
-        for (axis, value) in &point {
-            params.insert(column(&params, axis), (*value).clone());
-        }
-        let mut metrics = BTreeMap::new();
-        let is_here =
-            |node: &&PlannedNode| node.point.iter().all(|(axis, value)| point.get(axis.as_str()) == Some(&value));
-        for planned in run.plan.iter().filter(is_here) {
-            let Some(node) = run.nodes.get(&planned.id) else { continue };
-            let name = NodeId::of(&planned.family, &planned.axes);
-            metrics.extend(past::metrics(store, node).into_iter().map(|(of, value)| (format!("{name}.{of}"), value)));
-        }
-        let words: Vec<String> = point.iter().map(|(axis, value)| format!("{axis}={value}")).collect();
-        let name = std::iter::once(name_of(run)).chain(words).collect::<Vec<_>>().join(" ");
-        CompareRow { name, params, metrics }
-    };
-    points(&run.head.sweep).into_iter().map(row).collect()
-}
-
-/// One row for each node whose name matches. Of the axes of a sweep only those are filled in that the node depends on.
-fn rows_of_nodes(store: &Store, run: &PastRun, pattern: &str) -> Vec<CompareRow> {
-    let mut shared = flat(&run.head.params);
-    for (axis, _) in &run.head.sweep {
-        shared.remove(&column(&shared, axis));
-    }
-    let row = |planned: &PlannedNode| {
-        let node = run.nodes.get(&planned.id).filter(|node| has_result(node.state))?;
-        let mut params = shared.clone();
-        params.insert("node".to_owned(), Value::from(planned.family.as_str()));
-        params.extend(planned.point.iter().map(|(axis, value)| (column(&flat(&run.head.params), axis), value.clone())));
-        params.extend(planned.axes.iter().cloned());
-        Some(CompareRow {
-            name: format!("{} {}", name_of(run), planned.id),
-            params,
-            metrics: past::metrics(store, node),
-        })
-    };
-    run.plan.iter().filter(|planned| matches(pattern, &planned.id)).filter_map(row).collect()
-}
-
 fn has_result(state: PastState) -> bool {
     matches!(state, PastState::Fresh | PastState::Ran)
-}
-
-/// Every combination of the values of a sweep's axes; one empty point without axes.
-fn points(sweep: &[(String, Vec<Value>)]) -> Vec<BTreeMap<&str, &Value>> {
-    let mut points = vec![BTreeMap::new()];
-    for (axis, values) in sweep {
-        let with = |point: &BTreeMap<_, _>, value| point.clone().into_iter().chain([(axis.as_str(), value)]).collect();
-        points = points.iter().flat_map(|point| values.iter().map(move |value| with(point, value))).collect();
-    }
-    points
 }
 
 /// The parameter that an axis of a sweep sets: axes are named as shortly as they can be told apart.
@@ -241,14 +309,6 @@ mod tests {
         check("e*x*y", "eval.accuracy", false);
         check("a*a", "a", false);
         check("*", "", true);
-    }
-
-    #[test]
-    fn a_sweep_has_the_product_of_its_axes_as_points() {
-        assert_eq!(points(&[]).len(), 1);
-        let axes = [("a".to_owned(), vec![json!(1), json!(2)]), ("b".to_owned(), vec![json!("x"), json!("y")])];
-        let all = points(&axes);
-        assert_eq!((all.len(), all[1]["a"], all[1]["b"]), (4, &json!(1), &json!("y")));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::args::NodeArgs;
 use crate::exit::Exit;
 use crate::freshness::words;
 use crate::opened::Opened;
-use crate::output::Output;
+use crate::output::{Output, one_or_all};
 use crate::past;
 use crate::problem::Problem;
 use pddflow_cache::Record;
@@ -33,21 +33,28 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
         let opened = Opened::new(&self.target.pipeline, &self.target.place)?;
-        let (at, node) = opened.node(&self.target.node)?;
-        if let [old, new] = self.between.as_slice() {
-            return between(&opened, node.id.as_str(), [old, new], output);
+        let mut values = Vec::new();
+        for at in opened.places(&self.target.node)? {
+            let Some(node) = opened.plan.nodes.get(at) else { continue };
+            if let [old, new] = self.between.as_slice() {
+                values.extend(between(&opened, node.id.as_str(), [old, new], output)?);
+                continue;
+            }
+            let explanation = pddflow_runner::explain(&opened.plan, &opened.library, &opened.store, at);
+            let last = past::last_run_of(&opened.store, &opened.plan.name, node.id.as_str())?;
+            let last = last.and_then(|run| run.nodes.get(node.id.as_str()).and_then(past::job_words));
+            let job = last.map(|words| words.trim_start_matches("job ").to_owned());
+            if output.json() {
+                let mut value = as_json(&explanation, &node.kind);
+                value["job"] = json!(job);
+                values.push(value);
+            } else {
+                output.data(&as_text(&explanation, &node.kind, output));
+                job.iter().for_each(|job| output.data(&format!("job      {job}\n")));
+            }
         }
-        let explanation = pddflow_runner::explain(&opened.plan, &opened.library, &opened.store, at);
-        let last = past::last_run_of(&opened.store, &opened.plan.name, node.id.as_str())?;
-        let last = last.and_then(|run| run.nodes.get(node.id.as_str()).and_then(past::job_words));
-        let job = last.map(|words| words.trim_start_matches("job ").to_owned());
         if output.json() {
-            let mut value = as_json(&explanation, &node.kind);
-            value["job"] = json!(job);
-            output.value(&value);
-        } else {
-            output.data(&as_text(&explanation, &node.kind, output));
-            job.iter().for_each(|job| output.data(&format!("job      {job}\n")));
+            output.value(&one_or_all(values));
         }
         Ok(Exit::Ok)
     }
@@ -110,7 +117,8 @@ fn as_json(explanation: &Explanation, kind: &str) -> Value {
     value
 }
 
-fn between(opened: &Opened, node: &str, names: [&String; 2], output: &Output) -> Result<Exit, Problem> {
+/// What differs between a node in two runs: printed, or with `--json` returned.
+fn between(opened: &Opened, node: &str, names: [&String; 2], output: &Output) -> Result<Option<Value>, Problem> {
     let [old, new] = names.map(|name| {
         let run = past::named(&opened.store, name, Some(&opened.plan.name))?;
         let record = record_in(opened, &run, node)?;
@@ -120,21 +128,20 @@ fn between(opened: &Opened, node: &str, names: [&String; 2], output: &Output) ->
     let changes = pddflow_runner::differences(&old, &new);
     if output.json() {
         let side = |run: &PastRun, record: &Record| json!({ "run": run.head.run, "key": record.key });
-        output.value(&json!({ "node": node, "old": side(&old_run, &old), "new": side(&new_run, &new),
-                              "changes": changes }));
-    } else {
-        let mut text = String::new();
-        for (word, run, record) in [("old", &old_run, &old), ("new", &new_run, &new)] {
-            let _ = writeln!(text, "{word:<8} {}, {}, run {}", record.key, past::when(run), run.head.run);
-        }
-        let changes: Vec<String> = changes.iter().map(StaleReason::to_string).collect();
-        let none = vec!["nothing: the key is the same".to_owned()];
-        for change in if changes.is_empty() { none } else { changes } {
-            let _ = writeln!(text, "{}  {change}", output.paint.tone(Tone::Warn, "changed"));
-        }
-        output.data(&text);
+        let (old, new) = (side(&old_run, &old), side(&new_run, &new));
+        return Ok(Some(json!({ "node": node, "old": old, "new": new, "changes": changes })));
     }
-    Ok(Exit::Ok)
+    let mut text = String::new();
+    for (word, run, record) in [("old", &old_run, &old), ("new", &new_run, &new)] {
+        let _ = writeln!(text, "{word:<8} {}, {}, run {}", record.key, past::when(run), run.head.run);
+    }
+    let changes: Vec<String> = changes.iter().map(StaleReason::to_string).collect();
+    let none = vec!["nothing: the key is the same".to_owned()];
+    for change in if changes.is_empty() { none } else { changes } {
+        let _ = writeln!(text, "{}  {change}", output.paint.tone(Tone::Warn, "changed"));
+    }
+    output.data(&text);
+    Ok(None)
 }
 
 /// The record of a node as it was in a run.

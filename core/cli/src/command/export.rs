@@ -3,11 +3,12 @@
 use crate::args::NodeArgs;
 use crate::exit::Exit;
 use crate::opened::Opened;
-use crate::output::Output;
+use crate::output::{Output, one_or_all};
 use crate::problem::Problem;
 use crate::results::{self, digest_of, unwritable, write_file};
 use pddflow_artifact::Files;
-use pddflow_cache::{Blob, Digest};
+use pddflow_cache::{Blob, Digest, RecordHead};
+use pddflow_pipeline::PlanNode;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io;
@@ -15,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  pddflow export pipelines/quickstart.yaml table --to table";
+  pddflow export pipelines/quickstart.yaml table --to table
+  pddflow export pipelines/quickstart.yaml dm --to sets      a folder for each node of the family";
 
 /// Write the artifacts of a node to a folder
 #[derive(Debug, clap::Args)]
@@ -52,7 +54,31 @@ impl Exported {
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
         let opened = Opened::new(&self.target.pipeline, &self.target.place)?;
-        let (node, record) = opened.fresh(&self.target.node)?;
+        let found = opened.fresh(&self.target.node, output)?;
+        let alone = found.len() == 1;
+        let mut values = Vec::new();
+        for (node, record) in found {
+            // The nodes of a family have a folder each.
+            let folder = if alone { self.to.clone() } else { results::folder_of(&self.to, node.id.as_str()) };
+            let written = self.export(&opened, (node, &record), &folder)?;
+            if output.json() {
+                values.push(json!({ "node": node.id, "files": written }));
+            } else {
+                written.iter().for_each(|path| output.data(&format!("{}\n", path.display())));
+            }
+        }
+        if output.json() {
+            output.value(&one_or_all(values));
+        }
+        Ok(Exit::Ok)
+    }
+
+    fn export(
+        &self,
+        opened: &Opened,
+        (node, record): (&PlanNode, &RecordHead),
+        to: &Path,
+    ) -> Result<Vec<PathBuf>, Problem> {
         let mut exported = Vec::new();
         for (port, digest) in &record.outputs {
             let blob = opened.store.get(digest)?;
@@ -63,24 +89,19 @@ impl Args {
             });
         }
         let files: BTreeMap<&str, &[u8]> = exported.iter().flat_map(Exported::files).collect();
-        let failed = |error: io::Error| unwritable(&self.to, &error);
+        let failed = |error: io::Error| unwritable(to, &error);
         if !self.force {
-            refuse(&self.to, &others(&self.to, &files).map_err(failed)?)?;
+            refuse(to, &others(to, &files).map_err(failed)?)?;
         }
         let mut written = Vec::new();
         for (name, bytes) in &files {
-            let path = self.to.join(name);
+            let path = to.join(name);
             if digest_of(&path).map_err(failed)? != Some(Digest::of(bytes)) {
                 write_file(&path, bytes).map_err(failed)?;
             }
             written.push(path);
         }
-        if output.json() {
-            output.value(&json!({ "node": node.id, "files": written }));
-        } else {
-            written.iter().for_each(|path| output.data(&format!("{}\n", path.display())));
-        }
-        Ok(Exit::Ok)
+        Ok(written)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::opened;
 use crate::output::Output;
 use crate::problem::Problem;
-use pddflow_pipeline::{Diagnostic, PipelineFile};
+use pddflow_pipeline::Diagnostic;
 use serde_json::{Value, json};
 
 const EXAMPLES: &str = "\
@@ -28,7 +28,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
-        let file = PipelineFile::read(&self.pipeline.file)?;
+        let file = self.pipeline.read()?;
         let library = self.place.library(&file)?;
         let (_, warnings) = file
             .lint(&library, &self.pipeline.options())

@@ -27,6 +27,8 @@ mod doctor;
 mod explain;
 mod export;
 mod graph;
+mod help;
+mod init;
 mod lint;
 mod logs;
 mod plan;
@@ -46,6 +48,7 @@ use clap::Subcommand;
 
 // In the order in which `--help` lists them.
 commands! {
+    Init: init,
     Run: run,
     Plan: plan,
     Show: show,
@@ -63,6 +66,7 @@ commands! {
     Plugin: plugin,
     Doctor: doctor,
     Schema: schema,
+    Help: help,
     Completions: completions,
     Work: work,
 }

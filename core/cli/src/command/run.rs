@@ -13,13 +13,14 @@ use crate::output::Output;
 use crate::past;
 use crate::problem::Problem;
 use crate::profile;
+use crate::remaining;
 use crate::report;
 use crate::results::{Places, Results, Unreadable};
 use clap::{ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCompleter;
 use pddflow_nodes::trace;
-use pddflow_pipeline::{Plan, SelectionError, memory_bytes};
-use pddflow_report::{Place, Reporter, Verbosity};
+use pddflow_pipeline::{Plan, Selection, SelectionError, memory_bytes};
+use pddflow_report::{Expectation, Place, Reporter, Verbosity};
 use pddflow_runner::{Cancel, Capacity, ExecutorFactory, NodeError, Settings, Summary};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -142,7 +143,7 @@ const MOST_REPAIRS: usize = 3;
 
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
-        let mut opened = Opened::new(&self.pipeline, &self.place)?.select(&self.select)?;
+        let mut opened = Opened::new(&self.pipeline, &self.place)?.chosen(&self.select.selection(&self.pipeline)?)?;
         if self.detach && self.on != On::Slurm {
             let problem =
                 Problem::usage("detach", "`--detach` leaves jobs of a cluster behind, and this run would have none");
@@ -152,7 +153,7 @@ impl Args {
             return cluster::show(&opened, &cluster::slurm(&opened)?, output);
         }
         if self.dry_run {
-            plan::print(&opened, &opened.freshness(), output);
+            plan::print(&opened, &opened.freshness(), false, output);
             return Ok(Exit::Ok);
         }
         let capacity = capacity(self, &mut opened)?;
@@ -170,7 +171,9 @@ impl Args {
             program: concat!("pddflow ", env!("CARGO_PKG_VERSION")).to_owned(),
             ..Settings::default()
         };
-        let reporter: Arc<dyn Reporter> = Arc::from(reporter(self, output)?);
+        let expectation =
+            if self.quiet || output.json() { None } else { remaining::expectation(&opened, settings.jobs) };
+        let reporter: Arc<dyn Reporter> = Arc::from(reporter(self, output, expectation)?);
         let profile = self.profile_ops.as_deref().map(profile::create).transpose()?;
         if let Some(death) = past::last_death(&opened.store, &opened.plan.name) {
             output.note(&format!("warning: {death}"));
@@ -245,13 +248,12 @@ impl Args {
 
     /// The places of the nodes that the command line names; of all nodes if it names none.
     fn named(&self, plan: &Plan) -> Result<Vec<usize>, Problem> {
-        let SelectArgs { nodes, until, only } = &self.select;
-        let patterns: Vec<&String> = nodes.iter().chain(until).chain(only).collect();
-        if patterns.is_empty() {
+        let Selection { until, only } = self.select.selection(&self.pipeline)?;
+        if until.is_empty() && only.is_empty() {
             return Ok((0..plan.nodes.len()).collect());
         }
         let found: Result<Vec<Vec<usize>>, SelectionError> =
-            patterns.into_iter().map(|pattern| plan.matching(pattern)).collect();
+            until.iter().chain(&only).map(|pattern| plan.matching(pattern)).collect();
         Ok(found?.concat())
     }
 }
@@ -280,8 +282,8 @@ fn capacity(args: &Args, opened: &mut Opened) -> Result<Capacity, Problem> {
     Ok(capacity)
 }
 
-fn reporter(args: &Args, output: &Output) -> Result<Box<dyn Reporter>, Problem> {
-    let shown = shown(args, output);
+fn reporter(args: &Args, output: &Output, expectation: Option<Expectation>) -> Result<Box<dyn Reporter>, Problem> {
+    let shown = shown(args, output, expectation);
     let Some(path) = &args.events else { return Ok(shown) };
     let sink: Box<dyn std::io::Write + Send> = if path.as_os_str() == "-" {
         Box::new(std::io::stdout())
@@ -294,14 +296,14 @@ fn reporter(args: &Args, output: &Output) -> Result<Box<dyn Reporter>, Problem> 
     Ok(pddflow_report::tee(vec![shown, pddflow_report::json(sink)]))
 }
 
-fn shown(args: &Args, output: &Output) -> Box<dyn Reporter> {
+fn shown(args: &Args, output: &Output, expectation: Option<Expectation>) -> Box<dyn Reporter> {
     let verbosity = if args.quiet { Verbosity::Quiet } else { Verbosity::Normal };
     if output.json() {
         pddflow_report::json(Box::new(std::io::stdout()))
     } else if output.live() && verbosity == Verbosity::Normal {
-        pddflow_report::terminal(output.error_paint)
+        pddflow_report::terminal(output.error_paint, expectation)
     } else {
-        pddflow_report::lines(Box::new(std::io::stderr()), output.error_paint, verbosity)
+        pddflow_report::lines(Box::new(std::io::stderr()), output.error_paint, verbosity, expectation)
     }
 }
 

@@ -2,13 +2,15 @@
 
 use crate::args::PluginArgs;
 use crate::exit::Exit;
+use crate::opened::plugin_problem;
 use crate::output::Output;
 use crate::problem::Problem;
 use pddflow_nodes::{Library, LibraryOptions};
 
 const EXAMPLES: &str = "\
 Examples:
-  pddflow schema > pipelines/schema.json";
+  pddflow schema > schema.json                with the parameters of all plugins that are found
+  pddflow schema --no-plugins > schema.json   the same on every machine";
 
 /// Print the JSON schema of pipeline files, for completion and checks in editors
 #[derive(Debug, clap::Args)]
@@ -24,7 +26,11 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
         let options = if self.no_plugins { LibraryOptions::default() } else { self.plugins.options() };
-        output.value(&pddflow_pipeline::schema(&Library::new(options)));
+        let library = Library::new(options);
+        if let Some(problem) = plugin_problem(&library) {
+            return Err(problem);
+        }
+        output.value(&pddflow_pipeline::schema(&library));
         Ok(Exit::Ok)
     }
 }

@@ -4,7 +4,7 @@ use crate::args::NodeArgs;
 use crate::describe;
 use crate::exit::Exit;
 use crate::opened::Opened;
-use crate::output::Output;
+use crate::output::{Output, one_or_all};
 use crate::problem::Problem;
 use pddflow_cache::{MadeOn, Record, RecordHead};
 use pddflow_pipeline::PlanNode;
@@ -32,18 +32,24 @@ const VALUE_WIDTH: usize = 90;
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
         let opened = Opened::new(&self.target.pipeline, &self.target.place)?;
-        let (node, head) = opened.fresh(&self.target.node)?;
-        // Gone since: shown without what its key was made of.
-        let whole = opened.store.record(&head.key)?;
-        let (parts, made_on) = whole.map(|record| (record.parts, record.made_on)).unwrap_or_default();
-        let record = Record { parts, made_on, head: Arc::unwrap_or_clone(head) };
-        let outputs = outputs(&opened, node, &record)?;
-        if output.json() {
-            output.value(&as_json(node, &record, &outputs));
-            return Ok(Exit::Ok);
+        let mut values = Vec::new();
+        for (number, (node, head)) in opened.fresh(&self.target.node, output)?.into_iter().enumerate() {
+            // Gone since: shown without what its key was made of.
+            let whole = opened.store.record(&head.key)?;
+            let (parts, made_on) = whole.map(|record| (record.parts, record.made_on)).unwrap_or_default();
+            let record = Record { parts, made_on, head: Arc::unwrap_or_clone(head) };
+            let outputs = outputs(&opened, node, &record)?;
+            if output.json() {
+                values.push(as_json(node, &record, &outputs));
+                continue;
+            }
+            let gap = if number == 0 { "" } else { "\n" };
+            output.data(&format!("{gap}{}", as_text(node, &record, &outputs, output)));
+            describe::tables(&opened, node, &record)?.iter().for_each(|table| output.data(&format!("\n{table}")));
         }
-        output.data(&as_text(node, &record, &outputs, output));
-        describe::tables(&opened, node, &record)?.iter().for_each(|table| output.data(&format!("\n{table}")));
+        if output.json() {
+            output.value(&one_or_all(values));
+        }
         Ok(Exit::Ok)
     }
 }

@@ -5,18 +5,24 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::past::{self, Latest};
 use crate::problem::Problem;
+use crate::remaining;
 use pddflow_cache::Store;
-use pddflow_report::{Paint, Tone, number, seconds};
+use pddflow_report::{Paint, TimeLeft, Tone, number, seconds};
 use pddflow_runner::{PastJob, PastNode, PastRun, PastState, Resumed, RunState, run_ids};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// So many of the latest runs are looked through for one that is going on: older ones have ended.
 const MOST_LIVING: usize = 50;
 
+/// How often `--watch` looks.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
 const EXAMPLES: &str = "\
 Examples:
   pddflow status               the current run, or else the last one
+  pddflow status --watch       again every second, until the run ends
   pddflow status last~2 --json";
 
 /// Show the state of a run and of its nodes
@@ -27,6 +33,9 @@ pub(crate) struct Args {
     /// one]
     #[arg(value_name = "RUN")]
     run: Option<String>,
+    /// Show the state again and again until no run that is shown goes on; with `--json` a line each time
+    #[arg(long, short)]
+    watch: bool,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -34,25 +43,46 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
         let store = self.store.open()?;
-        let found = match &self.run {
+        let mut found = match &self.run {
             Some(name) => vec![past::named(&store, name, None)?],
             None => living_or_last(&store)?,
         };
+        loop {
+            self.show(&store, &found, output);
+            if !self.watch || !found.iter().any(|run| run.state == RunState::Running) {
+                return Ok(Exit::Ok);
+            }
+            std::thread::sleep(WATCH_INTERVAL);
+            let ids = found.iter().map(|run| run.head.run.clone()).collect();
+            found = Latest { ids, unreadable: 0 }.read(&store)?;
+        }
+    }
+
+    fn show(&self, store: &Store, found: &[PastRun], output: &Output) {
         if output.json() {
             let value = |run: &PastRun| {
                 let mut value = past::as_json(run);
                 let nodes: Vec<Value> = run.nodes.iter().map(|(name, node)| node_json(name, node)).collect();
                 value["per_node"] = Value::Array(nodes);
+                value["seconds_left"] = json!(remaining::of_run(store, run).map(|left| left.seconds));
                 value
             };
-            output.value(&json!({ "runs": found.iter().map(value).collect::<Vec<_>>() }));
-            return Ok(Exit::Ok);
+            let value = json!({ "runs": found.iter().map(value).collect::<Vec<_>>() });
+            if self.watch {
+                output.line(&value);
+            } else {
+                output.value(&value);
+            }
+            return;
         }
+        let mut text = String::new();
         if found.is_empty() {
-            output.data(&format!("no runs in {}\n", store.root().display()));
+            let _ = writeln!(text, "no runs in {}", store.root().display());
         }
-        found.iter().for_each(|run| output.data(&status_text(run, output.paint)));
-        Ok(Exit::Ok)
+        for run in found {
+            text.push_str(&status_text(run, remaining::of_run(store, run), output.paint));
+        }
+        if self.watch { output.screen(&text) } else { output.data(&text) }
     }
 }
 
@@ -63,10 +93,13 @@ fn living_or_last(store: &Store) -> Result<Vec<PastRun>, Problem> {
     if living.is_empty() { Latest::find(store, 1, |_| true)?.read(store) } else { Ok(living) }
 }
 
-fn status_text(run: &PastRun, paint: Paint) -> String {
+fn status_text(run: &PastRun, left: Option<TimeLeft>, paint: Paint) -> String {
     let state = paint.tone(past::tone(run.state), run.state.word());
     let how = match run.state {
-        RunState::Running => format!("is {state}, for {}", seconds(run.seconds)),
+        RunState::Running => {
+            let left = left.map(|left| format!(", {left}")).unwrap_or_default();
+            format!("is {state}, for {}{left}", seconds(run.seconds))
+        }
         RunState::Killed => format!("was {state} after {}", seconds(run.seconds)),
         RunState::Succeeded => format!("{state} in {}", seconds(run.seconds)),
         RunState::Failed | RunState::Stopped => format!("{state} after {}", seconds(run.seconds)),

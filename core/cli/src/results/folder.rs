@@ -11,7 +11,7 @@ pub(super) fn of_pipeline(results: &Path, pipeline: &str) -> PathBuf {
 }
 
 /// The folder of a node in that of its pipeline.
-pub(super) fn of_node(pipeline: &Path, node: &str) -> PathBuf {
+pub(crate) fn of_node(pipeline: &Path, node: &str) -> PathBuf {
     pipeline.join(safe(node).as_ref())
 }
 

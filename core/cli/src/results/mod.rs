@@ -9,7 +9,7 @@ mod folder;
 mod index;
 mod index_format;
 
-pub(crate) use folder::{digest_of, write_file};
+pub(crate) use folder::{digest_of, of_node as folder_of, write_file};
 
 use crate::exit::Exit;
 use crate::opened::Opened;

@@ -3,7 +3,7 @@
 use pddflow_artifact::params::{problem, resolve};
 use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
-use pddflow_training::choice::{PluginChoice, check_choice};
+use pddflow_training::choice::{MatcherChoice, PluginChoice, check_choice};
 use pddflow_training::recipe::{ProtocolParams, check_protocol};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use crate::surroundings::Surroundings;
 #[serde(deny_unknown_fields)]
 pub(super) struct DistillParams {
     /// How synthetic images are made to mimic real ones: a matcher plugin with its parameters.
+    #[schemars(with = "MatcherChoice")]
     pub(super) matcher: PluginChoice,
     /// The net that both are seen through: a model plugin with its parameters. By default that of the wired nets.
     #[serde(default)]

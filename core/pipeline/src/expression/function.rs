@@ -1,13 +1,4 @@
-//! Functions of the expression language.
-//!
-//! | call | value |
-//! |---|---|
-//! | `min(a, b, ...)`, `max(...)`, `sum(...)` | over the arguments, or over one list |
-//! | `abs(x)`, `sqrt(x)` | magnitude; square root (a float) |
-//! | `floor(x)`, `ceil(x)`, `round(x)` | an integer; `round` takes halves to the even neighbour |
-//! | `int(x)`, `float(x)`, `str(x)` | conversion; `int` of a fraction is an error |
-//! | `len(x)` | characters of a text, items of a list, keys of a mapping |
-//! | `join(list, separator)` | a text |
+//! Functions of the expression language: the rows of [`FUNCTIONS`].
 
 use crate::yaml::tree::describe;
 use std::cmp::Ordering;
@@ -33,22 +24,36 @@ pub(super) enum Function {
     Join,
 }
 
-/// Each function with its name, what it takes and an example of that.
-const FUNCTIONS: [(Function, &str, &str, &str); 13] = [
-    (Function::Min, "min", "numbers or one list of numbers", "(a, b)"),
-    (Function::Max, "max", "numbers or one list of numbers", "(a, b)"),
-    (Function::Sum, "sum", "numbers or one list of numbers", "(a, b)"),
-    (Function::Abs, "abs", "one number", "(x)"),
-    (Function::Sqrt, "sqrt", "one number", "(x)"),
-    (Function::Floor, "floor", "one number", "(x)"),
-    (Function::Ceil, "ceil", "one number", "(x)"),
-    (Function::Round, "round", "one number", "(x)"),
-    (Function::Int, "int", "one number or string", "(k)"),
-    (Function::Float, "float", "one number or string", "(k)"),
-    (Function::Str, "str", "one value", "(k)"),
-    (Function::Len, "len", "a string, a list or a mapping", "(models)"),
-    (Function::Join, "join", "a list and a string", "(models, '-')"),
+/// A function, its name, what it takes, an example of that, and what it gives.
+type Row = (Function, &'static str, &'static str, &'static str, &'static str);
+
+const FUNCTIONS: [Row; 13] = [
+    (Function::Min, "min", "numbers or one list of numbers", "(a, b)", "the smallest"),
+    (Function::Max, "max", "numbers or one list of numbers", "(a, b)", "the largest"),
+    (Function::Sum, "sum", "numbers or one list of numbers", "(a, b)", "their sum"),
+    (Function::Abs, "abs", "one number", "(x)", "its magnitude"),
+    (Function::Sqrt, "sqrt", "one number", "(x)", "its square root, a float"),
+    (Function::Floor, "floor", "one number", "(x)", "the next integer below"),
+    (Function::Ceil, "ceil", "one number", "(x)", "the next integer above"),
+    (Function::Round, "round", "one number", "(x)", "the nearest integer; of halves the even neighbour"),
+    (Function::Int, "int", "one number or string", "(k)", "an integer; of a fraction an error"),
+    (Function::Float, "float", "one number or string", "(k)", "a float"),
+    (Function::Str, "str", "one value", "(k)", "a string"),
+    (Function::Len, "len", "a string, a list or a mapping", "(models)", "its number of characters, items or keys"),
+    (
+        Function::Join,
+        "join",
+        "a list and a string",
+        "(models, '-')",
+        "the items as one string, with the string between them",
+    ),
 ];
+
+/// The functions as a table in Markdown.
+pub(super) fn functions_table() -> String {
+    let row = |(_, name, usage, example, value): &Row| format!("| `{name}{example}` | {usage} | {value} |\n");
+    format!("| function | takes | gives |\n|---|---|---|\n{}", FUNCTIONS.iter().map(row).collect::<String>())
+}
 
 impl Function {
     pub(super) fn find(name: &str) -> Option<Self> {
@@ -96,7 +101,7 @@ impl Function {
         })
     }
 
-    fn row(self) -> (Self, &'static str, &'static str, &'static str) {
+    fn row(self) -> Row {
         // The table names every function.
         FUNCTIONS.iter().find(|(function, ..)| *function == self).copied().unwrap_or(FUNCTIONS[0])
     }
@@ -122,7 +127,7 @@ impl Function {
     }
 
     fn misuse(self, arguments: &[Value]) -> Fault {
-        let (_, name, usage, example) = self.row();
+        let (_, name, usage, example, _) = self.row();
         let found: Vec<&str> = arguments.iter().map(describe).collect();
         let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
         Fault::new(format!("`{name}` takes {usage}, not {found}"), format!("for example `{name}{example}`"))

@@ -62,7 +62,7 @@ impl TransferArgs {
     /// The pipeline, if one is named.
     pub(super) fn opened(&self) -> Result<Option<Opened>, Problem> {
         let Some(file) = &self.file else { return Ok(None) };
-        let pipeline = PipelineArgs { file: file.clone(), set: self.set.clone(), profile: self.profile.clone() };
+        let pipeline = PipelineArgs { file: Some(file.clone()), set: self.set.clone(), profile: self.profile.clone() };
         let selection = Selection { until: self.nodes.clone(), only: Vec::new() };
         Opened::new(&pipeline, &self.place)?.chosen(&selection).map(Some)
     }

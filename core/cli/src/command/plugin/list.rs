@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::opened::plugin_problem;
 use crate::output::Output;
 use crate::problem::Problem;
-use pddflow_nodes::Library;
+use pddflow_nodes::{Library, PluginInfo};
 use pddflow_report::{Tone, count};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -34,16 +34,7 @@ fn list(args: &PluginArgs, output: &Output) -> Result<Exit, Problem> {
     }
     let plugins = registry.list();
     if output.json() {
-        let plugins: Vec<Value> = plugins
-            .iter()
-            .map(|plugin| {
-                json!({
-                    "id": plugin.id, "role": plugin.role.to_string(), "version": plugin.version, "revision": plugin.revision,
-                    "summary": plugin.summary, "file": plugin.file, "schema": plugin.schema,
-                    "digest": pddflow_cache::Digest::from_bytes(plugin.digest),
-                })
-            })
-            .collect();
+        let plugins: Vec<Value> = plugins.iter().map(as_json).collect();
         output.value(&json!({ "plugins": plugins }));
         return Ok(Exit::Ok);
     }
@@ -57,4 +48,13 @@ fn list(args: &PluginArgs, output: &Output) -> Result<Exit, Problem> {
     let _ = writeln!(text, "{}", count(plugins.len(), "plugin"));
     output.data(&text);
     Ok(Exit::Ok)
+}
+
+/// What is known of a plugin.
+pub(super) fn as_json(plugin: &PluginInfo) -> Value {
+    json!({
+        "id": plugin.id, "role": plugin.role.to_string(), "version": plugin.version, "revision": plugin.revision,
+        "summary": plugin.summary, "file": plugin.file, "schema": plugin.schema,
+        "digest": pddflow_cache::Digest::from_bytes(plugin.digest),
+    })
 }

@@ -3,6 +3,7 @@
 mod build;
 mod list;
 mod new;
+pub(crate) mod show;
 
 use crate::exit::Exit;
 use crate::output::Output;
@@ -19,6 +20,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     List(list::Args),
+    Show(show::Args),
     New(new::Args),
     Build(build::Args),
 }
@@ -27,6 +29,7 @@ impl Args {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
         match &self.command {
             Command::List(args) => args.run(output),
+            Command::Show(args) => args.run(output),
             Command::New(args) => args.run(output),
             Command::Build(args) => args.run(output),
         }
