@@ -7,7 +7,10 @@ beside it in `pddflow/_bin`. Without the variable the wheel is pure Python and l
 import os
 import platform
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,16 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 PLUGINS = {"linux": "libpddflow_m*.so", "darwin": "libpddflow_m*.dylib", "win32": "pddflow_m*.dll"}
 
 
+COMPLETIONS = {
+    "bash": "bash-completion/completions/pddflow",
+    "zsh": "zsh/site-functions/_pddflow",
+    "fish": "fish/vendor_completions.d/pddflow.fish",
+}
+
+
 class ProgramHook(BuildHookInterface):  # type: ignore[misc, type-arg]
+    made: Path | None = None
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         named = os.environ.get("PDDFLOW_PROGRAM")
         if not named or version == "editable":
@@ -30,8 +42,25 @@ class ProgramHook(BuildHookInterface):  # type: ignore[misc, type-arg]
             raise SystemExit(f"PDDFLOW_PROGRAM: there are no plugins in {folder}; `cargo dist` puts them there")
         for file in [program, *plugins]:
             build_data["force_include"][str(file.resolve())] = f"pddflow/_bin/{file.name}"
+        build_data["shared_data"].update(self.shared(program))
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{tag([program, *plugins])}"
+
+    def shared(self, program: Path) -> dict[str, str]:
+        """Manual pages and completions, where shells and `man` of the environment look for them."""
+        folder = Path(tempfile.mkdtemp())
+        self.made = folder
+        subprocess.run([program, "man", "--to", folder / "man"], check=True)
+        shared = {str(page): f"share/man/man1/{page.name}" for page in sorted((folder / "man").iterdir())}
+        for shell, place in COMPLETIONS.items():
+            script = folder / shell
+            script.write_bytes(subprocess.run([program, "completions", shell], check=True, stdout=subprocess.PIPE).stdout)
+            shared[str(script)] = f"share/{place}"
+        return shared
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        if self.made:
+            shutil.rmtree(self.made, ignore_errors=True)
 
 
 def tag(files: list[Path]) -> str:

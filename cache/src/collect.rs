@@ -21,7 +21,7 @@ use crate::error::StoreError;
 use crate::files::{NEW_PREFIX, ignore_missing};
 use crate::store::Store;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -135,6 +135,36 @@ impl Store {
         let marker = self.files.path(["collected"]);
         let noted = self.files.write_whole(&marker, b"", Access::Shared);
         noted.map_err(|error| StoreError::io("noting the collection", &marker, error))
+    }
+
+    /// Removes the records of these keys, and the artifacts that no other record names. To be called when no run uses the
+    /// store: a node whose artifact is gone runs again.
+    ///
+    /// # Errors
+    /// The store cannot be read. What cannot be removed is no error.
+    pub fn forget(&self, keys: &BTreeSet<Key>, dry_run: bool) -> Result<Collected, StoreError> {
+        let rules = CollectRules { dry_run, ..CollectRules::default() };
+        let mut done = Collected::default();
+        let (mut named, mut others) = (BTreeSet::new(), BTreeSet::new());
+        for key in self.record_keys()? {
+            let Some(record) = self.record_head(&key)? else { continue };
+            let artifacts = record.outputs.values().copied();
+            if !keys.contains(&key) {
+                others.extend(artifacts);
+                continue;
+            }
+            named.extend(artifacts);
+            let removed = [self.record_path(&key), self.records.pending_path(&key)]
+                .map(|path| self.remove_file(&path, &rules, &mut done));
+            done.records += usize::from(removed == [true, true]);
+        }
+        for digest in named.difference(&others) {
+            let Some(bytes) = self.length(digest) else { continue };
+            if self.remove_file(&self.artifact_path(digest), &rules, &mut done) {
+                done.removed.push((*digest, bytes));
+            }
+        }
+        Ok(done)
     }
 
     pub(crate) fn collect_at(

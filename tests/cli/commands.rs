@@ -97,6 +97,32 @@ fn a_family_or_axes_in_any_order_name_nodes() {
 }
 
 #[test]
+fn results_are_removed_by_node_or_key() {
+    let place = Place::new();
+    place.write("pipeline.yaml", TWO_AXES);
+    let folder = place.run(&["cache", "dir"]).succeeds().out;
+    assert_eq!(folder.trim_end(), place.path(".pddflow").display().to_string());
+    let _ = place.run(&["run", "--quiet"]).succeeds();
+    // Nodes that differ in `b` give the same file: it goes with the last of them.
+    let out = |arguments: &[&str]| place.run(&[&["cache", "rm"], arguments].concat()).succeeds().out;
+    assert!(out(&["n[b=1,a=x]", "-n"]).starts_with("would remove 1 record and 0 artifacts"));
+    assert!(place.run(&["plan"]).succeeds().out.contains("4 fresh"));
+    assert!(out(&["n[b=1,a=x]"]).starts_with("removed 1 record and 0 artifacts"));
+    let plan = place.run(&["plan"]).succeeds().out;
+    assert!(plan.contains("3 fresh, 1 stale") && plan.contains("is missing"), "{plan}");
+    let key = place.run(&["show", "n[a=x,b=2]", "--json"]).succeeds().json()["key"].as_str().unwrap().to_owned();
+    assert!(out(&[&key[..12]]).starts_with("removed 1 record and 1 artifact ("));
+    assert!(out(&["n"]).starts_with("removed 2 records and 1 artifact ("));
+    assert!(place.run(&["cache", "verify"]).succeeds().out.contains("no damage found"));
+    place.run(&["cache", "rm", "k:00"]).ends_with(2).says(&["no record begins with `k:00`"]);
+    place.run(&["cache", "rm", "none"]).ends_with(2).says(&["no node `none`"]);
+    let told = place.run(&["run", "--verbose"]).succeeds().err;
+    assert!(told.contains("run     n[a=x,b=1]"), "{told}");
+    let told = place.run(&["run", "-v"]).succeeds().err;
+    assert!(told.contains("fresh   n[a=x,b=1]  k:"), "{told}");
+}
+
+#[test]
 fn the_plugins_of_this_repository_are_listed() {
     let place = Place::new();
     let value = place.run(&["plugin", "list", "--json"]).succeeds().json();

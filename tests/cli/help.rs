@@ -3,7 +3,7 @@
 use crate::golden;
 use pddflow_tests::{Place, Ran, workspace_root};
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 30] = [
     "init",
     "run",
     "plan",
@@ -19,6 +19,8 @@ const COMMANDS: [&str; 27] = [
     "cache show",
     "cache verify",
     "cache gc",
+    "cache dir",
+    "cache rm",
     "cache push",
     "cache pull",
     "show",
@@ -30,6 +32,7 @@ const COMMANDS: [&str; 27] = [
     "schema",
     "help",
     "completions",
+    "man",
     "work",
 ];
 
@@ -79,6 +82,20 @@ fn completions_know_every_command() {
     for command in COMMANDS {
         assert!(commands.contains(&command.split(' ').next().unwrap().to_owned()), "{command}: {commands:?}");
     }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let place = Place::new();
+    let _ = place.run(&["man", "--to", "man/man1"]).succeeds();
+    for command in COMMANDS {
+        let page = place.path(format!("man/man1/pddflow-{}.1", command.replace(' ', "-")));
+        let text = fs_err::read_to_string(&page).unwrap();
+        assert!(text.contains(".SH NAME") && text.contains(".SH SYNOPSIS"), "{command}: {text}");
+    }
+    assert!(fs_err::read_to_string(place.path("man/man1/pddflow.1")).unwrap().contains("Exit codes"));
+    place.write("file", "");
+    place.run(&["man", "--to", "file/x"]).ends_with(2).says(&["cannot be written"]);
 }
 
 /// What a shell offers for the last word.

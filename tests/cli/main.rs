@@ -3,6 +3,7 @@
 
 mod commands;
 mod diagnostics;
+mod events;
 mod help;
 mod init;
 mod readme;

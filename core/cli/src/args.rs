@@ -100,6 +100,12 @@ impl StoreArgs {
         place::store_root(self.cache_dir.as_deref())
     }
 
+    /// The folder of the store, from the root of the file system, whether or not it is there.
+    pub(crate) fn folder(&self) -> PathBuf {
+        let root = self.root();
+        std::path::absolute(&root).unwrap_or(root)
+    }
+
     /// The store, which need not exist. Nothing is written.
     pub(crate) fn open(&self) -> Result<Store, Problem> {
         Ok(Store::open(&self.root())?)

@@ -99,9 +99,14 @@ fn again(arguments: Vec<String>) -> Result<exit::Exit, problem::Problem> {
     }
 }
 
+/// The program with all its commands.
+fn cli() -> clap::Command {
+    Cli::command()
+}
+
 /// The help of the command that words name, or of the program.
 fn command_help(words: &[&str], output: &Output) -> Option<String> {
-    let mut cli = Cli::command();
+    let mut cli = cli();
     cli.build();
     let mut command = &mut cli;
     for word in words {
@@ -113,7 +118,7 @@ fn command_help(words: &[&str], output: &Output) -> Option<String> {
 
 /// The names of the commands.
 fn commands() -> Vec<String> {
-    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+    cli().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
 #[cfg(test)]

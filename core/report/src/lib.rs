@@ -36,7 +36,7 @@ mod wording;
 
 pub use compare::{CompareFormat, CompareRow, CompareView, Comparison, Samples};
 pub use expected::{Expected, ExpectedNode, NodeStage, TimeLeft};
-pub use json::json;
+pub use json::{EVENTS_SCHEMA, json};
 pub use lines::lines;
 pub use paint::{Paint, Tone};
 pub use progress::Expectation;
@@ -66,6 +66,8 @@ pub enum Verbosity {
     Quiet,
     /// Every node that ran.
     Normal,
+    /// Also fresh nodes with their keys, all reasons and all metrics.
+    Verbose,
 }
 
 /// Where text goes.

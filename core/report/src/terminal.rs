@@ -20,11 +20,11 @@ const MOST_BARS: usize = 16;
 
 /// A reporter that draws bars on the terminal behind standard error.
 #[must_use]
-pub fn terminal(paint: Paint, expectation: Option<Expectation>) -> Box<dyn Reporter> {
+pub fn terminal(paint: Paint, verbosity: Verbosity, expectation: Option<Expectation>) -> Box<dyn Reporter> {
     let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(REDRAWS));
     let overall = bars.add(ProgressBar::new(0).with_style(style("{prefix} {bar:28} {pos}/{len} {msg}", paint)));
     let state = State { progress: RunProgress::new(expectation), overall, bars: BTreeMap::new() };
-    let wording = Wording { paint, verbosity: Verbosity::Normal };
+    let wording = Wording { paint, verbosity };
     Box::new(Terminal { bars, wording, state: Mutex::new(state) })
 }
 

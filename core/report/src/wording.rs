@@ -39,7 +39,11 @@ impl Wording {
             }
             _ => None,
         };
-        important.or_else(|| (self.verbosity == Verbosity::Normal).then(|| self.ordinary(event)).flatten())
+        important.or_else(|| (self.verbosity != Verbosity::Quiet).then(|| self.ordinary(event)).flatten())
+    }
+
+    fn at_most(&self, usual: usize) -> usize {
+        if self.verbosity == Verbosity::Verbose { usize::MAX } else { usual }
     }
 
     fn ordinary(&self, event: &RunEvent) -> Option<String> {
@@ -48,12 +52,15 @@ impl Wording {
                 "run",
                 Tone::Busy,
                 node,
-                &self.paint.tone(Tone::Faint, &shortened(reasons, REASONS_SHOWN)),
+                &self.paint.tone(Tone::Faint, &shortened(reasons, self.at_most(REASONS_SHOWN))),
             )),
             RunEvent::NodeFinished { node, seconds: took, metrics, .. } => {
-                let metrics = metrics_words(metrics);
+                let metrics = metrics_words(metrics, self.at_most(METRICS_SHOWN));
                 let rest = if metrics.is_empty() { seconds(*took) } else { format!("{}, {metrics}", seconds(*took)) };
                 Some(self.compose("done", Tone::Good, node, &rest))
+            }
+            RunEvent::NodeFresh { node, record } if self.verbosity == Verbosity::Verbose => {
+                Some(self.compose("fresh", Tone::Faint, node, &record.key.to_string()))
             }
             RunEvent::NodeWaiting { node, run, host, .. } => {
                 let run = run.as_ref().map_or_else(|| "another run".to_owned(), |run| format!("run {run}"));
@@ -100,8 +107,8 @@ fn shortened<T: Display>(all: &[T], shown: usize) -> String {
     words.join("; ")
 }
 
-fn metrics_words(metrics: &BTreeMap<String, f64>) -> String {
-    let shown = metrics.iter().take(METRICS_SHOWN);
+fn metrics_words(metrics: &BTreeMap<String, f64>, shown: usize) -> String {
+    let shown = metrics.iter().take(shown);
     shown.map(|(name, value)| format!("{name} {}", number(*value))).collect::<Vec<_>>().join(", ")
 }
 
@@ -122,6 +129,6 @@ mod tests {
         assert_eq!(shortened(&["a", "b", "c", "d"], 2), "a; b; and 2 more");
         assert_eq!(shortened::<&str>(&[], 2), "");
         let metrics = BTreeMap::from([("loss".to_owned(), 0.25), ("accuracy".to_owned(), 61.5)]);
-        assert_eq!(metrics_words(&metrics), "accuracy 61.5, loss 0.25");
+        assert_eq!(metrics_words(&metrics, 3), "accuracy 61.5, loss 0.25");
     }
 }

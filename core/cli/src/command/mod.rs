@@ -31,6 +31,7 @@ mod help;
 mod init;
 mod lint;
 mod logs;
+mod man;
 mod plan;
 mod plugin;
 mod report;
@@ -68,5 +69,6 @@ commands! {
     Schema: schema,
     Help: help,
     Completions: completions,
+    Man: man,
     Work: work,
 }

@@ -91,6 +91,9 @@ pub(crate) struct Args {
     /// Print only errors and result tables
     #[arg(long, short)]
     quiet: bool,
+    /// Print also fresh nodes with their keys, all reasons and all metrics
+    #[arg(long, short, conflicts_with = "quiet")]
+    verbose: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -297,11 +300,15 @@ fn reporter(args: &Args, output: &Output, expectation: Option<Expectation>) -> R
 }
 
 fn shown(args: &Args, output: &Output, expectation: Option<Expectation>) -> Box<dyn Reporter> {
-    let verbosity = if args.quiet { Verbosity::Quiet } else { Verbosity::Normal };
+    let verbosity = match (args.quiet, args.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    };
     if output.json() {
         pddflow_report::json(Box::new(std::io::stdout()))
-    } else if output.live() && verbosity == Verbosity::Normal {
-        pddflow_report::terminal(output.error_paint, expectation)
+    } else if output.live() && !args.quiet {
+        pddflow_report::terminal(output.error_paint, verbosity, expectation)
     } else {
         pddflow_report::lines(Box::new(std::io::stderr()), output.error_paint, verbosity, expectation)
     }

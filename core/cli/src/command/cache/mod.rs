@@ -2,10 +2,12 @@
 
 mod transfer;
 
+mod dir;
 pub(crate) mod gc;
 mod ls;
 mod pull;
 mod push;
+mod rm;
 mod show;
 mod verify;
 
@@ -19,6 +21,7 @@ Examples:
   pddflow cache ls
   pddflow cache show b3:0f3a
   pddflow cache verify
+  pddflow cache rm 'eval[*]'
   pddflow cache gc --max-size 20GiB --dry-run
   pddflow cache push s3://bucket/results
   pddflow cache pull s3://bucket/results pipelines/quickstart.yaml";
@@ -40,8 +43,10 @@ impl Args {
 commands! {
     Ls: ls,
     Show: show,
+    Dir: dir,
     Verify: verify,
     Gc: gc,
+    Rm: rm,
     Push: push,
     Pull: pull,
 }
