@@ -8,7 +8,7 @@
 
 #define PDDFLOW_MAGIC "PDDFLOW"
 #define PDDFLOW_ABI_MAJOR 0
-#define PDDFLOW_ABI_MINOR 4
+#define PDDFLOW_ABI_MINOR 5
 
 #if defined(_WIN32)
 #define PDDFLOW_VISIBLE __declspec(dllexport)
@@ -947,6 +947,8 @@ typedef struct PddflowDeclareGroup {
     int32_t (*recipe)(struct PddflowCall *call, struct PddflowText json);
     // In `forward` and `decode`: an `Output`; the name matters for maps. `[call]`
     int32_t (*output)(struct PddflowCall *call, uint32_t kind, struct PddflowText name, PddflowTensor x);
+    // In `identify`: something that results depend on, as name and value. Since 0.5. `[call]`
+    int32_t (*identity)(struct PddflowCall *call, struct PddflowText name, struct PddflowText value);
 } PddflowDeclareGroup;
 
 // The task of a matcher.
@@ -1255,6 +1257,9 @@ typedef struct PddflowMatcherTable {
     // Makes images and labels of the learnables; a pure function; results through `declare.output`. NULL: the learnable
     // "images" as it is, with the learnable "labels" or else the class numbers. `[call]`
     int32_t (*decode)(struct PddflowCall *call, const void *instance, const struct PddflowDecodeArguments *arguments);
+    // Says by `declare.identity` what results depend on besides parameters, the files that these name and the revision: versions of
+    // what the matcher calls. Asked whenever keys are made, so it must be quick. NULL: nothing. Since 0.5. `[call]`
+    int32_t (*identify)(struct PddflowCall *call, const void *instance);
 } PddflowMatcherTable;
 
 // What `ModelTable::forward` gets.
@@ -1336,10 +1341,10 @@ PDDFLOW_ASSERT(sizeof(PddflowGradGroup) == 32, "GradGroup");
 PDDFLOW_ASSERT(sizeof(PddflowRandomGroup) == 64, "RandomGroup");
 PDDFLOW_ASSERT(sizeof(PddflowModelGroup) == 48, "ModelGroup");
 PDDFLOW_ASSERT(sizeof(PddflowArenaGroup) == 56, "ArenaGroup");
-PDDFLOW_ASSERT(sizeof(PddflowDeclareGroup) == 48, "DeclareGroup");
+PDDFLOW_ASSERT(sizeof(PddflowDeclareGroup) == 56, "DeclareGroup");
 PDDFLOW_ASSERT(sizeof(PddflowDistillGroup) == 128, "DistillGroup");
 PDDFLOW_ASSERT(sizeof(PddflowModelTable) == 40, "ModelTable");
-PDDFLOW_ASSERT(sizeof(PddflowMatcherTable) == 48, "MatcherTable");
+PDDFLOW_ASSERT(sizeof(PddflowMatcherTable) == 56, "MatcherTable");
 PDDFLOW_ASSERT(offsetof(PddflowText, data) == 0, "Text.data");
 PDDFLOW_ASSERT(offsetof(PddflowText, length) == 8, "Text.length");
 PDDFLOW_ASSERT(offsetof(PddflowTextList, items) == 0, "TextList.items");
@@ -1607,6 +1612,7 @@ PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, learnable) == 16, "DeclareGroup.lea
 PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, need) == 24, "DeclareGroup.need");
 PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, recipe) == 32, "DeclareGroup.recipe");
 PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, output) == 40, "DeclareGroup.output");
+PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, identity) == 48, "DeclareGroup.identity");
 PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, size) == 0, "DistillGroup.size");
 PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, revision) == 4, "DistillGroup.revision");
 PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, problem) == 8, "DistillGroup.problem");
@@ -1637,3 +1643,4 @@ PDDFLOW_ASSERT(offsetof(PddflowMatcherTable, destroy) == 16, "MatcherTable.destr
 PDDFLOW_ASSERT(offsetof(PddflowMatcherTable, describe) == 24, "MatcherTable.describe");
 PDDFLOW_ASSERT(offsetof(PddflowMatcherTable, iterate) == 32, "MatcherTable.iterate");
 PDDFLOW_ASSERT(offsetof(PddflowMatcherTable, decode) == 40, "MatcherTable.decode");
+PDDFLOW_ASSERT(offsetof(PddflowMatcherTable, identify) == 48, "MatcherTable.identify");

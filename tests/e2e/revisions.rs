@@ -118,7 +118,8 @@ fn the_pipeline_has_every_kind_matcher_and_model() {
     let plugins: Vec<&str> =
         listed["plugins"].as_array().unwrap().iter().map(|found| found["id"].as_str().unwrap()).collect();
     assert!(plugins.len() > 8, "{plugins:?}");
-    for plugin in plugins {
+    // What `python` gives is PyTorch's, of whatever version there is.
+    for plugin in plugins.into_iter().filter(|plugin| *plugin != "python") {
         assert!(text.contains(&format!("{{ {plugin}: {{")), "no node uses `{plugin}`");
     }
 }

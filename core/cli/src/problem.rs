@@ -22,6 +22,12 @@ impl Problem {
         Self::of(exit, Diagnostic::new(code.into(), message))
     }
 
+    /// Several at once; `None` where there is none.
+    pub(crate) fn of_all(exit: Exit, all: impl Iterator<Item = Diagnostic>) -> Option<Self> {
+        let diagnostics: Diagnostics = all.collect();
+        (!diagnostics.is_empty()).then_some(Self { exit, diagnostics })
+    }
+
     fn of(exit: Exit, diagnostic: Diagnostic) -> Self {
         Self { exit, diagnostics: std::iter::once(diagnostic).collect() }
     }

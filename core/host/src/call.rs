@@ -33,6 +33,7 @@ pub(crate) enum Phase {
     Describe,
     Decode,
     Iterate,
+    Identify,
 }
 
 impl Phase {
@@ -46,6 +47,7 @@ impl Phase {
             Self::Describe => "describe",
             Self::Decode => "decode",
             Self::Iterate => "iterate",
+            Self::Identify => "identify",
         }
     }
 }
@@ -64,6 +66,7 @@ pub(crate) struct Declared {
     pub(crate) model_required: bool,
     pub(crate) recipe: Option<serde_json::Value>,
     pub(crate) outputs: Vec<(Output, String, Tensor)>,
+    pub(crate) identity: Vec<(String, String)>,
 }
 
 /// What an `iterate` has at hand beyond the environment; caches that end with the call.

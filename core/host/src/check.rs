@@ -17,6 +17,7 @@
 
 use crate::call::{self, Phase, State};
 use crate::error::{Code, PluginError};
+use crate::files;
 use crate::info::{PluginInfo, Role};
 use crate::library::{Entry, Library, Table};
 use crate::maps::Maps;
@@ -201,6 +202,9 @@ impl Judge<'_> {
         if let Some(decode) = table.decode {
             self.code(decode as *const u8, "decode")?;
         }
+        if let Some(identify) = table.identify {
+            self.code(identify as *const u8, "identify")?;
+        }
         Ok(Table::Matcher(Arc::new(table)))
     }
 
@@ -293,6 +297,10 @@ impl Judge<'_> {
             _ => draft.schema,
         };
         let schema = schema::parse(&draft.id, &text)?;
+        if draft.role == Role::Model && files::any(&schema) {
+            let message = format!("the schema of `{}` names files, which only parameters of matchers may do", draft.id);
+            return Err(PluginError::new(Code::Schema, message));
+        }
         let info = PluginInfo {
             id: draft.id,
             role: draft.role,

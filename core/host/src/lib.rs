@@ -24,7 +24,7 @@
 //! | `call`, `arena`, `raw` | one entry into a plugin: which thread, which tensors, which pointers |
 //! | `table` | the host's functions, one file for each group |
 //! | `view` | what a matcher sees of the synthetic data; conditioning on earlier sets |
-//! | `schema` | parameters: checking, defaults |
+//! | `schema`, `files` | parameters: checking, defaults; those that name files |
 //!
 //! `unsafe` is here, in `pddflow-sdk` and in `pddflow-abi` only; each block names the check or the contract line it relies on.
 #![allow(unsafe_code, reason = "the boundary to plugins; every block says what it relies on")]
@@ -37,6 +37,7 @@ mod convert;
 mod copies;
 mod environment;
 mod error;
+mod files;
 mod info;
 mod instance;
 mod library;
@@ -57,6 +58,7 @@ mod view;
 pub use check::judge_header;
 pub use environment::{Environment, EnvironmentError, EnvironmentResult};
 pub use error::{Code, PluginError};
+pub use files::FileParam;
 pub use info::{PluginInfo, Role};
 pub use matcher::Matcher;
 pub use model::Model;

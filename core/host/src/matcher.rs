@@ -77,6 +77,23 @@ impl Matcher {
         })
     }
 
+    /// What results depend on besides the parameters, the files that these name and the plugin's revision: names and values, in the
+    /// order of their declaration.
+    ///
+    /// # Errors
+    /// The plugin fails: a program that it calls is not there.
+    pub fn identity(&self) -> Result<Vec<(String, String)>, PluginError> {
+        let Some(function) = self.table.identify else {
+            return Ok(Vec::new());
+        };
+        let state = State::new(Phase::Identify, DType::F32, pddflow_tensor::Device::Cpu, &self.instance.config);
+        let state = self.instance.enter(state, |call, pointer| {
+            // SAFETY: checked at load; call and instance live until it returns.
+            unsafe { function(call, pointer) }
+        })?;
+        Ok(state.declared.identity)
+    }
+
     /// Images and labels from learnables: the matcher's own `decode`, or the identity. Differentiable in the learnables.
     ///
     /// # Errors
@@ -84,7 +101,7 @@ impl Matcher {
     pub fn decode(&self, learnables: &[(String, Tensor)], problem: &Problem) -> Result<Decoded, PluginError> {
         let decoded = match self.table.decode {
             Some(_) => self.decode_by_plugin(learnables, problem)?,
-            None => self.identity(learnables, problem)?,
+            None => self.as_it_stands(learnables, problem)?,
         };
         let taped = learnables.iter().any(|(_, tensor)| tensor.is_on_tape());
         self.check(&decoded, problem, taped)?;
@@ -124,7 +141,7 @@ impl Matcher {
         Ok(())
     }
 
-    fn identity(&self, learnables: &[(String, Tensor)], problem: &Problem) -> Result<Decoded, PluginError> {
+    fn as_it_stands(&self, learnables: &[(String, Tensor)], problem: &Problem) -> Result<Decoded, PluginError> {
         let find = |name: &str| learnables.iter().find(|(known, _)| known == name).map(|(_, tensor)| tensor.clone());
         let wrong = |message: &str| self.instance.contract("decode", message);
         let images = find("images").ok_or_else(|| wrong("is left out, and there is no learnable `images`"))?;

@@ -1,6 +1,7 @@
 //! The plugins that a run can use.
 
 use crate::error::{Code, PluginError};
+use crate::files::{self, FileParam};
 use crate::info::{PluginInfo, Role};
 use crate::library::{Library, Table};
 use crate::load;
@@ -111,18 +112,46 @@ impl Registry {
         }
     }
 
-    /// A configured matcher.
+    /// A configured matcher, for a pipeline file in the current folder.
     ///
     /// # Errors
     /// There is no such matcher, its parameters are wrong, or it refuses.
     pub fn matcher(&self, id: &str, config: &Value) -> Result<Arc<Matcher>, PluginError> {
+        self.matcher_in(id, config, Path::new(""))
+    }
+
+    /// A configured matcher, for a pipeline file in `folder`: paths among its parameters are relative to that.
+    ///
+    /// # Errors
+    /// There is no such matcher, its parameters are wrong, or it refuses.
+    pub fn matcher_in(&self, id: &str, config: &Value, folder: &Path) -> Result<Arc<Matcher>, PluginError> {
         let known = self.known(Role::Matcher, id)?;
-        let config = checked(&known.info, config)?;
+        let config = files::placed(&known.info.schema, checked(&known.info, config)?, folder);
         match &known.table {
             Table::Matcher(table) => {
                 Ok(Arc::new(Matcher::create(Arc::clone(&known.info), Arc::clone(table), &config)?))
             }
             Table::Model(_) => Err(crate::model::unchecked()),
+        }
+    }
+
+    /// The files that parameters of a matcher name; their paths are relative to the pipeline file.
+    ///
+    /// # Errors
+    /// There is no such matcher.
+    pub fn files(&self, id: &str, config: &Value) -> Result<Vec<FileParam>, PluginError> {
+        Ok(files::files(&self.known(Role::Matcher, id)?.info.schema, config))
+    }
+
+    /// What a matcher's results depend on besides parameters, files and revision; see [`Matcher::identity`].
+    ///
+    /// # Errors
+    /// There is no such matcher, its parameters are wrong, or it cannot say it.
+    pub fn identity(&self, id: &str, config: &Value, folder: &Path) -> Result<Vec<(String, String)>, PluginError> {
+        match &self.known(Role::Matcher, id)?.table {
+            // Most matchers have nothing to say; then no instance is made.
+            Table::Matcher(table) if table.identify.is_some() => self.matcher_in(id, config, folder)?.identity(),
+            _ => Ok(Vec::new()),
         }
     }
 

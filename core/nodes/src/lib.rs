@@ -12,6 +12,7 @@
 //! | `drawing` | charts and pictures, for `figure`, `forgetting`, `images` and `export` |
 //! | `observe` | results by labels, for `table` and `figure` |
 //! | `shard` | nets of a node, trained by several |
+//! | [`trial`] | a plugin on small problems: what is wrong with it |
 //! | `kind`, `surroundings` | what each kind must say of itself, and what it is given |
 //!
 //! What kinds work with is in crates of its own: [`pddflow_artifact`], [`pddflow_data`], [`pddflow_training`].
@@ -42,6 +43,7 @@ mod split;
 mod surroundings;
 mod table;
 mod train;
+pub mod trial;
 
 pub use pddflow_host::{PluginInfo, Registry};
 pub use pddflow_tensor::{Backend, Device, Instructions, check_device, keep_freed_memory, trace, use_at_most};

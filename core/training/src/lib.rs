@@ -2,7 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`plugins`], [`choice`] | the plugins of a process; a plugin with its parameters as a pipeline file names it |
+//! | [`plugins`], [`choice`], [`identity`] | the plugins of a process; one with its parameters as a pipeline file names it; what enters keys |
 //! | [`splits`], [`sets`], [`samples`] | real images and distilled sets as tensors |
 //! | [`init`], [`accuracy`] | first weights; what a trained net says |
 //! | [`trainer`] | nets through segments of training |
@@ -19,6 +19,7 @@
 pub mod accuracy;
 pub mod choice;
 pub mod evaluation;
+pub mod identity;
 pub mod init;
 pub mod plugins;
 pub mod recipe;

@@ -464,6 +464,8 @@ pub struct DeclareGroup {
     pub recipe: Option<unsafe extern "C" fn(call: *mut Call, json: Text) -> i32>,
     /// In `forward` and `decode`: an `Output`; the name matters for maps. `[call]`
     pub output: Option<unsafe extern "C" fn(call: *mut Call, kind: u32, name: Text, x: Tensor) -> i32>,
+    /// In `identify`: something that results depend on, as name and value. Since 0.5. `[call]`
+    pub identity: Option<unsafe extern "C" fn(call: *mut Call, name: Text, value: Text) -> i32>,
 }
 
 /// What a matcher works with; available in `iterate` only. Later versions append functions.

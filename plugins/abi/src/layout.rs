@@ -60,8 +60,8 @@ layout! {
     RandomGroup 64 { size 0 revision 4 fold 8 fold_text 16 uniform 24 normal 32 permutation 40 choose 48 below 56 }
     ModelGroup 48 { size 0 revision 4 count 8 weight 16 fresh 24 forward 32 map_name 40 }
     ArenaGroup 56 { size 0 revision 4 release 8 open_scope 16 close_scope 24 live 32 tape_bytes 40 tape_budget 48 }
-    DeclareGroup 48 { size 0 revision 4 weight 8 learnable 16 need 24 recipe 32 output 40 }
+    DeclareGroup 56 { size 0 revision 4 weight 8 learnable 16 need 24 recipe 32 output 40 identity 48 }
     DistillGroup 128 { size 0 revision 4 problem 8 class_size 16 real_batch 24 set 32 learnable 40 step 48 assign 56 start_weights 64 trajectory 72 train 80 state_get 88 state_put 96 save_point 104 roll_back 112 augment 120 }
     ModelTable 40 { size 0 reserved 4 create 8 destroy 16 weights 24 forward 32 }
-    MatcherTable 48 { size 0 reserved 4 create 8 destroy 16 describe 24 iterate 32 decode 40 }
+    MatcherTable 56 { size 0 reserved 4 create 8 destroy 16 describe 24 iterate 32 decode 40 identify 48 }
 }

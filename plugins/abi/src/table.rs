@@ -55,6 +55,9 @@ pub struct MatcherTable {
     pub decode: Option<
         unsafe extern "C" fn(call: *mut Call, instance: *const c_void, arguments: *const DecodeArguments) -> i32,
     >,
+    /// Says by `declare.identity` what results depend on besides parameters, the files that these name and the revision: versions of
+    /// what the matcher calls. Asked whenever keys are made, so it must be quick. NULL: nothing. Since 0.5. `[call]`
+    pub identify: Option<unsafe extern "C" fn(call: *mut Call, instance: *const c_void) -> i32>,
 }
 
 // SAFETY: a table is constant data.

@@ -39,6 +39,12 @@ impl Error {
         Self::with_status(Status::Numeric, message)
     }
 
+    /// The run was cancelled: what a loop of the plugin's own returns when [`Call::cancelled`](crate::Call::cancelled) says so.
+    #[must_use]
+    pub fn cancelled() -> Self {
+        Self::with_status(Status::Cancelled, "the run was cancelled")
+    }
+
     /// Whether the run was cancelled; pass it on.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {

@@ -3,7 +3,7 @@
 use crate::call::{Call, elements, host, read_text, sized};
 use crate::error::{Error, Result};
 use crate::iteration::Iteration;
-use crate::matcher::{Description, Learnables, Matcher};
+use crate::matcher::{Description, Identity, Learnables, Matcher};
 use crate::model::{Batch, Input, Model, Weights};
 use crate::problem::Problem;
 use crate::random::Key;
@@ -192,6 +192,7 @@ impl<T: Matcher> MatcherGlue<T> {
         describe: Some(Self::describe),
         iterate: Some(Self::iterate),
         decode: if T::DECODES { Some(Self::decode) } else { None },
+        identify: if T::IDENTIFIES { Some(Self::identify) } else { None },
     };
 
     unsafe extern "C" fn create(call: *mut abi::Call, out: *mut *mut c_void) -> i32 {
@@ -245,6 +246,12 @@ impl<T: Matcher> MatcherGlue<T> {
             let learnables = Learnables { call, named: named.collect() };
             instance.decode(&problem, &learnables)?.declare(call)
         })
+    }
+
+    unsafe extern "C" fn identify(call: *mut abi::Call, instance: *const c_void) -> i32 {
+        // SAFETY: the host's pointers.
+        let (call, instance) = unsafe { enter::<T>(call, instance) };
+        shield(call, || instance.identify(&mut Identity { call }))
     }
 }
 

@@ -97,7 +97,7 @@ pub use call::Call;
 pub use error::{Error, Result};
 pub use iteration::{Forward, Iteration, Labelled, Net, Rows, Segment, TrainOn, Training, WeightInfo};
 pub use layers::{Conv, Layers, Pass};
-pub use matcher::{Decoded, Description, Learnable, Learnables, Matcher, Start, recipe};
+pub use matcher::{Decoded, Description, Identity, Learnable, Learnables, Matcher, Start, recipe};
 pub use matching::{ClassBatch, ImageInit, Leaves, cosine_distance, total};
 pub use model::{Batch, Init, Input, Model, Output, Weights};
 pub use norm::Norm;

@@ -22,11 +22,23 @@ pub trait Matcher: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// Whether [`decode`](Self::decode) is implemented. If not, the learnable `images` is the set as it stands, with the
     /// learnable `labels` or else the class numbers.
     const DECODES: bool = false;
+    /// Whether [`identify`](Self::identify) is implemented.
+    const IDENTIFIES: bool = false;
+
     /// Whether the parameters make sense together; asked before anything runs.
     ///
     /// # Errors
     /// They do not.
     fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Says what results depend on besides the parameters, the files that these name and [`REVISION`](Self::REVISION): versions of
+    /// programs that the matcher calls. Asked whenever keys are made, so it must be quick.
+    ///
+    /// # Errors
+    /// Such a program is not there.
+    fn identify(&self, _identity: &mut Identity<'_>) -> Result<()> {
         Ok(())
     }
 
@@ -49,6 +61,22 @@ pub trait Matcher: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// # Errors
     /// What the host refuses.
     fn iterate(&self, iteration: &Iteration<'_>) -> Result<()>;
+}
+
+/// Takes what results depend on besides parameters, files and revision.
+#[derive(Debug)]
+pub struct Identity<'call> {
+    pub(crate) call: Call<'call>,
+}
+
+impl Identity<'_> {
+    /// A name and a value, as they enter the key.
+    ///
+    /// # Errors
+    /// The name was used before, or a text is too long.
+    pub fn add(&mut self, name: &str, value: &str) -> Result<()> {
+        host!(self.call, declare: DeclareGroup, identity(Text::new(name), Text::new(value)))
+    }
 }
 
 /// How a learnable starts.

@@ -16,6 +16,17 @@ pub enum DType {
     I64,
 }
 
+impl DType {
+    /// Bytes of an element.
+    #[must_use]
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F64 | Self::I64 => 8,
+        }
+    }
+}
+
 /// A tensor of the host: immutable, cheap to clone, released when the last clone is dropped. It cannot outlive its call, so it
 /// cannot be stored in a plugin, nor sent to another thread.
 ///
@@ -94,6 +105,19 @@ impl<'call> Tensor<'call> {
     /// The shape has another number of elements.
     pub fn from_i64(call: Call<'call>, values: &[i64], shape: &[usize]) -> Result<Self> {
         Self::from_slice(call, values, shape, abi::Dtype::I64)
+    }
+
+    /// From bytes as [`to_bytes`](Self::to_bytes) gives them.
+    ///
+    /// # Errors
+    /// The shape has another number of elements.
+    pub fn from_bytes(call: Call<'call>, bytes: &[u8], dtype: DType, shape: &[usize]) -> Result<Self> {
+        let dtype = match dtype {
+            DType::F32 => abi::Dtype::F32,
+            DType::F64 => abi::Dtype::F64,
+            DType::I64 => abi::Dtype::I64,
+        };
+        Self::from_slice(call, bytes, shape, dtype)
     }
 
     fn from_slice<T>(call: Call<'call>, values: &[T], shape: &[usize], dtype: abi::Dtype) -> Result<Self> {
@@ -193,6 +217,18 @@ impl<'call> Tensor<'call> {
         let mut values = vec![0i64; self.shape()?.iter().product()];
         self.read_into(&mut values)?;
         Ok(values)
+    }
+
+    /// All elements in row-major order, in their own type and the machine's byte order. A tensor on the tape is refused: detach it
+    /// first.
+    ///
+    /// # Errors
+    /// The tensor is on the tape.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let elements: usize = self.shape()?.iter().product();
+        let mut bytes = vec![0u8; elements * self.dtype()?.bytes()];
+        self.read_into(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn read_into<T>(&self, values: &mut [T]) -> Result<()> {

@@ -156,4 +156,13 @@ group! { DECLARE: DeclareGroup, "declare", revision 1;
         let tensor = state.get(x)?;
         state.declared.outputs.push((kind, name, tensor));
     }
+
+    enter fn identity(state, name: Text, value: Text) {
+        during(state, &[Phase::Identify])?;
+        let name = raw::text(name, NAME_LIMIT, "the name")?;
+        unique(&name, state.declared.identity.iter().map(|(known, _)| known.as_str()))?;
+        full(state.declared.identity.len())?;
+        let value = raw::text(value, abi::MAX_TEXT_BYTES, "the value")?;
+        state.declared.identity.push((name, value));
+    }
 }

@@ -95,6 +95,7 @@ impl Image {
                 describe: Some(describe),
                 iterate: Some(iterate),
                 decode: None,
+                identify: None,
             },
             capabilities: [abi::Text::EMPTY],
             words: *WORDS,

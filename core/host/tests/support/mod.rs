@@ -14,12 +14,13 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 /// Libraries of this repository's plugins.
-pub const PLUGINS: [&str; 11] = [
+pub const PLUGINS: [&str; 12] = [
     "pddflow_matcher_cafe",
     "pddflow_matcher_dc",
     "pddflow_matcher_dm",
     "pddflow_matcher_idc",
     "pddflow_matcher_mtt",
+    "pddflow_matcher_python",
     "pddflow_matcher_tesla",
     "pddflow_model_alexnet",
     "pddflow_model_convnet",
@@ -192,6 +193,8 @@ pub struct Bench {
     pub state: BTreeMap<String, Tensor>,
     pub log: Vec<String>,
     pub cancelled: bool,
+    /// Asked beside `cancelled`.
+    pub cancelled_when: Option<Box<dyn Fn() -> bool>>,
     /// Bytes of tapes that the matcher may keep.
     pub tape_budget: u64,
     /// How often the model has run.
@@ -222,6 +225,7 @@ impl Bench {
             state: BTreeMap::new(),
             log: Vec::new(),
             cancelled: false,
+            cancelled_when: None,
             tape_budget: 0,
             forwards: 0,
             saved: None,
@@ -287,7 +291,7 @@ impl Environment for Bench {
         &self.problem
     }
     fn cancelled(&self) -> bool {
-        self.cancelled
+        self.cancelled || self.cancelled_when.as_ref().is_some_and(|when| when())
     }
     fn tape_budget(&self) -> u64 {
         self.tape_budget

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use pddflow_artifact::failure::fail;
+use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_host::{
     Batch, Decoded, Environment, EnvironmentError, EnvironmentResult, Forward, Mode, Net, Problem, Segment, TrainData,
     TrainSpec, WeightSpec,
@@ -15,7 +15,7 @@ use pddflow_tensor::{RandomKey, Tensor};
 use pddflow_training::init::initial_weights;
 use pddflow_training::samples::Samples;
 use pddflow_training::splits::Split;
-use pddflow_training::trainer::{self, EpochKeys, Hyperparameters, LrSchedule, Order, Schedule, Trainer};
+use pddflow_training::trainer::{self, Architecture, EpochKeys, Hyperparameters, LrSchedule, Order, Schedule, Trainer};
 
 use super::network::Network;
 use super::state::{Learnable, State};
@@ -125,30 +125,8 @@ impl Environment for Bench<'_> {
     }
 
     fn train(&mut self, net: &mut Net, spec: &TrainSpec) -> EnvironmentResult<()> {
-        let network = self.network()?;
-        let (samples, order) = match &spec.data {
-            TrainData::Given { images, labels } => {
-                (Samples { images: images.clone(), labels: labels.clone() }, Order::Shuffled)
-            }
-            TrainData::Real { samples } => (self.train.samples().clone(), Order::Draws(*samples)),
-        };
-        let settings = Hyperparameters {
-            schedule: LrSchedule::Script { schedule: Schedule::Constant, epochs: spec.epochs },
-            momentum: spec.momentum,
-            nesterov: false,
-            weight_decay: spec.weight_decay,
-            batch: spec.batch,
-            augment: spec.augment.clone(),
-            cutmix: spec.cutmix,
-            carry_momentum: true,
-        };
-        let segments = [trainer::Segment { order, ..trainer::Segment::new(samples, spec.lr) }];
-        let architecture = network.architecture();
-        let trainer = Trainer { architecture, segments: &segments, settings: &settings, keys: EpochKeys::Plain };
         let stop = || self.context.cancelled();
-        let begun = Net { weights: std::mem::take(&mut net.weights), momentum: net.momentum.take() };
-        *net = trainer.finish(begun, spec.key, &stop).map_err(from_node)?;
-        Ok(())
+        train_net(self.network()?.architecture(), net, spec, (self.train.samples(), &stop)).map_err(from_node)
     }
 
     fn step(&mut self, name: &str, gradient: &Tensor, rate: f64) -> EnvironmentResult<()> {
@@ -194,8 +172,38 @@ impl Environment for Bench<'_> {
     }
 }
 
+/// Trains a net as a matcher asks for it, on its images or on the real ones.
+pub(super) fn train_net(
+    architecture: Architecture<'_>,
+    net: &mut Net,
+    spec: &TrainSpec,
+    (real, stop): (&Samples, &dyn Fn() -> bool),
+) -> NodeResult<()> {
+    let (samples, order) = match &spec.data {
+        TrainData::Given { images, labels } => {
+            (Samples { images: images.clone(), labels: labels.clone() }, Order::Shuffled)
+        }
+        TrainData::Real { samples } => (real.clone(), Order::Draws(*samples)),
+    };
+    let settings = Hyperparameters {
+        schedule: LrSchedule::Script { schedule: Schedule::Constant, epochs: spec.epochs },
+        momentum: spec.momentum,
+        nesterov: false,
+        weight_decay: spec.weight_decay,
+        batch: spec.batch,
+        augment: spec.augment.clone(),
+        cutmix: spec.cutmix,
+        carry_momentum: true,
+    };
+    let segments = [trainer::Segment { order, ..trainer::Segment::new(samples, spec.lr) }];
+    let trainer = Trainer { architecture, segments: &segments, settings: &settings, keys: EpochKeys::Plain };
+    let begun = Net { weights: std::mem::take(&mut net.weights), momentum: net.momentum.take() };
+    *net = trainer.finish(begun, spec.key, stop)?;
+    Ok(())
+}
+
 /// A failure of our own on its way through the matcher.
-fn from_node(error: NodeError) -> EnvironmentError {
+pub(super) fn from_node(error: NodeError) -> EnvironmentError {
     let mut inside = EnvironmentError::new(error.code, error.message);
     inside.help = error.help;
     inside.cancelled = error.cancelled;

@@ -25,6 +25,7 @@ mod needs;
 mod network;
 mod node;
 mod params;
+mod rehearsal;
 mod start;
 mod state;
 mod tile;
@@ -32,4 +33,5 @@ mod training;
 
 pub(crate) use needs::needs_learned;
 pub(crate) use node::DistillKind;
+pub(crate) use rehearsal::{Rehearsal, Stage};
 pub use tile::tile;

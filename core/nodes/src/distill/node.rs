@@ -10,6 +10,7 @@ use pddflow_host::{Decoded, Description, Environment, LearnableRole, Matcher, Ne
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
 use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs, Progress, Task};
 use pddflow_tensor::{Device, RandomKey, Tensor, trace};
+use pddflow_training::identity;
 use pddflow_training::recipe::LENGTH_HELP;
 use pddflow_training::sets::{LoadedSet, join_sets, load_sets, one_artifact, store_set, to_cpu};
 use pddflow_training::splits::{Prepared, Split};
@@ -86,7 +87,8 @@ impl Kind for DistillKind {
     fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
         let params: DistillParams = read(node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
-        parts.push(part("matcher", surroundings.plugins().key(Role::Matcher, &params.matcher.id)?));
+        let matcher = identity::of_matcher(surroundings.plugins(), &params.matcher, node.folder)?;
+        parts.extend(matcher.into_iter().map(|(name, value)| part(&name, value)));
         if let Some(model) = &params.model {
             parts.push(part("model", surroundings.plugins().key(Role::Model, &model.id)?));
         }
@@ -109,7 +111,8 @@ impl Kind for DistillKind {
         let params: DistillParams = read(node.with)?;
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         let earlier = load_sets(surroundings.tensors(), context, inputs.port("previous"), &data)?;
-        let matcher = surroundings.plugins().open()?.matcher(&params.matcher.id, &params.matcher.config);
+        let registry = surroundings.plugins().open()?;
+        let matcher = registry.matcher_in(&params.matcher.id, &params.matcher.config, node.folder);
         let matcher = matcher.map_err(|error| from_plugin(&error))?;
         let network = Network::open(surroundings, &params, inputs, context, (&data, &earlier))?;
         let stage = params.stage_after(earlier.len()) as u64;

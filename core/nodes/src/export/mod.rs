@@ -3,6 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | `README.md` | what it is and how to train on it |
+//! | `train.py` | that training, in PyTorch and NumPy alone |
 //! | `manifest.json` | the training of each stage, normalisation, classes, what made each set, in the order of training |
 //! | `images.safetensors` | `images`, `labels`, `step_size` and the learnables, as numbers that nets see |
 //! | `png/<class>/<number>.png` | the same images as pixels: to look at, not to train on |
@@ -10,6 +11,7 @@
 //!
 //! With several sets, `images.safetensors` and `png` are in a folder for each.
 
+mod augmentation;
 mod entry;
 mod manifest;
 mod node;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::entry::Entry;
 use super::manifest::manifest;
-use super::readme::readme;
+use super::readme::{About, readme};
 use super::training::Plan;
 use crate::drawing::png;
 use crate::evaluate::{OTHER_RECIPES, check_learning_rates};
@@ -25,7 +25,9 @@ use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the folder changes for the same parameters.
-const REVISION: u32 = 4;
+const REVISION: u32 = 5;
+/// The training, for somebody who has PyTorch and NumPy only.
+const TRAIN: &str = include_str!("train.py");
 
 /// See the module.
 pub(crate) struct ExportKind;
@@ -59,7 +61,12 @@ impl Kind for ExportKind {
                 port("sets", "set", Arity::Some, "the sets, in the order of their stages"),
                 port("data", "dataset", Arity::Optional, "the real data; needed for whitened sets only"),
             ],
-            outputs: vec![port("files", "files", Arity::One, "README.md, manifest.json, images.safetensors, pictures")],
+            outputs: vec![port(
+                "files",
+                "files",
+                Arity::One,
+                "README.md, train.py, manifest.json, images.safetensors, pictures",
+            )],
             parameters: || schema_of_parts(&parts()),
             seeded: false,
         }
@@ -114,7 +121,9 @@ impl Kind for ExportKind {
         let manifest = manifest(&entries, &first.info.class_names, &preprocessing, &plan, license);
         let manifest = serde_json::to_vec_pretty(&manifest).during("writing the manifest")?;
         insert(&mut files, "manifest.json", manifest)?;
-        insert(&mut files, "README.md", readme(&entries, &first.info.class_names, &first.info.preprocessing, &plan))?;
+        let about = About { class_names: &first.info.class_names, preprocessing: &first.info.preprocessing, license };
+        insert(&mut files, "README.md", readme(&entries, &about, &plan))?;
+        insert(&mut files, "train.py", TRAIN)?;
         for (entry, from) in entries.iter().zip(inputs.port("sets")) {
             if context.cancelled() {
                 return Err(NodeError::cancelled());

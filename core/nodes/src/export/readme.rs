@@ -6,23 +6,29 @@ use pddflow_artifact::PreprocessingNote;
 use pddflow_training::segments::Training;
 use serde_json::Value;
 
+use super::augmentation::{augmentation, cutmix};
 use super::entry::Entry;
 use super::training::Plan;
 
+/// What is said of the data.
+pub(super) struct About<'a> {
+    pub(super) class_names: &'a [String],
+    pub(super) preprocessing: &'a PreprocessingNote,
+    /// Of the source, where the data set is at hand and has one.
+    pub(super) license: Option<&'a str>,
+}
+
 /// How to train on the sets, for somebody who has never seen them.
-pub(super) fn readme(
-    entries: &[Entry<'_>],
-    class_names: &[String],
-    preprocessing: &PreprocessingNote,
-    plan: &Plan,
-) -> String {
+pub(super) fn readme(entries: &[Entry<'_>], about: &About<'_>, plan: &Plan) -> String {
+    let About { class_names, preprocessing, license } = about;
     let mut text = String::new();
     let source = entries.first().map_or("", |entry| entry.set.info.source.as_str());
     let _ = write!(
         text,
         "# Distilled images of {source}\n\n\
-         Small synthetic (or selected) sets on which nets are trained in place of the real data. `manifest.json` has\n\
-         everything below in a form for programs.\n\n\
+         Small synthetic (or selected) sets on which nets are trained in place of the real data. `train.py` does it, with PyTorch and\n\
+         NumPy alone: `python train.py --test test.npz`, where `test.npz` has the real test images (`python train.py --help`).\n\
+         `manifest.json` has everything below in a form for programs.\n\n\
          | set | method | stage | images | file |\n|---|---|---|---|---|\n"
     );
     for (number, entry) in entries.iter().enumerate() {
@@ -38,8 +44,11 @@ pub(super) fn readme(
     }
     let _ =
         writeln!(text, "\n{} classes, in the order of their numbers: {}.", class_names.len(), class_names.join(", "));
+    text.push_str(&decoded_text(entries));
+    text.push_str(&license_text(source, *license));
     text.push_str(&preprocessing_text(preprocessing));
     text.push_str(&training_text(entries, plan));
+    text.push_str(&net_text(entries));
     text.push_str(LOADING);
     text.push_str(
         "\n## Pictures\n\nThe PNG files show the images with the normalisation undone and cut to 0..255. Rounding and \
@@ -63,6 +72,55 @@ for entry in manifest["sets"]:
 
 With PyTorch, `from safetensors.torch import load_file`.
 "#;
+
+/// What somebody could do twice who knows the methods' own file formats.
+fn decoded_text(entries: &[Entry<'_>]) -> String {
+    let decoded = |entry: &&Entry<'_>| {
+        let learned = entry.set.learnables.get("images");
+        learned.is_some_and(|learned| learned.shape() != entry.set.images.shape())
+    };
+    let mut text = String::new();
+    for (number, entry) in entries.iter().enumerate().filter(|(_, entry)| decoded(entry)) {
+        let learned = entry.set.learnables.get("images").map(|learned| learned.shape().to_vec()).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "\nThe images of set {} are **decoded already**: `images` {:?} are what nets train on, made of the learned tensor `learnable.images`\n\
+             {learned:?}, which is in the file too. There is nothing to be cut or resized.",
+            number + 1,
+            entry.set.images.shape(),
+        );
+    }
+    text
+}
+
+fn license_text(source: &str, license: Option<&str>) -> String {
+    match license {
+        Some(license) => format!("\nLicence of the source, `{source}`: {license}.\n"),
+        None => format!(
+            "\nThe images are made from `{source}`; its licence is not recorded here. Ask for it where the data come from.\n"
+        ),
+    }
+}
+
+/// The nets by which the sets were made, and what the field's ConvNet is exactly.
+fn net_text(entries: &[Entry<'_>]) -> String {
+    let mut text = "\n## The net\n\n".to_owned();
+    for (number, entry) in entries.iter().enumerate() {
+        let model = &entry.set.info.made_by["model"];
+        if model.is_object() {
+            let _ = writeln!(text, "Set {} was made with the net `{model}`.", number + 1);
+        }
+    }
+    text.push_str(NET);
+    text
+}
+
+const NET: &str = "\
+Any net may be trained on the sets. `convnet`, on which the field reports its numbers, is in `train.py`: `depth` (3) blocks of a convolution\n\
+3x3 with `width` (128) filters and a bias, normalisation (`instance`: one group for each channel, with weight and bias, epsilon 1e-5), ReLU and\n\
+average pooling 2x2; then one linear layer. The first convolution pads by 3 where images have one channel, so that 28x28 becomes 32x32; all\n\
+others pad by 1. First weights and biases are uniform in +-1/sqrt(inputs of one output), as PyTorch draws them by itself; normalisations start\n\
+at 1 and 0. Accuracy is that of the net after the last epoch, on all test images.\n";
 
 fn preprocessing_text(preprocessing: &PreprocessingNote) -> String {
     let how = match preprocessing {
@@ -139,14 +197,16 @@ fn rules_text(plan: &Plan) -> String {
     let parameter = |name: &str| plain(&plan.parameters[name]);
     let mut text = format!(
         "\nEvery stage (recipe `{}`): stochastic gradient descent with momentum {} and weight decay {}, {} images in a step,\n\
-         mean cross-entropy; augmentation {}; CutMix in a share of {} of the steps.\n",
+         mean cross-entropy with labels as they are in the files (class numbers or probabilities). In each epoch each image is used once,\n\
+         in a new random order; the last step of an epoch may have fewer.\n",
         parameter("recipe"),
         parameter("momentum"),
         parameter("weight_decay"),
         parameter("batch"),
-        parameter("augment"),
-        parameter("cutmix"),
     );
+    text.push_str(&augmentation(plan.parameters["augment"].as_str().unwrap_or("none")));
+    text.push_str(&cutmix(plan.parameters["cutmix"].as_f64().unwrap_or(0.0)));
+    text.push('\n');
     let alike = plan.stages.windows(2).all(|pair| pair[0].drops == pair[1].drops && pair[0].resets == pair[1].resets);
     let shown = if alike { 1 } else { plan.stages.len() };
     for (number, stage) in plan.stages.iter().take(shown).enumerate() {

@@ -1,6 +1,7 @@
 //! `pddflow plugin`: what is there, and how to write another one.
 
 mod build;
+mod check;
 mod list;
 mod new;
 pub(crate) mod show;
@@ -10,7 +11,7 @@ use crate::output::Output;
 use crate::problem::Problem;
 use clap::Subcommand;
 
-/// List, write and build plugins: matchers and models
+/// List, write, build and check plugins: matchers and models
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -23,6 +24,7 @@ enum Command {
     Show(show::Args),
     New(new::Args),
     Build(build::Args),
+    Check(check::Args),
 }
 
 impl Args {
@@ -32,6 +34,7 @@ impl Args {
             Command::Show(args) => args.run(output),
             Command::New(args) => args.run(output),
             Command::Build(args) => args.run(output),
+            Command::Check(args) => args.run(output),
         }
     }
 }
