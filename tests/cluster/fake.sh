@@ -63,13 +63,15 @@ sbatch)
         echo $word > "$state/jobs/$id/$1.state"
     }
     # Eight at once, as a small cluster does.
-    [ -e "$state/never" ] || (
-        for task in $tasks; do
-            while [ "$(jobs -pr | wc -l)" -ge 8 ]; do wait -n; done
-            begin "$task" &
-        done
-        wait
-    ) >/dev/null 2>&1 </dev/null &
+    if [ ! -e "$state/never" ]; then
+        (
+            for task in $tasks; do
+                while [ "$(jobs -pr | wc -l)" -ge 8 ]; do wait -n; done
+                begin "$task" &
+            done
+            wait
+        ) >/dev/null 2>&1 </dev/null &
+    fi
     if takes late; then
         echo "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation" >&2
         exit 1

@@ -2,15 +2,15 @@
 
 use crate::slurm::Slurm;
 use crate::{BIG, expected, finished, place_with};
-use pddflow_tests::{Place, Ran};
-use std::process::Stdio;
+use pddflow_tests::{Place, Ran, workspace_root};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const SETTINGS: &str = "\ncluster: { quiet: 200ms, poll: 500ms, lost: 5s, defaults: { cpus: 1 } }\n";
 const DEFAULT_KILLS: u32 = 5;
 const KILLS_PER_STORE: u32 = 8;
 
-fn smoke(slurm: &Slurm, place: &Place, more: &[&str]) -> std::process::Command {
+fn smoke(slurm: &Slurm, place: &Place, more: &[&str]) -> Command {
     slurm.command(place, &[&["run", "smoke.yaml", "--json", "--on", "slurm"], more].concat())
 }
 
@@ -64,6 +64,31 @@ fn the_smoke_pipeline_ends_with_the_digests_of_a_local_run() {
     let shown =
         finished(slurm.command(&place, &["run", "smoke.yaml", "--on", "slurm", "--dry-run", "--set", "seed=1"]));
     assert!(shown.succeeds().out.contains("Slurm would take it: "));
+}
+
+/// The smoke profile of a pipeline of this repository, with all nodes but small ones on the cluster.
+#[track_caller]
+fn ends_as_here(slurm: &Slurm, file: &str) {
+    let place = Place::new();
+    let copied = Command::new("cp").arg("-r").arg(workspace_root().join("pipelines")).arg(place.path("")).status();
+    assert!(copied.unwrap().success());
+    let on_cluster = format!("{}_on_cluster.yaml", file.trim_end_matches(".yaml"));
+    let name = file.rsplit('/').next().unwrap();
+    place.write(&on_cluster, format!("format: 1\nname: on-cluster\ninclude: [{name}]{SETTINGS}"));
+    let arguments = ["run", &on_cluster, "--profile", "smoke", "--json"];
+    let here = place.run(&[&arguments[..], &["--cache-dir", "here"]].concat()).succeeds();
+    let began = Instant::now();
+    let there = [&arguments[..], &["--cache-dir", "there", "--on", "slurm"]].concat();
+    let there = finished(slurm.command(&place, &there)).succeeds();
+    println!("{file}: {} jobs, {:.0} s", there.nodes("node_queued").len(), began.elapsed().as_secs_f64());
+    assert_eq!(there.digests(), here.digests());
+}
+
+#[test]
+fn the_experiments_of_the_paper_end_with_the_digests_of_a_local_run() {
+    let Some(slurm) = Slurm::start() else { return };
+    ends_as_here(&slurm, "pipelines/paper/table1_cifar10.yaml");
+    ends_as_here(&slurm, "pipelines/cifar100_continual.yaml");
 }
 
 #[test]
@@ -213,7 +238,7 @@ fn jobs_that_can_never_start_are_told_in_the_words_of_slurm() {
             let status = place.run(&["status", "--json"]).out;
             status.contains(reason)
         });
-        let _ = std::process::Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
+        let _ = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
         let ran: Ran = child.wait_with_output().unwrap().into();
         ran.says(&["waits and will not start by itself, says Slurm:", reason]);
         assert_eq!(ran.code, Some(130), "{}", ran.err);

@@ -57,7 +57,7 @@ fn elf_fault(bytes: &[u8]) -> Option<String> {
 /// Whether the segments or the section table end beyond the file.
 fn cut_short(bytes: &[u8]) -> Option<String> {
     let word = |at: usize| -> Option<u64> {
-        bytes.get(at..at + 8).and_then(|slice| slice.try_into().ok()).map(u64::from_ne_bytes)
+        bytes.get(at..at.checked_add(8)?).and_then(|slice| slice.try_into().ok()).map(u64::from_ne_bytes)
     };
     let half = |at: usize| -> Option<u64> {
         bytes.get(at..at + 2).and_then(|slice| slice.try_into().ok()).map(|two| u64::from(u16::from_ne_bytes(two)))
@@ -68,7 +68,7 @@ fn cut_short(bytes: &[u8]) -> Option<String> {
         let mut end = start.checked_add(width.checked_mul(count)?)?;
         for number in 0..count {
             let at = usize::try_from(start.checked_add(number.checked_mul(width)?)?).ok()?;
-            end = end.max(word(at + 8)?.checked_add(word(at + 32)?)?);
+            end = end.max(word(at.checked_add(8)?)?.checked_add(word(at.checked_add(32)?)?)?);
         }
         Some(end)
     };
@@ -111,5 +111,18 @@ mod tests {
         bytes[16..18].copy_from_slice(&3u16.to_ne_bytes());
         bytes[18..20].copy_from_slice(&MACHINE.to_ne_bytes());
         assert!(fault(&bytes).is_some());
+    }
+    #[test]
+    fn a_table_of_segments_beyond_all_addresses_is_damage() {
+        let mut bytes = vec![0_u8; 256];
+        bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        bytes[16..18].copy_from_slice(&ELF_DYNAMIC.to_ne_bytes());
+        bytes[18..20].copy_from_slice(&MACHINE.to_ne_bytes());
+        bytes[56..58].copy_from_slice(&1_u16.to_ne_bytes());
+        for start in [u64::MAX, u64::MAX - 8, u64::MAX - 40] {
+            bytes[32..40].copy_from_slice(&start.to_ne_bytes());
+            let told = fault(&bytes);
+            assert!(told.is_some_and(|told| told.contains("damaged")) || cfg!(not(target_os = "linux")), "{start:x}");
+        }
     }
 }
