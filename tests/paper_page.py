@@ -54,7 +54,12 @@ RATES = {
     "pdd_mtt": ("PDD+MTT: of images, judged by the first two sets", "ablation*"),
 }
 # Parameters that say how large a run was, where they are given.
-BUDGET = ["model", "nets", "seeds", "train_per_class", "ipcs", "expert_epochs", "presented", "mtt_iterations", "matching_iterations"]
+BUDGET = [
+    "model", "nets", "seeds", "train_per_class", "ipcs", "expert_epochs", "presented", "mtt_presented", "selection_presented",
+    "mtt_iterations", "matching_iterations",
+]
+# Fewest seeds whose interval decides.
+SEEDS = 3
 # Of each method of `progressive.names`.
 STAGED = ["stages", "iterations"]
 
@@ -70,11 +75,18 @@ def pipeline_name(file):
     return found.group(1) if found else Path(file).stem
 
 
-def given(whole, part, path=()):
-    """What a run was given in place of the file's parameters, as arguments: lists of other seeds, methods that were left out."""
+def given(whole, part, path=""):
+    """Parameters that a run was given in place of the file's: path, the file's value, the run's."""
     if isinstance(whole, dict) and isinstance(part, dict) and whole.keys() == part.keys():
-        return [one for key in part for one in given(whole[key], part[key], (*path, key))]
-    return [] if whole == part else ["--set", f"{'.'.join(path)}={json.dumps(part)}"]
+        return [one for key in part for one in given(whole[key], part[key], f"{path}.{key}" if path else key)]
+    return [] if whole == part else [(path, whole, part)]
+
+
+def left_out(changes):
+    """Seeds and methods of the file that a run did without."""
+    lists = [(path, [one for one in whole if one not in part]) for path, whole, part in changes if isinstance(whole, list)]
+    parts = [f"`{path}: {plain(rest)}`" for path, rest in lists if rest and "differences" not in path]
+    return [f"Not run: {', '.join(parts)}.", ""] if parts else []
 
 
 def duration(seconds):
@@ -104,18 +116,32 @@ def artifacts(folder):
     return [(place, [name for name in wanted if (place / name).exists()]) for place in sorted(folder.glob("*")) if place.is_dir()]
 
 
+def used(params, name):
+    """A parameter, without what it says of methods and norms that the run does not have."""
+    progressive = params.get("progressive") or {}
+    keys = {
+        "expert_epochs": params.get("expert_norms"),
+        "matching_iterations": params.get("matchings"),
+        "presented": [progressive[one].get("recipe") for one in progressive.get("names", [])],
+    }.get(name)
+    value = params.get(name)
+    return {key: inner for key, inner in value.items() if key in keys} if isinstance(value, dict) and keys is not None else value
+
+
 def verdict(table):
-    """Which differences of a table are decided: each is meant to be above 0."""
+    """Which differences of a table are decided: each is meant to be above 0, and two seeds have no interval to trust."""
     said = {"above 0": [], "below 0, against the claim": [], "not decided": []}
+    few = False
     for one in json.loads(table.read_text())["differences"]:
-        mean, half = one["difference"]["mean"], one["difference"].get("half_width")
-        if half is None or abs(mean) <= half:
+        few = few or one["seeds"] < SEEDS
+        if one["seeds"] < SEEDS or one.get("half_width") is None or abs(one["mean"]) <= one["half_width"]:
             word = "not decided"
         else:
-            word = "above 0" if mean > 0 else "below 0, against the claim"
+            word = "above 0" if one["mean"] > 0 else "below 0, against the claim"
         said[word].append(" − ".join(" / ".join(row) if isinstance(row, list) else row for row in one["rows"]))
     parts = [f"{word}: {', '.join(pairs)}" for word, pairs in said.items() if pairs]
-    return [f"By the 95 % intervals {'; '.join(parts)}.", ""] if parts else []
+    why = f" The deviation of fewer than {SEEDS} seeds is a matter of luck, so that their intervals decide nothing." if few else ""
+    return [f"By the 95 % intervals: {'; '.join(parts)}.{why}", ""] if parts else []
 
 
 def section(options, step):
@@ -139,16 +165,20 @@ def section(options, step):
             shutil.copyfile(place / name, PICTURES / picture)
             lines += [f"![{heading}](paper/{picture})", ""]
     params = runs[0]["params"]
-    arguments = [*arguments, *given((plan(options, file, arguments) or {"params": params})["params"], params)]
+    changes = given((plan(options, file, arguments) or {"params": params})["params"], params)
+    arguments = [*arguments, *(word for path, _, value in changes for word in ("--set", f"{path}={json.dumps(value)}"))]
     planned = plan(options, file, arguments)
+    lines += left_out(changes)
     lines.append(f"`{shlex.join(['pddflow', 'run', file, *arguments, '--instructions', 'avx2'])}`")
-    budget = [f"`{name}: {plain(params[name])}`" for name in BUDGET if params.get(name) is not None]
+    budget = [f"`{name}: {plain(used(params, name))}`" for name in BUDGET if used(params, name) not in (None, {})]
     progressive = params.get("progressive") or {}
     for name in progressive.get("names", []):
         budget += [f"`{name}: {plain({key: progressive[name][key] for key in STAGED if key in progressive[name]})}`"]
     fresh = [node["node"] for node in (planned or {"nodes": []})["nodes"] if node["state"] == "fresh"]
-    spent = sum((result(options, file, arguments, node) or {}).get("seconds") or 0 for node in fresh)
-    lines.append(f"({len(fresh)} nodes, which took {duration(spent)} in all, those included that other files share)")
+    made = [shown for shown in (result(options, file, arguments, node) for node in fresh) if shown]
+    threads = " or ".join(str(count) for count in sorted({shown["made_on"]["threads"] for shown in made}))
+    spent = duration(sum(shown["seconds"] or 0 for shown in made))
+    lines.append(f"({len(made)} nodes, {spent} in all with {threads} thread, those included that other files share)")
     lines += ["", "Budget: " + ", ".join(budget) + "."]
     if runs[0]["state"] != "succeeded":
         lines += ["", f"The last run is not complete: it {runs[0]['state']}."]
