@@ -167,9 +167,11 @@ def section(options, step):
     params = runs[0]["params"]
     changes = given((plan(options, file, arguments) or {"params": params})["params"], params)
     arguments = [*arguments, *(word for path, _, value in changes for word in ("--set", f"{path}={json.dumps(value)}"))]
-    planned = plan(options, file, arguments)
+    # Other nodes of the file may ask for what was left out.
+    nodes = [place.name for place, _ in found] if changes else []
+    planned = plan(options, file, [*nodes, *arguments])
     lines += left_out(changes)
-    lines.append(f"`{shlex.join(['pddflow', 'run', file, *arguments, '--instructions', 'avx2'])}`")
+    lines.append(f"`{shlex.join(['pddflow', 'run', file, *nodes, *arguments, '--instructions', 'avx2'])}`")
     budget = [f"`{name}: {plain(used(params, name))}`" for name in BUDGET if used(params, name) not in (None, {})]
     progressive = params.get("progressive") or {}
     for name in progressive.get("names", []):
