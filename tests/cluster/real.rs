@@ -23,9 +23,9 @@ fn ends_well(slurm: &Slurm, place: &Place) -> Ran {
 
 #[track_caller]
 fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
-    let limit = Instant::now() + Duration::from_secs(120);
+    let limit = Instant::now() + Duration::from_secs(300);
     while !ready() {
-        assert!(Instant::now() < limit, "{what} did not happen in two minutes");
+        assert!(Instant::now() < limit, "{what} did not happen in five minutes");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
