@@ -179,7 +179,9 @@ static UNUSED int32_t forward(PddflowCall *call, const void *instance, const Pdd
     FORWARD_BODY
 }
 
-static UNUSED const PddflowMatcherTable matcher_table = {TABLE_SIZE, 0, create, destroy, describe, ITERATE, DECODE};
+static UNUSED const PddflowMatcherTable matcher_table = {
+    .size = TABLE_SIZE, .create = create, .destroy = destroy, .describe = describe, .iterate = ITERATE, .decode = DECODE,
+};
 static UNUSED const PddflowModelTable model_table = {MODEL_TABLE_SIZE, 0, create, destroy, weights, forward};
 
 #ifndef TABLE

@@ -195,11 +195,12 @@ static int32_t iterate(PddflowCall *call, const void *instance, const PddflowIte
 /* ---- what the host reads ---- */
 
 static const PddflowModelTable model_table = {sizeof(PddflowModelTable), 0, create_model, destroy_model, weights, forward};
+/* By name, so that the same source compiles with headers that have more fields, without a warning. */
 static const PddflowMatcherTable matcher_table = {
-    sizeof(PddflowMatcherTable), 0, create_matcher, destroy_matcher, describe, iterate, 0,
+    .size = sizeof(PddflowMatcherTable), .create = create_matcher, .destroy = destroy_matcher, .describe = describe,
+    .iterate = iterate,
 };
 
-/* By name, so that the same source compiles with headers that have more fields, without a warning. */
 static const PddflowDescriptor model = {
     .size = sizeof(PddflowDescriptor),
     .role = PDDFLOW_ROLE_MODEL,
