@@ -1,4 +1,4 @@
-"""`train.py` of an export: with PyTorch and NumPy alone it does what the program does."""
+"""`train.py` of an export: it trains as the program does, and needs only PyTorch and NumPy."""
 
 import importlib.util
 import subprocess

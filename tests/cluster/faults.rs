@@ -1,7 +1,7 @@
 //! What a cluster does wrong must neither lose a job nor run it twice.
 
 use crate::fake::Fake;
-use crate::{BIG, QUICK, expected, finished, place, place_with};
+use crate::{BIG, QUICK, expected, finished, interrupt, place, place_with, wait_for};
 use pddflow_tests::Ran;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -13,15 +13,6 @@ fn ends_well(fake: &Fake) -> Ran {
     assert_eq!(&ran.digests(), expected());
     assert_eq!(fake.submitted(), BIG.len(), "{}", ran.err);
     ran
-}
-
-#[track_caller]
-fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
-    let limit = Instant::now() + Duration::from_secs(60);
-    while !ready() {
-        assert!(Instant::now() < limit, "{what} did not happen in a minute");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]
@@ -230,12 +221,4 @@ fn own_seconds(process: u32) -> Option<f64> {
     let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
     // In hundredths of a second on every Linux.
     Some((ticks(11)? + ticks(12)?) / 100.0)
-}
-
-/// As Ctrl-C does.
-fn interrupt(process: u32) {
-    let done = std::process::Command::new("kill").args(["-s", "INT", &process.to_string()]).status().unwrap();
-    assert!(done.success());
-    // Two signals that come at the same moment are one.
-    std::thread::sleep(Duration::from_millis(300));
 }

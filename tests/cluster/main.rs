@@ -12,6 +12,7 @@ mod work;
 use pddflow_tests::{Digests, Place, Ran};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// Settings of a cluster that answers at once.
 const QUICK: &str = "\ncluster: { quiet: 100ms, poll: 300ms, lost: 3s, defaults: { cpus: 1 } }\n";
@@ -41,3 +42,21 @@ fn finished(mut command: Command) -> Ran {
 
 /// The nodes of the smoke pipeline that are no small ones.
 const BIG: [&str; 7] = ["data", "dm", "dsa", "eval[of=dm]", "eval[of=dsa]", "eval[of=random]", "random"];
+
+/// Waits for something that takes moments on an idle machine.
+#[track_caller]
+fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(300);
+    while !ready() {
+        assert!(Instant::now() < limit, "{what} did not happen in five minutes");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// As Ctrl-C does.
+fn interrupt(process: u32) {
+    let done = Command::new("kill").args(["-s", "INT", &process.to_string()]).status().unwrap();
+    assert!(done.success());
+    // Two signals that come at the same moment are one.
+    std::thread::sleep(Duration::from_millis(300));
+}

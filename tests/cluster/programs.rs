@@ -1,9 +1,9 @@
 //! `--on 'COMMAND'`: nodes are computed by a program that gets a job file.
 
-use crate::{BIG, expected, finished, place_with};
+use crate::{BIG, expected, finished, interrupt, place_with, wait_for};
 use pddflow_tests::{Place, Ran, program};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
+use std::time::Duration;
 
 /// A way to another machine, as far as the run can tell.
 fn worker() -> String {
@@ -41,17 +41,10 @@ fn an_interrupt_reaches_the_program_and_its_node_goes_on_next_time() {
     let on = worker();
     let mut command = place.command(&[&["run", "smoke.yaml", "dm", "--on", on.as_str()], &slow[..]].concat());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let limit = Instant::now() + Duration::from_secs(60);
-    while fs_err::read_dir(place.path(".pddflow/cluster")).map_or(0, Iterator::count) < 2 {
-        assert!(Instant::now() < limit, "dm did not begin in a minute");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for("the job of dm", || fs_err::read_dir(place.path(".pddflow/cluster")).map_or(0, Iterator::count) >= 2);
     std::thread::sleep(Duration::from_secs(3));
-    let _ = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
-    while child.try_wait().unwrap().is_none() {
-        assert!(Instant::now() < limit + Duration::from_secs(60), "the run did not end in a minute");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    interrupt(child.id());
+    wait_for("the end of the run", || child.try_wait().unwrap().is_some());
     let ran: Ran = child.wait_with_output().unwrap().into();
     assert_eq!(ran.code, Some(130), "{}", ran.err);
     assert_eq!(fs_err::read_dir(place.path(".pddflow/v1/partial")).unwrap().count(), 1, "a checkpoint");

@@ -1,7 +1,7 @@
 //! Runs on a real Slurm. `PDDFLOW_KILLS=50` kills the head so often; the default is few, for every change.
 
 use crate::slurm::Slurm;
-use crate::{BIG, expected, finished, place_with};
+use crate::{BIG, expected, finished, interrupt, place_with, wait_for};
 use pddflow_tests::{Place, Ran, workspace_root};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -19,15 +19,6 @@ fn ends_well(slurm: &Slurm, place: &Place) -> Ran {
     let ran = finished(smoke(slurm, place, &[])).succeeds();
     assert_eq!(&ran.digests(), expected());
     ran
-}
-
-#[track_caller]
-fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
-    let limit = Instant::now() + Duration::from_secs(300);
-    while !ready() {
-        assert!(Instant::now() < limit, "{what} did not happen in five minutes");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
@@ -238,7 +229,7 @@ fn jobs_that_can_never_start_are_told_in_the_words_of_slurm() {
             let status = place.run(&["status", "--json"]).out;
             status.contains(reason)
         });
-        let _ = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
+        interrupt(child.id());
         let ran: Ran = child.wait_with_output().unwrap().into();
         ran.says(&["waits and will not start by itself, says Slurm:", reason]);
         assert_eq!(ran.code, Some(130), "{}", ran.err);

@@ -283,7 +283,16 @@ fn connect(mut report: Report, world: World<'_>) -> Result<Vec<PlanNode>, Diagno
             let assembly = Assembly { families, declarations, kinds, files };
             let nodes = assembly.nodes(drafts, &ordered);
             check_connections(&mut report, world, &nodes);
-            if report.is_empty() { Ok(shard::cut(world.catalog, nodes)) } else { Err(report.finish()) }
+            if !report.is_empty() {
+                return Err(report.finish());
+            }
+            shard::cut(world.catalog, nodes).map_err(|node| {
+                let message = format!("with its shards the plan has more than {MAX_INSTANCES} nodes");
+                let found = world.names.get(node.family.as_str()).and_then(|family| world.declarations.get(*family));
+                let problem = found.map(|found| found.setting_problem(SHARDS, (message, "give fewer `shards`".into())));
+                problem.into_iter().for_each(|problem| report.add(problem));
+                report.finish()
+            })
         }
         Ok(_) => Err(report.finish()),
         Err(cycles) => {

@@ -255,9 +255,10 @@ fn has_result(state: PastState) -> bool {
 fn column(params: &BTreeMap<String, Value>, axis: &str) -> String {
     let axis = axis.strip_prefix("params.").unwrap_or(axis);
     let ending = format!(".{axis}");
-    let nested = params.keys().find(|path| path.ends_with(&ending));
-    match nested {
-        Some(path) if !params.contains_key(axis) => path.clone(),
+    let mut nested = params.keys().filter(|path| path.ends_with(&ending));
+    match (nested.next(), nested.next()) {
+        (Some(path), None) if !params.contains_key(axis) => path.clone(),
+        // Several end so: which one was swept is not known, and a wrong one must not be shown.
         _ => axis.to_owned(),
     }
 }
@@ -320,5 +321,8 @@ mod tests {
         check("width", "model.width");
         check("params.seed", "seed");
         check("elsewhere", "elsewhere");
+        let params = flat(json!({"dc": {"lr": 1}, "mtt": {"lr": 2}}).as_object().unwrap());
+        assert_eq!(column(&params, "lr"), "lr", "not that of another method");
+        assert_eq!(column(&params, "mtt.lr"), "mtt.lr");
     }
 }

@@ -107,8 +107,8 @@ impl Kind for EvaluateKind {
     ) -> Result<Outputs, NodeError> {
         let (with, part) = Shard::take(node.with)?;
         let given: NetsParams = read_part(&with)?;
-        let protocol: ProtocolParams = read_part(node.with)?;
-        let params: EvaluateParams = read_part(node.with)?;
+        let protocol: ProtocolParams = read_part(&with)?;
+        let params: EvaluateParams = read_part(&with)?;
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         let test = data.test()?;
         if test.rows() == 0 {

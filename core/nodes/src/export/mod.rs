@@ -1,4 +1,4 @@
-//! The kind `export`: a folder with everything that somebody without this program needs to train on the sets.
+//! The kind `export`: a folder with everything that is needed to train on the sets without this program.
 //!
 //! | file | content |
 //! |---|---|

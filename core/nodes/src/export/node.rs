@@ -25,8 +25,8 @@ use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the folder changes for the same parameters.
-const REVISION: u32 = 5;
-/// The training, for somebody who has PyTorch and NumPy only.
+const REVISION: u32 = 6;
+/// A training script that needs only PyTorch and NumPy.
 const TRAIN: &str = include_str!("train.py");
 
 /// See the module.

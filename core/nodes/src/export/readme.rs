@@ -18,7 +18,7 @@ pub(super) struct About<'a> {
     pub(super) license: Option<&'a str>,
 }
 
-/// How to train on the sets, for somebody who has never seen them.
+/// How to train on the sets, for a reader who has never seen them.
 pub(super) fn readme(entries: &[Entry<'_>], about: &About<'_>, plan: &Plan) -> String {
     let About { class_names, preprocessing, license } = about;
     let mut text = String::new();
@@ -28,7 +28,7 @@ pub(super) fn readme(entries: &[Entry<'_>], about: &About<'_>, plan: &Plan) -> S
         "# Distilled images of {source}\n\n\
          Small synthetic (or selected) sets on which nets are trained in place of the real data. `train.py` does it, with PyTorch and\n\
          NumPy alone: `python train.py --test test.npz`, where `test.npz` has the real test images (`python train.py --help`).\n\
-         `manifest.json` has everything below in a form for programs.\n\n\
+         `manifest.json` has everything below in machine-readable form.\n\n\
          | set | method | stage | images | file |\n|---|---|---|---|---|\n"
     );
     for (number, entry) in entries.iter().enumerate() {
@@ -73,7 +73,7 @@ for entry in manifest["sets"]:
 With PyTorch, `from safetensors.torch import load_file`.
 "#;
 
-/// What somebody could do twice who knows the methods' own file formats.
+/// What a reader who knows the methods' own file formats might apply a second time.
 fn decoded_text(entries: &[Entry<'_>]) -> String {
     let decoded = |entry: &&Entry<'_>| {
         let learned = entry.set.learnables.get("images");

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::catalog::{Catalog, SHARD, SHARDS};
+use crate::expand::axis::MAX_INSTANCES;
 use crate::plan::{InputRef, NodeId, PlanNode};
 
 /// Why a node cannot be cut; none where it can, or is not to be.
@@ -22,9 +23,13 @@ pub(crate) fn refusal(catalog: &dyn Catalog, node: &PlanNode) -> Option<(String,
 }
 
 /// The nodes with all pieces, each after those it needs.
-pub(crate) fn cut(catalog: &dyn Catalog, nodes: Vec<PlanNode>) -> Vec<PlanNode> {
+///
+/// # Errors
+///
+/// The first node with which the plan has too many.
+pub(crate) fn cut(catalog: &dyn Catalog, nodes: Vec<PlanNode>) -> Result<Vec<PlanNode>, Box<PlanNode>> {
     if nodes.iter().all(|node| node.settings.shards < 2) {
-        return nodes;
+        return Ok(nodes);
     }
     let mut places = Vec::with_capacity(nodes.len());
     let mut cut = Vec::with_capacity(nodes.len());
@@ -37,6 +42,9 @@ pub(crate) fn cut(catalog: &dyn Catalog, nodes: Vec<PlanNode>) -> Vec<PlanNode> 
         // One piece is the node.
         if let Some(pieces) = pieces.filter(|pieces| pieces.len() > 1) {
             let (first, of) = (cut.len(), pieces.len());
+            if first + of > MAX_INSTANCES {
+                return Err(Box::new(node));
+            }
             cut.extend(pieces.into_iter().zip(1..).map(|(with, number)| piece(&node, with, (number, of))));
             let shard = |node| InputRef { node, output: SHARD.to_owned(), artifact: SHARD.to_owned() };
             node.inputs.insert(SHARDS.to_owned(), (first..cut.len()).map(shard).collect());
@@ -44,7 +52,7 @@ pub(crate) fn cut(catalog: &dyn Catalog, nodes: Vec<PlanNode>) -> Vec<PlanNode> 
         places.push(cut.len());
         cut.push(node);
     }
-    cut
+    Ok(cut)
 }
 
 fn piece(node: &PlanNode, with: Value, (number, of): (usize, usize)) -> PlanNode {

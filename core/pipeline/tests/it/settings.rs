@@ -220,4 +220,9 @@ nodes:
 ";
     assert_snapshot!(problems(text));
     assert_snapshot!(problems(&text.replace("shards: 0", "priority: 0")));
+    let many = "format: 1
+nodes:
+  start: { for: { k: 1..=30000 }, kind: advance, with: { model: m }, shards: 4 }
+";
+    assert!(problems(many).contains("with its shards the plan has more than 100000 nodes"));
 }

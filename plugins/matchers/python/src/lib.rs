@@ -10,8 +10,8 @@
 //! | the loss and its gradient by the augmented synthetic images | the function |
 //! | that gradient pulled back to the learnable images, the optimiser's step, checkpoints | the host |
 //!
-//! So the function knows nothing of stages, and the matcher is progressive as every other is. Tensors cross in a file that has no name
-//! any more (in memory, where the system has `/dev/shm`), which the process maps; messages are lines of JSON over a socket.
+//! So the function knows nothing of stages, and the matcher is progressive like any other. Tensors are exchanged through an unlinked file
+//! (shared memory where the system has `/dev/shm`), which the process maps; messages are lines of JSON over a socket.
 //!
 //! | the function or its process | what follows |
 //! |---|---|
@@ -24,17 +24,20 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests"))]
 
+mod call;
 mod frame;
+#[cfg(unix)]
 mod printed;
 #[cfg(unix)]
 mod process;
 #[cfg(not(unix))]
-#[path = "nowhere.rs"]
+#[path = "unsupported.rs"]
 mod process;
 #[cfg(unix)]
 mod shared;
 mod versions;
 
+use call::Setup;
 use frame::Frame;
 use pddflow_sdk::{
     Description, Error, Identity, ImageInit, Iteration, Keep, Learnable, Matcher, Need, Problem, Result, Tensor,
@@ -186,7 +189,7 @@ impl Matcher for Python {
         let problem = run.problem();
         let call = json!({
             "iteration": run.number(),
-            // As large as every generator takes it.
+            // Every generator of NumPy and PyTorch accepts a seed of this size.
             "seed": key.below(1 << 31)?,
             "classes": problem.classes,
             "shape": [problem.channels, problem.height, problem.width],
@@ -233,8 +236,8 @@ impl Python {
         Ok(made.into_iter().map(|set| set.images).collect())
     }
 
-    fn setup(&self) -> process::Setup<'_> {
-        process::Setup {
+    fn setup(&self) -> Setup<'_> {
+        Setup {
             python: &self.python,
             file: &self.file,
             function: &self.function,

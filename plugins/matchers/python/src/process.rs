@@ -1,5 +1,6 @@
 //! The interpreter's process: how it is started, asked, watched and ended.
 
+use crate::call::{Answer, Setup};
 use crate::frame::Frame;
 use crate::printed;
 use crate::shared::{Shared, nameless};
@@ -33,32 +34,6 @@ const MOST_ANSWER_BYTES: usize = 1 << 20;
 const MOST_PRINTED_BYTES: u64 = 64 << 20;
 /// Size of a page of memory in `/proc/PID/statm`, as nearly every Linux has it.
 const PAGE: u64 = 4096;
-
-/// What is to run, and within what limits.
-pub(crate) struct Setup<'a> {
-    pub(crate) python: &'a str,
-    pub(crate) file: &'a str,
-    pub(crate) function: &'a str,
-    pub(crate) files: &'a [String],
-    pub(crate) threads: usize,
-    pub(crate) patience: Duration,
-    /// Bytes.
-    pub(crate) memory: u64,
-}
-
-impl Setup<'_> {
-    /// Name of the file, for messages.
-    fn name(&self) -> &str {
-        self.file.rsplit('/').next().unwrap_or(self.file)
-    }
-}
-
-/// What the function gave.
-pub(crate) struct Answer {
-    pub(crate) loss: f64,
-    pub(crate) metrics: Vec<(String, f64)>,
-    pub(crate) gradient: Vec<u8>,
-}
 
 /// One line from the process.
 #[derive(Debug, Deserialize)]
