@@ -131,17 +131,17 @@ def used(params, name):
 def verdict(table):
     """Which differences of a table are decided: each is meant to be above 0, and two seeds have no interval to trust."""
     said = {"above 0": [], "below 0, against the claim": [], "not decided": []}
-    few = False
-    for one in json.loads(table.read_text())["differences"]:
-        few = few or one["seeds"] < SEEDS
+    differences = json.loads(table.read_text())["differences"]
+    if differences and all(one["seeds"] < SEEDS for one in differences):
+        return [f"With fewer than {SEEDS} seeds no difference is decided, whatever its interval: it rests on one degree of freedom.", ""]
+    for one in differences:
         if one["seeds"] < SEEDS or one.get("half_width") is None or abs(one["mean"]) <= one["half_width"]:
             word = "not decided"
         else:
             word = "above 0" if one["mean"] > 0 else "below 0, against the claim"
         said[word].append(" − ".join(" / ".join(row) if isinstance(row, list) else row for row in one["rows"]))
     parts = [f"{word}: {', '.join(pairs)}" for word, pairs in said.items() if pairs]
-    why = f" The deviation of fewer than {SEEDS} seeds is a matter of luck, so that their intervals decide nothing." if few else ""
-    return [f"By the 95 % intervals: {'; '.join(parts)}.{why}", ""] if parts else []
+    return [f"By the 95 % intervals: {'; '.join(parts)}.", ""] if parts else []
 
 
 def section(options, step):

@@ -50,6 +50,7 @@ impl ExecutorFactory for ProgramFactory {
             factory: self,
             run: run.to_owned(),
             started: 0,
+            busy: 0,
             most: self.options.settings.at_once.map_or(1, |most| usize::try_from(most).unwrap_or(usize::MAX)),
             shared: Arc::new(Shared { store, reports, running: Mutex::default(), stop: Mutex::default() }),
         }))
@@ -60,6 +61,8 @@ struct ProgramExecutor<'a> {
     factory: &'a ProgramFactory,
     run: String,
     started: usize,
+    /// Jobs that were taken and not answered.
+    busy: usize,
     /// Most programs that run at once.
     most: usize,
     shared: Arc<Shared>,
@@ -76,12 +79,13 @@ struct Shared {
 
 impl Executor for ProgramExecutor<'_> {
     fn room(&self) -> bool {
-        lock(&self.shared.running).len() < self.most
+        self.busy < self.most
     }
 
     fn start(&mut self, mut job: Job) -> Result<(), RunError> {
         let Options { site, invocation, .. } = &self.factory.options;
         self.started += 1;
+        self.busy += 1;
         job.work = job.work.below(&invocation.folder);
         let batch = Batches::of(&site.store).batch(&format!("{}-{}", self.run, self.started));
         let begun = batch
@@ -100,6 +104,10 @@ impl Executor for ProgramExecutor<'_> {
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new().name("pddflow-program".to_owned());
         thread.spawn(move || shared.follow(job, child, &batch)).map(drop).map_err(RunError::NoWorker)
+    }
+
+    fn answered(&mut self) {
+        self.busy = self.busy.saturating_sub(1);
     }
 
     fn flush(&mut self) {}

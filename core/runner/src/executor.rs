@@ -24,6 +24,9 @@ pub trait Executor {
     /// No job can be carried out at all: the run ends. Must not wait for anything that reports.
     fn start(&mut self, job: Job) -> Result<(), RunError>;
 
+    /// One of its jobs has been answered, and what follows from that is known.
+    fn answered(&mut self) {}
+
     /// No more work is ready for now: what is held back to be submitted together is submitted.
     fn flush(&mut self);
 

@@ -7,8 +7,6 @@ use crate::error::RunError;
 use crate::executor::{Executor, Job, Reports, Stop};
 use crate::perform::{Bench, perform};
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Scope;
 
 /// Address space, used only as far as a node's recursion goes.
@@ -24,29 +22,23 @@ pub(crate) struct Threads<'scope, 'env> {
     waiting: Receiver<Job>,
     started: usize,
     most: usize,
-    /// Jobs that were taken and have not ended.
-    busy: Arc<AtomicUsize>,
+    /// Jobs that were taken and not answered.
+    busy: usize,
 }
 
 impl<'scope, 'env> Threads<'scope, 'env> {
     pub(crate) fn new(scope: &'scope Scope<'scope, 'env>, bench: Bench<'env>, reports: Reports, most: usize) -> Self {
         let (jobs, waiting) = unbounded();
-        Self { scope, bench, reports, jobs, waiting, started: 0, most, busy: Arc::default() }
-    }
-
-    fn busy(&self) -> usize {
-        self.busy.load(Ordering::Acquire)
+        Self { scope, bench, reports, jobs, waiting, started: 0, most, busy: 0 }
     }
 
     fn spawn(&self) -> std::io::Result<()> {
         let (bench, reports, waiting) = (self.bench, self.reports.clone(), self.waiting.clone());
-        let busy = Arc::clone(&self.busy);
         let work = move || {
             while let Ok(Job { at, work, lock, .. }) = waiting.recv() {
                 let (ended, _) = perform(&work, bench, &|event| reports.event(event));
                 // Only now: whoever waits for the lock looks for the record next.
                 drop(lock);
-                busy.fetch_sub(1, Ordering::AcqRel);
                 if !reports.done(at, ended) {
                     return;
                 }
@@ -59,7 +51,7 @@ impl<'scope, 'env> Threads<'scope, 'env> {
 
 impl Executor for Threads<'_, '_> {
     fn room(&self) -> bool {
-        self.busy() < self.most
+        self.busy < self.most
     }
 
     fn begins_at_once(&self) -> bool {
@@ -67,7 +59,7 @@ impl Executor for Threads<'_, '_> {
     }
 
     fn start(&mut self, job: Job) -> Result<(), RunError> {
-        if self.busy() == self.started {
+        if self.busy == self.started {
             match self.spawn() {
                 Ok(()) => self.started += 1,
                 Err(error) if self.started == 0 => return Err(RunError::NoWorker(error)),
@@ -75,8 +67,12 @@ impl Executor for Threads<'_, '_> {
                 Err(_) => self.most = self.started,
             }
         }
-        self.busy.fetch_add(1, Ordering::AcqRel);
+        self.busy += 1;
         self.jobs.send(job).map_err(|_| RunError::Internal("the workers are gone".to_owned()))
+    }
+
+    fn answered(&mut self) {
+        self.busy = self.busy.saturating_sub(1);
     }
 
     fn flush(&mut self) {}

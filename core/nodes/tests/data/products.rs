@@ -115,7 +115,8 @@ fn export(normalize: &str, count: usize) -> (Files, Dataset) {
 #[test]
 fn an_export_has_everything_to_train_on() {
     let (files, data) = export("standard", 1);
-    assert_eq!(files.len(), 3 + 20);
+    assert_eq!(files.len(), 4 + 20, "{:?}", files.iter().map(|(name, _)| name).collect::<Vec<_>>());
+    assert!(files.get("train.py").is_some());
     let manifest: Value = serde_json::from_slice(files.get("manifest.json").unwrap()).unwrap();
     assert_eq!(manifest["preprocessing"]["mean"], json!([0.2861]));
     assert_eq!(manifest["preprocessing"]["digest"], json!(data.preprocessing_digest()));

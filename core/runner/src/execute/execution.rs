@@ -236,7 +236,12 @@ impl<'scope, 'env> Execution<'scope, 'env> {
                 }
                 // What comes next starts now, however much other nodes have to say.
                 Message::Began(at) => self.begun(at),
-                Message::Done(at, ended) => return self.done(at, *ended),
+                Message::Done(at, ended) => {
+                    if let Some(executor) = self.executors.all.get_mut(self.nodes[at].demand.executor) {
+                        executor.answered();
+                    }
+                    return self.done(at, *ended);
+                }
             }
             next = self.executors.messages.try_recv().ok();
         }

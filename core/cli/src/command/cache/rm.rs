@@ -20,7 +20,9 @@ const EXAMPLES: &str = "\
 Examples:
   pddflow cache rm k:0f3a                    the result with this key
   pddflow cache rm 'eval[*]' table           of nodes of pipeline.yaml in the current folder
-  pddflow cache rm dm --pipeline p.yaml -n   only print what would be removed";
+  pddflow cache rm dm --pipeline p.yaml -n   only print what would be removed
+
+Where a `train` or `distill` ended stays, for longer ones to go on from: `pddflow run --force=NODE` computes all of it anew.";
 
 /// Remove results: records, and artifacts that no other record has
 #[derive(Debug, clap::Args)]
