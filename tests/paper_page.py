@@ -4,8 +4,8 @@
     python3 tests/paper_page.py [--program target/release/pddflow] [--store .pddflow] [--results results]
 
 Every table is what a node of kind `table` printed, every picture what `figure` or `images` drew; commands and times are those of the
-runs' journals. Nothing is typed by hand: what lies between the two markers of the page is replaced. A file that has no results yet is
-named as not run.
+runs' journals. Nothing is typed by hand: what lies between the two markers of the page is replaced. A section whose results are not in
+this store stays as it is; a file that never had results is named as not run.
 """
 
 import argparse
@@ -53,6 +53,7 @@ RATES = {
     "mtt": ("MTT: of images", "eval_mtt*"),
     "pdd_mtt": ("PDD+MTT: of images, judged by the first two sets", "ablation*"),
 }
+RATES_HEADING = "Learning rates"
 # Parameters that say how large a run was, where they are given.
 BUDGET = [
     "model", "nets", "seeds", "train_per_class", "ipcs", "expert_epochs", "presented", "mtt_presented", "selection_presented",
@@ -220,9 +221,15 @@ def rates_section(options):
         lines += [f"| {what} | {rate:g} | {', '.join(shown)} |" for rate, shown in sorted(cells.items())]
     if not lines:
         return None
-    head = ["### Learning rates", "", "Accuracy on 1,000 held-out training images in percent, mean over two nets, seed 9.", ""]
+    head = [f"### {RATES_HEADING}", "", "Accuracy on 1,000 held-out training images in percent, mean over two nets, seed 9.", ""]
     table = ["| learning rate | value | on held-out images |", "|---|---:|---|", *lines]
     return "\n".join([*head, *table, "", "`tests/paper_cpu.sh rates`"]) + "\n"
+
+
+def written(text):
+    """The sections that the page has, by heading."""
+    parts = re.split(r"^(?=### )", text, flags=re.M)[1:]
+    return {part.splitlines()[0][4:]: part.split("\nNot run yet: ")[0].rstrip() + "\n" for part in parts}
 
 
 def main():
@@ -236,16 +243,18 @@ def main():
     for name in ("program", "store", "results"):
         setattr(options, name, str(Path(getattr(options, name)).resolve()))
     options.data = ["--data-dir", str(Path(options.data).resolve())]
-    sections = {step: section(options, step) for step in STEPS}
-    missing = [f"`{Path(STEPS[step][2]).stem}`" for step, text in sections.items() if text is None]
-    parts = [text for text in (rates_section(options), *sections.values()) if text]
-    if missing:
-        parts.append(f"Not run yet: {', '.join(missing)}.\n")
     text = options.page.read_text()
     if BEGIN not in text or END not in text:
         raise SystemExit(f"{options.page}: the lines `{BEGIN}` and `{END}` are missing")
     before, rest = text.split(BEGIN, 1)
-    options.page.write_text(f"{before}{BEGIN}\n\n" + "\n".join(parts) + f"\n{END}{rest.split(END, 1)[1]}")
+    inside, after = rest.split(END, 1)
+    there = written(inside)
+    parts = [rates_section(options) or there.get(RATES_HEADING)]
+    parts += [section(options, step) or there.get(STEPS[step][0]) for step in STEPS]
+    missing = [f"`{Path(STEPS[step][2]).stem}`" for step, part in zip(STEPS, parts[1:]) if part is None]
+    if missing:
+        parts.append(f"Not run yet: {', '.join(missing)}.\n")
+    options.page.write_text(f"{before}{BEGIN}\n\n" + "\n".join(part for part in parts if part) + f"\n{END}{after}")
 
 
 if __name__ == "__main__":
