@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Runs the smoke profile of every pipeline of the paper over one fresh store, and prints one line for each. Ends with an error when
 # one of them cannot be planned at full size or in the profiles `cpu` and `as_published`, fails or takes longer than five minutes; when
-# table 4 makes anything anew that table 1 has made; when one of its switches changes nothing; or when the part that makes any method
-# progressive does not serve a file of twelve lines.
+# table 4 makes anything anew that table 1 has made; when one of its switches changes nothing; when the part that makes any method
+# progressive does not serve a file of twelve lines; or when rows that the profile `cpu` compares present unequally many images.
 #
 #     tests/paper.sh [PROGRAM]      default: target/release/pddflow
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=$(realpath "${1:-target/release/pddflow}")
 pipelines=$PWD/pipelines
+budgets=$PWD/tests/paper_budgets.py
 data=$PWD/../shared/data
 limit=$((300 * ${PDDFLOW_SLOWNESS:-1}))
 place=$(mktemp -d)
@@ -86,4 +87,5 @@ for file in "$pipelines"/paper/*.yaml "$pipelines"/cifar100_continual.yaml "$pip
     case $file in *table4*) switches_change_numbers ;; esac
 done
 any_method_is_progressive
+python3 "$budgets" "$program" "$data" || failed=1
 exit $failed
