@@ -69,6 +69,20 @@ nodes:
 }
 
 #[test]
+fn programs_see_the_graphics_processors_that_are_theirs() {
+    let place = Place::new();
+    let node = "kind: command, for: { n: [0, 1, 2] }, resources: { gpus: 1 }, with: { run: [sh, -c, 'echo $CUDA_VISIBLE_DEVICES > out.txt; sleep 0.3'], outputs: [out.txt], env: { N: '${n}' } }";
+    place.write("p.yaml", format!("format: 1\nname: p\nnodes:\n  n: {{ {node} }}\n"));
+    let mut command = place.command(&["run", "p.yaml", "--jobs", "3", "--resources", "gpus=3"]);
+    let ran: Ran = command.env("CUDA_VISIBLE_DEVICES", "2,GPU-7f,5").output().unwrap().into();
+    let _ = ran.succeeds();
+    let seen = |n| fs_err::read_to_string(place.path(format!("results/p/n[{n}]/out.txt")));
+    let mut seen: Vec<String> = (0..3).map(|n| seen(n).unwrap().trim().to_owned()).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, ["2", "5", "GPU-7f"]);
+}
+
+#[test]
 fn a_variable_is_passed_on_and_its_value_is_kept_nowhere() {
     const SECRET: &str = "tok3n-of-a-user";
     let place = Place::new();

@@ -126,8 +126,8 @@ pub(crate) struct PlaceArgs {
     /// each level has results of its own: to share results between machines, choose what all of the machines have
     #[arg(long, value_enum, value_name = "LEVEL", env = "PDDFLOW_INSTRUCTIONS", hide_env_values = true)]
     instructions: Option<Level>,
-    /// Device to compute with: `auto`, `cpu`, `cuda`, `vulkan` or `metal`, of several `cuda:1` and so on; `auto` takes a GPU
-    /// if this build and the machine have one. Devices round differently, so each kind of device has results of its own
+    /// Device to compute with: `auto`, `cpu`, `cuda`, `vulkan` or `metal`. Of several GPUs each node has its own; `cuda:1` is one
+    /// of them. `auto` takes GPUs if this build and the machine have them. Devices round differently, so each kind of device has results of its own
     #[arg(long, value_name = "DEVICE", env = "PDDFLOW_DEVICE", hide_env_values = true, default_value = "auto")]
     device: DeviceChoice,
 }
@@ -162,6 +162,11 @@ fn unavailable(level: Instructions, best: Instructions) -> Problem {
 }
 
 impl PlaceArgs {
+    /// How many graphics processors the nodes of a run have between them.
+    pub(crate) fn gpus(&self, library: &Library) -> u32 {
+        self.device.gpus(&library.options().device)
+    }
+
     /// The kinds and plugins for a pipeline; from now on everything is computed with the instructions that were chosen.
     pub(crate) fn library(&self, file: &PipelineFile) -> Result<Library, Problem> {
         if let Some(level) = self.instructions.map(Level::instructions) {

@@ -1,7 +1,7 @@
 //! The device that the user asks for, and the one that there is.
 
 use crate::problem::Problem;
-use pddflow_nodes::{Backend, Device};
+use pddflow_nodes::{Backend, Device, visible_gpus};
 use std::str::FromStr;
 
 /// What `--device` says.
@@ -10,14 +10,15 @@ pub(crate) enum DeviceChoice {
     /// The first GPU of the build and the machine, or else the processor.
     Auto,
     Cpu,
-    Backend(Backend, usize),
+    /// Without a number all that there are: each node that asks for one gets its own.
+    Backend(Backend, Option<usize>),
 }
 
 impl FromStr for DeviceChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, index) = text.split_once(':').unwrap_or((text, "0"));
+        let (name, index) = text.split_once(':').map_or((text, None), |(name, index)| (name, Some(index)));
         let known = || {
             let backends = Backend::ALL.iter().map(|backend| format!("`{}`", backend.name()));
             backends.collect::<Vec<_>>().join(", ")
@@ -29,15 +30,16 @@ impl FromStr for DeviceChoice {
             _ => {
                 let backend = Backend::ALL.iter().find(|backend| backend.name() == name);
                 let backend = backend.ok_or_else(|| format!("write `auto`, `cpu` or one of {}", known()))?;
-                let index = index.parse().map_err(|_| format!("`{index}` is no number of a device, such as 0"))?;
-                Ok(Self::Backend(*backend, index))
+                let number =
+                    |text: &str| text.parse().map_err(|_| format!("`{text}` is no number of a device, such as 0"));
+                Ok(Self::Backend(*backend, index.map(number).transpose()?))
             }
         }
     }
 }
 
 impl DeviceChoice {
-    /// The device, if this build and the machine have it.
+    /// The device, if this build and the machine have it; of several the first.
     pub(crate) fn resolve(self) -> Result<Device, Problem> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
@@ -46,10 +48,21 @@ impl DeviceChoice {
                 if !backend.is_built() {
                     return Err(not_built(backend));
                 }
-                let count = backend.count();
+                let (index, count) = (index.unwrap_or(0), backend.count());
                 if index < count { Ok(Device::Burn(backend, index)) } else { Err(missing(backend, index, count)) }
             }
         }
+    }
+
+    /// How many graphics processors nodes have between them in a run on the device that this is.
+    pub(crate) fn gpus(self, device: &Device) -> u32 {
+        let count = match (self, device) {
+            (Self::Backend(_, Some(_)), _) => 1,
+            (_, Device::Burn(backend, _)) if device.is_gpu() => backend.count(),
+            // For programs of `command`.
+            _ => visible_gpus(),
+        };
+        u32::try_from(count).unwrap_or(u32::MAX)
     }
 }
 
@@ -92,8 +105,8 @@ mod tests {
         let read = |text: &str| text.parse::<DeviceChoice>();
         assert_eq!(read("auto"), Ok(DeviceChoice::Auto));
         assert_eq!(read("cpu"), Ok(DeviceChoice::Cpu));
-        assert_eq!(read("cuda"), Ok(DeviceChoice::Backend(Backend::Cuda, 0)));
-        assert_eq!(read("vulkan:3"), Ok(DeviceChoice::Backend(Backend::Vulkan, 3)));
+        assert_eq!(read("cuda"), Ok(DeviceChoice::Backend(Backend::Cuda, None)));
+        assert_eq!(read("vulkan:3"), Ok(DeviceChoice::Backend(Backend::Vulkan, Some(3))));
         for (text, reason) in [
             ("gpu", "one of `cuda`"),
             ("cpu:1", "has no number"),
@@ -111,8 +124,8 @@ mod tests {
         assert!(text(missing(Backend::Cuda, 1, 1)).contains("the only one is `cuda:0`"));
         assert!(text(missing(Backend::Cuda, 9, 4)).contains("`cuda:0` to `cuda:3`"));
         assert!(text(not_built(Backend::Vulkan)).contains("--features pddflow-cli/vulkan"));
-        assert_eq!(DeviceChoice::Backend(Backend::Flex, 0).resolve().unwrap(), Device::Burn(Backend::Flex, 0));
-        assert!(DeviceChoice::Backend(Backend::Flex, 1).resolve().is_err());
+        assert_eq!(DeviceChoice::Backend(Backend::Flex, None).resolve().unwrap(), Device::Burn(Backend::Flex, 0));
+        assert!(DeviceChoice::Backend(Backend::Flex, Some(1)).resolve().is_err());
         // A build without a GPU's backend computes on the processor, and never on the slow backend for checks.
         assert_eq!(best_of(&[Backend::Flex]), Device::Cpu);
     }

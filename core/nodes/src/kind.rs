@@ -69,7 +69,7 @@ pub(crate) trait Kind: Send + Sync {
         None
     }
 
-    /// Memory that a node takes while it runs, in bytes; see [`pddflow_runner::Kinds::memory_bytes`].
+    /// Memory that a node takes while it runs, in bytes; see [`pddflow_runner::Expected`].
     fn memory_bytes(&self) -> u64 {
         0
     }

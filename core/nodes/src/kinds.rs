@@ -7,7 +7,7 @@ use pddflow_artifact::params::{problem, suggestion};
 use pddflow_cache::{KeyPart, MadeOn};
 use pddflow_host::{PluginError, Registry};
 use pddflow_runner::pipeline::{Catalog, InputProblem, KindSpec, ParamProblem, PlanNode};
-use pddflow_runner::{Growing, Inputs, Kinds, NodeContext, NodeError, Outputs, Task};
+use pddflow_runner::{Expected, Growing, Inputs, Kinds, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::trace;
 use pddflow_training::choice::schemas_of;
 use serde_json::{Map, Value};
@@ -141,8 +141,11 @@ impl Kinds for Library {
         Some(self.surroundings.made_on(parts))
     }
 
-    fn memory_bytes(&self, node: Task<'_>) -> u64 {
-        self.kinds.get(node.kind).map_or(0, |(_, kind)| kind.memory_bytes())
+    fn expects(&self, node: Task<'_>) -> Expected {
+        let memory_bytes = self.kinds.get(node.kind).map_or(0, |(_, kind)| kind.memory_bytes());
+        // What needs memory trains nets: on the device, where the run has one.
+        let gpus = u32::from(memory_bytes > 0 && self.surroundings.device().is_gpu());
+        Expected { memory_bytes, gpus }
     }
 
     fn run(&self, node: Task<'_>, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
@@ -153,6 +156,6 @@ impl Kinds for Library {
                 context.in_plugin(&format!("{role} {id}"));
             }
         }
-        self.find(node.kind)?.run(&self.surroundings, node, inputs, context)
+        self.find(node.kind)?.run(&self.surroundings.of(context), node, inputs, context)
     }
 }

@@ -45,6 +45,7 @@ mod table;
 mod train;
 pub mod trial;
 
+pub use command::visible_gpus;
 pub use pddflow_host::{PluginInfo, Registry};
 pub use pddflow_tensor::{Backend, Device, Instructions, check_device, keep_freed_memory, trace, use_at_most};
 

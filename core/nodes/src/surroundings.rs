@@ -40,7 +40,7 @@ pub struct LibraryOptions {
     pub data_dirs: Vec<PathBuf>,
     /// Folder that receives downloads.
     pub downloads: PathBuf,
-    /// Where tensors live.
+    /// Where tensors live; of nodes that have graphics processors of their own, the first of those from this one on.
     pub device: Device,
     /// Their number format.
     pub precision: Precision,
@@ -59,11 +59,12 @@ impl Default for LibraryOptions {
 }
 
 /// What every kind needs besides its parameters and inputs.
+#[derive(Clone)]
 pub(crate) struct Surroundings {
-    options: LibraryOptions,
-    plugins: Plugins,
+    options: Arc<LibraryOptions>,
+    plugins: Arc<Plugins>,
     tensors: TensorOptions,
-    splits: SplitCache,
+    splits: Arc<SplitCache>,
 }
 
 impl Surroundings {
@@ -74,7 +75,27 @@ impl Surroundings {
             Precision::F64 => DType::F64,
         };
         let tensors = TensorOptions { device: options.device.clone(), dtype };
-        Self { plugins: Plugins::new(options.search.clone()), tensors, splits: SplitCache::default(), options }
+        Self {
+            plugins: Arc::new(Plugins::new(options.search.clone())),
+            tensors,
+            splits: Arc::default(),
+            options: Arc::new(options),
+        }
+    }
+
+    /// The same for a node that may have graphics processors to itself: its tensors live on the first.
+    pub(crate) fn of(&self, context: &NodeContext<'_>) -> Self {
+        let mut here = self.clone();
+        if let (Some(&first), Device::Burn(backend, _)) = (self.gpus(context).first(), &self.options.device) {
+            here.tensors.device = Device::Burn(*backend, first);
+        }
+        here
+    }
+
+    /// The graphics processors that a node has to itself, by the numbers that they have on this machine.
+    pub(crate) fn gpus(&self, context: &NodeContext<'_>) -> Vec<usize> {
+        let from = if let Device::Burn(_, number) = self.options.device { number } else { 0 };
+        context.gpus().iter().map(|gpu| from.saturating_add(*gpu as usize)).collect()
     }
 
     /// Where things are found.

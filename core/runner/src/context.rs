@@ -29,6 +29,7 @@ pub struct NodeContext<'a> {
     checkpoint_interval: Duration,
     /// When this attempt must be over.
     deadline: Option<Instant>,
+    gpus: &'a [u32],
     /// Nodes that differ only in how far they go, if the kind says so.
     lineage: Option<Lineage>,
     tell: Tell<'a>,
@@ -71,6 +72,7 @@ impl<'a> NodeContext<'a> {
             key,
             cancel: cancel.clone(),
             deadline: None,
+            gpus: &[],
             lineage: None,
             checkpoint_interval,
             tell,
@@ -82,6 +84,10 @@ impl<'a> NodeContext<'a> {
     pub(crate) fn with_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         self
+    }
+
+    pub(crate) fn with_gpus(self, gpus: &'a [u32]) -> Self {
+        Self { gpus, ..self }
     }
 
     /// As one of those that differ only in how far they go.
@@ -133,6 +139,13 @@ impl<'a> NodeContext<'a> {
     pub fn work_folder(&self) -> PathBuf {
         let key = self.key.to_string();
         self.store.root().join(WORK).join(key.strip_prefix(Key::PREFIX).unwrap_or(&key))
+    }
+
+    /// Numbers of the graphics processors of this machine that are the node's while it runs, of those that the run may use; none
+    /// where it asked for none.
+    #[must_use]
+    pub fn gpus(&self) -> &'a [u32] {
+        self.gpus
     }
 
     /// The node's key.

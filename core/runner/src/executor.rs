@@ -70,6 +70,8 @@ pub struct Job {
     pub work: Work,
     /// What it needs while it runs.
     pub resources: Resources,
+    /// Numbers of the graphics processors of this machine that are the node's while it runs.
+    pub gpus: Vec<u32>,
     /// Failures of the node so far in this run.
     pub failures: u32,
     /// Tells other processes that the key is being computed; to be dropped once the record is stored.

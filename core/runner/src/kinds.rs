@@ -38,11 +38,10 @@ pub trait Kinds: Send + Sync {
         None
     }
 
-    /// How much memory a node takes while it runs, in bytes, where its `resources` do not say: a guess on the large
-    /// side, by which the runner keeps the nodes that run at once within the memory that there is. 0 is next to nothing.
-    fn memory_bytes(&self, node: Task<'_>) -> u64 {
+    /// What a node takes while it runs, where its `resources` do not say.
+    fn expects(&self, node: Task<'_>) -> Expected {
         let _ = node;
-        0
+        Expected::default()
     }
 
     /// Where a result with these key parts is made, for its record.
@@ -57,6 +56,16 @@ pub trait Kinds: Send + Sync {
     /// # Errors
     /// Whatever failed; [`NodeError::cancelled`] when it stopped because it was asked to.
     fn run(&self, node: Task<'_>, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError>;
+}
+
+/// What a node takes while it runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Memory in bytes: a guess on the large side, by which the runner keeps the nodes that run at once within the memory that
+    /// there is. 0 is next to nothing.
+    pub memory_bytes: u64,
+    /// Graphics processors.
+    pub gpus: u32,
 }
 
 /// See [`Kinds::growing`].

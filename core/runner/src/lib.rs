@@ -81,7 +81,7 @@ pub use history::{
     uses,
 };
 pub use journal_format::{PlannedNode, RunHead};
-pub use kinds::{Artifact, Growing, Inputs, Kinds, Outputs};
+pub use kinds::{Artifact, Expected, Growing, Inputs, Kinds, Outputs};
 pub use lineage::Lineage;
 pub use node_log::node_log;
 pub use parallel::{cores, parallel_map};

@@ -32,15 +32,19 @@ pub struct Bench<'a> {
     pub cancel: &'a Cancel,
     /// Name and version of the program, for the record.
     pub program: &'a str,
+    /// Numbers of the graphics processors that the node has to itself; none where it asks for none, or where the surroundings
+    /// show it only its own.
+    pub gpus: &'a [u32],
 }
 
 /// Computes a node and stores its record; `tell` hears its events. With it, how many checkpoints the node stored.
 pub fn perform(work: &Work, bench: Bench<'_>, tell: &(dyn Fn(RunEvent) + Sync)) -> (Ended, u32) {
-    let Bench { kinds, store, cancel, program } = bench;
+    let Bench { kinds, store, cancel, program, gpus } = bench;
     let started = Instant::now();
     let key = work.key;
     let context = NodeContext::new(store, &work.node, key, cancel, work.checkpoint_interval, tell)
         .with_timeout(work.timeout)
+        .with_gpus(gpus)
         .with_lineage(work.growing.clone());
     let result = catch_unwind(AssertUnwindSafe(|| kinds.run(work.task(), &work.inputs, &context)))
         .unwrap_or_else(|payload| Err(panicked(work, panic_text(payload.as_ref()))))

@@ -35,8 +35,8 @@ impl<'scope, 'env> Threads<'scope, 'env> {
     fn spawn(&self) -> std::io::Result<()> {
         let (bench, reports, waiting) = (self.bench, self.reports.clone(), self.waiting.clone());
         let work = move || {
-            while let Ok(Job { at, work, lock, .. }) = waiting.recv() {
-                let (ended, _) = perform(&work, bench, &|event| reports.event(event));
+            while let Ok(Job { at, work, gpus, lock, .. }) = waiting.recv() {
+                let (ended, _) = perform(&work, Bench { gpus: &gpus, ..bench }, &|event| reports.event(event));
                 // Only now: whoever waits for the lock looks for the record next.
                 drop(lock);
                 if !reports.done(at, ended) {

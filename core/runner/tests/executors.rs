@@ -65,7 +65,13 @@ impl Executor for Texts<'_> {
             let text = serde_json::to_string(&work).unwrap();
             let work: Work = serde_json::from_str(&text).unwrap();
             let cancel = Cancel::new();
-            let bench = Bench { kinds: self.factory.toy, store: self.factory.store, cancel: &cancel, program: "test" };
+            let bench = Bench {
+                kinds: self.factory.toy,
+                store: self.factory.store,
+                cancel: &cancel,
+                program: "test",
+                gpus: &[],
+            };
             assert!(refusal(&work, self.factory.toy).is_none());
             // Messages wait in a channel of some hundreds; these are fewer.
             self.reports.began(at);

@@ -7,8 +7,8 @@ use common::{jobs, plan_of};
 use pddflow_runner::cache::{KeyPart, RamStore};
 use pddflow_runner::pipeline::{Plan, PlanNode, Retries};
 use pddflow_runner::{
-    Cancel, Capacity, Inputs, Kinds, NodeContext, NodeError, Outcome, Outputs, RunEvent, Settings, SkipReason, Summary,
-    Task, run,
+    Cancel, Capacity, Expected, Inputs, Kinds, NodeContext, NodeError, Outcome, Outputs, RunEvent, Settings,
+    SkipReason, Summary, Task, run,
 };
 use serde_json::json;
 use std::cell::RefCell;
@@ -25,6 +25,7 @@ struct Scripted {
     order: Mutex<Vec<String>>,
     running: Mutex<usize>,
     most: Mutex<usize>,
+    gpus: Mutex<BTreeMap<String, Vec<u32>>>,
 }
 
 impl Scripted {
@@ -56,12 +57,14 @@ impl Kinds for Scripted {
         Ok(vec![KeyPart::new("name", json!(node.id.as_str()))])
     }
 
-    fn memory_bytes(&self, node: Task<'_>) -> u64 {
-        node.with["memory"].as_u64().unwrap_or(0)
+    fn expects(&self, node: Task<'_>) -> Expected {
+        let gpus = u32::try_from(node.with["gpus"].as_u64().unwrap_or(0)).unwrap();
+        Expected { memory_bytes: node.with["memory"].as_u64().unwrap_or(0), gpus }
     }
 
     fn run(&self, node: Task<'_>, _: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
         self.order.lock().unwrap().push(node.id.to_string());
+        self.gpus.lock().unwrap().insert(node.id.to_string(), context.gpus().to_vec());
         {
             let mut running = self.running.lock().unwrap();
             *running += 1;
@@ -131,6 +134,21 @@ fn a_node_is_tried_again_after_longer_and_longer_waits() {
         .collect();
     assert_eq!(waits, [(1, 3, 10), (2, 3, 20), (3, 3, 40)]);
     assert!(started.elapsed() >= Duration::from_millis(70));
+}
+
+#[test]
+fn nodes_that_run_at_once_have_graphics_processors_of_their_own() {
+    let node = |name, gpus| (name, json!({"waits": 200, "gpus": gpus}), vec![]);
+    let mut plan = plan_of(&[node("a", 1), node("b", 1), node("c", 1), node("d", 0)]);
+    // What the pipeline says counts, not what the kind expects.
+    plan.nodes[2].settings.resources.gpus = 2;
+    let ended = carry_out(&plan, 4, Capacity { gpus: 2, ..Capacity::default() });
+    assert!(ended.summary.succeeded());
+    let gpus = ended.kinds.gpus.lock().unwrap();
+    let mut first: Vec<u32> = ["a", "b"].iter().flat_map(|name| gpus[*name].clone()).collect();
+    first.sort_unstable();
+    assert_eq!(first, [0, 1]);
+    assert_eq!((gpus["c"].as_slice(), gpus["d"].as_slice()), ([0, 1].as_slice(), [].as_slice()));
 }
 
 #[test]

@@ -107,6 +107,12 @@ impl Device {
         }
     }
 
+    /// Whether it is a graphics processor.
+    #[must_use]
+    pub fn is_gpu(&self) -> bool {
+        matches!(self, Self::Burn(backend, _) if backend.feature().is_some())
+    }
+
     /// Whether double precision can be computed there.
     #[must_use]
     pub fn has_double(&self) -> bool {

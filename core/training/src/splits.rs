@@ -141,11 +141,12 @@ impl Prepared {
 /// Recently used data sets, the latest last.
 #[derive(Default)]
 pub struct SplitCache {
-    kept: Mutex<Vec<(Digest, Arc<Slot>)>>,
+    kept: Mutex<Vec<Arc<Slot>>>,
 }
 
-#[derive(Default)]
 struct Slot {
+    digest: Digest,
+    device: Device,
     ready: Mutex<Option<Arc<Prepared>>>,
 }
 
@@ -157,7 +158,7 @@ impl SplitCache {
         context: &NodeContext<'_>,
         digest: &Digest,
     ) -> NodeResult<Arc<Prepared>> {
-        let slot = self.slot(digest);
+        let slot = self.slot(digest, &tensors.device);
         let mut ready = slot.ready.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(prepared) = ready.as_ref() {
             return Ok(Arc::clone(prepared));
@@ -169,12 +170,12 @@ impl SplitCache {
         Ok(prepared)
     }
 
-    fn slot(&self, digest: &Digest) -> Arc<Slot> {
+    fn slot(&self, digest: &Digest, device: &Device) -> Arc<Slot> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept.iter().position(|(known, _)| known == digest);
-        let entry = found.map_or_else(|| (*digest, Arc::default()), |place| kept.remove(place));
-        let slot = Arc::clone(&entry.1);
-        kept.push(entry);
+        let found = kept.iter().position(|slot| slot.digest == *digest && slot.device == *device);
+        let new = || Arc::new(Slot { digest: *digest, device: device.clone(), ready: Mutex::default() });
+        let slot = found.map_or_else(new, |place| kept.remove(place));
+        kept.push(Arc::clone(&slot));
         slot
     }
 
@@ -184,7 +185,7 @@ impl SplitCache {
             // A slot whose lock is taken is being filled just now: its size is not known, and it is in use.
             slot.ready.try_lock().ok().and_then(|ready| ready.as_ref().map(|data| data.bytes())).unwrap_or(0)
         };
-        while kept.len() > 1 && kept.iter().map(|(_, slot)| size(slot)).sum::<usize>() > KEPT_BYTES {
+        while kept.len() > 1 && kept.iter().map(|slot| size(slot)).sum::<usize>() > KEPT_BYTES {
             kept.remove(0);
         }
     }

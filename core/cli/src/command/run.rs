@@ -263,7 +263,8 @@ impl Args {
 
 /// What nodes may use at the same time; sizes of pools go into the plan.
 fn capacity(args: &Args, opened: &mut Opened) -> Result<Capacity, Problem> {
-    let mut capacity = Capacity { memory_bytes: machine::memory_for_nodes(), ..Capacity::default() };
+    let gpus = args.place.gpus(&opened.library);
+    let mut capacity = Capacity { memory_bytes: machine::memory_for_nodes(), gpus, ..Capacity::default() };
     for (name, amount) in &args.resources {
         let units = u32::try_from(*amount).unwrap_or(u32::MAX);
         match name.as_str() {

@@ -48,7 +48,7 @@ impl Args {
             Ok(library) => {
                 let store = Store::open(&assignment.head.site.store)?;
                 let program = concat!("pddflow ", env!("CARGO_PKG_VERSION"));
-                let bench = Bench { kinds: &library, store: &store, cancel: &cancel, program };
+                let bench = Bench { kinds: &library, store: &store, cancel: &cancel, program, gpus: &[] };
                 carry_out(&assignment, bench, &host).map_err(folder)?
             }
         };

@@ -2,7 +2,7 @@
 //!
 //! It runs in a new folder below the store that holds the files it declares and its inputs; only the outputs that it
 //! declares are taken, and all of them must be there. Its environment is empty but for `PATH`, `HOME` and what `env` and
-//! `pass` name. It leads a process group of its own; group and folder go with the node, however the node ends.
+//! `pass` name, and `CUDA_VISIBLE_DEVICES` where its `resources` ask for graphics processors: those that are its alone. It leads a process group of its own; group and folder go with the node, however the node ends.
 //!
 //! | what | where the program finds it |
 //! |---|---|
@@ -13,10 +13,12 @@
 //! The key holds the parameters, the bytes of the declared files, whether they are executable, and the inputs. What the program reads besides (itself,
 //! its libraries, the network) is not in the key: declare what may change, or raise `revision`.
 
+mod gpus;
 mod guard;
 mod node;
 mod process;
 mod word;
 mod work;
 
+pub use gpus::visible_gpus;
 pub(crate) use node::CommandKind;

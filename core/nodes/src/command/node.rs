@@ -110,7 +110,7 @@ impl Kind for CommandKind {
 
     fn run(
         &self,
-        _: &Surroundings,
+        surroundings: &Surroundings,
         node: Task<'_>,
         inputs: &Inputs,
         context: &NodeContext<'_>,
@@ -129,7 +129,8 @@ impl Kind for CommandKind {
         }
         let passed = params.pass.iter().map(|name| process::variable(name).map(|value| (name.as_str(), value)));
         let passed = passed.collect::<NodeResult<Vec<_>>>()?;
-        process::run(&Call { run: &params.run, env: &params.env, passed: &passed }, &mut work, context)?;
+        let gpus = surroundings.gpus(context);
+        process::run(&Call { run: &params.run, env: &params.env, passed: &passed, gpus: &gpus }, &mut work, context)?;
         let files = take(&params.outputs, &work.files())?;
         let mut outputs = Outputs::default();
         outputs.artifacts.insert("files".into(), context.put(&files.encode()?).during("storing the outputs")?);

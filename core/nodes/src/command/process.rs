@@ -12,6 +12,7 @@ use std::time::Duration;
 use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_runner::{NodeContext, NodeError};
 
+use super::gpus;
 use super::guard::{self, grouped};
 use super::word::Word;
 use super::work::Work;
@@ -37,6 +38,8 @@ pub(super) struct Call<'a> {
     pub(super) env: &'a BTreeMap<String, Word>,
     /// Variables that are passed on, with their values.
     pub(super) passed: &'a [(&'a str, String)],
+    /// Graphics processors that it has to itself.
+    pub(super) gpus: &'a [usize],
 }
 
 /// Runs a program to its end; what it prints becomes the node's log.
@@ -86,6 +89,9 @@ fn gated(call: &Call<'_>, work: &Work, printed: &[Printed; 2]) -> std::io::Resul
     command.args(["-c", GATE, "sh"]).args(call.run).current_dir(work.files()).env_clear();
     command.envs(INHERITED.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))));
     command.envs(call.passed.iter().map(|(name, value)| (name, value))).envs(call.env);
+    if !call.gpus.is_empty() {
+        command.env(gpus::VISIBLE, gpus::shown(call.gpus));
+    }
     command.stdin(Stdio::piped()).stdout(printed[0].written.try_clone()?).stderr(printed[1].written.try_clone()?);
     grouped(&mut command).spawn()
 }

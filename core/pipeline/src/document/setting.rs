@@ -73,7 +73,7 @@ pub(crate) const SETTINGS: [Key<Read<NodeSettings>>; 6] = [
     Key {
         name: "resources",
         schema: |_| {
-            let about = "What the node uses while it runs: `{ cpus: 4, memory: 8GiB, gpus: 1, pools: { download: 1 } }`. The node waits until these are free; one that asks for more than the machine has runs alone. On a cluster also `time`, `partition`, `account`, `qos`, `constraint`, `gres` and `extra` ([how](cluster.md)).";
+            let about = "What the node uses while it runs: `{ cpus: 4, memory: 8GiB, gpus: 1, pools: { download: 1 } }`. The node waits until these are free; one that asks for more than the machine has runs alone. Each node has its `gpus` to itself: a program of `command` sees no others (`CUDA_VISIBLE_DEVICES`), and a kind that trains nets computes on one, without asking, where the run's device is a GPU. On a cluster also `time`, `partition`, `account`, `qos`, `constraint`, `gres` and `extra` ([how](cluster.md)).";
             let parts = properties(&RESOURCES);
             or_expression(about, json!({"type": "object", "additionalProperties": false, "properties": parts}))
         },

@@ -66,6 +66,8 @@ pub(super) struct Node {
     pub(super) attempts: u32,
     /// What it waits for and takes while it runs.
     pub(super) demand: Demand,
+    /// Numbers of the graphics processors that it has while it runs.
+    pub(super) gpus: Vec<u32>,
     /// Why it runs, until its executor says that it has begun.
     pub(super) reasons: Option<(Key, Vec<StaleReason>)>,
     /// The moments at which it last began to run and last got its result; later moments are larger.
@@ -129,6 +131,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             repairs: 0,
             attempts: 0,
             demand: Demand::default(),
+            gpus: Vec::new(),
             reasons: None,
             began: 0,
             ended: 0,
@@ -300,7 +303,8 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         Ok(())
     }
 
-    /// What a node waits for: what its `resources` say, with the memory that its kind expects where they say nothing of it.
+    /// What a node waits for: what its `resources` say, with the memory and the graphics processors that its kind expects where they
+    /// say nothing of it.
     /// What an executor outside of this process computes takes nothing of this machine; pools are for the whole run.
     fn demand(&self, at: usize) -> Demand {
         let node = &self.plan.nodes[at];
@@ -308,8 +312,14 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         let elsewhere = self.executors.factory.is_some_and(|factory| factory.takes(node));
         if elsewhere {
             (resources.cpus, resources.memory_bytes, resources.gpus) = (0, 0, 0);
-        } else if resources.memory_bytes == 0 {
-            resources.memory_bytes = self.shared.kinds.memory_bytes(Task::of(node));
+        } else {
+            let expected = self.shared.kinds.expects(Task::of(node));
+            if resources.memory_bytes == 0 {
+                resources.memory_bytes = expected.memory_bytes;
+            }
+            if resources.gpus == 0 {
+                resources.gpus = expected.gpus;
+            }
         }
         Demand { executor: usize::from(elsewhere), resources }
     }
@@ -320,14 +330,19 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         while !self.is_stopping() {
             let (executors, shares) = (&self.executors.all, &mut self.shares);
             let has_room = |demand: &Demand| executors.get(demand.executor).is_some_and(|executor| executor.room());
-            let take = |demand: &Demand| has_room(demand) && shares.take(&demand.resources, &mut reserved);
+            let mut gpus = Vec::new();
+            let take = |demand: &Demand| {
+                let given = has_room(demand).then(|| shares.take(&demand.resources, &mut reserved)).flatten();
+                given.map(|given| gpus = given).is_some()
+            };
             let Some(at) = self.ready.pop(take) else { break };
+            self.nodes[at].gpus = gpus;
             let lock = match self.jobs.get(&at).map(|(work, _)| work.key) {
                 Some(key) => self.lock(at, key),
                 None => None,
             };
             let Some((lock, (work, reasons))) = lock.and_then(|lock| Some((lock, self.jobs.remove(&at)?))) else {
-                self.shares.give_back(&self.nodes[at].demand.resources);
+                self.give_back(at);
                 continue;
             };
             self.start(at, work, reasons, lock)?;
@@ -356,9 +371,15 @@ impl<'scope, 'env> Execution<'scope, 'env> {
             self.log.tell(RunEvent::NodeQueued { node: work.node.clone(), key: work.key });
         }
         let resources = self.plan.nodes[at].settings.resources.clone();
-        let job = Job { at, work, resources, failures: self.nodes[at].attempts, lock };
+        let gpus = self.nodes[at].gpus.clone();
+        let job = Job { at, work, resources, gpus, failures: self.nodes[at].attempts, lock };
         self.keys.insert(at, job.work.key);
         self.executors.all.get_mut(executor).ok_or_else(lost)?.start(job)
+    }
+
+    fn give_back(&mut self, at: usize) {
+        let gpus = std::mem::take(&mut self.nodes[at].gpus);
+        self.shares.give_back(&self.nodes[at].demand.resources, &gpus);
     }
 
     /// A node has begun to compute.
@@ -397,7 +418,7 @@ impl<'scope, 'env> Execution<'scope, 'env> {
         let Some(key) = self.keys.remove(&at) else { return };
         self.pass_warnings_on();
         let Ended { result, lost } = ended;
-        self.shares.give_back(&self.nodes[at].demand.resources);
+        self.give_back(at);
         let given_back = result.as_ref().is_err_and(|error| error.cancelled) && self.nodes[at].reasons.is_some();
         if !given_back {
             self.begun(at);

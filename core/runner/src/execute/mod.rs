@@ -112,7 +112,7 @@ pub fn run_on(
     std::thread::scope(|scope| {
         let (sender, messages) = bounded(MOST_MESSAGES);
         let reports = Reports(sender);
-        let bench = Bench { kinds, store, cancel, program: &settings.program };
+        let bench = Bench { kinds, store, cancel, program: &settings.program, gpus: &[] };
         let threads = Threads::new(scope, bench, reports.clone(), settings.jobs);
         let mut all: Vec<Box<dyn Executor + '_>> = vec![Box::new(threads)];
         all.extend(factory.map(|factory| factory.open(&id, reports)).transpose()?);
