@@ -112,6 +112,8 @@ pub(crate) struct State<'e> {
     pub(crate) declared: Declared,
     pub(crate) views: Views,
     pub(crate) warned: bool,
+    /// Whether it runs a second time, to find a number that is not finite: what it reports has been told.
+    pub(crate) again: bool,
     first: Option<Recorded>,
     context: Vec<String>,
     poisoned: bool,
@@ -133,6 +135,7 @@ impl<'e> State<'e> {
             declared: Declared::default(),
             views: Views::default(),
             warned: false,
+            again: false,
             first: None,
             context: Vec::new(),
             poisoned: false,
@@ -190,7 +193,8 @@ impl<'e> State<'e> {
         }
         message.push_str(&first.message);
         for line in &self.context {
-            message.push_str("; then ");
+            // A line of the author's source is no second error.
+            message.push_str(if line.starts_with("at ") { "; " } else { "; then " });
             message.push_str(line);
         }
         let error = PluginError::new(code, message);

@@ -159,6 +159,12 @@ pub trait Environment {
     /// The state cannot be read.
     fn roll_back(&mut self) -> EnvironmentResult<bool>;
 
+    /// Goes back to how everything was when this iteration began, so that it can be run again; says whether it can. The host does so once
+    /// when a number is not finite, and then looks at each operation.
+    fn rewind(&mut self) -> bool {
+        false
+    }
+
     /// Reports a number of this iteration.
     fn metric(&mut self, name: &str, value: f64);
 

@@ -211,6 +211,19 @@ impl PluginError {
         self
     }
 
+    /// Says which operation gave the first number that is not finite: what the same call says when each of them is looked at.
+    pub(crate) fn because_of(mut self, first: &Self) -> Self {
+        let message = &first.0.message;
+        let own = message.split_once("failed: ").map_or(message.as_str(), |(_, own)| own);
+        self.0.message = format!("{}; the first of it: {own}", self.0.message);
+        self
+    }
+
+    /// Whether a number is not finite.
+    pub(crate) fn is_numeric(&self) -> bool {
+        self.0.code == Code::Numeric || self.code().ends_with("not_finite")
+    }
+
     pub(crate) fn with_file(mut self, file: &Path) -> Self {
         self.0.file = Some(file.to_path_buf());
         self
@@ -289,6 +302,7 @@ impl From<pddflow_tensor::TensorError> for Fault {
             E::Shape { .. } => Status::Shape,
             E::DType { .. } => Status::Dtype,
             E::Internal { .. } => Status::Internal,
+            E::NotFinite { .. } => Status::Numeric,
             E::Size { .. } | E::Memory { .. } => Status::OutOfMemory,
             _ => Status::InvalidArgument,
         };

@@ -26,6 +26,12 @@ pub(crate) fn load(file: &Path) -> Result<Arc<Library>, PluginError> {
     load_bytes(file, &bytes).map_err(|error| error.with_file(file))
 }
 
+/// A plugin that is linked into this program, judged as [`load`] judges one of a file. Its digest is zero: nothing is kept under it.
+pub(crate) fn linked(header: &'static pddflow_abi::Header) -> Result<Library, PluginError> {
+    let program = std::env::current_exe().map_err(|error| PluginError::new(Code::NotFound, error.to_string()))?;
+    check::check(std::ptr::from_ref(header).cast(), &program, &program, [0; 32])
+}
+
 /// Whether a file of a search folder claims to be a plugin: it names the entry symbol.
 pub(crate) fn names_entry(bytes: &[u8]) -> bool {
     memmem::find(bytes, check::SYMBOL.to_bytes_with_nul()).is_some()

@@ -11,6 +11,7 @@ use crate::problem::Numbers;
 use crate::types::{Decoded, Description, Labels, Problem};
 use crate::view::labels_of;
 use pddflow_abi::{self as abi, Output, Text};
+use pddflow_tensor::watch::{self, Found};
 use pddflow_tensor::{DType, Tensor};
 use std::sync::Arc;
 
@@ -113,7 +114,35 @@ impl Matcher {
     ///
     /// # Errors
     /// The plugin fails, or the environment cannot do what it asks; then [`PluginError::code`] is the environment's.
+    ///
+    /// Where a number is not finite and the environment can go back, the iteration runs once or twice more to find the operation that gave
+    /// the first one, and the error names it.
     pub fn iterate(&self, environment: &mut dyn Environment, iteration: u64) -> Result<(), PluginError> {
+        let failed = match self.once(environment, iteration, false) {
+            Err(error) if error.is_numeric() => error,
+            outcome => return outcome,
+        };
+        let mut origin = None;
+        for what in [watch::For::Nan, watch::For::NotFinite] {
+            if !environment.rewind() {
+                break;
+            }
+            match watch::first(what, || self.once(environment, iteration, true)) {
+                (Err(first), Found::First) => {
+                    origin = Some(first);
+                    break;
+                }
+                (Err(first), Found::OfInfinite) => origin = Some(first),
+                _ => {}
+            }
+        }
+        Err(match origin {
+            Some(origin) => failed.because_of(&origin),
+            None => failed,
+        })
+    }
+
+    fn once(&self, environment: &mut dyn Environment, iteration: u64, again: bool) -> Result<(), PluginError> {
         let Self { instance, table } = self;
         let function = table.iterate.ok_or_else(unchecked)?;
         let problem = environment.problem();
@@ -122,6 +151,7 @@ impl Matcher {
         let mut state = State::new(Phase::Iterate, problem.dtype, problem.device.clone(), &instance.config);
         state.environment = Some(environment);
         state.decode = Some(self);
+        state.again = again;
         let arguments = abi::IterateArguments {
             size: size_of::<abi::IterateArguments>() as u32,
             reserved: 0,
@@ -133,7 +163,7 @@ impl Matcher {
             // SAFETY: checked at load; call, instance and arguments live until it returns.
             unsafe { function(call, pointer, &raw const arguments) }
         })?;
-        if let Some(environment) = done.environment.take() {
+        if let Some(environment) = done.environment.take().filter(|_| !again) {
             // A length beyond single precision is none, but the steps were finite.
             let norms = done.views.gradient_norms().filter(|(_, length)| length.is_finite());
             norms.for_each(|(name, length)| environment.metric(&name, length));

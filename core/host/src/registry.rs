@@ -64,6 +64,16 @@ impl Registry {
         Ok(registry)
     }
 
+    /// A plugin that is linked into this program: for tests of its author.
+    ///
+    /// # Errors
+    /// A run would refuse to load it.
+    pub fn linked(header: &'static pddflow_abi::Header) -> Result<Self, PluginError> {
+        let mut registry = Self::default();
+        registry.add(&load::linked(header)?, 0);
+        Ok(registry)
+    }
+
     /// All plugins, by role and id.
     #[must_use]
     pub fn list(&self) -> Vec<PluginInfo> {

@@ -87,6 +87,14 @@ pub enum TensorError {
         /// Its shape.
         shape: Vec<usize>,
     },
+    /// A number that is not finite, while a thread [watches](crate::watch).
+    #[error("{op}: {message}")]
+    NotFinite {
+        /// The operation.
+        op: &'static str,
+        /// What was found.
+        message: String,
+    },
     /// Text that is not an augmentation policy.
     #[error("augmentation policy `{text}`: {message}")]
     Policy {

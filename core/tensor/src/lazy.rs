@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::backend::{self, Value};
 use crate::error::{Result, TensorError};
 use crate::op::{Epilogue, Op, Unary, Window};
-use crate::trace;
+use crate::{trace, watch};
 
 /// A value with the saved values of its operation.
 pub(crate) type Outcome = (Value, Vec<Value>);
@@ -38,6 +38,8 @@ impl Lazy {
     /// The value of an operation: computed now, unless what follows may become a part of it.
     pub(crate) fn of(op: &Op, inputs: &[&Arc<Self>], shape: &[usize]) -> Result<Self> {
         let recipe = match op {
+            // What is watched is computed where it is asked for.
+            _ if watch::is_on() => None,
             Op::Norm { .. } => {
                 inputs.iter().try_for_each(|input| input.get().map(|_| ()))?;
                 let inputs = inputs.iter().map(|&input| Arc::clone(input)).collect();
@@ -109,5 +111,7 @@ impl Lazy {
 
 fn evaluate(op: &Op, inputs: &[&Arc<Lazy>], shape: &[usize]) -> Result<Outcome> {
     let values = inputs.iter().map(|input| input.get().map(|(value, _)| value)).collect::<Result<Vec<_>>>()?;
-    trace::operation(op, &values, shape, || backend::evaluate(op, &values, shape))
+    let outcome = trace::operation(op, &values, shape, || backend::evaluate(op, &values, shape))?;
+    watch::check(op, &values, &outcome.0)?;
+    Ok(outcome)
 }

@@ -38,6 +38,7 @@ mod size;
 mod tape;
 mod tensor;
 pub mod trace;
+pub mod watch;
 
 pub use device::{Backend, Device};
 pub use device_check::check_device;

@@ -84,6 +84,7 @@ impl<'call> Call<'call> {
     ///
     /// # Errors
     /// The call is over.
+    #[track_caller]
     pub fn cancelled(self) -> Result<bool> {
         let mut out = 0;
         host!(self, core: CoreGroup, cancelled(&raw mut out))?;
@@ -94,16 +95,41 @@ impl<'call> Call<'call> {
     ///
     /// # Errors
     /// The name is too long.
+    #[track_caller]
     pub fn has(self, capability: &str) -> Result<bool> {
         let mut out = 0;
         host!(self, core: CoreGroup, has(abi::Text::new(capability), &raw mut out))?;
         Ok(out != 0)
     }
 
+    /// Version of the host.
+    ///
+    /// # Errors
+    /// The host does not say.
+    #[track_caller]
+    pub fn host_version(self) -> Result<String> {
+        let mut out = abi::Text::EMPTY;
+        host!(self, core: CoreGroup, version(&raw mut out))?;
+        // SAFETY: the host's text is valid during the call.
+        Ok(unsafe { read_text(out) })
+    }
+
+    /// How many more tensors may be alive in this call.
+    ///
+    /// # Errors
+    /// The call is over.
+    #[track_caller]
+    pub fn budget(self) -> Result<u64> {
+        let mut out = 0;
+        host!(self, core: CoreGroup, budget(&raw mut out))?;
+        Ok(out)
+    }
+
     /// Number of tensors alive in this call.
     ///
     /// # Errors
     /// The call is over.
+    #[track_caller]
     pub fn live(self) -> Result<u64> {
         let mut out = 0;
         host!(self, arena: ArenaGroup, live(&raw mut out))?;
@@ -115,6 +141,7 @@ impl<'call> Call<'call> {
     ///
     /// # Errors
     /// The run was cancelled.
+    #[track_caller]
     pub fn tape_budget(self) -> Result<u64> {
         let mut out = 0;
         match host!(self, arena: ArenaGroup, tape_budget(&raw mut out)) {
@@ -124,8 +151,10 @@ impl<'call> Call<'call> {
     }
 
     pub(crate) fn fail(self, error: &Error) -> i32 {
-        if let Some(message) = &error.message {
-            let _ = host!(self, core: CoreGroup, fail(error.status, abi::Text::new(message)));
+        // The host has the text of what it refused itself; what it lacks is the line of the author's that asked for it.
+        let place = error.place.map(|place| format!("at {}:{}:{}", place.file(), place.line(), place.column()));
+        if let Some(text) = error.message.as_ref().or(place.as_ref()) {
+            let _ = host!(self, core: CoreGroup, fail(error.status, abi::Text::new(text)));
         }
         error.status
     }

@@ -2,6 +2,7 @@
 
 use pddflow_abi::Status;
 use std::fmt;
+use std::panic::Location;
 
 /// Result of everything in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -12,6 +13,8 @@ pub struct Error {
     pub(crate) status: i32,
     /// `None` when the host has the text already.
     pub(crate) message: Option<String>,
+    /// Where the author's code called the host, if that refused.
+    pub(crate) place: Option<&'static Location<'static>>,
 }
 
 impl Error {
@@ -51,12 +54,18 @@ impl Error {
         self.status == Status::Cancelled as i32
     }
 
+    #[track_caller]
     pub(crate) fn host(status: i32) -> Self {
-        Self { status, message: None }
+        Self { status, message: None, place: Some(Location::caller()) }
+    }
+
+    /// The same refusal, asked for elsewhere: what a function of this crate puts in place of a line of its own.
+    pub(crate) fn at(self, place: &'static Location<'static>) -> Self {
+        Self { place: self.place.and(Some(place)), ..self }
     }
 
     pub(crate) fn with_status(status: Status, message: impl Into<String>) -> Self {
-        Self { status: status as i32, message: Some(message.into()) }
+        Self { status: status as i32, message: Some(message.into()), place: None }
     }
 }
 

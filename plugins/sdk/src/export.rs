@@ -11,10 +11,10 @@ use crate::tensor::Tensor;
 use pddflow_abi::{self as abi, Flag, Mode, Status, Text};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 pub use pddflow_abi;
 
@@ -32,22 +32,35 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 thread_local! {
     /// Text of the last panic on this thread, with its place.
     static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+    /// How many functions of plugins this thread is in.
+    static INSIDE: Cell<u32> = const { Cell::new(0) };
 }
 
-/// The plugin's `open`: panics of this plugin are kept as text instead of being printed.
+/// The plugin's `open`: panics of this plugin are kept as text instead of being printed. Those of a test that the plugin is linked into
+/// are printed as ever.
 pub unsafe extern "C" fn open(_call: *mut abi::Call) -> i32 {
+    static ONCE: Once = Once::new();
     let quiet = catch_unwind(|| {
-        std::panic::set_hook(Box::new(|panic| {
-            let text = panic.to_string().replace('\n', " ");
-            PANIC.with_borrow_mut(|kept| *kept = text);
-        }));
+        ONCE.call_once(|| {
+            let others = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |panic| {
+                if INSIDE.get() == 0 {
+                    return others(panic);
+                }
+                let text = panic.to_string().replace('\n', " ");
+                PANIC.with_borrow_mut(|kept| *kept = text);
+            }));
+        });
     });
     if quiet.is_ok() { Status::Ok as i32 } else { Status::Internal as i32 }
 }
 
 /// Runs plugin code so that neither an error nor a panic crosses the boundary as anything but a status.
 fn shield(call: Call<'_>, body: impl FnOnce() -> Result<()>) -> i32 {
-    match catch_unwind(AssertUnwindSafe(body)) {
+    INSIDE.set(INSIDE.get() + 1);
+    let outcome = catch_unwind(AssertUnwindSafe(body));
+    INSIDE.set(INSIDE.get() - 1);
+    match outcome {
         Ok(Ok(())) => Status::Ok as i32,
         Ok(Err(error)) => call.fail(&error),
         Err(payload) => {
@@ -106,10 +119,12 @@ unsafe fn make<T: DeserializeOwned>(
 }
 
 unsafe extern "C" fn destroy<T>(instance: *mut c_void) {
+    INSIDE.set(INSIDE.get() + 1);
     let result = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the host gives back exactly once what `make` made.
         drop(unsafe { Box::from_raw(instance.cast::<T>()) });
     }));
+    INSIDE.set(INSIDE.get() - 1);
     if let Err(payload) = result {
         std::mem::forget(payload);
     }
@@ -262,9 +277,10 @@ macro_rules! plugin {
         #[cfg(panic = "abort")]
         compile_error!("a pddflow plugin needs `panic = \"unwind\"`: the host must survive a panic in it");
 
+        /// The plugin's header, also for tests that link the plugin.
         #[doc(hidden)]
         #[allow(unsafe_code, reason = "the boundary's exported header")]
-        mod pddflow_plugin_export {
+        pub mod pddflow_plugin_export {
             use super::*;
             use $crate::export::pddflow_abi as abi;
 

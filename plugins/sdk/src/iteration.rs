@@ -176,6 +176,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// The matcher did not declare [`Need::Horizon`](crate::Need::Horizon).
+    #[track_caller]
     pub fn horizon(&self) -> Result<u64> {
         let told = (self.horizon > 0).then_some(self.horizon);
         told.ok_or_else(|| {
@@ -193,6 +194,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// The class does not exist.
+    #[track_caller]
     pub fn real_batch(&self, class: Option<usize>, count: usize, key: Key<'call>) -> Result<Labelled<'call>> {
         let class = class.map_or(-1, |class| class as i64);
         let (mut images, mut labels) = (0, 0);
@@ -205,6 +207,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// The run was cancelled.
+    #[track_caller]
     pub fn class_size(&self, class: usize) -> Result<usize> {
         let mut out = 0;
         host!(self.call, distill: DistillGroup, class_size(class as u64, &raw mut out))?;
@@ -215,6 +218,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// There is no such row.
+    #[track_caller]
     pub fn set(&self, rows: &Rows<'call>) -> Result<Labelled<'call>> {
         let request = abi::SetRequest {
             size: size_of::<abi::SetRequest>() as u32,
@@ -232,6 +236,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// There is none of that name.
+    #[track_caller]
     pub fn learnable(&self, name: &str) -> Result<Tensor<'call>> {
         Tensor::made(self.call, |out| host!(self.call, distill: DistillGroup, learnable(Text::new(name), out)))
     }
@@ -240,6 +245,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// The gradient has another shape or is not finite.
+    #[track_caller]
     pub fn step(&self, name: &str, gradient: &Tensor<'call>) -> Result<()> {
         self.step_scaled(name, gradient, 1.0)
     }
@@ -248,6 +254,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// The gradient has another shape or is not finite.
+    #[track_caller]
     pub fn step_scaled(&self, name: &str, gradient: &Tensor<'call>, rate: f64) -> Result<()> {
         host!(self.call, distill: DistillGroup, step(Text::new(name), gradient.handle(), rate))
     }
@@ -256,6 +263,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// The value has another shape or is not finite.
+    #[track_caller]
     pub fn assign(&self, name: &str, value: &Tensor<'call>) -> Result<()> {
         host!(self.call, distill: DistillGroup, assign(Text::new(name), value.handle()))
     }
@@ -264,12 +272,18 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// The run was cancelled.
+    #[track_caller]
     pub fn weights(&self) -> Result<Vec<WeightInfo>> {
         let mut count = 0;
         host!(self.call, model: ModelGroup, count(&raw mut count))?;
-        (0..count).map(|index| self.weight(index)).collect()
+        let mut weights = Vec::with_capacity(count as usize);
+        for index in 0..count {
+            weights.push(self.weight(index)?);
+        }
+        Ok(weights)
     }
 
+    #[track_caller]
     fn weight(&self, index: u64) -> Result<WeightInfo> {
         let mut info = abi::WeightInfo {
             size: size_of::<abi::WeightInfo>() as u32,
@@ -289,6 +303,7 @@ impl<'call> Iteration<'call> {
         })
     }
 
+    #[track_caller]
     fn weight_count(&self) -> Result<usize> {
         let mut count = 0;
         host!(self.call, model: ModelGroup, count(&raw mut count))?;
@@ -299,6 +314,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// No model is given.
+    #[track_caller]
     pub fn fresh_weights(&self, key: Key<'call>) -> Result<Vec<Tensor<'call>>> {
         let (count, words) = (self.weight_count()?, &raw const key.words);
         several(self.call, count, |out| host!(self.call, model: ModelGroup, fresh(words, out, count as u64)))
@@ -309,6 +325,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// No model is given.
+    #[track_caller]
     pub fn start_weights(&self, key: Key<'call>) -> Result<Vec<Tensor<'call>>> {
         let (count, words) = (self.weight_count()?, &raw const key.words);
         several(
@@ -322,6 +339,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// No trajectories are wired, or they are too short.
+    #[track_caller]
     pub fn trajectory(&self, starts: std::ops::Range<u64>, length: u64, key: Key<'call>) -> Result<Segment<'call>> {
         let request = abi::SegmentRequest {
             size: size_of::<abi::SegmentRequest>() as u32,
@@ -345,6 +363,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// No model is given, or the weights are not its own.
+    #[track_caller]
     pub fn forward(
         &self,
         weights: &[Tensor<'call>],
@@ -381,10 +400,23 @@ impl<'call> Iteration<'call> {
         })
     }
 
+    /// Name of an intermediate map of the last [`forward`](Self::forward).
+    ///
+    /// # Errors
+    /// There is none of this number.
+    #[track_caller]
+    pub fn map_name(&self, index: usize) -> Result<String> {
+        let mut out = Text::EMPTY;
+        host!(self.call, model: ModelGroup, map_name(index as u64, &raw mut out))?;
+        // SAFETY: the host's text is valid during the call.
+        Ok(unsafe { read_text(out) })
+    }
+
     /// Trains a net; its weights and momentum are replaced.
     ///
     /// # Errors
     /// The data is empty, or the loss is not finite.
+    #[track_caller]
     pub fn train(&self, net: &mut Net<'call>, on: &TrainOn<'call>, how: &Training, key: Key<'call>) -> Result<()> {
         let learnable = self.weights()?.iter().filter(|weight| weight.learnable).count();
         let mut weights = handles(&net.weights);
@@ -426,6 +458,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// The policy is unknown.
+    #[track_caller]
     pub fn augment(&self, policy: &str, draw: Draw, x: &Tensor<'call>, key: Key<'call>) -> Result<Tensor<'call>> {
         let words = &raw const key.words;
         Tensor::made(
@@ -438,6 +471,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// The run was cancelled.
+    #[track_caller]
     pub fn state(&self, name: &str) -> Result<Option<Tensor<'call>>> {
         let mut out = 0;
         host!(self.call, distill: DistillGroup, state_get(Text::new(name), &raw mut out))?;
@@ -448,6 +482,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// The tensor cannot be kept.
+    #[track_caller]
     pub fn keep_state(&self, name: &str, value: &Tensor<'call>) -> Result<()> {
         host!(self.call, distill: DistillGroup, state_put(Text::new(name), value.handle()))
     }
@@ -456,6 +491,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// The state cannot be kept.
+    #[track_caller]
     pub fn save_point(&self) -> Result<()> {
         host!(self.call, distill: DistillGroup, save_point())
     }
@@ -464,6 +500,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// The state cannot be read.
+    #[track_caller]
     pub fn roll_back(&self) -> Result<bool> {
         let mut out = 0;
         host!(self.call, distill: DistillGroup, roll_back(&raw mut out))?;
@@ -474,6 +511,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// It is not finite.
+    #[track_caller]
     pub fn metric(&self, name: &str, value: f64) -> Result<()> {
         host!(self.call, log: LogGroup, metric(Text::new(name), value))
     }
@@ -482,7 +520,17 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// It is too long.
+    #[track_caller]
     pub fn log(&self, text: &str) -> Result<()> {
         host!(self.call, log: LogGroup, message(abi::LogLevel::Info as u32, Text::new(text)))
+    }
+
+    /// Reports a line of text that the user should see.
+    ///
+    /// # Errors
+    /// It is too long.
+    #[track_caller]
+    pub fn warn(&self, text: &str) -> Result<()> {
+        host!(self.call, log: LogGroup, message(abi::LogLevel::Warning as u32, Text::new(text)))
     }
 }

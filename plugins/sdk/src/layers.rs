@@ -41,6 +41,7 @@ impl Layers {
     ///
     /// # Errors
     /// A name was used before.
+    #[track_caller]
     pub fn declare(
         &self,
         weights: &mut Weights<'_>,
@@ -63,6 +64,7 @@ impl Layers {
     ///
     /// # Errors
     /// The weights are not those of [`declare`](Self::declare).
+    #[track_caller]
     pub fn pass<'a, 'call>(&'a self, batch: &'a Batch<'call>) -> Result<Pass<'a, 'call>> {
         let moved = self.convs.iter().map(|conv| 1 + usize::from(conv.bias) + self.norm.weights()).sum();
         let all = batch.weights(moved + 2 + self.convs.len() * self.norm.statistics())?;
@@ -90,6 +92,7 @@ impl<'call> Pass<'_, 'call> {
     ///
     /// # Errors
     /// There is none, or the shapes do not fit.
+    #[track_caller]
     pub fn next(&mut self, x: &Tensor<'call>) -> Result<Tensor<'call>> {
         let conv = self.convs.next().ok_or_else(|| Error::new("there is no convolution left"))?;
         let (own, rest) = self.weights.split_at(1 + usize::from(conv.bias) + self.norm.weights());
@@ -106,6 +109,7 @@ impl<'call> Pass<'_, 'call> {
     ///
     /// # Errors
     /// The shapes do not fit.
+    #[track_caller]
     pub fn finish(self, features: Tensor<'call>, maps: Vec<(String, Tensor<'call>)>) -> Result<Output<'call>> {
         let logits = features.affine(&self.linear[0], Some(&self.linear[1]))?;
         Ok(Output { logits, features, maps, statistics: self.statistics })

@@ -74,6 +74,7 @@ impl Identity<'_> {
     ///
     /// # Errors
     /// The name was used before, or a text is too long.
+    #[track_caller]
     pub fn add(&mut self, name: &str, value: &str) -> Result<()> {
         host!(self.call, declare: DeclareGroup, identity(Text::new(name), Text::new(value)))
     }
@@ -168,6 +169,7 @@ impl Learnable {
         self
     }
 
+    #[track_caller]
     fn declare(&self, call: Call<'_>) -> Result<()> {
         let shape = numbers(&self.shape);
         let (init, init_value) = match self.start {
@@ -209,6 +211,7 @@ impl Description<'_> {
     ///
     /// # Errors
     /// The name was used before, or a number is not finite.
+    #[track_caller]
     pub fn learnable(&mut self, learnable: &Learnable) -> Result<()> {
         learnable.declare(self.call)
     }
@@ -217,6 +220,7 @@ impl Description<'_> {
     ///
     /// # Errors
     /// The host does not know it.
+    #[track_caller]
     pub fn need(&mut self, need: Need) -> Result<()> {
         host!(self.call, declare: DeclareGroup, need(need as u32))
     }
@@ -225,6 +229,7 @@ impl Description<'_> {
     ///
     /// # Errors
     /// It is not an object.
+    #[track_caller]
     pub fn recipe(&mut self, recipe: &serde_json::Value) -> Result<()> {
         let text = recipe.to_string();
         host!(self.call, declare: DeclareGroup, recipe(Text::new(&text)))
@@ -243,6 +248,7 @@ impl<'call> Learnables<'call> {
     ///
     /// # Errors
     /// There is none.
+    #[track_caller]
     pub fn get(&self, name: &str) -> Result<&Tensor<'call>> {
         let found = self.named.iter().find(|(known, _)| known == name);
         found.map(|(_, tensor)| tensor).ok_or_else(|| crate::Error::new(format!("there is no learnable `{name}`")))
@@ -265,6 +271,7 @@ pub struct Decoded<'call> {
 }
 
 impl Decoded<'_> {
+    #[track_caller]
     pub(crate) fn declare(&self, call: Call<'_>) -> Result<()> {
         for (kind, tensor) in [(abi::Output::Images, &self.images), (abi::Output::Labels, &self.labels)] {
             host!(call, declare: DeclareGroup, output(kind as u32, Text::EMPTY, tensor.handle()))?;

@@ -8,6 +8,7 @@ use crate::tensor::{Keep, Tensor, grad};
 use pddflow_abi::{Draw, Mode, SetPart as Part};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::panic::Location;
 
 /// How synthetic images start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -38,6 +39,7 @@ pub struct ClassBatch<'call> {
 }
 
 impl<'call> ClassBatch<'call> {
+    #[track_caller]
     fn new(parts: &[Labelled<'call>]) -> Result<Self> {
         let sizes = parts.iter().map(|part| Ok(part.images.shape()?[0])).collect::<Result<_>>()?;
         let join = |of: for<'p> fn(&'p Labelled<'call>) -> &'p Tensor<'call>| match parts {
@@ -51,6 +53,7 @@ impl<'call> ClassBatch<'call> {
     ///
     /// # Errors
     /// A layer has fewer rows than there are images.
+    #[track_caller]
     pub fn means(&self, layers: &[Tensor<'call>]) -> Result<Vec<Vec<Tensor<'call>>>> {
         let mut start = 0;
         let of_class = |size: &usize| {
@@ -61,7 +64,8 @@ impl<'call> ClassBatch<'call> {
             };
             layers.iter().map(mean).collect()
         };
-        self.sizes.iter().map(of_class).collect()
+        let (means, place) = (self.sizes.iter().map(of_class).collect::<Result<_>>(), Location::caller());
+        means.map_err(|error| error.at(place))
     }
 }
 
@@ -79,6 +83,7 @@ impl<'call> Leaves<'call> {
     ///
     /// # Errors
     /// What the host refuses.
+    #[track_caller]
     pub fn gradient(
         &self,
         run: &Iteration<'call>,
@@ -96,6 +101,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// The run was cancelled.
+    #[track_caller]
     pub fn has_statistics(&self) -> Result<bool> {
         Ok(self.weights()?.iter().any(|weight| !weight.learnable))
     }
@@ -111,6 +117,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// The run was cancelled.
+    #[track_caller]
     pub fn class_groups(&self) -> Result<Vec<Vec<usize>>> {
         Ok(match self.has_statistics()? {
             true => vec![(0..self.problem().classes).collect()],
@@ -124,12 +131,14 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// A class does not exist, or the augmentation policy is unknown.
+    #[track_caller]
     pub fn real(&self, classes: &[usize], count: usize, augment: &str, key: Key<'call>) -> Result<ClassBatch<'call>> {
         let of_class = |class: &usize| {
             let key = key.fold_u64(*class as u64)?;
             self.siamese(self.real_batch(Some(*class), count, key.fold("real")?)?, augment, key)
         };
-        ClassBatch::new(&classes.iter().map(of_class).collect::<Result<Vec<_>>>()?)
+        let (parts, place) = (classes.iter().map(of_class).collect::<Result<Vec<_>>>(), Location::caller());
+        ClassBatch::new(&parts.map_err(|error| error.at(place))?)
     }
 
     /// The synthetic images of each class, of the union with earlier sets, augmented as [`real`](Self::real) is with the same key; on
@@ -137,6 +146,7 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// A class does not exist, or the augmentation policy is unknown.
+    #[track_caller]
     pub fn synthetic(
         &self,
         classes: &[usize],
@@ -153,9 +163,11 @@ impl<'call> Iteration<'call> {
             };
             self.siamese(self.set(&rows)?, augment, key)
         };
-        ClassBatch::new(&classes.iter().map(of_class).collect::<Result<Vec<_>>>()?)
+        let (parts, place) = (classes.iter().map(of_class).collect::<Result<Vec<_>>>(), Location::caller());
+        ClassBatch::new(&parts.map_err(|error| error.at(place))?)
     }
 
+    #[track_caller]
     fn siamese(&self, set: Labelled<'call>, augment: &str, key: Key<'call>) -> Result<Labelled<'call>> {
         let images = self.augment(augment, Draw::Siamese, &set.images, key.fold("augment")?)?;
         Ok(Labelled { images, ..set })
@@ -166,24 +178,30 @@ impl<'call> Iteration<'call> {
     ///
     /// # Errors
     /// There is no class, or what the host refuses.
+    #[track_caller]
     pub fn sum_over(
         &self,
         groups: &[Vec<usize>],
         loss: impl Fn(&[usize]) -> Result<Tensor<'call>>,
     ) -> Result<(Tensor<'call>, f64)> {
-        let (images, mut value) = ([self.learnable("images")?], 0.0);
-        let gradient = total(groups.iter().map(|classes| {
+        let (images, mut value, mut sum) = ([self.learnable("images")?], 0.0, None);
+        for classes in groups {
             let loss = loss(classes)?;
             value += loss.detach()?.scalar()?;
-            Ok(grad(&loss, &images, Keep::No)?.remove(0))
-        }))?;
-        Ok((gradient, value))
+            let own = grad(&loss, &images, Keep::No)?.remove(0);
+            sum = Some(match sum {
+                Some(before) => (&before + &own)?,
+                None => own,
+            });
+        }
+        Ok((sum.ok_or_else(nothing)?, value))
     }
 
     /// A net's weights with those that `choose` picks as leaves of the tape.
     ///
     /// # Errors
     /// The run was cancelled.
+    #[track_caller]
     pub fn leaves(&self, weights: &[Tensor<'call>], choose: impl Fn(&WeightInfo) -> bool) -> Result<Leaves<'call>> {
         let mut leaves = Leaves { weights: weights.to_vec(), chosen: Vec::new() };
         for (weight, _) in leaves.weights.iter_mut().zip(self.weights()?).filter(|(_, about)| choose(about)) {
@@ -198,10 +216,18 @@ impl<'call> Iteration<'call> {
 ///
 /// # Errors
 /// There is none, or the shapes differ.
+#[track_caller]
 pub fn total<'call>(terms: impl IntoIterator<Item = Result<Tensor<'call>>>) -> Result<Tensor<'call>> {
     let mut terms = terms.into_iter();
-    let first = terms.next().ok_or_else(|| Error::shape("there is nothing to sum over"))??;
-    terms.try_fold(first, |sum, term| &sum + &term?)
+    let mut sum = terms.next().ok_or_else(nothing)??;
+    for term in terms {
+        sum = (&sum + &term?)?;
+    }
+    Ok(sum)
+}
+
+fn nothing() -> Error {
+    Error::shape("there is nothing to sum over")
 }
 
 /// `1 - cosine` of each pair of rows, summed: all axes but the first are one row's, so a convolution has a row for each output channel
@@ -209,6 +235,7 @@ pub fn total<'call>(terms: impl IntoIterator<Item = Result<Tensor<'call>>>) -> R
 ///
 /// # Errors
 /// The shapes differ.
+#[track_caller]
 pub fn cosine_distance<'call>(a: &Tensor<'call>, b: &Tensor<'call>) -> Result<Tensor<'call>> {
     const EPSILON: f64 = 1e-6;
     let cosine = b.flatten_rows()?.cosine(&a.flatten_rows()?, EPSILON)?;

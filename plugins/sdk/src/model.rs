@@ -82,6 +82,7 @@ impl Weights<'_> {
     ///
     /// # Errors
     /// The name was used before.
+    #[track_caller]
     pub fn learnable(&mut self, name: &str, shape: &[usize], init: Init) -> Result<()> {
         self.declare(abi::WeightKind::Learnable, name, shape, init)
     }
@@ -90,6 +91,7 @@ impl Weights<'_> {
     ///
     /// # Errors
     /// The name was used before.
+    #[track_caller]
     pub fn statistic(&mut self, name: &str, shape: &[usize], init: Init) -> Result<()> {
         self.declare(abi::WeightKind::Statistic, name, shape, init)
     }
@@ -98,11 +100,13 @@ impl Weights<'_> {
     ///
     /// # Errors
     /// The names were used before.
+    #[track_caller]
     pub fn linear(&mut self, name: &str, from: usize, to: usize) -> Result<()> {
         self.learnable(&format!("{name}.weight"), &[to, from], Init::fan_in(from))?;
         self.learnable(&format!("{name}.bias"), &[to], Init::fan_in(from))
     }
 
+    #[track_caller]
     fn declare(&mut self, kind: abi::WeightKind, name: &str, shape: &[usize], init: Init) -> Result<()> {
         let shape = numbers(shape);
         let (init, init_value) = match init {
@@ -142,6 +146,7 @@ impl<'call> Batch<'call> {
     ///
     /// # Errors
     /// The images do not have four axes.
+    #[track_caller]
     pub fn channels(&self) -> Result<usize> {
         self.images.shape()?.get(1).copied().ok_or_else(|| Error::shape("images have four axes"))
     }
@@ -150,6 +155,7 @@ impl<'call> Batch<'call> {
     ///
     /// # Errors
     /// There are not.
+    #[track_caller]
     pub fn weights(&self, wanted: usize) -> Result<&[Tensor<'call>]> {
         let given = self.weights.len();
         match given == wanted {
@@ -173,6 +179,7 @@ pub struct Output<'call> {
 }
 
 impl Output<'_> {
+    #[track_caller]
     pub(crate) fn declare(&self, call: Call<'_>) -> Result<()> {
         let give = |kind: abi::Output, name: &str, tensor: &Tensor<'_>| host!(call, declare: DeclareGroup, output(kind as u32, Text::new(name), tensor.handle()));
         give(abi::Output::Logits, "", &self.logits)?;

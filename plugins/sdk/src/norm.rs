@@ -1,9 +1,10 @@
 //! Normalisation layers, as most nets offer them: one choice, its weights, and what it does.
 
+use crate::call::host;
 use crate::error::{Error, Result};
 use crate::model::{Init, Weights};
 use crate::tensor::Tensor;
-use pddflow_abi::Mode;
+use pddflow_abi::{self as abi, Mode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,7 @@ impl Norm {
     ///
     /// # Errors
     /// The names were used before.
+    #[track_caller]
     pub fn declare(self, weights: &mut Weights<'_>, name: &str, channels: usize) -> Result<()> {
         if self == Self::None {
             return Ok(());
@@ -59,6 +61,7 @@ impl Norm {
     ///
     /// # Errors
     /// The names were used before.
+    #[track_caller]
     pub fn declare_statistics(self, weights: &mut Weights<'_>, name: &str, channels: usize) -> Result<()> {
         if self != Self::Batch {
             return Ok(());
@@ -73,6 +76,7 @@ impl Norm {
     /// # Errors
     /// `affine` and `running` are not as many tensors as [`weights`](Self::weights) and [`statistics`](Self::statistics) say,
     /// or the shapes do not fit.
+    #[track_caller]
     pub fn apply<'call>(
         self,
         x: &Tensor<'call>,
@@ -104,6 +108,68 @@ impl Norm {
     }
 }
 
+#[track_caller]
 fn blend<'call>(old: &Tensor<'call>, new: &Tensor<'call>) -> Result<Tensor<'call>> {
     &(old * (1.0 - STATISTICS_RATE))? + &(new * STATISTICS_RATE)?
+}
+
+/// Normalisations.
+impl Tensor<'_> {
+    fn norm_arguments(&self, kind: abi::Norm, affine: [&Self; 2], epsilon: f64) -> abi::NormArguments {
+        abi::NormArguments {
+            size: size_of::<abi::NormArguments>() as u32,
+            kind: kind as u32,
+            x: self.handle(),
+            weight: affine[0].handle(),
+            bias: affine[1].handle(),
+            mean: 0,
+            variance: 0,
+            epsilon,
+        }
+    }
+
+    /// `(x - mean) / sqrt(variance + epsilon) * weight + bias` over the plane of each image and channel.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    #[track_caller]
+    pub fn instance_norm(&self, weight: &Self, bias: &Self, epsilon: f64) -> Result<Self> {
+        let arguments = self.norm_arguments(abi::Norm::Instance, [weight, bias], epsilon);
+        let none = std::ptr::null_mut();
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), linear: LinearGroup, norm(&raw const arguments, out, none, none)),
+        )
+    }
+
+    /// The same over the batch and the plane; also gives mean and variance (divided by the count), `[channel]`.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    #[track_caller]
+    pub fn batch_norm_train(&self, weight: &Self, bias: &Self, epsilon: f64) -> Result<[Self; 3]> {
+        let arguments = self.norm_arguments(abi::Norm::BatchTrain, [weight, bias], epsilon);
+        let (mut mean, mut variance) = (0, 0);
+        let result = Self::made(
+            self.call(),
+            |out| host!(self.call(), linear: LinearGroup, norm(&raw const arguments, out, &raw mut mean, &raw mut variance)),
+        )?;
+        Ok([result, Self::own(self.call(), mean), Self::own(self.call(), variance)])
+    }
+
+    /// The same with the given mean and variance, `[channel]`.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    #[track_caller]
+    pub fn batch_norm_eval(&self, affine: [&Self; 2], statistics: [&Self; 2], epsilon: f64) -> Result<Self> {
+        let mut arguments = self.norm_arguments(abi::Norm::BatchEval, affine, epsilon);
+        arguments.mean = statistics[0].handle();
+        arguments.variance = statistics[1].handle();
+        let none = std::ptr::null_mut();
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), linear: LinearGroup, norm(&raw const arguments, out, none, none)),
+        )
+    }
 }

@@ -13,6 +13,7 @@ macro_rules! unary {
             ///
             /// # Errors
             /// The tensor is not real.
+            #[track_caller]
             pub fn $name(&self) -> Result<Self> {
                 self.map(Op::$op, &[])
             }
@@ -27,6 +28,7 @@ macro_rules! binary {
             ///
             /// # Errors
             /// The shapes do not broadcast.
+            #[track_caller]
             pub fn $name(&self, other: &Self) -> Result<Self> {
                 self.with(Op::$op, other)
             }
@@ -43,6 +45,7 @@ macro_rules! reduction {
             ///
             /// # Errors
             /// An axis does not exist.
+            #[track_caller]
             pub fn $name(&self, axes: &[usize], keep: bool) -> Result<Self> {
                 self.reduce(Op::$op, axes, keep)
             }
@@ -51,6 +54,7 @@ macro_rules! reduction {
 }
 
 impl<'call> Tensor<'call> {
+    #[track_caller]
     fn map(&self, op: Op, parameters: &[f64]) -> Result<Self> {
         let (data, count) = (parameters.as_ptr(), parameters.len() as u64);
         Self::made(
@@ -59,6 +63,7 @@ impl<'call> Tensor<'call> {
         )
     }
 
+    #[track_caller]
     fn with(&self, op: Op, other: &Self) -> Result<Self> {
         Self::made(
             self.call(),
@@ -66,6 +71,7 @@ impl<'call> Tensor<'call> {
         )
     }
 
+    #[track_caller]
     fn reduce(&self, op: Op, axes: &[usize], keep: bool) -> Result<Self> {
         let axes = numbers(axes);
         let (data, count) = (axes.as_ptr(), axes.len() as u64);
@@ -138,6 +144,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The tensor is not real.
+    #[track_caller]
     pub fn powf(&self, exponent: f64) -> Result<Self> {
         self.map(Op::Power, &[exponent])
     }
@@ -146,6 +153,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The interval is empty.
+    #[track_caller]
     pub fn clamp(&self, low: f64, high: f64) -> Result<Self> {
         self.map(Op::Clamp, &[low, high])
     }
@@ -154,6 +162,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The shapes do not broadcast.
+    #[track_caller]
     pub fn select(mask: &Self, x: &Self, y: &Self) -> Result<Self> {
         Self::made(x.call(), |out| host!(x.call(), map: MapGroup, select(mask.handle(), x.handle(), y.handle(), out)))
     }
@@ -162,6 +171,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The axis does not exist.
+    #[track_caller]
     pub fn argmax(&self, axis: usize) -> Result<Self> {
         self.reduce(Op::ArgMax, &[axis], false)
     }
@@ -170,6 +180,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The axis does not exist.
+    #[track_caller]
     pub fn log_sum_exp(&self, axis: usize, keep: bool) -> Result<Self> {
         self.reduce(Op::LogSumExp, &[axis], keep)
     }
@@ -178,6 +189,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The numbers of elements differ.
+    #[track_caller]
     pub fn reshape(&self, shape: &[usize]) -> Result<Self> {
         let shape = numbers(shape);
         Self::made(
@@ -190,6 +202,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The tensor has no axis.
+    #[track_caller]
     pub fn flatten_rows(&self) -> Result<Self> {
         match self.shape()?.as_slice() {
             [] => Err(crate::Error::shape("a scalar has no rows")),
@@ -201,6 +214,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// It is not a permutation.
+    #[track_caller]
     pub fn permute(&self, axes: &[usize]) -> Result<Self> {
         let axes = numbers(axes);
         Self::made(
@@ -213,6 +227,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The shapes do not fit.
+    #[track_caller]
     pub fn broadcast_to(&self, shape: &[usize]) -> Result<Self> {
         let shape = numbers(shape);
         Self::made(
@@ -225,6 +240,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The range does not lie within the axis.
+    #[track_caller]
     pub fn slice(&self, axis: usize, start: usize, end: usize, step: usize) -> Result<Self> {
         let range = numbers(&[start, end, step]);
         Self::made(
@@ -237,6 +253,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// There is not one pair for each axis.
+    #[track_caller]
     pub fn pad(&self, widths: &[(usize, usize)]) -> Result<Self> {
         let flat: Vec<u64> = widths.iter().flat_map(|(before, after)| [*before as u64, *after as u64]).collect();
         Self::made(
@@ -249,6 +266,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// An axis does not exist.
+    #[track_caller]
     pub fn flip(&self, axes: &[usize]) -> Result<Self> {
         let axes = numbers(axes);
         Self::made(
@@ -261,6 +279,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// There is none, or the other axes differ.
+    #[track_caller]
     pub fn concat(items: &[Self], axis: usize) -> Result<Self> {
         let call = items.first().ok_or_else(|| crate::Error::shape("there is no tensor to join"))?.call();
         let items = handles(items);
@@ -274,6 +293,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// There is none, or the shapes differ.
+    #[track_caller]
     pub fn stack(items: &[Self], axis: usize) -> Result<Self> {
         let call = items.first().ok_or_else(|| crate::Error::shape("there is no tensor to join"))?.call();
         let items = handles(items);
@@ -287,6 +307,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// A row does not exist.
+    #[track_caller]
     pub fn gather(&self, axis: usize, rows: &Self) -> Result<Self> {
         Self::made(
             self.call(),
@@ -298,6 +319,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// A row does not exist.
+    #[track_caller]
     pub fn scatter_add(&self, axis: usize, rows: &Self, size: usize) -> Result<Self> {
         let (axis, size) = (axis as u64, size as u64);
         Self::made(
@@ -310,6 +332,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// A label is out of range.
+    #[track_caller]
     pub fn one_hot(&self, classes: usize) -> Result<Self> {
         Self::made(
             self.call(),
@@ -321,6 +344,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The shapes do not fit.
+    #[track_caller]
     pub fn matmul(&self, other: &Self) -> Result<Self> {
         Self::made(
             self.call(),
@@ -332,6 +356,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The shapes do not fit.
+    #[track_caller]
     pub fn affine(&self, weight: &Self, bias: Option<&Self>) -> Result<Self> {
         let bias = bias.map_or(0, Self::handle);
         Self::made(
@@ -344,6 +369,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The shapes do not fit.
+    #[track_caller]
     pub fn conv2d(&self, weight: &Self, bias: Option<&Self>, stride: usize, padding: usize) -> Result<Self> {
         let arguments = abi::ConvArguments {
             size: size_of::<abi::ConvArguments>() as u32,
@@ -361,6 +387,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// No window fits.
+    #[track_caller]
     pub fn avg_pool2d(&self, kernel: usize, stride: usize) -> Result<Self> {
         self.pool2d(abi::Pool::Average, kernel, stride)
     }
@@ -369,10 +396,12 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// No window fits.
+    #[track_caller]
     pub fn max_pool2d(&self, kernel: usize, stride: usize) -> Result<Self> {
         self.pool2d(abi::Pool::Max, kernel, stride)
     }
 
+    #[track_caller]
     fn pool2d(&self, kind: abi::Pool, kernel: usize, stride: usize) -> Result<Self> {
         let arguments = abi::PoolArguments {
             size: size_of::<abi::PoolArguments>() as u32,
@@ -384,65 +413,11 @@ impl<'call> Tensor<'call> {
         Self::made(self.call(), |out| host!(self.call(), linear: LinearGroup, pool2d(&raw const arguments, out)))
     }
 
-    fn norm_arguments(&self, kind: abi::Norm, affine: [&Self; 2], epsilon: f64) -> abi::NormArguments {
-        abi::NormArguments {
-            size: size_of::<abi::NormArguments>() as u32,
-            kind: kind as u32,
-            x: self.handle(),
-            weight: affine[0].handle(),
-            bias: affine[1].handle(),
-            mean: 0,
-            variance: 0,
-            epsilon,
-        }
-    }
-
-    /// `(x - mean) / sqrt(variance + epsilon) * weight + bias` over the plane of each image and channel.
-    ///
-    /// # Errors
-    /// The shapes do not fit.
-    pub fn instance_norm(&self, weight: &Self, bias: &Self, epsilon: f64) -> Result<Self> {
-        let arguments = self.norm_arguments(abi::Norm::Instance, [weight, bias], epsilon);
-        let none = std::ptr::null_mut();
-        Self::made(
-            self.call(),
-            |out| host!(self.call(), linear: LinearGroup, norm(&raw const arguments, out, none, none)),
-        )
-    }
-
-    /// The same over the batch and the plane; also gives mean and variance (divided by the count), `[channel]`.
-    ///
-    /// # Errors
-    /// The shapes do not fit.
-    pub fn batch_norm_train(&self, weight: &Self, bias: &Self, epsilon: f64) -> Result<[Self; 3]> {
-        let arguments = self.norm_arguments(abi::Norm::BatchTrain, [weight, bias], epsilon);
-        let (mut mean, mut variance) = (0, 0);
-        let result = Self::made(
-            self.call(),
-            |out| host!(self.call(), linear: LinearGroup, norm(&raw const arguments, out, &raw mut mean, &raw mut variance)),
-        )?;
-        Ok([result, Self::own(self.call(), mean), Self::own(self.call(), variance)])
-    }
-
-    /// The same with the given mean and variance, `[channel]`.
-    ///
-    /// # Errors
-    /// The shapes do not fit.
-    pub fn batch_norm_eval(&self, affine: [&Self; 2], statistics: [&Self; 2], epsilon: f64) -> Result<Self> {
-        let mut arguments = self.norm_arguments(abi::Norm::BatchEval, affine, epsilon);
-        arguments.mean = statistics[0].handle();
-        arguments.variance = statistics[1].handle();
-        let none = std::ptr::null_mut();
-        Self::made(
-            self.call(),
-            |out| host!(self.call(), linear: LinearGroup, norm(&raw const arguments, out, none, none)),
-        )
-    }
-
     /// x - log(sum e^x) along an axis.
     ///
     /// # Errors
     /// The axis does not exist.
+    #[track_caller]
     pub fn log_softmax(&self, axis: usize) -> Result<Self> {
         Self::made(
             self.call(),
@@ -454,6 +429,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The shapes do not fit, or a label is out of range.
+    #[track_caller]
     pub fn cross_entropy(&self, labels: &Self) -> Result<Self> {
         Self::made(
             self.call(),
@@ -465,6 +441,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The tensor does not have four axes.
+    #[track_caller]
     pub fn resize(&self, height: usize, width: usize) -> Result<Self> {
         Self::made(
             self.call(),
@@ -476,6 +453,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The axis does not exist.
+    #[track_caller]
     pub fn softmax(&self, axis: usize) -> Result<Self> {
         self.log_softmax(axis)?.exp()
     }
@@ -484,6 +462,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The shapes differ.
+    #[track_caller]
     pub fn dot(&self, other: &Self) -> Result<Self> {
         (self * other)?.sum(&[], false)
     }
@@ -492,6 +471,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// An axis does not exist.
+    #[track_caller]
     pub fn norm(&self, axes: &[usize], keep: bool) -> Result<Self> {
         self.square()?.sum(axes, keep)?.sqrt()
     }
@@ -500,6 +480,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The shapes do not broadcast.
+    #[track_caller]
     pub fn squared_distance(&self, other: &Self) -> Result<Self> {
         (self - other)?.square()?.sum(&[], false)
     }
@@ -509,6 +490,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The shapes differ.
+    #[track_caller]
     pub fn cosine(&self, other: &Self, epsilon: f64) -> Result<Self> {
         let products = (self * other)?.sum(&[1], false)?;
         let lengths = (&self.safe_norm()? * &other.safe_norm()?)?;
@@ -516,6 +498,7 @@ impl<'call> Tensor<'call> {
     }
 
     /// Length of each row; 0 with gradient 0 for a row of zeros.
+    #[track_caller]
     fn safe_norm(&self) -> Result<Self> {
         let squares = self.square()?.sum(&[1], false)?;
         let filled = squares.detach()?.positive()?;
@@ -528,6 +511,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The shapes do not fit.
+    #[track_caller]
     pub fn accuracy(&self, labels: &Self) -> Result<f64> {
         let hard = if labels.dtype()? == DType::I64 { labels.clone() } else { labels.detach()?.argmax(1)? };
         let (found, wanted) = (self.detach()?.argmax(1)?.to_i64_vec()?, hard.to_i64_vec()?);
@@ -541,12 +525,14 @@ macro_rules! operator {
         $(
             impl<'call> $Trait<&Tensor<'call>> for &Tensor<'call> {
                 type Output = Result<Tensor<'call>>;
+                #[track_caller]
                 fn $method(self, other: &Tensor<'call>) -> Self::Output {
                     self.with(Op::$op, other)
                 }
             }
             impl<'call> $Trait<f64> for &Tensor<'call> {
                 type Output = Result<Tensor<'call>>;
+                #[track_caller]
                 fn $method(self, other: f64) -> Self::Output {
                     let (op, parameter): (Op, f64) = $scalar(other);
                     self.map(op, &[parameter])
@@ -565,6 +551,7 @@ operator! {
 
 impl<'call> Neg for &Tensor<'call> {
     type Output = Result<Tensor<'call>>;
+    #[track_caller]
     fn neg(self) -> Self::Output {
         self.negated()
     }

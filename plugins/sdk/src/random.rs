@@ -18,10 +18,17 @@ impl<'call> Key<'call> {
         Self { call, words }
     }
 
+    /// A key of the author's own, such as `[1, 0, 0, 0]`: the same in every iteration, run and seed.
+    #[must_use]
+    pub fn fixed(call: Call<'call>, words: [u64; 4]) -> Self {
+        Self::new(call, abi::RandomKey { words })
+    }
+
     /// Another key from this one and a name.
     ///
     /// # Errors
     /// The run was cancelled.
+    #[track_caller]
     pub fn fold(&self, name: &str) -> Result<Self> {
         let mut words = self.words;
         host!(self.call, random: RandomGroup, fold_text(&raw const self.words, abi::Text::new(name), &raw mut words))?;
@@ -32,6 +39,7 @@ impl<'call> Key<'call> {
     ///
     /// # Errors
     /// The run was cancelled.
+    #[track_caller]
     pub fn fold_u64(&self, number: u64) -> Result<Self> {
         let mut words = self.words;
         host!(self.call, random: RandomGroup, fold(&raw const self.words, number, &raw mut words))?;
@@ -42,6 +50,7 @@ impl<'call> Key<'call> {
     ///
     /// # Errors
     /// The shape is too large.
+    #[track_caller]
     pub fn uniform(&self, shape: &[usize]) -> Result<Tensor<'call>> {
         let shape = crate::tensor::numbers(shape);
         let (data, rank) = (shape.as_ptr(), shape.len() as u64);
@@ -55,6 +64,7 @@ impl<'call> Key<'call> {
     ///
     /// # Errors
     /// The shape is too large.
+    #[track_caller]
     pub fn normal(&self, shape: &[usize]) -> Result<Tensor<'call>> {
         let shape = crate::tensor::numbers(shape);
         let (data, rank) = (shape.as_ptr(), shape.len() as u64);
@@ -68,6 +78,7 @@ impl<'call> Key<'call> {
     ///
     /// # Errors
     /// The run was cancelled.
+    #[track_caller]
     pub fn permutation(&self, count: usize) -> Result<Tensor<'call>> {
         Tensor::made(
             self.call,
@@ -79,6 +90,7 @@ impl<'call> Key<'call> {
     ///
     /// # Errors
     /// There are not so many.
+    #[track_caller]
     pub fn choose(&self, count: usize, chosen: usize) -> Result<Tensor<'call>> {
         Tensor::made(
             self.call,
@@ -90,6 +102,7 @@ impl<'call> Key<'call> {
     ///
     /// # Errors
     /// The limit is 0.
+    #[track_caller]
     pub fn below(&self, limit: u64) -> Result<u64> {
         let mut out = 0;
         host!(self.call, random: RandomGroup, below(&raw const self.words, limit, &raw mut out))?;

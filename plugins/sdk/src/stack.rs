@@ -68,6 +68,7 @@ pub struct Stack {
 }
 
 impl Activation {
+    #[track_caller]
     fn apply<'call>(self, x: &Tensor<'call>) -> Result<Tensor<'call>> {
         /// Slope of the leaky activation below 0.
         const LEAK: f64 = 0.01;
@@ -80,6 +81,7 @@ impl Activation {
 }
 
 impl Pooling {
+    #[track_caller]
     fn apply<'call>(self, x: &Tensor<'call>) -> Result<Tensor<'call>> {
         match self {
             Self::Average => x.avg_pool2d(2, 2),
@@ -91,6 +93,7 @@ impl Pooling {
 
 impl Stack {
     /// Number of features for images of this size.
+    #[track_caller]
     fn features(&self, input: Input) -> Result<usize> {
         let side = |start: usize| {
             self.blocks.iter().try_fold(start, |side, block| {
@@ -131,6 +134,7 @@ impl Stack {
     ///
     /// # Errors
     /// The images are too small.
+    #[track_caller]
     pub fn weights(&self, input: Input, weights: &mut Weights<'_>) -> Result<()> {
         let init = |conv: &Conv| Init::fan_in(conv.from * conv.kernel * conv.kernel);
         self.layers(input.channels).declare(weights, init, (self.features(input)?, input.classes))
@@ -140,6 +144,7 @@ impl Stack {
     ///
     /// # Errors
     /// The weights are not those of [`weights`](Self::weights), or what the host refuses.
+    #[track_caller]
     pub fn forward<'call>(&self, batch: &Batch<'call>) -> Result<Output<'call>> {
         let layers = self.layers(batch.channels()?);
         let (mut pass, mut x, mut maps) = (layers.pass(batch)?, batch.images.clone(), Vec::new());

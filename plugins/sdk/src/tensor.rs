@@ -3,6 +3,7 @@
 use crate::call::{Call, host};
 use crate::error::Result;
 use pddflow_abi as abi;
+use std::panic::Location;
 use std::rc::Rc;
 
 /// Type of a tensor's elements.
@@ -17,6 +18,14 @@ pub enum DType {
 }
 
 impl DType {
+    fn code(self) -> abi::Dtype {
+        match self {
+            Self::F32 => abi::Dtype::F32,
+            Self::F64 => abi::Dtype::F64,
+            Self::I64 => abi::Dtype::I64,
+        }
+    }
+
     /// Bytes of an element.
     #[must_use]
     pub fn bytes(self) -> usize {
@@ -67,9 +76,10 @@ impl<'call> Tensor<'call> {
         Self(Rc::new(Handle { call, handle }))
     }
 
+    #[track_caller]
     pub(crate) fn made(call: Call<'call>, make: impl FnOnce(*mut abi::Tensor) -> Result<()>) -> Result<Self> {
-        let mut out = 0;
-        make(&raw mut out)?;
+        let (mut out, place) = (0, Location::caller());
+        make(&raw mut out).map_err(|error| error.at(place))?;
         Ok(Self::own(call, out))
     }
 
@@ -85,6 +95,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The shape is too large.
+    #[track_caller]
     pub fn full(call: Call<'call>, shape: &[usize], value: f64) -> Result<Self> {
         let shape = numbers(shape);
         let real = abi::Dtype::Real as u32;
@@ -95,6 +106,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The shape has another number of elements.
+    #[track_caller]
     pub fn from_f64(call: Call<'call>, values: &[f64], shape: &[usize]) -> Result<Self> {
         Self::from_slice(call, values, shape, abi::Dtype::F64)?.cast_real()
     }
@@ -103,6 +115,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The shape has another number of elements.
+    #[track_caller]
     pub fn from_i64(call: Call<'call>, values: &[i64], shape: &[usize]) -> Result<Self> {
         Self::from_slice(call, values, shape, abi::Dtype::I64)
     }
@@ -111,15 +124,12 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The shape has another number of elements.
+    #[track_caller]
     pub fn from_bytes(call: Call<'call>, bytes: &[u8], dtype: DType, shape: &[usize]) -> Result<Self> {
-        let dtype = match dtype {
-            DType::F32 => abi::Dtype::F32,
-            DType::F64 => abi::Dtype::F64,
-            DType::I64 => abi::Dtype::I64,
-        };
-        Self::from_slice(call, bytes, shape, dtype)
+        Self::from_slice(call, bytes, shape, dtype.code())
     }
 
+    #[track_caller]
     fn from_slice<T>(call: Call<'call>, values: &[T], shape: &[usize], dtype: abi::Dtype) -> Result<Self> {
         let shape = numbers(shape);
         let (data, bytes) = (values.as_ptr().cast::<u8>(), size_of_val(values) as u64);
@@ -133,6 +143,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The count is too large.
+    #[track_caller]
     pub fn arange(call: Call<'call>, count: usize) -> Result<Self> {
         Self::made(call, |out| host!(call, make: MakeGroup, arange(count as u64, out)))
     }
@@ -141,15 +152,41 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The tensor is stale.
+    #[track_caller]
     pub fn cast_real(&self) -> Result<Self> {
-        let real = abi::Dtype::Real as u32;
-        Self::made(self.call(), |out| host!(self.call(), make: MakeGroup, cast(self.handle(), real, out)))
+        self.cast_to(abi::Dtype::Real)
+    }
+
+    /// The same numbers in another type.
+    ///
+    /// # Errors
+    /// The device does not compute in it.
+    #[track_caller]
+    pub fn cast(&self, dtype: DType) -> Result<Self> {
+        self.cast_to(dtype.code())
+    }
+
+    #[track_caller]
+    fn cast_to(&self, dtype: abi::Dtype) -> Result<Self> {
+        Self::made(self.call(), |out| host!(self.call(), make: MakeGroup, cast(self.handle(), dtype as u32, out)))
+    }
+
+    /// Number of elements.
+    ///
+    /// # Errors
+    /// The tensor is stale.
+    #[track_caller]
+    pub fn elements(&self) -> Result<usize> {
+        let mut out = 0;
+        host!(self.call(), info: InfoGroup, elements(self.handle(), &raw mut out))?;
+        Ok(out as usize)
     }
 
     /// Axes.
     ///
     /// # Errors
     /// The tensor is stale.
+    #[track_caller]
     pub fn shape(&self) -> Result<Vec<usize>> {
         let (call, handle) = (self.call(), self.handle());
         let mut rank = 0;
@@ -163,6 +200,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The tensor is stale.
+    #[track_caller]
     pub fn dtype(&self) -> Result<DType> {
         let mut out = 0;
         host!(self.call(), info: InfoGroup, dtype(self.handle(), &raw mut out))?;
@@ -177,6 +215,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The tensor is stale.
+    #[track_caller]
     pub fn is_on_tape(&self) -> Result<bool> {
         let mut out = 0;
         host!(self.call(), info: InfoGroup, on_tape(self.handle(), &raw mut out))?;
@@ -187,6 +226,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The tensor is on the tape, or has several elements.
+    #[track_caller]
     pub fn scalar(&self) -> Result<f64> {
         let mut out = 0.0;
         host!(self.call(), read: ReadGroup, scalar(self.handle(), &raw mut out))?;
@@ -197,12 +237,10 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The tensor is on the tape.
+    #[track_caller]
     pub fn to_f64_vec(&self) -> Result<Vec<f64>> {
-        let double = abi::Dtype::F64 as u32;
-        let wide =
-            Self::made(self.call(), |out| host!(self.call(), make: MakeGroup, cast(self.handle(), double, out)))?;
-        let mut values = vec![0.0f64; wide.shape()?.iter().product()];
-        wide.read_into(&mut values)?;
+        let mut values = vec![0.0f64; self.elements()?];
+        self.cast(DType::F64)?.read_into(&mut values)?;
         Ok(values)
     }
 
@@ -210,11 +248,12 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The tensor is not I64.
+    #[track_caller]
     pub fn to_i64_vec(&self) -> Result<Vec<i64>> {
         if self.dtype()? != DType::I64 {
             return Err(crate::Error::new("the tensor does not hold indices"));
         }
-        let mut values = vec![0i64; self.shape()?.iter().product()];
+        let mut values = vec![0i64; self.elements()?];
         self.read_into(&mut values)?;
         Ok(values)
     }
@@ -224,13 +263,14 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The tensor is on the tape.
+    #[track_caller]
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let elements: usize = self.shape()?.iter().product();
-        let mut bytes = vec![0u8; elements * self.dtype()?.bytes()];
+        let mut bytes = vec![0u8; self.elements()? * self.dtype()?.bytes()];
         self.read_into(&mut bytes)?;
         Ok(bytes)
     }
 
+    #[track_caller]
     fn read_into<T>(&self, values: &mut [T]) -> Result<()> {
         let (data, bytes) = (values.as_mut_ptr().cast::<u8>(), size_of_val(values) as u64);
         host!(self.call(), read: ReadGroup, bytes(self.handle(), data, bytes))
@@ -240,6 +280,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The tensor holds indices.
+    #[track_caller]
     pub fn variable(&self) -> Result<Self> {
         Self::made(self.call(), |out| host!(self.call(), grad: GradGroup, variable(self.handle(), out)))
     }
@@ -248,6 +289,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The tensor is stale.
+    #[track_caller]
     pub fn detach(&self) -> Result<Self> {
         Self::made(self.call(), |out| host!(self.call(), grad: GradGroup, detach(self.handle(), out)))
     }
@@ -266,6 +308,7 @@ pub enum Keep {
 ///
 /// # Errors
 /// The output is not a scalar, or an input is not on the tape.
+#[track_caller]
 pub fn grad<'call>(output: &Tensor<'call>, inputs: &[Tensor<'call>], keep: Keep) -> Result<Vec<Tensor<'call>>> {
     gradients(std::slice::from_ref(output), None, inputs, keep)
 }
@@ -274,6 +317,7 @@ pub fn grad<'call>(output: &Tensor<'call>, inputs: &[Tensor<'call>], keep: Keep)
 ///
 /// # Errors
 /// Shapes do not fit, or an input is not on the tape.
+#[track_caller]
 pub fn gradients<'call>(
     outputs: &[Tensor<'call>],
     seeds: Option<&[Tensor<'call>]>,
@@ -302,6 +346,7 @@ pub fn gradients<'call>(
 ///
 /// # Errors
 /// The host is older than this function ([`Call::tape_budget`] is 0 then).
+#[track_caller]
 pub fn tape_bytes(tensors: &[Tensor<'_>]) -> Result<u64> {
     let Some(call) = tensors.first().map(Tensor::call) else {
         return Ok(0);
@@ -312,12 +357,13 @@ pub fn tape_bytes(tensors: &[Tensor<'_>]) -> Result<u64> {
 }
 
 /// Several results at once.
+#[track_caller]
 pub(crate) fn several<'call>(
     call: Call<'call>,
     count: usize,
     make: impl FnOnce(*mut abi::Tensor) -> Result<()>,
 ) -> Result<Vec<Tensor<'call>>> {
-    let mut out = vec![0; count];
-    make(out.as_mut_ptr())?;
+    let (mut out, place) = (vec![0; count], Location::caller());
+    make(out.as_mut_ptr()).map_err(|error| error.at(place))?;
     Ok(out.into_iter().map(|handle| Tensor::own(call, handle)).collect())
 }

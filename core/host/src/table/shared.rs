@@ -58,7 +58,7 @@ impl State<'_> {
     }
 
     fn warn_of_hoarding(&mut self) {
-        if !self.warned && self.arena.live() >= LIVE_WARNING {
+        if !self.warned && !self.again && self.arena.live() >= LIVE_WARNING {
             self.warned = true;
             if let Some(environment) = self.environment.as_mut() {
                 let (live, limit) = (self.arena.live(), LIVE_LIMIT);

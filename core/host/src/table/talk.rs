@@ -56,7 +56,7 @@ group! { LOG: LogGroup, "log", revision 1;
     enter fn message(state, level: u32, text: Text) {
         let text = raw::text(text, abi::MAX_TEXT_BYTES, "the text")?;
         let prefix = choice(level, &[(LogLevel::Info as u32, ""), (LogLevel::Warning as u32, "warning: ")], "level")?;
-        if let Some(environment) = state.environment.as_mut() {
+        if let Some(environment) = state.environment.as_mut().filter(|_| !state.again) {
             environment.log(&format!("{prefix}{text}"));
         }
     }
@@ -67,7 +67,9 @@ group! { LOG: LogGroup, "log", revision 1;
         if !value.is_finite() {
             return Err(Fault::new(Status::Numeric, format!("metric `{name}` is {value}, which is not finite")));
         }
-        environment.metric(&name, value);
+        if !state.again {
+            environment.metric(&name, value);
+        }
     }
 }
 

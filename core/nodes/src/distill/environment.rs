@@ -29,6 +29,8 @@ pub(super) struct Bench<'a> {
     pub(super) network: Option<Network>,
     pub(super) previous: Option<Decoded>,
     pub(super) state: State,
+    /// The state when this iteration began.
+    pub(super) begun: State,
     /// Metrics that are not finite: their names, seen in this iteration.
     pub(super) not_finite: BTreeSet<String>,
 }
@@ -156,6 +158,11 @@ impl Environment for Bench<'_> {
         let Some(good) = self.state.good.clone() else { return Ok(false) };
         self.state.now = good;
         Ok(true)
+    }
+
+    fn rewind(&mut self) -> bool {
+        self.state = self.begun.clone();
+        true
     }
 
     fn metric(&mut self, name: &str, value: f64) {

@@ -146,6 +146,7 @@ impl Kind for DistillKind {
             network,
             previous: join_sets(&decoded, problem.classes)?,
             problem,
+            begun: state.clone(),
             state,
             not_finite: BTreeSet::new(),
         };
@@ -246,6 +247,7 @@ fn iterate_once(bench: &mut Bench<'_>, matcher: &Matcher, context: &NodeContext<
     }
     let _span = trace::span(format!("iteration {}", bench.state.iteration));
     let (iteration, last_loss) = (bench.state.iteration, bench.state.curves.last(LOSS));
+    bench.begun = bench.state.clone();
     let outcome = matcher.iterate(bench, iteration);
     if !bench.not_finite.is_empty() {
         return Err(not_finite(&bench.matcher, iteration, &bench.not_finite));

@@ -34,6 +34,8 @@ pub(crate) struct Rehearsal<'a> {
     stage: &'a Stage,
     kept: Kept,
     good: Option<Kept>,
+    /// What lasts, as it was before this iteration.
+    begun: Option<Kept>,
     /// Steps in their order: learnable and gradient.
     pub(crate) steps: Vec<(String, Tensor)>,
     /// Learnables whose value the matcher replaced.
@@ -81,6 +83,7 @@ impl<'a> Rehearsal<'a> {
             stage,
             kept,
             good: None,
+            begun: None,
             steps: Vec::new(),
             assigned: 0,
             metrics: Vec::new(),
@@ -91,7 +94,9 @@ impl<'a> Rehearsal<'a> {
 
     /// Before an iteration.
     pub(crate) fn clamp(&mut self) -> Result<(), TensorError> {
-        self.kept.learnables.iter_mut().try_for_each(Learnable::clamp)
+        self.kept.learnables.iter_mut().try_for_each(Learnable::clamp)?;
+        self.begun = Some(self.kept.clone());
+        Ok(())
     }
 
     /// How often it was asked whether to stop.
@@ -245,6 +250,13 @@ impl Environment for Rehearsal<'_> {
         let Some(good) = self.good.clone() else { return Ok(false) };
         self.kept = good;
         Ok(true)
+    }
+
+    fn rewind(&mut self) -> bool {
+        let begun = self.begun.clone();
+        let done = begun.is_some();
+        begun.into_iter().for_each(|begun| self.kept = begun);
+        done
     }
 
     fn metric(&mut self, name: &str, value: f64) {

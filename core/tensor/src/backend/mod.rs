@@ -57,6 +57,19 @@ impl Value {
         }
     }
 
+    /// Whether it has NaN, and whether an infinite number; whole numbers are neither.
+    pub(crate) fn not_finite(&self) -> [bool; 2] {
+        let single = |values: &[f32]| [values.iter().any(|x| x.is_nan()), values.iter().any(|x| x.is_infinite())];
+        let double = |values: &[f64]| [values.iter().any(|x| x.is_nan()), values.iter().any(|x| x.is_infinite())];
+        match self {
+            Self::Cpu(value) => value.of().map(single).or_else(|| value.of().map(double)).unwrap_or_default(),
+            Self::Device(_) => match self.read::<f32>() {
+                Ok(values) => single(&values),
+                Err(_) => self.read::<f64>().map_or_else(|_| [false; 2], |values| double(&values)),
+            },
+        }
+    }
+
     /// The elements in row-major order; the type must be that of the value.
     pub(crate) fn read<T: Stored + Element>(&self) -> Result<Vec<T>> {
         match self {

@@ -27,6 +27,7 @@ use std::collections::{HashMap, HashSet};
 use crate::Tensor;
 use crate::error::{Result, TensorError, shape_error};
 use crate::op::Op;
+use crate::watch;
 use rules::rule;
 pub use site::Keep;
 use site::Site;
@@ -276,7 +277,8 @@ impl Walk {
             keep,
             grad,
         };
-        for (input, part) in inputs.iter().zip(rule(&site, &own)?) {
+        let parts = watch::pulling_back(op, || rule(&site, &own))?;
+        for (input, part) in inputs.iter().zip(parts) {
             if let Some(part) = part {
                 let fits = part.shape() == input.shape() || matches!(op, Op::Sum { .. });
                 debug_assert!(fits, "rule of {}", op.name());

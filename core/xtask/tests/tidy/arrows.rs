@@ -4,7 +4,7 @@ use super::{Problems, list};
 use serde_json::Value;
 
 /// A crate and the crates of ours that it may depend on. The drawing is in `core/ARCHITECTURE.md`.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     ("pddflow-abi", &[]),
     ("pddflow-artifact", &["pddflow-cache", "pddflow-host", "pddflow-runner", "pddflow-tensor"]),
     ("pddflow-cache", &[]),
@@ -43,6 +43,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
         &["pddflow-artifact", "pddflow-cache", "pddflow-host", "pddflow-report", "pddflow-runner", "pddflow-tensor"],
     ),
     ("pddflow-pipeline", &["pddflow-cache"]),
+    ("pddflow-plugin-test", &["pddflow-abi", "pddflow-host", "pddflow-sdk", "pddflow-tensor"]),
     ("pddflow-remote", &["pddflow-cache"]),
     ("pddflow-report", &["pddflow-runner"]),
     ("pddflow-runner", &["pddflow-cache", "pddflow-pipeline"]),
@@ -60,6 +61,8 @@ const ARROWS: [(&str, &[&str]); 20] = [
 const PLUGIN_MAY: [&str; 6] = ["pddflow-sdk", "pddflow-trajectory", "libm", "schemars", "serde", "serde_json"];
 /// Inputs for the tests of any crate.
 const FUZZ: &str = "pddflow-fuzz";
+/// An iteration without a pipeline, for the tests of plugins and of the host.
+const PLUGIN_TEST: &str = "pddflow-plugin-test";
 /// The only crate that may name burn.
 const NAMES_BURN: &str = "pddflow-tensor";
 
@@ -84,7 +87,7 @@ fn refusal(name: &str, on: &str, dev: bool) -> Option<String> {
     if on.starts_with("burn") && name != NAMES_BURN {
         return Some(format!("only {NAMES_BURN} names burn"));
     }
-    if dev && (is_plugin(on) || on == FUZZ || on == name) {
+    if dev && (is_plugin(on) || [FUZZ, PLUGIN_TEST, name].contains(&on)) {
         // Plugins are built beside the tests, which load them; tests may turn on features of their own crate.
         return None;
     }

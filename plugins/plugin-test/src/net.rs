@@ -1,0 +1,32 @@
+//! A net without a plugin: one hidden layer of eight, whose outputs after ReLU are the features.
+
+use pddflow_host::{EnvironmentResult, Forward, Init, InputShape, WeightRole, WeightSpec};
+use pddflow_tensor::Tensor;
+
+const HIDDEN: usize = 8;
+
+/// Its weights for images of this shape.
+pub(crate) fn weights(shape: InputShape, classes: usize) -> Vec<WeightSpec> {
+    let pixels = shape.channels * shape.height * shape.width;
+    let layer = |name: &str, from: usize, to: usize| {
+        [("weight", vec![to, from]), ("bias", vec![to])].map(|(part, shape)| WeightSpec {
+            name: format!("{name}.{part}"),
+            shape,
+            init: Init::Uniform { bound: 1.0 / (from as f64).sqrt() },
+            role: WeightRole::Learnable,
+        })
+    };
+    [layer("hidden", pixels, HIDDEN), layer("linear", HIDDEN, classes)].concat()
+}
+
+/// Runs it.
+pub(crate) fn forward(weights: &[Tensor], x: &Tensor) -> EnvironmentResult<Forward> {
+    let affine = |x: &Tensor, layer: usize| {
+        let [weight, bias] = [&weights[2 * layer], &weights[2 * layer + 1]];
+        x.matmul(&weight.permute(&[1, 0])?)?.add(bias)
+    };
+    let rows = x.shape()[0];
+    let features = affine(&x.reshape(&[rows, x.elements() / rows])?, 0)?.relu()?;
+    let logits = affine(&features, 1)?;
+    Ok(Forward { logits, maps: vec![("hidden".to_owned(), features.clone())], features, statistics: Vec::new() })
+}

@@ -1,0 +1,198 @@
+//! A matcher that is linked into its test: iterations without a pipeline, and errors with the line of the author's that asked for what
+//! was refused, or that made the first number that is not finite.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use pddflow_plugin_test::{
+    Bench, Decoded, Device, Labels, Matcher, Plugins, RandomKey, Tensor, json, noise, this_plugin,
+};
+use pddflow_sdk::Matcher as _;
+use pddflow_sdk::{
+    Description, Error, Iteration, Key, Learnable, Mode, Need, Net, Problem, Result, Start, TrainOn, Training,
+};
+use std::sync::Arc;
+
+pddflow_sdk::parameters! {
+    /// Mean features agree, and what can go wrong on the way.
+    struct Mean {
+        /// Learning rate.
+        #[schemars(range(min = 0.0))]
+        lr: f64 = 0.1,
+        /// What goes wrong.
+        wrong: String = String::new(),
+    }
+}
+
+impl pddflow_sdk::Matcher for Mean {
+    const ID: &'static str = "mean";
+    const SUMMARY: &'static str = "mean features agree";
+
+    fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()> {
+        description.need(Need::Model)?;
+        description.learnable(&Learnable::images(problem, Start::Real, self.lr).with_momentum(0.5))
+    }
+
+    fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
+        let weights = run.start_weights(run.key().fold("net")?)?;
+        let (gradient, loss) = run.sum_over(&run.classes_apart(), |class| {
+            let real = run.real(class, 4, "none", run.key())?;
+            let ours = run.synthetic(class, None, "none", run.key())?;
+            let [real, ours] = [&real, &ours].map(|batch| {
+                run.forward(&weights, &batch.set.images, Mode::Train, run.key())?.features.mean(&[0], false)
+            });
+            let loss = ours?.squared_distance(&real?)?;
+            match self.wrong.as_str() {
+                "shapes" => loss.matmul(&weights[0]),                            // shapes
+                "sum" => &weights[0] + &weights[2],                              // sum
+                "class" => Ok(run.real(&[7], 4, "none", run.key())?.set.images), // class
+                "nan" => (&loss.negated()? - 1.0)?.log(),                        // nan
+                "infinite" => (&loss * 1e300)?.exp(),                            // infinite
+                "slope" => (&loss * 0.0)?.sqrt(),                                // slope
+                _ => Ok(loss),
+            }
+        })?;
+        match self.wrong.as_str() {
+            "gradient" => run.step("images", &run.learnable("images")?.mean(&[0], false)?)?, // gradient
+            "name" => run.step("pictures", &gradient)?,                                      // name
+            "own" => return Err(Error::new("this is its own error")),
+            _ => run.step("images", &gradient)?,
+        }
+        if self.wrong == "late" {
+            let root = gradient.negated()?.abs()?.negated()?.sqrt()?; // late
+            run.step("images", &root)?;
+        }
+        if self.wrong == "fixed" {
+            let drawn = Key::fixed(run.call(), [1, 2, 3, 4]).uniform(&[1])?;
+            run.metric("drawn", drawn.to_f64_vec()?[0])?;
+        }
+        if self.wrong == "trains" {
+            let mut net = Net::new(weights);
+            run.train(
+                &mut net,
+                &TrainOn::Real(12),
+                &Training { epochs: 20, lr: 0.5, ..Training::default() },
+                run.key(),
+            )?;
+            let all = run.real_batch(None, 12, run.key())?;
+            let logits = run.forward(&net.weights, &all.images, Mode::Train, run.key())?.logits;
+            run.metric("trained", logits.cross_entropy(&all.labels)?.scalar()?)?;
+        }
+        run.metric("loss", loss)
+    }
+}
+
+pddflow_sdk::plugin!(matcher Mean);
+
+fn matcher(wrong: &str) -> Arc<Matcher> {
+    Plugins::linked(this_plugin!()).matcher("mean", &json!({ "wrong": wrong }))
+}
+
+/// `at <this file>:<line>` of the line that ends with this comment.
+fn line_of(comment: &str) -> String {
+    let lines = include_str!("linked.rs").lines();
+    let found = lines.enumerate().find(|(_, line)| line.ends_with(&format!("// {comment}")));
+    format!("plugin-test/tests/linked.rs:{}:", found.unwrap().0 + 1)
+}
+
+fn error(wrong: &str) -> String {
+    Bench::small(&matcher(wrong)).iterate(&matcher(wrong), 0).unwrap_err().to_string()
+}
+
+#[test]
+fn the_loss_falls_and_the_same_seed_gives_the_same() {
+    let losses = || {
+        let matcher = matcher("");
+        let mut bench = Bench::small(&matcher);
+        let losses: Vec<f64> = (0..20).map(|at| bench.iterate(&matcher, at).unwrap()["loss"]).collect();
+        assert_eq!((bench.steps.len(), bench.value("images").shape()), (20, &[6, 1, 8, 8][..]));
+        losses
+    };
+    let first = losses();
+    assert!(first[19] < 0.5 * first[0], "{first:?}");
+    assert_eq!(first, losses());
+}
+
+#[test]
+fn earlier_sets_are_seen() {
+    let loss = |earlier: bool| {
+        let matcher = matcher("");
+        let mut bench = Bench::small(&matcher);
+        bench.previous = earlier.then(|| Decoded {
+            images: noise(&[3, 1, 8, 8], RandomKey::new(4), 1.0, &Device::Cpu),
+            labels: Labels::Hard(Tensor::from_i64(vec![0, 1, 2], &[3], &Device::Cpu).unwrap()),
+        });
+        bench.iterate(&matcher, 0).unwrap()["loss"]
+    };
+    assert_ne!(loss(false), loss(true));
+}
+
+#[test]
+fn a_net_is_trained_without_a_trainer() {
+    let metrics = Bench::small(&matcher("trains")).iterate(&matcher("trains"), 0).unwrap();
+    assert!(metrics["trained"] < 0.9, "no better than guessing among three classes: {metrics:?}");
+}
+
+#[test]
+fn a_fixed_key_gives_the_same_in_every_iteration() {
+    let matcher = matcher("fixed");
+    let mut bench = Bench::small(&matcher);
+    let drawn = [0, 1].map(|at| bench.iterate(&matcher, at).unwrap()["drawn"]);
+    assert_eq!(drawn[0], drawn[1]);
+    assert!(drawn[0] > 0.0 && drawn[0] < 1.0);
+}
+
+#[test]
+fn what_the_host_refuses_has_the_author_s_line() {
+    for (wrong, why) in [
+        ("shapes", "matmul"),
+        ("sum", "shapes"),
+        ("class", "class 7 is not one of the 3"),
+        ("gradient", "the gradient of `images` has shape [1, 8, 8]"),
+        ("name", "`pictures`"),
+    ] {
+        let text = error(wrong);
+        assert!(text.contains(why) && text.contains(&format!("; at {}", place(&text, wrong))), "{wrong}: {text}");
+    }
+    let own = error("own");
+    assert!(own.ends_with("this is its own error"), "{own}");
+}
+
+/// The place that an error must name, as the compiler writes the path of this file.
+fn place(text: &str, wrong: &str) -> String {
+    let wanted = line_of(wrong);
+    let start = text.find("; at ").map_or("", |at| &text[at + 5..]);
+    let folder = start.find("plugin-test/tests").map_or("", |end| &start[..end]);
+    format!("{folder}{wanted}")
+}
+
+#[test]
+fn a_number_that_is_not_finite_is_told_with_the_operation_that_made_the_first() {
+    for (wrong, operation) in [
+        ("nan", "log: the result holds NaN"),
+        ("infinite", "exp: the result holds a number that is not finite"),
+        ("late", "sqrt: the result holds NaN"),
+    ] {
+        let text = error(wrong);
+        assert!(text.contains("not finite"), "{wrong}: {text}");
+        let first = text.split_once("; the first of it: ").map_or("", |(_, first)| first);
+        assert!(first.contains(operation) && first.contains(&line_of(wrong)), "{wrong}: {text}");
+    }
+    // Of a gradient the operation is told whose gradient it is.
+    let text = error("slope");
+    assert!(text.contains("; the first of it: grad.gradient") && text.contains("in the gradient of `sqrt`"), "{text}");
+}
+
+#[test]
+fn a_cancelled_iteration_ends() {
+    let mut bench = Bench::small(&matcher(""));
+    bench.cancelled = true;
+    assert!(bench.iterate(&matcher(""), 0).unwrap_err().is_cancelled());
+}
+
+#[test]
+fn parameters_are_judged_as_a_run_does() {
+    let plugins = Plugins::linked(this_plugin!());
+    let refused = plugins.registry().matcher("mean", &json!({ "lr": -1 })).unwrap_err().to_string();
+    assert!(refused.contains("-1 is less than the minimum"), "{refused}");
+    let unknown = plugins.registry().matcher("mena", &json!({})).unwrap_err();
+    assert!(unknown.help().unwrap().contains("mean"), "{unknown}");
+}
