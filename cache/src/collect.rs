@@ -137,12 +137,17 @@ impl Store {
         noted.map_err(|error| StoreError::io("noting the collection", &marker, error))
     }
 
-    /// Removes the records of these keys, and the artifacts that no other record names. To be called when no run uses the
-    /// store: a node whose artifact is gone runs again.
+    /// Removes the records of these keys, the artifacts that no other record names, and where members of these lineages ended, so that
+    /// work of theirs begins at its beginning. To be called when no run uses the store: a node whose artifact is gone runs again.
     ///
     /// # Errors
     /// The store cannot be read. What cannot be removed is no error.
-    pub fn forget(&self, keys: &BTreeSet<Key>, dry_run: bool) -> Result<Collected, StoreError> {
+    pub fn forget(
+        &self,
+        keys: &BTreeSet<Key>,
+        lineages: &BTreeSet<Key>,
+        dry_run: bool,
+    ) -> Result<Collected, StoreError> {
         let rules = CollectRules { dry_run, ..CollectRules::default() };
         let mut done = Collected::default();
         let (mut named, mut others) = (BTreeSet::new(), BTreeSet::new());
@@ -163,6 +168,12 @@ impl Store {
             if self.remove_file(&self.artifact_path(digest), &rules, &mut done) {
                 done.removed.push((*digest, bytes));
             }
+        }
+        for lineage in lineages {
+            for reached in self.checkpoints.states(lineage) {
+                self.leftover(&self.checkpoints.state_path(lineage, reached), &rules, &mut done);
+            }
+            self.remove_folder_if_empty(Some(&self.files.path(["states", &lineage.hex()])), &rules);
         }
         Ok(done)
     }

@@ -96,6 +96,29 @@ fn a_family_or_axes_in_any_order_name_nodes() {
     }
 }
 
+/// What a `train` left for longer ones to go on from goes with its node, or a run would not compute it anew.
+#[test]
+fn a_node_that_is_removed_begins_at_its_beginning() {
+    let place = Place::new();
+    let pipeline = "format: 1
+params: { epochs: 2 }
+nodes:
+  data: { kind: dataset, with: { source: fashion-mini, train_per_class: 4, test_per_class: 1 } }
+  nets: { kind: train, needs: { data: data }, with: { model: { mlp: { width: 4 } }, nets: 1, epochs: \"${epochs}\", batch: 8 } }
+";
+    place.write("pipeline.yaml", pipeline);
+    let _ = place.run(&["run", "--quiet"]).succeeds();
+    let longer = |place: &Place| place.run(&["explain", "nets", "--set", "epochs=3"]);
+    let shown = longer(&place);
+    let goes_on = shown.code == Some(0) && shown.out.contains("extends from 2 of 3 epochs");
+    assert!(goes_on, "{}{}", shown.out, shown.err);
+    assert!(place.run(&["cache", "rm", "nets", "-n"]).succeeds().out.contains(", and 1 state to go on from"));
+    assert!(place.run(&["cache", "rm", "nets"]).succeeds().out.contains("removed 1 record"));
+    assert!(!longer(&place).out.contains("extends from 2 of 3 epochs"), "a state is left");
+    let again = place.run(&["run", "--json"]).succeeds();
+    assert_eq!(again.nodes("node_finished"), ["nets"]);
+}
+
 #[test]
 fn results_are_removed_by_node_or_key() {
     let place = Place::new();

@@ -10,7 +10,7 @@ use clap::ValueHint;
 use clap_complete::engine::ArgValueCompleter;
 use pddflow_cache::{Key, Store};
 use pddflow_report::{Tone, bytes, count};
-use pddflow_runner::{Freshness, run_ids};
+use pddflow_runner::{Freshness, Kinds as _, Lineage, Task, run_ids};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -22,7 +22,8 @@ Examples:
   pddflow cache rm 'eval[*]' table           of nodes of pipeline.yaml in the current folder
   pddflow cache rm dm --pipeline p.yaml -n   only print what would be removed
 
-Where a `train` or `distill` ended stays, for longer ones to go on from: `pddflow run --force=NODE` computes all of it anew.";
+A node that is removed is computed anew by the next run: what a `train` or `distill` left for longer
+ones to go on from goes with it.";
 
 /// Remove results: records, and artifacts that no other record has
 #[derive(Debug, clap::Args)]
@@ -55,7 +56,7 @@ impl Args {
         let store = self.place.store.open()?;
         let (keys, nodes): (Vec<&String>, Vec<&String>) =
             self.names.iter().partition(|name| name.starts_with(Key::PREFIX));
-        let mut wanted = BTreeSet::new();
+        let (mut wanted, mut lineages) = (BTreeSet::new(), BTreeSet::new());
         if !keys.is_empty() {
             let all = store.record_keys()?;
             for name in keys {
@@ -75,24 +76,29 @@ impl Args {
             }
         }
         if !nodes.is_empty() {
-            wanted.extend(self.keys_of(&nodes)?);
+            self.add_keys_of(&nodes, &mut wanted, &mut lineages)?;
         }
         if !self.dry_run {
             refuse_while_running(&store)?;
         }
-        let done = store.forget(&wanted, self.dry_run)?;
+        let done = store.forget(&wanted, &lineages, self.dry_run)?;
         if output.json() {
             let removed: Vec<Value> =
                 done.removed.iter().map(|(digest, bytes)| json!({ "digest": digest, "bytes": bytes })).collect();
             output.value(&json!({
                 "dry_run": self.dry_run, "records": done.records, "removed": removed, "freed_bytes": done.freed(),
+                "states": done.leftovers,
                 "failures": done.failures,
             }));
             return Ok(Exit::Ok);
         }
         let verb = if self.dry_run { "would remove" } else { "removed" };
         let (records, artifacts) = (count(done.records, "record"), count(done.removed.len(), "artifact"));
-        let mut text = format!("{verb} {records} and {artifacts} ({})\n", bytes(done.freed()));
+        let states = match done.leftovers {
+            0 => String::new(),
+            some => format!(", and {} to go on from", count(some, "state")),
+        };
+        let mut text = format!("{verb} {records} and {artifacts} ({}){states}\n", bytes(done.freed()));
         for failure in &done.failures {
             let _ = writeln!(text, "{} {failure}", output.paint.tone(Tone::Warn, "kept"));
         }
@@ -100,23 +106,36 @@ impl Args {
         Ok(if done.failures.is_empty() { Exit::Ok } else { Exit::Store })
     }
 
-    /// The keys of nodes: those that they have now, and those that they had last.
-    fn keys_of(&self, names: &[&String]) -> Result<Vec<Key>, Problem> {
+    /// Adds the keys of nodes, those that they have now and those that they had last, and the lineages of both.
+    fn add_keys_of(
+        &self,
+        names: &[&String],
+        keys: &mut BTreeSet<Key>,
+        lineages: &mut BTreeSet<Key>,
+    ) -> Result<(), Problem> {
         let pipeline =
             PipelineArgs { file: self.pipeline.clone(), set: self.set.clone(), profile: self.profile.clone() };
         let opened = Opened::new(&pipeline, &self.place)?;
         let states = opened.freshness();
-        let mut keys = Vec::new();
         for name in names {
             for at in opened.places(name)? {
-                if let Some(Freshness::Fresh { key, .. }) = states.get(at) {
-                    keys.push(*key);
+                let Some(node) = opened.plan.nodes.get(at) else { continue };
+                let now = match states.get(at) {
+                    Some(Freshness::Fresh { key, .. }) => Some(*key),
+                    _ => None,
+                };
+                let growing = opened.library.growing(Task::of(node));
+                for key in now.into_iter().chain(opened.store.last_key_of(&opened.plan.name, node.id.as_str())) {
+                    keys.insert(key);
+                    let record = opened.store.record(&key)?;
+                    let lineage = record.zip(growing.as_ref());
+                    lineages.extend(
+                        lineage.and_then(|(record, growing)| Lineage::key_of(&record.parts, growing.parameter)),
+                    );
                 }
-                let id = opened.plan.nodes.get(at).map(|node| node.id.as_str()).unwrap_or_default();
-                keys.extend(opened.store.last_key_of(&opened.plan.name, id));
             }
         }
-        Ok(keys)
+        Ok(())
     }
 }
 
