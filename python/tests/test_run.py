@@ -50,6 +50,19 @@ def test_a_run_gives_its_tables(program: Path, tmp_path: Path) -> None:
     assert profiled.ran == ("pick",) and profiled.tables == {}
 
 
+def test_runs_are_joined_in_one_table(program: Path, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL, encoding="utf-8")
+    places: dict[str, Any] = {"cache_dir": tmp_path / "store", "results_dir": tmp_path / "results"}
+    runs = [pddflow.run(tmp_path / "small.yaml", set={"count": count}, **places) for count in (1, 2)]
+    joined = rows(pddflow.compare(cache_dir=tmp_path / "store"))
+    assert [row["count"] for row in joined] == [1, 2]
+    assert [row["accuracy"] for row in joined] == [pytest.approx(run.metrics["eval"]["accuracy"]) for run in runs]
+    (last,) = rows(pddflow.compare("last", cache_dir=tmp_path / "store", nodes="eval"))
+    assert last["accuracy"] == joined[1]["accuracy"]
+    with pytest.raises(pddflow.ProgramError, match="nothing"):
+        pddflow.compare("nothing", cache_dir=tmp_path / "store")
+
+
 def test_tables_are_data_frames_where_pandas_is(ran: Ran) -> None:
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     table = ran.run.table

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._load import load
     from ._plan import Plan, Stage
     from ._program import find_program
-    from ._run import Run, Table, results, run
+    from ._run import Run, Table, compare, results, run
     from ._sets import Distilled, SingleSet, StageData
     from .nets import convnet
 
@@ -30,7 +30,7 @@ _HOMES = {
     "_load": ["load"],
     "_plan": ["Plan", "Stage"],
     "_program": ["find_program"],
-    "_run": ["Run", "Table", "results", "run"],
+    "_run": ["Run", "Table", "compare", "results", "run"],
     "_sets": ["Distilled", "SingleSet", "StageData"],
     "nets": ["convnet"],
 }
@@ -39,7 +39,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __version__ = "0.1.0"
 __all__ = [
     "Data", "Distilled", "FormatError", "MissingPackage", "PddflowError", "Plan", "Preprocessing", "ProgramError", "Run",
-    "SingleSet", "Stage", "StageData", "Table", "convnet", "find_program", "from_image_folder", "from_mtt", "from_torch",
+    "SingleSet", "Stage", "StageData", "Table", "compare", "convnet", "find_program", "from_image_folder", "from_mtt", "from_torch",
     "load", "load_data", "results", "run",
 ]  # fmt: skip
 

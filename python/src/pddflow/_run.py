@@ -9,7 +9,7 @@ from typing import Any
 
 from ._container import as_object, field
 from ._errors import FormatError, ProgramError
-from ._program import arguments_of, message_of, stream
+from ._program import arguments_of, call as ask, message_of, stream
 
 #: The results table of a node of kind `table`, as rows; a pandas `DataFrame` where pandas is installed.
 Table = Any
@@ -114,6 +114,42 @@ class _Seen:
             self.progress(event)
 
 
+def compare(
+    *runs: str,
+    pipeline: str | None = None,
+    nodes: str | None = None,
+    each_seed: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> Table:
+    """The results of several runs in one table, as `pddflow compare`: one row for each node and point of a sweep, with the parameters in
+    which rows differ and each metric, averaged over seeds.
+
+    Args:
+        runs: ids or prefixes of them, tags, `last`, `last~1`; the last ten of one pipeline if none is named.
+        pipeline: only runs of the pipeline of this name.
+        nodes: a node, a family or a pattern, such as `eval[of=dm]`.
+        each_seed: a row for each seed instead of the mean and the deviation over them.
+        cache_dir: the store, if it is not where the program looks for it.
+
+    Raises:
+        ProgramError: there are no such runs.
+    """
+    call = ["compare", *runs, "--json", *arguments_of(None, None, {"--cache-dir": cache_dir})]
+    call += [f"{option}={value}" for option, value in (("--pipeline", pipeline), ("--nodes", nodes)) if value is not None]
+    said = ask([*call, *(["--each-seed"] if each_seed else [])])
+    return _frame([_compared(row) for row in field(as_object(said.encode(), "compare"), "rows", list, "compare")])
+
+
+def _compared(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters, then each metric with its deviation and count where it is a mean."""
+    cells: dict[str, Any] = dict(row["params"])
+    for name, found in row["metrics"].items():
+        cells[name] = found["mean"]
+        if found["count"] > 1:
+            cells |= {f"{name}_std_between_seeds": found["std"], f"{name}_seeds": found["count"]}
+    return cells
+
+
 def results(place: str | os.PathLike[str]) -> dict[str, Table]:
     """The tables in a folder of results, `results/<pipeline>`, by their nodes.
 
@@ -132,12 +168,15 @@ def results(place: str | os.PathLike[str]) -> dict[str, Table]:
 
 def _read_table(folder: Path) -> Table:
     path = folder / "table.json"
-    cells = [_ordered(cell) for cell in field(as_object(path.read_bytes(), str(path)), "cells", list, str(path))]
+    return _frame([_ordered(cell) for cell in field(as_object(path.read_bytes(), str(path)), "cells", list, str(path))])
+
+
+def _frame(rows: list[Any]) -> Table:
     try:
         import pandas
     except ModuleNotFoundError:
-        return cells
-    return pandas.DataFrame(cells)
+        return rows
+    return pandas.DataFrame(rows)
 
 
 def _ordered(cell: Any) -> Any:
