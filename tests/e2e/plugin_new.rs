@@ -40,6 +40,23 @@ fn a_matcher_in_c() {
     walk("my-c-matcher", &["--lang", "c"]);
 }
 
+/// What is made in Python runs without a build, and its test passes by itself; nothing needs this repository.
+#[test]
+fn a_matcher_in_python() {
+    let Some(python) = crate::python_matcher::python() else { return };
+    let place = Place::new();
+    let made = place.run(&["plugin", "new", "my-loss", "--lang", "python"]).succeeds();
+    assert!(made.out.contains("my-loss/matcher.py") && !made.out.contains("plugin build"), "{}", made.out);
+    place.run(&["plugin", "new", "my-loss", "--lang", "python"]).ends_with(2).says(&["exists already"]);
+    place.run(&["plugin", "new", "net", "--lang", "python", "--model"]).ends_with(2).says(&["no example of a model"]);
+    place.run(&["plugin", "build", "my-loss"]).ends_with(2).says(&["a matcher in Python is not built"]);
+    let mut test = std::process::Command::new(python);
+    test.current_dir(place.path("my-loss")).args(["-m", "unittest", "-v"]).env("PDDFLOW", pddflow_tests::program());
+    let test = test.output().unwrap();
+    let said = String::from_utf8_lossy(&test.stderr);
+    assert!(test.status.success() && said.contains("Ran 3 tests") && !said.contains("skipped"), "{said}");
+}
+
 #[test]
 fn sources_that_do_not_compile_install_nothing() {
     let place = Place::new();

@@ -10,7 +10,7 @@ const FILE: &str = "def loss(problem, batch):
 ";
 
 /// An interpreter with PyTorch.
-fn python() -> Option<&'static str> {
+pub(crate) fn python() -> Option<&'static str> {
     let has = |python: &&str| {
         Command::new(python).args(["-c", "import torch"]).output().is_ok_and(|run| run.status.success())
     };

@@ -33,8 +33,12 @@ impl Args {
         } else if self.folder.join("plugin.c").is_file() {
             vec![c_compiler(&self.folder)?]
         } else {
-            return Err(Problem::usage("plugin", format!("{} is no folder of a plugin", self.folder.display()))
-                .with_help("name a folder with Cargo.toml or plugin.c; `pddflow plugin new NAME` makes one"));
+            let help = match self.folder.join("matcher.py").is_file() {
+                true => "a matcher in Python is not built: `pddflow run pipeline.yaml` runs it",
+                false => "name a folder with Cargo.toml or plugin.c; `pddflow plugin new NAME` makes one",
+            };
+            let message = format!("{} is no folder of a plugin", self.folder.display());
+            return Err(Problem::usage("plugin", message).with_help(help));
         };
         let to = self.to.clone().or_else(place::user_plugins).ok_or_else(|| {
             Problem::usage("plugin", "this system has no folder for data of the user".to_owned())

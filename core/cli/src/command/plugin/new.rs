@@ -13,8 +13,9 @@ Examples:
   pddflow plugin new my-matcher
   pddflow plugin new my-net --model
   pddflow plugin new my-matcher --lang c
+  pddflow plugin new my-matcher --lang python
 
-Then: cd my-matcher && pddflow plugin build && pddflow run pipeline.yaml";
+Then: cd my-matcher && pddflow plugin build && pddflow run pipeline.yaml. A matcher in Python needs no build.";
 
 /// Make a folder with a plugin that works: sources, a test, a pipeline that uses it
 #[derive(Debug, clap::Args)]
@@ -29,7 +30,7 @@ pub(super) struct Args {
     /// A model: a network that is trained
     #[arg(long)]
     model: bool,
-    /// Language of the plugin
+    /// Language of the plugin: Python is a file for the matcher `python`, which calls it
     #[arg(long, value_enum, value_name = "LANG", default_value_t = Language::Rust)]
     lang: Language,
     /// Folder to make [default: NAME in the current folder]
@@ -41,6 +42,17 @@ pub(super) struct Args {
 enum Language {
     Rust,
     C,
+    Python,
+}
+
+impl Language {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "Rust",
+            Self::C => "C",
+            Self::Python => "Python",
+        }
+    }
 }
 
 /// The name as plugins are named.
@@ -61,20 +73,41 @@ const RUST: &[(&str, &str)] = &[
     ("tests/runs.rs", include_str!("../../../templates/plugin/runs.rs.in")),
     (".gitignore", "/target\n/.pddflow\n/results\n"),
 ];
-const C: &[(&str, &str)] = &[(".gitignore", "/*.so\n/*.dylib\n/.pddflow\n/results\n")];
-const RUST_MATCHER: &str = include_str!("../../../templates/plugin/matcher.rs.in");
-const RUST_MODEL: &str = include_str!("../../../templates/plugin/model.rs.in");
-const C_MATCHER: &str = include_str!("../../../templates/plugin/matcher.c.in");
+const C: &[(&str, &str)] = &[
+    ("plugin.c", include_str!("../../../templates/plugin/matcher.c.in")),
+    (".gitignore", "/*.so\n/*.dylib\n/.pddflow\n/results\n"),
+];
+const PYTHON: &[(&str, &str)] = &[
+    ("matcher.py", include_str!("../../../templates/plugin/matcher.py.in")),
+    ("test_matcher.py", include_str!("../../../templates/plugin/test_matcher.py.in")),
+    (".gitignore", "__pycache__\n/.pddflow\n/results\n"),
+];
+const RUST_MATCHER: &[(&str, &str)] = &[
+    ("src/lib.rs", include_str!("../../../templates/plugin/matcher.rs.in")),
+    ("tests/iterate.rs", include_str!("../../../templates/plugin/iterate.rs.in")),
+];
+const RUST_MODEL: &[(&str, &str)] = &[
+    ("src/lib.rs", include_str!("../../../templates/plugin/model.rs.in")),
+    ("tests/forward.rs", include_str!("../../../templates/plugin/forward.rs.in")),
+];
 const MATCHER_PIPELINE: &str = include_str!("../../../templates/plugin/matcher.yaml.in");
 const MODEL_PIPELINE: &str = include_str!("../../../templates/plugin/model.yaml.in");
+/// The interpreter is a parameter, so that tests can name theirs.
+const PYTHON_PARAMS: &str =
+    "  # The interpreter: a name on the search path or an absolute path. It needs PyTorch.\n  python: python3\n";
 
 impl Args {
     pub(super) fn run(&self, output: &Output) -> Result<Exit, Problem> {
         let folder = self.to.clone().unwrap_or_else(|| PathBuf::from(&self.name));
-        if self.model && self.lang == Language::C {
-            return Err(Problem::usage("language", "there is no example of a model in C").with_help(
-                "leave out `--lang c`; `pddflow.h` in a C matcher's folder has the interface of models too",
-            ));
+        if self.model && self.lang != Language::Rust {
+            let help = match self.lang {
+                Language::C => {
+                    "leave out `--lang c`; `pddflow.h` in a C matcher's folder has the interface of models too"
+                }
+                _ => "leave out `--lang python`: models are written in Rust or C",
+            };
+            let message = format!("there is no example of a model in {}", self.lang.name());
+            return Err(Problem::usage("language", message).with_help(help));
         }
         let files = self.files();
         make(&folder, &files).map_err(|error| match error.kind() {
@@ -85,10 +118,14 @@ impl Args {
             _ => Problem::usage("plugin", format!("the plugin cannot be written: {error}"))
                 .with_help("choose a folder that can be written to with `--to DIR`"),
         })?;
-        let source = if self.lang == Language::C { "plugin.c" } else { "src/lib.rs" };
+        let (source, build) = match self.lang {
+            Language::Rust => ("src/lib.rs", "  pddflow plugin build\n"),
+            Language::C => ("plugin.c", "  pddflow plugin build\n"),
+            Language::Python => ("matcher.py", ""),
+        };
         let shown = folder.display();
         output.data(&format!(
-            "made {shown}: start with {shown}/{source}, then\n\n  cd {shown}\n  pddflow plugin build\n  pddflow run pipeline.yaml\n"
+            "made {shown}: start with {shown}/{source}, then\n\n  cd {shown}\n{build}  pddflow run pipeline.yaml\n"
         ));
         Ok(Exit::Ok)
     }
@@ -96,7 +133,13 @@ impl Args {
     fn files(&self) -> Vec<(String, String)> {
         let filled = |text: &str| {
             let structure: String = self.name.split('-').map(capitalised).collect();
-            text.replace("{{name}}", &self.name)
+            let (matcher, params) = match self.lang {
+                Language::Python => ("python: { file: matcher.py, python: \"${python}\" }", PYTHON_PARAMS),
+                _ => ("{{name}}: {}", ""),
+            };
+            text.replace("{{matcher}}", matcher)
+                .replace("{{params}}", params)
+                .replace("{{name}}", &self.name)
                 .replace("{{crate}}", &self.name.replace('-', "_"))
                 .replace("{{Struct}}", &structure)
                 .replace("{{version}}", env!("CARGO_PKG_VERSION"))
@@ -107,11 +150,12 @@ impl Args {
         let mut files: Vec<(&str, &str)> = vec![("pipeline.yaml", pipeline)];
         match self.lang {
             Language::Rust => {
-                files.push(("src/lib.rs", code));
+                files.extend(code);
+                files.push(("Cargo.lock", LOCK));
                 files.extend(RUST);
             }
+            Language::Python => files.extend(PYTHON),
             Language::C => {
-                files.push(("plugin.c", C_MATCHER));
                 files.extend(C);
                 files.extend(
                     SDK.iter().filter(|(path, _)| path.ends_with("pddflow.h")).map(|(_, text)| ("pddflow.h", *text)),
@@ -163,9 +207,10 @@ mod tests {
 
     #[test]
     fn every_place_of_a_template_is_filled() {
-        for (model, lang) in [(false, Language::Rust), (true, Language::Rust), (false, Language::C)] {
+        let all = [(false, Language::Rust), (true, Language::Rust), (false, Language::C), (false, Language::Python)];
+        for (model, lang) in all {
             let files = args("my-own-2", model, lang).files();
-            for (path, text) in files.iter().filter(|(path, _)| !path.starts_with("sdk/")) {
+            for (path, text) in files.iter().filter(|(path, _)| !path.starts_with("sdk/") && path != "Cargo.lock") {
                 assert!(!text.contains("{{") || !text.contains("}}"), "{path}: {text}");
             }
             assert!(files.iter().any(|(_, text)| text.contains("my-own-2")));
@@ -175,11 +220,37 @@ mod tests {
         assert!(files.iter().any(|(path, text)| path == "src/lib.rs" && text.contains("struct MyOwn2")));
     }
 
+    /// What the guide shows is what is made, and as long as it says.
+    #[test]
+    fn the_guide_is_right() {
+        let guide = include_str!("../../../../docs/plugins.md");
+        let mut lengths = Vec::new();
+        for (lang, shown) in [
+            (Language::Rust, &["src/lib.rs", "tests/iterate.rs"][..]),
+            (Language::C, &["plugin.c"][..]),
+            (Language::Python, &["matcher.py"][..]),
+        ] {
+            let files = args("my-matcher", false, lang).files();
+            let text =
+                |wanted: &str| files.iter().find(|(path, _)| path == wanted).map(|(_, text)| text.as_str()).unwrap();
+            lengths.push(format!("{} lines", text(shown[0]).lines().count()));
+            for path in shown {
+                for block in guide.split(&format!(" {path} -->\n")).skip(1) {
+                    let (_, block) = block.split_once('\n').unwrap();
+                    let (block, _) = block.split_once("```").unwrap();
+                    assert!(text(path).contains(block), "{path} does not have:\n{block}");
+                }
+                assert!(guide.contains(&format!(" {path} -->")), "{path} is not shown");
+            }
+        }
+        assert!(guide.contains(&format!("| a matcher has | {} |", lengths.join(" | "))), "{lengths:?}");
+    }
+
     #[test]
     fn a_matcher_is_short() {
         let files = args("mean", false, Language::Rust).files();
         let (_, text) = files.iter().find(|(path, _)| path == "src/lib.rs").unwrap();
-        assert!(text.lines().count() < 50, "{}", text.lines().count());
+        assert!(text.lines().count() < 40, "{}", text.lines().count());
     }
 
     #[test]
