@@ -57,6 +57,29 @@ fn a_matcher_in_python() {
     assert!(test.status.success() && said.contains("Ran 3 tests") && !said.contains("skipped"), "{said}");
 }
 
+/// What the host refuses of a plugin in C is told with the lines that passed it on, the innermost first.
+#[test]
+fn an_error_has_the_line_in_c_too() {
+    if std::process::Command::new("cc").arg("--version").output().is_err() {
+        println!("SKIPPED: there is no C compiler `cc`");
+        return;
+    }
+    let place = Place::new();
+    let _ = place.run(&["plugin", "new", "wrong", "--lang", "c"]).succeeds();
+    let source = fs_err::read_to_string(place.path("wrong/plugin.c")).unwrap();
+    let broken =
+        source.replace("real_batch(call, (int64_t)class_index,", "real_batch(call, (int64_t)class_index + 77,");
+    let line = |of: &str| broken.lines().position(|line| line.contains(of)).unwrap() + 1;
+    let lines = [line("class_index + 77"), line("TRY(class_loss(")];
+    place.write("wrong/plugin.c", &broken);
+    let _ = place.run(&["plugin", "build", "wrong", "--to", "plugins"]).succeeds();
+    let ran = place.run(&["run", "wrong/pipeline.yaml", "--profile", "test", "--plugin-dir", "plugins"]).ends_with(1);
+    ran.says(&[
+        "class 77 is not one of the 10 classes",
+        &format!("; at plugin.c:{}; at plugin.c:{}", lines[0], lines[1]),
+    ]);
+}
+
 #[test]
 fn sources_that_do_not_compile_install_nothing() {
     let place = Place::new();

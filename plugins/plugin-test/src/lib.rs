@@ -44,6 +44,7 @@ use std::sync::Arc;
 
 /// The header that `pddflow_sdk::plugin!` made at the root of this crate, or of the crate that is named.
 #[macro_export]
+#[expect(clippy::crate_in_macro_def, reason = "the author's crate is meant")]
 macro_rules! this_plugin {
     () => {
         &crate::pddflow_plugin_export::pddflow_plugin
