@@ -14,10 +14,10 @@ const OTHERWISE: [(&str, &str); 4] = [
 #[test]
 fn every_function_of_the_host_has_its_like_here() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let host = std::fs::read_to_string(folder.join("../abi/src/host.rs")).unwrap();
-    let sources: String = std::fs::read_dir(folder.join("src"))
+    let host = fs_err::read_to_string(folder.join("../abi/src/host.rs")).unwrap();
+    let sources: String = fs_err::read_dir(folder.join("src"))
         .unwrap()
-        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .map(|entry| fs_err::read_to_string(entry.unwrap().path()).unwrap())
         .collect();
     // `host!(call, group: GroupGroup, function(` wherever the line breaks are.
     let squeezed: String = sources.split_whitespace().collect();
