@@ -184,3 +184,39 @@ fn nothing_outlives_its_run_however_it_ends() {
         let _ = glue(&place, &[]).succeeds();
     }
 }
+
+#[test]
+fn a_program_gives_what_other_kinds_take() {
+    let place = Place::new();
+    let text = |run: &str, outputs: &str, sets: &str| {
+        format!(
+            r#"
+format: 1
+name: typed
+nodes:
+  data: {{ kind: dataset, with: {{ source: fashion-mini, train_per_class: 4, test_per_class: 2 }} }}
+  chosen: {{ kind: select, needs: {{ data: data }}, with: {{ method: random, ipc: 1 }} }}
+  release: {{ kind: export, needs: {{ sets: chosen }}, with: {{ pictures: false }} }}
+  made:
+    kind: command
+    needs: {{ inputs: release }}
+    with: {{ run: [sh, -c, "{run}"], outputs: {outputs} }}
+  eval:
+    kind: evaluate
+    needs: {{ data: data, sets: {sets} }}
+    with: {{ model: {{ mlp: {{ width: 4 }} }}, recipe: dsa, augment: none, nets: 1, epochs: 1 }}
+"#
+        )
+    };
+    let copy = "cp inputs/0/images.safetensors set.safetensors; echo done > log.txt";
+    place.write("typed.yaml", text(copy, "{ set: set.safetensors, files: [log.txt] }", "made"));
+    let ran = place.run(&["run", "typed.yaml", "--json"]).succeeds();
+    assert_eq!(ran.nodes("node_finished"), ["chosen", "data", "eval", "made", "release"]);
+    assert_eq!(fs_err::read_to_string(place.path("results/typed/made/log.txt")).unwrap(), "done\n");
+    place.write("typed.yaml", text("echo none > set.safetensors", "{ set: set.safetensors }", "made.set"));
+    place.run(&["run", "typed.yaml"]).ends_with(1).says(&["`set.safetensors`", "output `set`", "kind `import`"]);
+    place.write("typed.yaml", text(copy, "[set.safetensors]", "made.set"));
+    place.run(&["run", "typed.yaml"]).ends_with(3).says(&["`made` has no output `set` with its parameters"]);
+    place.write("typed.yaml", text(copy, "{ sets: set.safetensors }", "made"));
+    place.run(&["run", "typed.yaml"]).ends_with(3).says(&["there is no output `sets`", "`trajectories`"]);
+}

@@ -55,7 +55,7 @@ pub use files::{FileNameError, Files};
 pub use nets_format::{NetData, NetsInfo, StoredWeight};
 pub use pixels::Pixels;
 pub use preprocessing::{Normalization, Origin, Preprocessing, PreprocessingNote, Zca};
-pub use results::{CurvePoint, Phase, Reading, Results, TIME_LABELS};
+pub use results::{CurvePoint, Phase, Reading, Results, SCORE_READINGS, TIME_LABELS};
 pub use scores::Scores;
 pub use trajectories::Trajectories;
 pub use weights::NetWeights;

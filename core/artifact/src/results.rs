@@ -12,6 +12,9 @@ use super::statistics::{mean, sample_deviation};
 /// What a result can be arranged by besides its labels: when in its training. No label may have such a name.
 pub const TIME_LABELS: [&str; 4] = ["phase", "classes_seen", "stage", "epoch"];
 
+/// Readings that are no accuracies but differences and scores of them, from -1 to 1 (the kind `rank`).
+pub const SCORE_READINGS: [&str; 4] = ["hlr", "ior", "lrs", "ars"];
+
 /// The reading that results report themselves.
 const REPORTED: &str = "reported";
 
@@ -22,7 +25,7 @@ pub struct Reading {
     pub stage: usize,
     /// Epochs of the stage that were done.
     pub epoch: u64,
-    /// Of each net, 0 to 1.
+    /// Of each net, 0 to 1; of a reading of [`SCORE_READINGS`] -1 to 1.
     pub accuracies: Vec<f64>,
 }
 
@@ -151,19 +154,19 @@ impl Results {
     }
 
     fn check(&self) -> Result<(), ArtifactError> {
-        let curve = self.curve.iter().map(|point| &point.reading);
-        for reading in std::iter::once(&self.reported).chain(self.others.values()).chain(curve) {
+        let curve = self.curve.iter().map(|point| (0.0, &point.reading));
+        let least = |name: &String| if SCORE_READINGS.contains(&name.as_str()) { -1.0 } else { 0.0 };
+        let others = self.others.iter().map(|(name, reading)| (least(name), reading));
+        for (least, reading) in std::iter::once((0.0, &self.reported)).chain(others).chain(curve) {
             let (nets, expected) = (reading.accuracies.len(), self.reported.accuracies.len());
             if nets == 0 || nets != expected {
                 let message =
                     format!("{nets} accuracies at stage {}, epoch {} of {expected} nets", reading.stage, reading.epoch);
                 return Err(ArtifactError::content(ARTIFACT, message));
             }
-            if let Some(accuracy) = reading.accuracies.iter().find(|accuracy| !(0.0..=1.0).contains(*accuracy)) {
-                return Err(ArtifactError::content(
-                    ARTIFACT,
-                    format!("an accuracy is {accuracy}, not between 0 and 1"),
-                ));
+            if let Some(accuracy) = reading.accuracies.iter().find(|accuracy| !(least..=1.0).contains(*accuracy)) {
+                let message = format!("an accuracy is {accuracy}, not between {least} and 1");
+                return Err(ArtifactError::content(ARTIFACT, message));
             }
         }
         Ok(())
@@ -237,6 +240,17 @@ mod tests {
         check("[0.5,", "[1.5,", "an accuracy is 1.5");
         check("[0.5,", "[", "of 1 nets");
         check("{", "", "cannot be read");
+    }
+
+    #[test]
+    fn only_scores_may_be_negative() {
+        let with = |name: &str| {
+            let mut results = sample();
+            results.others.insert(name.to_owned(), Reading { stage: 1, epoch: 20, accuracies: vec![-0.25, 0.5] });
+            results.encode()
+        };
+        assert!(with("hlr").is_ok());
+        assert!(with("best_on_held_out").unwrap_err().to_string().contains("-0.25"));
     }
 
     #[test]

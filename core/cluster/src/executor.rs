@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 /// Kinds whose nodes take less time than a job takes to begin; they stay with the head.
-const SMALL: [&str; 6] = ["table", "figure", "filter", "classes", "images", "export"];
+const SMALL: [&str; 7] = ["table", "figure", "filter", "classes", "images", "export", "rank"];
 
 /// Whether nodes of a kind stay with the threads of the run.
 pub(crate) fn stays(kind: &str, options: &Options) -> bool {

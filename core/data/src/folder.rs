@@ -60,6 +60,7 @@ impl Encoded for PictureFile {
 }
 
 /// Pictures of both splits.
+#[derive(Clone, Debug)]
 pub(crate) struct Found<P = PictureFile> {
     pub(crate) class_names: Vec<String>,
     pub(crate) train: Vec<P>,
@@ -67,7 +68,7 @@ pub(crate) struct Found<P = PictureFile> {
 }
 
 impl Found {
-    fn files(self) -> Vec<DataFile> {
+    pub(crate) fn files(self) -> Vec<DataFile> {
         self.train.into_iter().chain(self.test).map(|file| DataFile::new(file.role, file.path)).collect()
     }
 }
@@ -145,6 +146,13 @@ impl ImageFolder {
         }
         Ok(found)
     }
+}
+
+/// The pictures of a folder with one folder for each class, as training images.
+pub(crate) fn class_pictures(root: &Path) -> NodeResult<Found> {
+    let class_names = class_folders(root)?;
+    let train = pictures_by_class(root, "all", &class_names)?;
+    Ok(Found { class_names, train, test: Vec::new() })
 }
 
 /// Names of the folders in a folder, sorted; at least one.

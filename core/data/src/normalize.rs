@@ -97,7 +97,8 @@ fn of_source(source: &str, full: &Moments, context: &NodeContext<'_>) -> Option<
     let (name, sure) = match source {
         "fashion-mini" | "fashion-mnist" => ("fashion-mnist", true),
         "cifar10" | "cifar100" => (source, false),
-        "tiny-imagenet" => (source, true),
+        "svhn" => (source, false),
+        "mnist" | "tiny-imagenet" => (source, true),
         _ => return None,
     };
     let Published { mean, std, .. } = published(name)?;

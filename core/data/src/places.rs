@@ -41,8 +41,7 @@ impl Places {
                 true => "paths are relative to the pipeline file".to_owned(),
                 false => format!("looked beside the pipeline file and in {}", folders.join(", ")),
             };
-            missing(Path::new(path), "the file or folder")
-                .with_help(format!("{searched}; check `path` in the node's `source`"))
+            missing(Path::new(path), "the file or folder").with_help(format!("{searched}; check the path"))
         })
     }
 

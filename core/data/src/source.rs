@@ -15,25 +15,43 @@ use serde_json::{Map, Value, json};
 
 use crate::cifar::{Cifar10, Cifar100};
 use crate::digests::of_files;
-use crate::fashion::{FashionMnist, LICENSE, mini};
+use crate::fashion::{FASHION_MNIST, mini_identity, read_mini};
 use crate::folder::ImageFolder;
 use crate::idx::Idx;
+use crate::idx_set::IdxSetPlace;
+use crate::mnist::MNIST;
+use crate::npz::Npz;
 use crate::parquet_file::Parquet;
 use crate::places::Places;
 use crate::raw::RawData;
+use crate::svhn::{self, Svhn};
 use crate::tiny::TinyImagenet;
 
-const NAMES: [&str; 8] =
-    ["fashion-mini", "fashion-mnist", "idx", "cifar10", "cifar100", "parquet", "image-folder", "tiny-imagenet"];
+const NAMES: [&str; 11] = [
+    "fashion-mini",
+    "fashion-mnist",
+    "mnist",
+    "idx",
+    "cifar10",
+    "cifar100",
+    "svhn",
+    "parquet",
+    "npz",
+    "image-folder",
+    "tiny-imagenet",
+];
 
 /// What each of them is.
-const SUMMARIES: [&str; 8] = [
+const SUMMARIES: [&str; 11] = [
     "A part of Fashion-MNIST that comes with the program: 2,000 training and 500 test images of 28x28 in 10 classes, grey.",
     "Fashion-MNIST: 60,000 training and 10,000 test images of 28x28 in 10 classes, grey.",
+    "MNIST: 60,000 training and 10,000 test images of 28x28 in 10 classes, grey.",
     "Images and labels of one's own in IDX files, the format of MNIST.",
     "CIFAR-10: 50,000 training and 10,000 test images of 32x32 in 10 classes, RGB.",
     "CIFAR-100: 50,000 training and 10,000 test images of 32x32 in 100 classes (or 20 of several), RGB.",
+    "SVHN, cropped digits: 73,257 training and 26,032 test images of 32x32 in 10 classes, RGB.",
     "Images and labels of one's own in Parquet files, as Hugging Face has them.",
+    "Images and labels of one's own as NumPy arrays in one file.",
     "Images of one's own as PNG or JPEG files, in one folder for each class.",
     "Tiny ImageNet: 100,000 training and 10,000 validation images of 64x64 in 200 classes, RGB.",
 ];
@@ -56,11 +74,14 @@ pub struct Source(Reader);
 
 enum Reader {
     FashionMini,
-    FashionMnist(FashionMnist),
+    FashionMnist(IdxSetPlace),
+    Mnist(IdxSetPlace),
     Idx(Idx),
     Cifar10(Cifar10),
     Cifar100(Cifar100),
+    Svhn(Svhn),
     Parquet(Parquet),
+    Npz(Npz),
     ImageFolder(ImageFolder),
     TinyImagenet(TinyImagenet),
 }
@@ -75,11 +96,13 @@ impl SourceChoice {
     pub fn check(&self) -> Result<Self, Vec<ParamProblem>> {
         let config = match self.name.as_str() {
             "fashion-mini" => resolve::<NoParameters>(&self.config),
-            "fashion-mnist" => resolve_with(&self.config, FashionMnist::problem),
+            "fashion-mnist" | "mnist" => resolve_with(&self.config, IdxSetPlace::problem),
             "idx" => resolve_with(&self.config, Idx::problem),
             "cifar10" => resolve_with(&self.config, Cifar10::problem),
             "cifar100" => resolve_with(&self.config, Cifar100::problem),
+            "svhn" => resolve_with(&self.config, Svhn::problem),
             "parquet" => resolve_with(&self.config, Parquet::problem),
+            "npz" => resolve::<Npz>(&self.config),
             "image-folder" => resolve_with(&self.config, ImageFolder::problem),
             "tiny-imagenet" => resolve_with(&self.config, TinyImagenet::problem),
             other => {
@@ -105,10 +128,13 @@ impl SourceChoice {
     pub fn open(&self) -> NodeResult<Source> {
         Ok(Source(match self.name.as_str() {
             "fashion-mnist" => Reader::FashionMnist(read(&self.config)?),
+            "mnist" => Reader::Mnist(read(&self.config)?),
             "idx" => Reader::Idx(read(&self.config)?),
             "cifar10" => Reader::Cifar10(read(&self.config)?),
             "cifar100" => Reader::Cifar100(read(&self.config)?),
+            "svhn" => Reader::Svhn(read(&self.config)?),
             "parquet" => Reader::Parquet(read(&self.config)?),
+            "npz" => Reader::Npz(read(&self.config)?),
             "image-folder" => Reader::ImageFolder(read(&self.config)?),
             "tiny-imagenet" => Reader::TinyImagenet(read(&self.config)?),
             _ => Reader::FashionMini,
@@ -145,8 +171,11 @@ impl Source {
     /// What decides the content, whatever the place: digests.
     pub fn identity(&self, places: &Places) -> NodeResult<Value> {
         let files = match &self.0 {
-            Reader::FashionMini => return Ok(json!(mini::identity())),
-            Reader::FashionMnist(_) => return Ok(json!(FashionMnist::identity())),
+            Reader::FashionMini => return Ok(json!(mini_identity())),
+            Reader::FashionMnist(_) => return Ok(json!(FASHION_MNIST.identity())),
+            Reader::Mnist(_) => return Ok(json!(MNIST.identity())),
+            Reader::Svhn(source) => return source.identity(places),
+            Reader::Npz(source) => source.files(places),
             Reader::Idx(source) => source.files(places),
             Reader::Cifar10(source) => return source.open().identity(places),
             Reader::Cifar100(source) => return source.open().identity(places),
@@ -160,8 +189,11 @@ impl Source {
     /// Reads everything.
     pub fn read(&self, places: &Places, context: &NodeContext<'_>) -> NodeResult<RawData> {
         match &self.0 {
-            Reader::FashionMini => mini::read(),
-            Reader::FashionMnist(source) => source.read(places, context),
+            Reader::FashionMini => read_mini(),
+            Reader::FashionMnist(place) => FASHION_MNIST.read(place, places, context),
+            Reader::Mnist(place) => MNIST.read(place, places, context),
+            Reader::Svhn(source) => source.read(places, context),
+            Reader::Npz(source) => source.read(places),
             Reader::Idx(source) => source.read(places),
             Reader::Cifar10(source) => source.open().read(places, context),
             Reader::Cifar100(source) => source.open().read(places, context),
@@ -173,7 +205,12 @@ impl Source {
 
     /// Who made the data and what may be done with them, as far as known.
     pub fn license(&self) -> Option<String> {
-        matches!(self.0, Reader::FashionMini | Reader::FashionMnist(_)).then(|| LICENSE.to_owned())
+        match self.0 {
+            Reader::FashionMini | Reader::FashionMnist(_) => Some(FASHION_MNIST.license.to_owned()),
+            Reader::Mnist(_) => Some(MNIST.license.to_owned()),
+            Reader::Svhn(_) => Some(svhn::LICENSE.to_owned()),
+            _ => None,
+        }
     }
 }
 
@@ -225,11 +262,14 @@ impl JsonSchema for SourceChoice {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let inner = [
             generator.subschema_for::<NoParameters>(),
-            generator.subschema_for::<FashionMnist>(),
+            generator.subschema_for::<IdxSetPlace>(),
+            generator.subschema_for::<IdxSetPlace>(),
             generator.subschema_for::<Idx>(),
             generator.subschema_for::<Cifar10>(),
             generator.subschema_for::<Cifar100>(),
+            generator.subschema_for::<Svhn>(),
             generator.subschema_for::<Parquet>(),
+            generator.subschema_for::<Npz>(),
             generator.subschema_for::<ImageFolder>(),
             generator.subschema_for::<TinyImagenet>(),
         ];
@@ -243,7 +283,7 @@ impl JsonSchema for SourceChoice {
             "description": "Where the images come from: a source's name, or one name with the source's parameters. \
                             Relative paths start at the pipeline file, or else at a data folder.",
             "oneOf": [
-                { "enum": ["fashion-mini", "fashion-mnist", "cifar10", "cifar100", "tiny-imagenet"] },
+                { "enum": ["fashion-mini", "fashion-mnist", "mnist", "cifar10", "cifar100", "svhn", "tiny-imagenet"] },
                 {
                     "type": "object",
                     "properties": properties,

@@ -1,5 +1,5 @@
-//! Artifacts damaged by chance for as long as one likes:
-//! `cargo run --release --example fuzz_artifacts -- artifacts [MINUTES] [FIRST_SEED]`.
+//! Artifacts, and files of other programs, damaged by chance for as long as one likes:
+//! `cargo run --release --example fuzz_artifacts -- artifacts|foreign [MINUTES] [FIRST_SEED]`.
 #![allow(clippy::expect_used, dead_code, reason = "a program for developers")]
 
 #[path = "../tests/fuzz/corpus.rs"]
@@ -8,5 +8,5 @@ mod corpus;
 mod targets;
 
 fn main() -> std::process::ExitCode {
-    pddflow_fuzz::run(&[targets::artifacts_target()])
+    pddflow_fuzz::run(&[targets::artifacts_target(), targets::foreign_target()])
 }

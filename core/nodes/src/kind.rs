@@ -3,6 +3,8 @@
 //! A kind is a value without state: everything that a node depends on comes through `with` (resolved parameters), its
 //! inputs, and the [`Surroundings`] (plugins, data folders, device). The kinds are listed in `kinds.rs`.
 
+use std::borrow::Cow;
+
 use pddflow_cache::KeyPart;
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, NodeId, ParamProblem, PlanNode, PortSpec};
 use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs, Task};
@@ -34,6 +36,12 @@ pub(crate) trait Kind: Send + Sync {
     fn check_connections(&self, surroundings: &Surroundings, node: &Connected<'_>) -> Result<(), InputProblem> {
         let _ = (surroundings, node);
         Ok(())
+    }
+
+    /// Whether a node with these checked parameters has an output of the kind.
+    fn gives(&self, with: &Value, output: &str) -> bool {
+        let _ = (with, output);
+        true
     }
 
     /// Likely mistakes in checked parameters.
@@ -118,6 +126,16 @@ impl<'a> Connected<'a> {
         inputs.iter().filter_map(move |input| Some(Self { nodes, node: nodes.get(input.node)? }))
     }
 
+    /// The nodes at all ports, with the port and the output that comes from it.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = (&'a str, &'a str, Self)> + use<'a> {
+        let (nodes, inputs) = (self.nodes, &self.node.inputs);
+        inputs.iter().flat_map(move |(port, inputs)| {
+            inputs.iter().filter_map(move |input| {
+                Some((port.as_str(), input.output.as_str(), Self { nodes, node: nodes.get(input.node)? }))
+            })
+        })
+    }
+
     /// The images that the `dataset` node at the beginning of a port holds out must be some. Of what a kind of a plugin or
     /// `command` makes nothing is known before it runs.
     pub(crate) fn needs_held_out(&self, port: &'static str) -> Result<(), InputProblem> {
@@ -142,6 +160,10 @@ pub(crate) fn port(name: &str, artifact: &str, arity: Arity, summary: &str) -> P
 }
 
 /// What is wrong with an input, said in one line.
-pub(crate) fn input_problem(port: &'static str, message: impl Into<String>, help: impl Into<String>) -> InputProblem {
-    InputProblem { port, message: message.into(), help: help.into() }
+pub(crate) fn input_problem(
+    port: impl Into<Cow<'static, str>>,
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> InputProblem {
+    InputProblem { port: port.into(), message: message.into(), help: help.into() }
 }

@@ -12,11 +12,11 @@ use pddflow_tensor::trace;
 use pddflow_training::choice::schemas_of;
 use serde_json::{Map, Value};
 
-use crate::kind::{Connected, Kind};
+use crate::kind::{Connected, Kind, input_problem};
 use crate::surroundings::{LibraryOptions, Surroundings};
 use crate::{
     advance, classes, command, continual, dataset, distill, evaluate, export, figure, filter, forgetting, images,
-    select, split, table, train,
+    import, rank, select, split, table, train,
 };
 
 /// The built-in kinds with their surroundings; see the crate's overview.
@@ -33,11 +33,13 @@ fn built_in() -> Vec<Box<dyn Kind>> {
         Box::new(filter::FilterKind),
         Box::new(select::SelectKind),
         Box::new(split::SplitKind),
+        Box::new(import::ImportKind),
         Box::new(train::TrainKind),
         Box::new(advance::AdvanceKind),
         Box::new(distill::DistillKind),
         Box::new(evaluate::EvaluateKind),
         Box::new(continual::ContinualKind),
+        Box::new(rank::RankKind),
         Box::new(table::TableKind),
         Box::new(figure::FigureKind),
         Box::new(images::ImagesKind),
@@ -101,8 +103,16 @@ impl Catalog for Library {
     }
 
     fn check_connections(&self, nodes: &[PlanNode], node: &PlanNode) -> Result<(), InputProblem> {
+        let connected = Connected::new(nodes, node);
+        for (port, output, from) in connected.inputs() {
+            if self.kinds.get(from.kind()).is_some_and(|(_, kind)| !kind.gives(from.with(), output)) {
+                let message = format!("`{}` has no output `{output}` with its parameters", from.id());
+                let help = "name another of its outputs, or change the parameters that say what it gives";
+                return Err(input_problem(port.to_owned(), message, help));
+            }
+        }
         let found = self.kinds.get(&node.kind);
-        found.map_or(Ok(()), |(_, kind)| kind.check_connections(&self.surroundings, &Connected::new(nodes, node)))
+        found.map_or(Ok(()), |(_, kind)| kind.check_connections(&self.surroundings, &connected))
     }
 
     fn lint(&self, kind: &str, with: &Value) -> Vec<ParamProblem> {

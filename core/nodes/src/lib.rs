@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `kinds` | the list of kinds, and [`Library`] |
 //! | `dataset`, `classes`, `forgetting`, `filter`, `select`, `split`, `train`, `advance`, `distill` | one kind each |
-//! | `evaluate`, `continual`, `table`, `figure`, `images`, `export`, `command` | one kind each |
+//! | `import`, `evaluate`, `continual`, `rank`, `table`, `figure`, `images`, `export`, `command` | one kind each |
 //! | `drawing` | charts and pictures, for `figure`, `forgetting`, `images` and `export` |
 //! | `observe` | results by labels, for `table` and `figure` |
 //! | `shard` | nets of a node, trained by several |
@@ -34,9 +34,11 @@ mod figure;
 mod filter;
 mod forgetting;
 mod images;
+mod import;
 mod kind;
 mod kinds;
 mod observe;
+mod rank;
 mod select;
 mod shard;
 mod split;

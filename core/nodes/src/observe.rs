@@ -8,6 +8,8 @@
 //! | `phase`, `classes_seen` | the end of each phase of class-incremental learning |
 //! | `stage` | the end of each stage |
 //! | `epoch` | every point; epochs are counted over all stages |
+//!
+//! Arranged by `reading`, a result is one observation for each reading that is asked for.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,6 +27,9 @@ mod pool;
 
 pub(crate) use choices::ChoiceLabels;
 pub(crate) use pool::PoolRule;
+
+/// The name by which readings are rows or columns.
+pub(crate) const READING: &str = "reading";
 
 /// Between the values of several labels.
 const JOINT: &str = " / ";
@@ -75,6 +80,7 @@ impl Observation<'_> {
             ("classes_seen", place) => place?.phase.map(|phase| json!(phase.classes_seen)),
             ("stage", Some(place)) => Some(json!(place.stage)),
             ("epoch", Some(place)) => Some(json!(place.epoch)),
+            (READING, _) => Some(json!(rule_text(self.rule))),
             _ => self.result.label(name).filter(|value| !value.is_null()),
         }
     }
@@ -144,6 +150,10 @@ pub(crate) fn rule_text(rule: &str) -> &str {
         "best_on_held_out" => "best on held-out",
         "best_on_test" => "best on test",
         "at_epoch" => "that epoch",
+        "hlr" => "HLR",
+        "ior" => "IOR",
+        "lrs" => "LRS",
+        "ars" => "ARS",
         other => other,
     }
 }

@@ -18,13 +18,19 @@ mod bench;
 mod damaged;
 #[path = "data/download.rs"]
 mod download;
+#[path = "data/imports.rs"]
+mod imports;
 #[path = "data/make.rs"]
 mod make;
+#[path = "data/named.rs"]
+mod named;
 #[path = "data/parameters.rs"]
 mod parameters;
 #[path = "data/parts.rs"]
 mod parts;
 #[path = "data/products.rs"]
 mod products;
+#[path = "data/rank.rs"]
+mod rank;
 #[path = "data/sources.rs"]
 mod sources;

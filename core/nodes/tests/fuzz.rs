@@ -17,3 +17,10 @@ fn artifacts_are_read_or_refused() {
     let accepted = target.by_chance(INPUTS);
     assert!(accepted > 50, "{accepted}");
 }
+
+#[test]
+fn files_of_others_are_read_or_refused() {
+    let target = targets::foreign_target();
+    assert!(target.replay() >= 2, "the arrays of NumPy, and what fits the numbers there are");
+    assert!(target.by_chance(INPUTS) > 50);
+}

@@ -19,6 +19,8 @@ mod extending;
 mod harness;
 #[path = "library/held_out.rs"]
 mod held_out;
+#[path = "library/imports.rs"]
+mod imports;
 #[path = "library/matchers.rs"]
 mod matchers;
 #[path = "library/parts.rs"]

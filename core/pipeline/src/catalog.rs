@@ -3,6 +3,8 @@
 //! The kinds themselves live above this crate and implement [`Catalog`], so that a file can be checked in full
 //! without knowing what any node does.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::plan::PlanNode;
@@ -159,7 +161,7 @@ impl Arity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputProblem {
     /// The port that is missing or should not be there; empty where it is the node as such.
-    pub port: &'static str,
+    pub port: Cow<'static, str>,
     /// What is wrong, as a lower-case fragment.
     pub message: String,
     /// What to do about it.

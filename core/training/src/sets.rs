@@ -31,6 +31,23 @@ impl LoadedSet {
     pub fn rows(&self) -> usize {
         self.decoded.images.shape().first().copied().unwrap_or(0)
     }
+
+    /// Whether labels are probabilities.
+    #[must_use]
+    pub fn is_soft(&self) -> bool {
+        matches!(self.decoded.labels, Labels::Soft(_))
+    }
+
+    /// Gives each image the class that is most probable.
+    ///
+    /// # Errors
+    /// When the labels cannot be read.
+    pub fn harden(&mut self) -> NodeResult<()> {
+        if let Labels::Soft(labels) = &self.decoded.labels {
+            self.decoded.labels = Labels::Hard(labels.argmax(1).during("reading soft labels")?);
+        }
+        Ok(())
+    }
 }
 
 /// The artifact at a port that takes exactly one.

@@ -4,6 +4,9 @@
 //! declares are taken, and all of them must be there. Its environment is empty but for `PATH`, `HOME` and what `env` and
 //! `pass` name, and `CUDA_VISIBLE_DEVICES` where its `resources` ask for graphics processors: those that are its alone. It leads a process group of its own; group and folder go with the node, however the node ends.
 //!
+//! An output may be an artifact that other kinds take, such as a set: it is read before it is stored, so that a file that is none
+//! stops the node that made it and not one that uses it.
+//!
 //! | what | where the program finds it |
 //! |---|---|
 //! | declared `files` | under their own names, relative to the current folder |
@@ -15,6 +18,7 @@
 
 mod gpus;
 mod guard;
+mod left;
 mod node;
 mod process;
 mod word;

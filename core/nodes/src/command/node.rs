@@ -1,6 +1,6 @@
 //! The node of kind `command`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
 use pddflow_artifact::Files;
@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::left::{self, Left, ports};
 use super::process::{self, Call};
 use super::word::Word;
 use super::work::{Work, cannot};
@@ -34,9 +35,9 @@ struct CommandParams {
     /// The program and its arguments. There is no shell: for one, write `[sh, -c, "..."]`.
     #[schemars(length(min = 1))]
     run: Vec<Word>,
-    /// Files that the program leaves in its folder: relative paths. All must be there at the end.
-    #[schemars(length(min = 1))]
-    outputs: Vec<String>,
+    /// Files that the program leaves in its folder: relative paths. All must be there at the end. A mapping names outputs that
+    /// other kinds take: `{ set: out/images.safetensors, files: [log.txt] }`; what they name is checked.
+    outputs: Left,
     /// Files that the program reads: paths relative to the pipeline file. They are copied into its folder under the same
     /// names; their bytes, and whether they are executable, enter the key.
     #[serde(default)]
@@ -59,7 +60,7 @@ impl Kind for CommandKind {
             name: "command".into(),
             summary: "Runs a program in a folder of its own and takes the files that it declares.".into(),
             inputs: vec![port("inputs", ANY_ARTIFACT, Arity::Many, "what the program finds under `inputs`, in order")],
-            outputs: vec![port("files", "files", Arity::One, "the declared outputs")],
+            outputs: ports(),
             parameters: schema::<CommandParams>,
             seeded: false,
         }
@@ -71,18 +72,20 @@ impl Kind for CommandKind {
         if params.run.first().is_none_or(|program| program.0.is_empty()) {
             problems.push(problem("/run", "a program is needed", Some("write `run: [program, argument, ...]`".into())));
         }
-        if params.outputs.is_empty() {
+        if params.outputs.names().next().is_none() {
             let help = "name the files that the program leaves in its folder";
             problems.push(problem("/outputs", "at least one output is needed", Some(help.into())));
         }
-        for (list, names) in [("outputs", &params.outputs), ("files", &params.files)] {
-            for (at, name) in names.iter().enumerate().filter(|(_, name)| !is_inside(name)) {
-                let message = format!("`{name}` is no relative path inside of the folder");
-                let help = "write it without a leading `/` and without `..`";
-                problems.push(problem(format!("/{list}/{at}"), message, Some(help.into())));
-            }
+        let files = params.files.iter().enumerate().map(|(at, name)| (format!("/files/{at}"), name.as_str()));
+        for (at, name) in params.outputs.names().chain(files).filter(|(_, name)| !is_inside(name)) {
+            let message = format!("`{name}` is no relative path inside of the folder");
+            problems.push(problem(at, message, Some("write it without a leading `/` and without `..`".into())));
         }
         if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+    }
+
+    fn gives(&self, with: &Value, output: &str) -> bool {
+        read::<CommandParams>(with).is_ok_and(|params| params.outputs.has(output))
     }
 
     fn lint(&self, with: &Value) -> Vec<ParamProblem> {
@@ -131,9 +134,25 @@ impl Kind for CommandKind {
         let passed = passed.collect::<NodeResult<Vec<_>>>()?;
         let gpus = surroundings.gpus(context);
         process::run(&Call { run: &params.run, env: &params.env, passed: &passed, gpus: &gpus }, &mut work, context)?;
-        let files = take(&params.outputs, &work.files())?;
+        // A file may be an output of its own and one of the files.
+        let left: BTreeSet<&str> = params.outputs.names().map(|(_, name)| name).collect();
+        let all = take(left, &work.files())?;
+        let bytes =
+            |name: &String| all.get(name).ok_or_else(|| NodeError::internal("an output was taken and is not there"));
         let mut outputs = Outputs::default();
-        outputs.artifacts.insert("files".into(), context.put(&files.encode()?).during("storing the outputs")?);
+        for (output, name) in &params.outputs.typed {
+            let bytes = bytes(name)?;
+            left::check(output, name, bytes)?;
+            outputs.artifacts.insert(output.clone(), context.put(bytes).during("storing the outputs")?);
+        }
+        if params.outputs.has(left::FILES) {
+            let mut files = Files::new();
+            for name in &params.outputs.files {
+                let inserted = files.insert(name.as_str(), bytes(name)?);
+                inserted.map_err(|error| fail("command_output", error.to_string()))?;
+            }
+            outputs.artifacts.insert(left::FILES.into(), context.put(&files.encode()?).during("storing the outputs")?);
+        }
         Ok(outputs)
     }
 }
@@ -194,7 +213,7 @@ fn give(artifact: &Artifact, name: &Path, work: &Work, context: &NodeContext<'_>
 }
 
 /// The declared outputs; it is an error when one is not there, whatever the program said at its end.
-fn take(names: &[String], folder: &Path) -> NodeResult<Files> {
+fn take<'a>(names: impl IntoIterator<Item = &'a str>, folder: &Path) -> NodeResult<Files> {
     let mut files = Files::new();
     let mut missing = Vec::new();
     for name in names {
@@ -205,7 +224,7 @@ fn take(names: &[String], folder: &Path) -> NodeResult<Files> {
             continue;
         }
         let bytes = fs_err::read(&path).map_err(|error| cannot("read", &error))?;
-        files.insert(name.as_str(), bytes).map_err(|error| fail("command_output", error.to_string()))?;
+        files.insert(name, bytes).map_err(|error| fail("command_output", error.to_string()))?;
     }
     if missing.is_empty() {
         return Ok(files);

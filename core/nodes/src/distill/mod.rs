@@ -35,3 +35,4 @@ pub(crate) use needs::needs_learned;
 pub(crate) use node::DistillKind;
 pub(crate) use rehearsal::{Rehearsal, Stage};
 pub use tile::tile;
+pub(crate) use training::{TrainingParams, check_training};

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// How nets are trained on sets.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TrainingParams {
+pub(crate) struct TrainingParams {
     /// Epochs of each stage. Schedules `dc` and `pdd` run one more, as the scripts do.
     #[serde(default)]
     pub(super) epochs: Option<u64>,
@@ -53,7 +53,7 @@ pub(super) fn pretrain_defaults() -> Value {
 
 impl TrainingParams {
     /// What is given, by name.
-    pub(super) fn given(&self) -> NodeResult<serde_json::Map<String, Value>> {
+    pub(crate) fn given(&self) -> NodeResult<serde_json::Map<String, Value>> {
         match serde_json::to_value(self).during("writing a recipe")? {
             Value::Object(all) => Ok(all.into_iter().filter(|(_, value)| !value.is_null()).collect()),
             _ => Ok(serde_json::Map::new()),
@@ -81,7 +81,7 @@ impl TrainingParams {
 }
 
 /// Fills what is not given at `pointer` from `defaults` and checks it; nothing to do where there is nothing.
-pub(super) fn check_training(with: &mut Value, pointer: &str, defaults: &Value) -> Vec<ParamProblem> {
+pub(crate) fn check_training(with: &mut Value, pointer: &str, defaults: &Value) -> Vec<ParamProblem> {
     let Some(training) = with.pointer_mut(pointer).filter(|training| training.is_object()) else { return Vec::new() };
     for (name, default) in defaults.as_object().into_iter().flatten() {
         if training[name].is_null() {

@@ -9,7 +9,7 @@ use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::evaluation::{Curve, Evaluation, Start, Test};
 use pddflow_training::recipe::{LENGTH_HELP, NetsParams, Preset, ProtocolParams, Recipe, Stage, recipes_differ};
 use pddflow_training::segments::{JoinedSets, Training, segments, stage_sets, stages};
-use pddflow_training::sets::{load_sets, one_artifact};
+use pddflow_training::sets::{LoadedSet, load_sets, one_artifact};
 use pddflow_training::stored::{NetRange, Pool, Wanted, net_data, specs_of};
 use pddflow_training::summary::{Report, Summary};
 use pddflow_training::trainer::{Architecture, Segment};
@@ -23,7 +23,7 @@ use crate::shard::{self, Shard};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 3;
+const REVISION: u32 = 4;
 
 /// Said where sets of several methods are trained on together.
 pub(crate) const OTHER_RECIPES: &str =
@@ -114,7 +114,10 @@ impl Kind for EvaluateKind {
         if test.rows() == 0 {
             return Err(fail("empty_data", "the data set has no test images"));
         }
-        let sets = load_sets(surroundings.tensors(), context, inputs.port("sets"), &data)?;
+        let mut sets = load_sets(surroundings.tensors(), context, inputs.port("sets"), &data)?;
+        if params.hard_labels {
+            sets.iter_mut().try_for_each(LoadedSet::harden)?;
+        }
         let held_out = match params.report == Report::BestOnHeldOut || data.has_held_out() {
             true => Some(data.held_out()?),
             false => None,

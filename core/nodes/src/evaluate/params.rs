@@ -26,9 +26,17 @@ pub(super) struct EvaluateParams {
     /// `report: best_...` the distance of the recipe's script where it has one (10 for IDC).
     #[serde(default)]
     pub(super) curve_every: Option<u64>,
+    /// Whether images with soft labels are trained on by their most probable class instead.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) hard_labels: bool,
     /// Further points of the accuracy curve, by the number of epochs of a stage that are done.
     #[serde(default)]
     pub(super) curve_at: Vec<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// All of the kind's parameters.

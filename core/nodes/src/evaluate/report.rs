@@ -65,6 +65,9 @@ fn labels(nets: &NetsParams, training: Training, Made { data, sets }: &Made<'_>)
         ("source".to_owned(), json!(data.dataset.source())),
         ("training".to_owned(), json!(training)),
     ]);
+    if sets.iter().any(LoadedSet::is_soft) {
+        labels.insert("soft_labels".to_owned(), json!(true));
+    }
     labels.extend(nets.labels.clone());
     labels
 }

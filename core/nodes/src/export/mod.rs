@@ -9,10 +9,14 @@
 //! | `png/<class>/<number>.png` | the same images as pixels: to look at, not to train on |
 //! | `zca.safetensors` | `mean`, `transform`, `inverse`, where the data are whitened |
 //!
+//! With `layout: hugging_face` the pictures are in `data/train.parquet` instead, and `README.md` is the card of a data set that
+//! `datasets` loads by itself.
+//!
 //! With several sets, `images.safetensors` and `png` are in a folder for each.
 
 mod augmentation;
 mod entry;
+mod hub;
 mod manifest;
 mod node;
 mod readme;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::entry::Entry;
+use super::hub;
 use super::manifest::manifest;
 use super::readme::{About, readme};
 use super::training::Plan;
@@ -36,12 +37,34 @@ pub(crate) struct ExportKind;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ExportParams {
-    /// Whether each image is also written as a PNG.
+    /// Whether each image is also written as a PNG; with `layout: hugging_face` pictures are always there.
     #[serde(default = "yes")]
     pictures: bool,
     /// How several sets are to be used: `progressive`, `union` or `sequential`.
     #[serde(default)]
     training: Training,
+    /// Whether the folder is also a data set of Hugging Face, to be uploaded as it is.
+    #[serde(default, skip_serializing_if = "Layout::is_folder")]
+    layout: Layout,
+}
+
+/// Where pictures and labels are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Layout {
+    /// In a folder for each class.
+    #[default]
+    Folder,
+    /// In a Parquet file that `datasets` loads by itself, beside a card.
+    HuggingFace,
+}
+
+impl Layout {
+    /// The default does not enter keys.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+    fn is_folder(&self) -> bool {
+        *self == Self::Folder
+    }
 }
 
 fn parts() -> [Part; 2] {
@@ -122,17 +145,34 @@ impl Kind for ExportKind {
         let manifest = serde_json::to_vec_pretty(&manifest).during("writing the manifest")?;
         insert(&mut files, "manifest.json", manifest)?;
         let about = About { class_names: &first.info.class_names, preprocessing: &first.info.preprocessing, license };
-        insert(&mut files, "README.md", readme(&entries, &about, &plan))?;
+        let text = readme(&entries, &about, &plan);
+        let text = match params.layout {
+            Layout::Folder => text,
+            Layout::HuggingFace => {
+                let rows = sets.iter().map(DistilledSet::rows).sum();
+                [hub::front_matter(&entries, license, rows), text, hub::LOADING.to_owned()].concat()
+            }
+        };
+        insert(&mut files, "README.md", text)?;
+        let mut rows = Vec::new();
         insert(&mut files, "train.py", TRAIN)?;
-        for (entry, from) in entries.iter().zip(inputs.port("sets")) {
+        for ((number, entry), from) in entries.iter().enumerate().zip(inputs.port("sets")) {
             if context.cancelled() {
                 return Err(NodeError::cancelled());
             }
             insert(&mut files, format!("{}images.safetensors", entry.folder), entry.set.encode()?)?;
-            if params.pictures {
-                let shown = show(entry.set, from, data.as_ref())?;
-                write_pictures(entry, &shown, &mut files)?;
+            match params.layout {
+                Layout::HuggingFace => {
+                    rows.extend(hub::rows(number + 1, entry, &show(entry.set, from, data.as_ref())?)?);
+                }
+                Layout::Folder if params.pictures => {
+                    write_pictures(entry, &show(entry.set, from, data.as_ref())?, &mut files)?;
+                }
+                Layout::Folder => {}
             }
+        }
+        if params.layout == Layout::HuggingFace {
+            hub::insert(&rows, &first.info.class_names, &mut files)?;
         }
         let mut outputs = Outputs::default();
         outputs.artifacts.insert("files".into(), context.put(&files.encode()?).during("storing the export")?);

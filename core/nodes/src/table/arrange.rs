@@ -139,7 +139,7 @@ impl<'a> Builder<'a> {
         let text = |names| observation.text(names, &self.choices);
         let label = text(&self.params.rows)?;
         let column = self.params.columns.as_ref().map_or_else(|| Ok(ONLY_COLUMN.to_owned()), text)?;
-        let row = self.row(Row { label, reading: Some(reading.to_owned()) });
+        let row = self.row(Row { label, reading: Some(self.params.row_reading(reading).to_owned()) });
         note(&mut self.table.columns, &column);
         let place = self.table.cells.iter().position(|cell| cell.row == row && cell.column == column);
         let place = place.unwrap_or_else(|| {
@@ -200,7 +200,7 @@ fn row_differences(table: &Arranged, params: &TableParams) -> NodeResult<Vec<Row
     let mut all = Vec::new();
     for pair in &params.differences {
         let rows = pair.each_ref().map(shown);
-        for reading in &params.reading.0 {
+        for reading in params.row_readings() {
             let [one, other] = rows.each_ref().map(|label| {
                 let fits = |row: &Row| row.label == *label && row.reading.as_ref() == Some(reading);
                 table.rows.iter().position(fits).ok_or_else(|| {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::observe::{Names, shown};
+use crate::observe::{Names, READING, shown};
 
 /// Nobody's accuracy is known to more digits.
 const MOST_DIGITS: usize = 6;
@@ -16,13 +16,14 @@ const MOST_DIGITS: usize = 6;
 #[serde(deny_unknown_fields)]
 pub(super) struct TableParams {
     /// What the rows are: `method`, another label of the results (such as `ipc` or `model`), a parameter of the
-    /// evaluation, or a place in time (`phase`, `classes_seen`, `stage`, `epoch`); a list joins several.
+    /// evaluation, a place in time (`phase`, `classes_seen`, `stage`, `epoch`), or `reading`; a list joins several.
     #[serde(default = "method")]
     pub(super) rows: Names,
     /// What the columns are, as `rows`; default: one column.
     #[serde(default)]
     pub(super) columns: Option<Names>,
-    /// Which accuracy: `reported`, `last`, `best_on_held_out` or `best_on_test`; a list gives each row once for each.
+    /// Which accuracy: `reported`, `last`, `best_on_held_out` or `best_on_test`; of a `rank` node also `hlr`, `ior`, `lrs` and `ars`.
+    /// A list gives each row once for each, or with `columns: reading` each a column.
     #[serde(default = "reported")]
     pub(super) reading: Names,
     /// Labels besides `seed` in which the results of one cell may differ, such as `order`: their nets are pooled. Results
@@ -83,6 +84,21 @@ fn one() -> usize {
 }
 
 impl TableParams {
+    /// Whether the readings of a result stand apart by themselves, as columns or in rows of their own.
+    fn by_reading(&self) -> bool {
+        self.rows.0.iter().chain(self.columns.iter().flat_map(|columns| &columns.0)).any(|name| name == READING)
+    }
+
+    /// The reading that tells a row from others of its label: the first stands for all where readings are columns.
+    pub(super) fn row_reading<'a>(&'a self, reading: &'a str) -> &'a str {
+        if self.by_reading() { self.reading.0.first().map_or(reading, String::as_str) } else { reading }
+    }
+
+    /// The readings by which rows are told apart.
+    pub(super) fn row_readings(&self) -> &[String] {
+        if self.by_reading() { self.reading.0.get(..1).unwrap_or_default() } else { &self.reading.0 }
+    }
+
     /// The upper left cell.
     pub(super) fn corner(&self) -> String {
         let rows = self.rows.heading();

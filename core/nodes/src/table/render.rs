@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use pddflow_artifact::SCORE_READINGS;
 use serde_json::{Value, json};
 
 use super::arrange::{Arranged, Cell, RowDifference, published_json};
@@ -11,6 +12,9 @@ use crate::observe::rule_text;
 
 /// Where there is nothing.
 const NONE: &str = "–";
+/// What the scores are, below a table that has some.
+const SCORES: &str =
+    " HLR and IOR are differences of accuracies in points, LRS and ARS scores from 0 to 100 (DD-Ranking).";
 /// Marks of footnotes.
 const MARKS: [&str; 9] = ["¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"];
 /// The reading of a published number that does not say which it is.
@@ -79,7 +83,7 @@ fn differences(table: &Arranged, params: &TableParams) -> String {
     let mut text = "\n| difference |".to_owned();
     table.columns.iter().for_each(|column| text.push_str(&format!(" {} |", escape(column))));
     let _ = writeln!(text, "\n|---{}|", "|---:".repeat(table.columns.len()));
-    let several = params.reading.0.len() > 1;
+    let several = params.row_readings().len() > 1;
     let mut lines: Vec<(&[String; 2], &str)> = Vec::new();
     for found in &table.differences {
         if !lines.contains(&(&found.rows, &found.reading)) {
@@ -203,6 +207,10 @@ fn places(table: &Arranged) -> Vec<(usize, &str)> {
 
 fn reading(table: &Arranged, row: usize) -> String {
     let rules = table.cells.iter().filter(|cell| cell.row == row).flat_map(|cell| &cell.rules);
+    let rules: Vec<&String> = rules.collect();
+    // Where there are accuracies too, theirs is what the scores are of.
+    let accuracies = rules.iter().any(|rule| !is_score(rule));
+    let rules = rules.into_iter().filter(|rule| !accuracies || !is_score(rule));
     let rules: BTreeSet<&str> = rules.map(|rule| rule_text(rule)).collect();
     if rules.is_empty() { NONE.to_owned() } else { rules.into_iter().collect::<Vec<_>>().join("; ") }
 }
@@ -250,7 +258,12 @@ fn caption(table: &Arranged) -> String {
     let pooled: BTreeSet<&String> = table.cells.iter().flat_map(|cell| &cell.pooled).collect();
     let names: Vec<String> = pooled.into_iter().map(|name| format!("`{name}`")).collect();
     let pooled = if names.is_empty() { String::new() } else { format!(", pooled over {}", names.join(", ")) };
-    format!("Test accuracy in percent, {nets}{pooled}.")
+    let scores = if table.cells.iter().flat_map(|cell| &cell.rules).any(|rule| is_score(rule)) { SCORES } else { "" };
+    format!("Test accuracy in percent, {nets}{pooled}.{scores}")
+}
+
+fn is_score(rule: &str) -> bool {
+    SCORE_READINGS.contains(&rule)
 }
 
 fn sources(params: &TableParams) -> BTreeSet<&str> {

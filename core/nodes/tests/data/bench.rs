@@ -60,9 +60,14 @@ impl Bench {
 
     /// All that enters the key of a `dataset` node, as one text.
     pub(crate) fn key(&self, with: &Value) -> Result<String, NodeError> {
-        let node = self.node("dataset", with);
+        self.key_of("dataset", with)
+    }
+
+    /// The same of a node of any kind.
+    pub(crate) fn key_of(&self, kind: &str, with: &Value) -> Result<String, NodeError> {
+        let node = self.node(kind, with);
         let with = self.library.key_with(Task::of(&node)).unwrap_or_else(|| node.with.clone());
-        Ok(format!("{} with={with}", self.key_parts("dataset", &node.with)?))
+        Ok(format!("{} with={with}", self.key_parts(kind, &node.with)?))
     }
 
     fn node(&self, kind: &str, with: &Value) -> PlanNode {

@@ -123,3 +123,58 @@ pub(crate) fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     }
     archive.finish().unwrap().into_inner()
 }
+
+/// An `.npy` file.
+pub(crate) fn npy(number: &str, shape: &[usize], bytes: &[u8]) -> Vec<u8> {
+    let shape: String = shape.iter().map(|axis| format!("{axis}, ")).collect();
+    let header = format!("{{'descr': '{number}', 'fortran_order': False, 'shape': ({shape}), }}\n");
+    let length = u16::try_from(header.len()).unwrap().to_le_bytes();
+    [b"\x93NUMPY\x01\x00".as_slice(), &length, header.as_bytes(), bytes].concat()
+}
+
+/// An `.npz` file of arrays of single precision.
+pub(crate) fn npz(arrays: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
+    let files: Vec<(String, Vec<u8>)> = arrays
+        .iter()
+        .map(|(name, shape, values)| {
+            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            (format!("{name}.npy"), npy("<f4", shape, &bytes))
+        })
+        .collect();
+    zip(&files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect::<Vec<_>>())
+}
+
+/// An element of a MATLAB file: type, length, bytes, filled up to 8.
+fn mat_element(kind: u32, bytes: &[u8]) -> Vec<u8> {
+    let mut element = [kind.to_le_bytes(), u32::try_from(bytes.len()).unwrap().to_le_bytes()].concat();
+    element.extend(bytes);
+    element.resize(element.len().next_multiple_of(8), 0);
+    element
+}
+
+/// A MATLAB file of version 5 with variables of bytes; each is packed where `packed` says so. The first axis is the fastest.
+pub(crate) fn mat(variables: &[(&str, &[i32], Vec<u8>)], packed: bool) -> Vec<u8> {
+    let mut file = vec![b' '; 124];
+    file.extend([0x00, 0x01, b'I', b'M']);
+    for (name, axes, values) in variables {
+        let axes: Vec<u8> = axes.iter().flat_map(|axis| axis.to_le_bytes()).collect();
+        // A name of up to four bytes stands beside its type and length.
+        let mut short = (u32::try_from(name.len()).unwrap() << 16 | 1).to_le_bytes().to_vec();
+        short.extend(name.bytes());
+        short.resize(8, 0);
+        let inside =
+            [mat_element(6, &[9, 0, 0, 0, 0, 0, 0, 0]), mat_element(5, &axes), short, mat_element(2, values)].concat();
+        let matrix = mat_element(14, &inside);
+        if packed {
+            let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(&matrix).unwrap();
+            let packed = encoder.finish().unwrap();
+            file.extend(15_u32.to_le_bytes());
+            file.extend(u32::try_from(packed.len()).unwrap().to_le_bytes());
+            file.extend(packed);
+        } else {
+            file.extend(matrix);
+        }
+    }
+    file
+}

@@ -249,3 +249,38 @@ fn preprocessing_of_one_channel_does_not_touch_another() {
     let pixels = Preprocessing::new(normalization, 3).invert(&zeros).unwrap();
     assert_eq!(pixels, [0.0, 0.0, 0.5, 0.5, 1.0, 1.0, 0.0, 0.0, 0.5, 0.5, 1.0, 1.0]);
 }
+
+#[test]
+fn an_export_is_a_data_set_of_hugging_face_where_that_is_asked_for() {
+    let bench = Bench::new();
+    let with = json!({ "source": "fashion-mini" });
+    let data = bench.dataset(&with).unwrap();
+    let sets: Vec<DistilledSet> = (1..=2).map(|stage| set(&data, "a: \"b\"", stage, 2)).collect();
+    let wired = || sets.iter().map(|set| bench.put_set(set)).collect::<Vec<_>>();
+    let ports = [("sets", wired()), ("data", vec![bench.data_artifact(&with)])];
+    let files = bench.files("export", &json!({ "layout": "hugging_face" }), &ports).unwrap();
+    let names: Vec<&str> = files.iter().map(|(name, _)| name).collect();
+    assert!(names.contains(&"data/train.parquet") && names.contains(&"train.py"), "{names:?}");
+    assert!(!names.iter().any(|name| name.ends_with(".png")), "{names:?}");
+    let readme = String::from_utf8(files.get("README.md").unwrap().to_vec()).unwrap();
+    let front = readme.strip_prefix("---\n").unwrap().split_once("\n---\n").unwrap().0;
+    for line in [
+        "license: mit",
+        "pretty_name: \"fashion-mnist, distilled by a: \\\"b\\\"\"",
+        "- image-classification",
+        "- n<1K",
+        "    path: data/train.parquet",
+    ] {
+        assert!(front.replace("fashion-mini", "fashion-mnist").contains(line), "{line} is not in\n{front}");
+    }
+    // Its pictures are those of the sets, with their classes, by whoever reads Parquet.
+    let path = bench.write("train.parquet", files.get("data/train.parquet").unwrap());
+    let source = json!({ "parquet": { "train": [path.to_str().unwrap()] } });
+    let read = bench.dataset(&json!({ "source": source, "normalize": "none" })).unwrap();
+    assert_eq!((read.rows(Side::Train), read.class_names()), (40, data.class_names()));
+    assert_eq!(read.pixels(Side::Train)[..784], first_pixels(&data, 0, 0));
+    assert_eq!(read.pixels(Side::Train)[39 * 784..], first_pixels(&data, 9, 1));
+    // The plain layout is as it was.
+    let plain = bench.files("export", &json!({ "layout": "folder" }), &[("sets", wired())]).unwrap();
+    assert!(plain.get("README.md").unwrap().starts_with(b"# Distilled"));
+}

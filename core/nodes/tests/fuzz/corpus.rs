@@ -1,6 +1,8 @@
-//! One small artifact of every type, and of every form that it has.
+//! One small artifact of every type, and of every form that it has; and what other programs write.
 
 use std::collections::BTreeMap;
+use std::io::{Cursor, Read as _, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use pddflow_artifact::{
@@ -14,6 +16,39 @@ use serde_json::json;
 
 /// How many there are.
 pub(crate) const COUNT: usize = 10;
+
+/// What is inside of `.pt` files of PyTorch, and an array of NumPy.
+pub(crate) fn pickles() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign");
+    let inside = |file: &str, ending: &str| {
+        let bytes = fs_err::read(folder.join(file)).expect("a file");
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).expect("an archive");
+        let place = (0..archive.len())
+            .find(|at| archive.by_index(*at).is_ok_and(|file| file.name().is_ok_and(|name| name.ends_with(ending))));
+        let mut found = Vec::new();
+        archive.by_index(place.expect("a file")).expect("a file").read_to_end(&mut found).expect("its bytes");
+        found
+    };
+    vec![
+        inside("kinds.pt", "data.pkl"),
+        inside("res_DC.pt", "data.pkl"),
+        inside("state.pt", "data.pkl"),
+        inside("set.npz", "class_names.npy"),
+        inside("set.npz", "images.npy"),
+    ]
+}
+
+/// A `.pt` with this pickle, and enough numbers for its tensors' storages of 384 bytes.
+pub(crate) fn torch(pickle: &[u8]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let numbers = (0..4).map(|key| (format!("a/data/{key}"), vec![1; 384]));
+    for (name, bytes) in std::iter::once(("a/data.pkl".to_owned(), pickle.to_vec())).chain(numbers) {
+        let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        archive.start_file(name, options).expect("a file");
+        archive.write_all(&bytes).expect("its bytes");
+    }
+    archive.finish().expect("an archive").into_inner()
+}
 
 /// The bytes of all of them.
 pub(crate) fn artifacts() -> Vec<Vec<u8>> {

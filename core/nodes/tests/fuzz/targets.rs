@@ -1,10 +1,11 @@
-//! The readers of artifacts. Shared by the test `fuzz` and the example `fuzz_artifacts`.
+//! The readers of artifacts, and of the files of other programs. Shared by the test `fuzz` and the example `fuzz_artifacts`.
 
 use pddflow_artifact::{Dataset, DistilledSet, Files, NetWeights, Results, Scores, Side, Trajectories};
 use pddflow_cache::Blob;
+use pddflow_data::foreign::{Foreign, read};
 use pddflow_fuzz::{Chance, Target, bytes, text};
 
-use crate::corpus::artifacts;
+use crate::corpus::{artifacts, pickles, torch};
 
 /// Pieces that the readers of headers and notes look at.
 const WORDS: [&str; 36] = [
@@ -141,4 +142,30 @@ fn whole(data: &Dataset) -> bool {
     }
     let _ = (data.preprocessing_digest(), data.train_digest());
     true
+}
+
+/// Files of other programs: the pickle of a `.pt` in a sound archive, or an array of NumPy as it is.
+pub(crate) fn foreign_target() -> Target {
+    Target {
+        name: "foreign",
+        corpus: pickles(),
+        make: Box::new(bytes::damaged),
+        check: Box::new(|input| {
+            let found = if input.starts_with(b"\x93NUMPY") { read("it", input) } else { read("it", &torch(input)) };
+            found.is_ok_and(|found| {
+                visit(&found);
+                true
+            })
+        }),
+    }
+}
+
+/// Looks at all numbers.
+fn visit(found: &Foreign) {
+    match found {
+        Foreign::Array(array) => assert_eq!(array.to_f64().len(), array.elements()),
+        Foreign::List(items) => items.iter().for_each(visit),
+        Foreign::Map(entries) => entries.iter().for_each(|(_, value)| visit(value)),
+        Foreign::Number(_) | Foreign::Text(_) | Foreign::Nothing => {}
+    }
 }

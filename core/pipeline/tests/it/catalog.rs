@@ -164,7 +164,7 @@ impl Catalog for Kinds {
     fn check_inputs(&self, _: &str, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
         if with["ipc"] == 99 && count("trajectories") == 0 {
             let (message, help) = ("so many images need trajectories".into(), "wire a `train` node".into());
-            return Err(InputProblem { port: "trajectories", message, help });
+            return Err(InputProblem { port: "trajectories".into(), message, help });
         }
         Ok(())
     }
@@ -173,7 +173,7 @@ impl Catalog for Kinds {
         let previous = node.inputs.get("previous").into_iter().flatten();
         if node.with["ipc"] == 98 && previous.into_iter().any(|input| nodes[input.node].with["ipc"] == 1) {
             let (message, help) = ("the set before is too small".into(), "make it larger".into());
-            return Err(InputProblem { port: "previous", message, help });
+            return Err(InputProblem { port: "previous".into(), message, help });
         }
         Ok(())
     }

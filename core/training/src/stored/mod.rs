@@ -8,7 +8,7 @@ mod pool;
 mod range;
 
 use pddflow_artifact::failure::{During, NodeResult, fail};
-use pddflow_artifact::{NetData, NetsInfo, StoredWeight};
+use pddflow_artifact::{Dataset, NetData, NetsInfo, StoredWeight};
 use pddflow_cache::Digest;
 use pddflow_host::{InputShape, Model, WeightRole, WeightSpec};
 use pddflow_runner::{Artifact, NodeError};
@@ -38,11 +38,18 @@ pub struct Wanted<'a> {
 
 /// What nets are made for that see these data.
 pub fn net_data(data: &Prepared) -> NetData {
+    net_data_of(&data.dataset)
+}
+
+/// The same of a data set whose images nobody needs.
+#[must_use]
+pub fn net_data_of(data: &Dataset) -> NetData {
+    let size = data.size();
     NetData {
-        source: data.dataset.source().to_owned(),
-        class_names: data.dataset.class_names().to_vec(),
-        shape: [data.shape.channels, data.shape.height, data.shape.width],
-        preprocessing: data.dataset.preprocessing_digest(),
+        source: data.source().to_owned(),
+        class_names: data.class_names().to_vec(),
+        shape: [size.channels, size.height, size.width],
+        preprocessing: data.preprocessing_digest(),
     }
 }
 

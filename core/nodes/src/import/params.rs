@@ -1,0 +1,226 @@
+//! Parameters of the kind `import`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use pddflow_artifact::params::{problem, resolve};
+use pddflow_host::Role;
+use pddflow_runner::pipeline::ParamProblem;
+use pddflow_training::choice::{PluginChoice, check_choice};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::distill::{TrainingParams, check_training};
+use crate::surroundings::Surroundings;
+
+/// What is imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum What {
+    /// Images to train on, with their labels.
+    Set,
+    /// Weights of experts at every epoch, for matchers of trajectories.
+    Trajectories,
+    /// Weights of nets, to start from.
+    Weights,
+    /// How difficult each training image is.
+    Scores,
+}
+
+impl What {
+    /// Its name in pipeline files, which is that of its output and its artifact too.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Set => "set",
+            Self::Trajectories => "trajectories",
+            Self::Weights => "weights",
+            Self::Scores => "scores",
+        }
+    }
+}
+
+/// What the numbers of images are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Values {
+    /// Pixels from 0 to 1.
+    Pixels,
+    /// What nets see: pixels normalised (or whitened) as the data at `data` are.
+    Normalised,
+    /// Pixels normalised otherwise, `(pixel - mean) / std` for each channel; they are brought to the data's normalisation.
+    Standard {
+        /// Mean of each channel.
+        mean: Vec<f64>,
+        /// Standard deviation of each channel.
+        std: Vec<f64>,
+    },
+}
+
+/// What the numbers of soft labels are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum SoftLabels {
+    /// They are at least 0, and those of an image have the sum 1.
+    #[default]
+    Probabilities,
+    /// Their softmax is what is trained on, as in DATM.
+    Logits,
+}
+
+/// One path, or several; written back always as a list, so that both forms have one key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(super) struct Paths(pub(super) Vec<String>);
+
+/// Parameters of the kind `import`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ImportParams {
+    /// A file, a list of files, or a folder: safetensors, `.npz`, `.npy`, `.pt` of `torch.save`, or a folder of pictures for each
+    /// class. Paths start at the pipeline file, or else at a data folder. What is in the files enters the key.
+    pub(super) from: Paths,
+    /// What the files hold.
+    #[serde(rename = "as")]
+    pub(super) what: What,
+    /// What the numbers of images are; needed for a set, unless its images are bytes.
+    #[serde(default)]
+    pub(super) values: Option<Values>,
+    /// Names of the classes in the order of the file's labels: labels are numbered as in the data then. By default those in the
+    /// file; where there are none, the file's labels are the data's.
+    #[serde(default)]
+    pub(super) classes: Option<Vec<String>>,
+    /// What the numbers of soft labels are.
+    #[serde(default)]
+    pub(super) soft_labels: SoftLabels,
+    /// Which of the sets in a file that has several, as those of DC, from 0.
+    #[serde(default)]
+    pub(super) entry: usize,
+    /// Place of a set in a progressive sequence, from 1.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1))]
+    pub(super) stage: usize,
+    /// How to train on a set; kept in it. A learning rate that comes with it is used unless another is given.
+    #[serde(default)]
+    pub(super) recipe: TrainingParams,
+    /// The net whose weights these are: a model plugin with its parameters. Needed for `trajectories` and `weights`.
+    #[serde(default)]
+    pub(super) model: Option<PluginChoice>,
+    /// Number of the first net, for one of several nodes with a part of the nets each.
+    #[serde(default)]
+    pub(super) first: usize,
+    /// Name of the method in tables; by default that in the file, or `imported`.
+    #[serde(default)]
+    pub(super) method: Option<String>,
+}
+
+fn one() -> usize {
+    1
+}
+
+/// Checks `with` and fills in the defaults, also those of the model.
+pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
+    let mut resolved = resolve::<ImportParams>(with)?;
+    let mut problems = check_training(&mut resolved, "/recipe", &Value::Null);
+    let params: ImportParams =
+        serde_json::from_value(resolved.clone()).map_err(|error| vec![problem("", error.to_string(), None)])?;
+    let mut wrong = |pointer: &str, message: String, help: &str| {
+        problems.push(problem(pointer, message, Some(help.to_owned())));
+    };
+    if params.from.0.is_empty() {
+        wrong("/from", "no file is named".to_owned(), "write `from: images.npz`, or a list of files");
+    }
+    if let Some(Values::Standard { mean, std }) = &params.values
+        && (mean.len() != std.len() || mean.is_empty() || std.iter().any(|std| *std <= 0.0))
+    {
+        let message = "mean and std need one number for each channel, std above 0".to_owned();
+        wrong("/values/standard", message, "for example `{ standard: { mean: [0.5], std: [0.25] } }`");
+    }
+    let is_set = params.what == What::Set;
+    let is_nets = matches!(params.what, What::Trajectories | What::Weights);
+    let name = params.what.name();
+    if is_nets && params.model.is_none() {
+        wrong(
+            "/as",
+            format!("`{name}` are those of a model, and none is given"),
+            "give `model:`, as in the node that uses them",
+        );
+    }
+    for (field, of_set, given) in [
+        ("values", true, params.values.is_some()),
+        ("recipe", true, params.recipe != TrainingParams::default()),
+        ("soft_labels", true, params.soft_labels != SoftLabels::default()),
+        ("entry", true, params.entry != 0),
+        ("stage", true, params.stage != 1),
+        ("model", false, params.model.is_some()),
+        ("first", false, params.first != 0),
+    ] {
+        if given && !(if of_set { is_set } else { is_nets }) {
+            wrong(&format!("/{field}"), format!("`{field}` says nothing of {name}"), "leave it out");
+        }
+    }
+    if params.stage == 0 {
+        wrong("/stage", "stages count from 1".to_owned(), "give 1 or more");
+    }
+    if let Err(found) = check_choice(surroundings.plugins(), Role::Model, "model", &mut resolved) {
+        problems.extend(found);
+    }
+    if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+}
+
+/// The parameters without what only says where the files are.
+pub(super) fn without_places(with: &Value) -> Value {
+    let mut with = with.clone();
+    if let Some(with) = with.as_object_mut() {
+        with.remove("from");
+    }
+    with
+}
+
+impl<'de> Deserialize<'de> for Paths {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PathsVisitor)
+    }
+}
+
+struct PathsVisitor;
+
+impl<'de> Visitor<'de> for PathsVisitor {
+    type Value = Paths;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a path, or a list of paths")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, path: &str) -> Result<Paths, E> {
+        Ok(Paths(vec![path.to_owned()]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Paths, A::Error> {
+        let mut paths = Vec::new();
+        while let Some(path) = list.next_element()? {
+            paths.push(path);
+        }
+        Ok(Paths(paths))
+    }
+}
+
+impl JsonSchema for Paths {
+    fn schema_name() -> Cow<'static, str> {
+        "Paths".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "oneOf": [
+                { "type": "string" },
+                { "type": "array", "items": { "type": "string" }, "minItems": 1 }
+            ]
+        })
+    }
+}
