@@ -8,7 +8,7 @@
 
 #define PDDFLOW_MAGIC "PDDFLOW"
 #define PDDFLOW_ABI_MAJOR 0
-#define PDDFLOW_ABI_MINOR 5
+#define PDDFLOW_ABI_MINOR 6
 
 #if defined(_WIN32)
 #define PDDFLOW_VISIBLE __declspec(dllexport)
@@ -193,6 +193,10 @@ enum PddflowOp
     PDDFLOW_OP_ADD_SCALAR = 17,
     // x * c; parameter c.
     PDDFLOW_OP_MUL_SCALAR = 18,
+    // Angle in radians, from 0 to pi, whose cosine is x; not a number outside of [-1, 1], infinite derivative at both ends. Since 0.6.
+    PDDFLOW_OP_ACOS = 19,
+    // The error function. Since 0.6.
+    PDDFLOW_OP_ERF = 20,
     // x + y.
     PDDFLOW_OP_ADD = 100,
     // x - y.
@@ -759,6 +763,9 @@ typedef struct PddflowLinearGroup {
     int32_t (*cross_entropy)(struct PddflowCall *call, PddflowTensor logits, PddflowTensor labels, PddflowTensor *out);
     // Bilinear with half-pixel centres, of the last two axes of [image, channel, row, column]. `[call]`
     int32_t (*resize)(struct PddflowCall *call, PddflowTensor x, uint64_t height, uint64_t width, PddflowTensor *out);
+    // x `[n, m]` of `A x = b` for b `[n, m]` and a positive definite A, the symmetric part of a `[n, n]`, n at most 8192; by Cholesky's
+    // decomposition in double precision whatever the dtype. `Numeric` with the pivot if A is not positive definite. Since 0.6. `[call]`
+    int32_t (*solve)(struct PddflowCall *call, PddflowTensor a, PddflowTensor b, PddflowTensor *out);
 } PddflowLinearGroup;
 
 // Derivatives of any order. Later versions append functions.
@@ -1336,7 +1343,7 @@ PDDFLOW_ASSERT(sizeof(PddflowReadGroup) == 24, "ReadGroup");
 PDDFLOW_ASSERT(sizeof(PddflowMapGroup) == 32, "MapGroup");
 PDDFLOW_ASSERT(sizeof(PddflowReduceGroup) == 16, "ReduceGroup");
 PDDFLOW_ASSERT(sizeof(PddflowShapeGroup) == 96, "ShapeGroup");
-PDDFLOW_ASSERT(sizeof(PddflowLinearGroup) == 72, "LinearGroup");
+PDDFLOW_ASSERT(sizeof(PddflowLinearGroup) == 80, "LinearGroup");
 PDDFLOW_ASSERT(sizeof(PddflowGradGroup) == 32, "GradGroup");
 PDDFLOW_ASSERT(sizeof(PddflowRandomGroup) == 64, "RandomGroup");
 PDDFLOW_ASSERT(sizeof(PddflowModelGroup) == 48, "ModelGroup");
@@ -1576,6 +1583,7 @@ PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, norm) == 40, "LinearGroup.norm");
 PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, log_softmax) == 48, "LinearGroup.log_softmax");
 PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, cross_entropy) == 56, "LinearGroup.cross_entropy");
 PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, resize) == 64, "LinearGroup.resize");
+PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, solve) == 72, "LinearGroup.solve");
 PDDFLOW_ASSERT(offsetof(PddflowGradGroup, size) == 0, "GradGroup.size");
 PDDFLOW_ASSERT(offsetof(PddflowGradGroup, revision) == 4, "GradGroup.revision");
 PDDFLOW_ASSERT(offsetof(PddflowGradGroup, variable) == 8, "GradGroup.variable");

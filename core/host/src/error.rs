@@ -302,7 +302,7 @@ impl From<pddflow_tensor::TensorError> for Fault {
             E::Shape { .. } => Status::Shape,
             E::DType { .. } => Status::Dtype,
             E::Internal { .. } => Status::Internal,
-            E::NotFinite { .. } => Status::Numeric,
+            E::NotFinite { .. } | E::NotPositiveDefinite { .. } => Status::Numeric,
             E::Size { .. } | E::Memory { .. } => Status::OutOfMemory,
             _ => Status::InvalidArgument,
         };

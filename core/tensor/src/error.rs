@@ -77,6 +77,21 @@ pub enum TensorError {
         /// Which value, and the range allowed.
         message: String,
     },
+    /// A matrix that is not positive definite.
+    #[error(
+        "{op}: the matrix [{size}, {size}] is not positive definite: pivot {pivot} of its Cholesky decomposition is {value:e}; add more to \
+         its diagonal"
+    )]
+    NotPositiveDefinite {
+        /// The operation.
+        op: &'static str,
+        /// Rows and columns.
+        size: usize,
+        /// The first row, from 0, whose pivot is not above 0.
+        pivot: usize,
+        /// The pivot, before the square root is taken.
+        value: f64,
+    },
     /// A gradient by a tensor that is not on the tape.
     #[error(
         "grad: input {index} of shape {shape:?} is not on the tape; make it with variable() before computing the outputs"

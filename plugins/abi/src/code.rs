@@ -109,6 +109,10 @@ pub enum Op {
     AddScalar = 17,
     /// x * c; parameter c.
     MulScalar = 18,
+    /// Angle in radians, from 0 to pi, whose cosine is x; not a number outside of [-1, 1], infinite derivative at both ends. Since 0.6.
+    Acos = 19,
+    /// The error function. Since 0.6.
+    Erf = 20,
     /// x + y.
     Add = 100,
     /// x - y.

@@ -318,6 +318,9 @@ pub struct LinearGroup {
     /// Bilinear with half-pixel centres, of the last two axes of [image, channel, row, column]. `[call]`
     pub resize:
         Option<unsafe extern "C" fn(call: *mut Call, x: Tensor, height: u64, width: u64, out: *mut Tensor) -> i32>,
+    /// x `[n, m]` of `A x = b` for b `[n, m]` and a positive definite A, the symmetric part of a `[n, n]`, n at most 8192; by Cholesky's
+    /// decomposition in double precision whatever the dtype. `Numeric` with the pivot if A is not positive definite. Since 0.6. `[call]`
+    pub solve: Option<unsafe extern "C" fn(call: *mut Call, a: Tensor, b: Tensor, out: *mut Tensor) -> i32>,
 }
 
 /// Derivatives of any order. Later versions append functions.

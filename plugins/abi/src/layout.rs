@@ -55,7 +55,7 @@ layout! {
     MapGroup 32 { size 0 revision 4 unary 8 binary 16 select 24 }
     ReduceGroup 16 { size 0 revision 4 over 8 }
     ShapeGroup 96 { size 0 revision 4 reshape 8 permute 16 broadcast 24 slice 32 pad 40 flip 48 concat 56 stack 64 gather 72 scatter_add 80 one_hot 88 }
-    LinearGroup 72 { size 0 revision 4 matmul 8 affine 16 conv2d 24 pool2d 32 norm 40 log_softmax 48 cross_entropy 56 resize 64 }
+    LinearGroup 80 { size 0 revision 4 matmul 8 affine 16 conv2d 24 pool2d 32 norm 40 log_softmax 48 cross_entropy 56 resize 64 solve 72 }
     GradGroup 32 { size 0 revision 4 variable 8 detach 16 gradient 24 }
     RandomGroup 64 { size 0 revision 4 fold 8 fold_text 16 uniform 24 normal 32 permutation 40 choose 48 below 56 }
     ModelGroup 48 { size 0 revision 4 count 8 weight 16 fresh 24 forward 32 map_name 40 }

@@ -106,6 +106,10 @@ impl<'call> Tensor<'call> {
         sin Sin;
         /// Cosine.
         cos Cos;
+        /// Angle in radians, from 0 to pi, whose cosine is x; not a number outside of [-1, 1], infinite derivative at both ends.
+        acos Acos;
+        /// The error function.
+        erf Erf;
         /// Hyperbolic tangent.
         tanh Tanh;
         /// 1 / (1 + e^-x).
@@ -363,6 +367,15 @@ impl<'call> Tensor<'call> {
             self.call(),
             |out| host!(self.call(), linear: LinearGroup, affine(self.handle(), weight.handle(), bias, out)),
         )
+    }
+
+    /// x, `[n, m]`, of `A x = b` for b, `[n, m]`, and a positive definite A: the symmetric part of this matrix, `[n, n]`. In double
+    /// precision inside, whatever the dtype. The gradient by the matrix is symmetric.
+    ///
+    /// # Errors
+    /// The shapes do not fit, or A is not positive definite (the message has the pivot): then more must be added to its diagonal.
+    pub fn solve(&self, b: &Self) -> Result<Self> {
+        Self::made(self.call(), |out| host!(self.call(), linear: LinearGroup, solve(self.handle(), b.handle(), out)))
     }
 
     /// Cross-correlation of `[image, channel, row, column]` with `[out, in, row, column]`.

@@ -82,4 +82,8 @@ group! { LINEAR: LinearGroup, "linear", revision 1;
     enter fn resize(state, x: abi::Tensor, height: u64, width: u64) -> Tensor {
         state.get(x)?.bilinear_resize(raw::index(height, "height")?, raw::index(width, "width")?)?
     }
+
+    enter fn solve(state, a: abi::Tensor, b: abi::Tensor) -> Tensor {
+        state.get(a)?.solve(&state.get(b)?)?
+    }
 }

@@ -27,6 +27,8 @@ pub(super) const OPS: &[Op] = &[
     Op::Clamp,
     Op::AddScalar,
     Op::MulScalar,
+    Op::Acos,
+    Op::Erf,
     Op::Add,
     Op::Sub,
     Op::Mul,

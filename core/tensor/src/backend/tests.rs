@@ -9,7 +9,7 @@ use super::burn;
 use super::burn_array::{Array, physical};
 use super::{Value, evaluate};
 use crate::op::{Binary, Conv2d, Form, Op, Unary, Window, channels, infer as infer_forms};
-use crate::{DType, Device, RandomKey, ResampleMap, Tensor};
+use crate::{Backend, DType, Device, Keep, RandomKey, ResampleMap, Tensor, grad};
 
 fn random(name: &str, shape: &[usize]) -> Tensor {
     let values = RandomKey::new(3).fold(name).normal_f64(shape.iter().product());
@@ -74,6 +74,10 @@ fn elementwise_operations_agree_with_burn() {
     let positive = x.abs().unwrap();
     for number in 0..100 {
         let Some((op, _)) = Unary::numbered(number, &[0.5, 0.7]) else { continue };
+        if let Unary::Acos = op {
+            check(&Op::Unary(op), &[&x.tanh().unwrap()]);
+            continue;
+        }
         let is_positive = matches!(op, Unary::Log | Unary::Sqrt | Unary::Powf { .. });
         let inputs = if is_positive { vec![&positive] } else { vec![&x, &single] };
         inputs.into_iter().for_each(|x| check(&Op::Unary(op), &[x]));
@@ -138,6 +142,28 @@ fn products_agree_with_burn() {
             |turned: bool, rows: usize, columns: usize| if turned { [2, columns, rows] } else { [2, rows, columns] };
         let (a, b) = (random("a", &shape(transpose[0], 3, 4)), random("b", &shape(transpose[1], 4, 5)));
         check(&Op::Matmul { transpose }, &[&a, &b]);
+    }
+}
+
+/// A system of a device is solved on the processor: in double precision from the numbers of the device's type.
+#[test]
+fn systems_are_solved_alike_on_every_device() {
+    let (x, b) = (random("x", &[20, 30]), random("b", &[20, 3]));
+    let gram = x.matmul_transposed(&x).unwrap();
+    let ridge = Tensor::one_hot(&integers(&(0..20).collect::<Vec<_>>(), &[20]), 20, DType::F32).unwrap();
+    let solved = |device: &Device, dtype: DType| {
+        let [a, b] = [&gram.add(&ridge).unwrap(), &b].map(|x| x.cast(dtype).unwrap().to_device(device).unwrap());
+        let a = a.variable().unwrap();
+        let x = a.solve(&b).unwrap();
+        assert_eq!((x.device(), x.dtype()), (device.clone(), dtype));
+        let gradient = grad(&[x.square().unwrap().sum_all().unwrap()], &[a], None, Keep::No).unwrap().remove(0);
+        [x.to_f64_vec().unwrap(), gradient.to_f64_vec().unwrap()].concat()
+    };
+    let flex = Device::Burn(Backend::Flex, 0);
+    for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
+        let (own, other) = (solved(&Device::Cpu, dtype), solved(&flex, dtype));
+        let scale = own.iter().fold(0.0_f64, |scale, v| scale.max(v.abs()));
+        assert!(own.iter().zip(&other).all(|(a, b)| (a - b).abs() <= tolerance * scale), "{dtype:?}");
     }
 }
 

@@ -52,6 +52,10 @@ pub(crate) trait Real:
     fn sin(self) -> Self;
     /// Cosine of an angle in radians.
     fn cos(self) -> Self;
+    /// Angle in radians of a cosine.
+    fn acos(self) -> Self;
+    /// The error function.
+    fn erf(self) -> Self;
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
     /// Power with a real exponent.
@@ -121,9 +125,9 @@ macro_rules! real {
 // Not those of the system's mathematical library, whose last digits differ from one to the next.
 real! {
     f32, |value: f64| value as f32, Some, std::convert::identity,
-    exp() = expf; ln() = logf; sin() = sinf; cos() = cosf; tanh() = tanhf; powf(exponent) = powf;
+    exp() = expf; ln() = logf; sin() = sinf; cos() = cosf; acos() = acosf; erf() = erff; tanh() = tanhf; powf(exponent) = powf;
 }
 real! {
     f64, |value: f64| value, |_| None, |numbers: Vec<f32>| numbers.into_iter().map(f64::from).collect(),
-    exp() = exp; ln() = log; sin() = sin; cos() = cos; tanh() = tanh; powf(exponent) = pow;
+    exp() = exp; ln() = log; sin() = sin; cos() = cos; acos() = acos; erf() = erf; tanh() = tanh; powf(exponent) = pow;
 }

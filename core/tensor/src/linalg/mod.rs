@@ -1,7 +1,10 @@
 //! Decompositions and products of dense matrices in double precision on the CPU.
 
+mod cholesky;
 mod ql;
 mod tridiagonal;
+
+pub(crate) use cholesky::{factor, solve};
 
 use crate::error::{Result, TensorError, shape_error};
 use crate::kernels::symmetric;

@@ -56,6 +56,12 @@ macro_rules! unary_table {
             Within { low, high } within = 0,
                 { let (low, high) = (T::from_f64(low), T::from_f64(high)); move |x| number::<T>(x >= low && x <= high) },
                 |x| between::<B>(x, low, high);
+            /// Angle in radians, from 0 to pi, whose cosine is x; not-a-number outside of [-1, 1]. Its gradient at -1 and 1 is infinite.
+            Acos acos = 19, T::acos, |x| B::float_acos(x),
+                |g, x, _| g.div(&x.neg()?.add_scalar(1.0)?.mul(&x.add_scalar(1.0)?)?.sqrt()?)?.neg();
+            /// The error function, 2 / sqrt(pi) times the integral of e^(-t t) from 0 to x.
+            Erf erf = 20, T::erf, |x| B::float_erf(x),
+                |g, x, _| g.mul(&x.square()?.neg()?.exp()?)?.mul_scalar(std::f64::consts::FRAC_2_SQRT_PI);
             /// x + value.
             AddScalar { value } add_scalar = 17, { let value = T::from_f64(value); move |x| x + value },
                 |x| B::float_add_scalar(x, Scalar::from(value)), |g, _, _| Ok(g.clone());

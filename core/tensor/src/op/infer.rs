@@ -16,7 +16,8 @@ pub(crate) struct Form<'a> {
 /// Checks the inputs of `op` and gives shape and number type of its result. No kernel runs on what has not come through here.
 pub(crate) fn infer(op: &Op, inputs: &[Form<'_>]) -> Result<(Vec<usize>, DType)> {
     let name = op.name();
-    check_devices(name, inputs)?;
+    // A factor lies on the processor, wherever its matrix does.
+    check_devices(name, if matches!(op, Op::Solve) { &inputs[..2] } else { inputs })?;
     let dtypes: Vec<DType> = inputs.iter().map(|input| input.dtype).collect();
     let dtype = result_dtype(op, &dtypes)?;
     let shapes: Vec<&[usize]> = inputs.iter().map(|input| input.shape).collect();
@@ -46,6 +47,8 @@ fn result_dtype(op: &Op, dtypes: &[DType]) -> Result<DType> {
         Op::Gather { .. } => Ok(first),
         Op::ScatterAdd { .. } | Op::Take | Op::Put { .. } if is_float => Ok(first),
         Op::ScatterAdd { .. } | Op::Take | Op::Put { .. } => fail("f32 or f64 is needed"),
+        Op::Cholesky if is_float => Ok(DType::F64),
+        Op::Solve if is_float && dtypes[1] == first => Ok(first),
         _ if dtypes.iter().any(|dtype| *dtype != first) => fail("all must have the same; use cast"),
         Op::Reshape { .. } | Op::Permute { .. } | Op::BroadcastTo { .. } | Op::Slice { .. } | Op::Concat { .. } => {
             Ok(first)
@@ -84,6 +87,7 @@ fn result_shape(op: &Op, name: &'static str, shapes: &[&[usize]]) -> Result<Vec<
         Op::Take | Op::Put { .. } => rowwise(op, name, shapes),
         Op::OneHot { classes, .. } => Ok([x, &[*classes]].concat()),
         Op::Matmul { transpose } => matmul(name, shapes, *transpose),
+        Op::Cholesky | Op::Solve => solve(name, shapes),
         Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } => conv(op, name, shapes),
         Op::AvgPool { window } | Op::MaxPoolIndex { window } => pool(name, x, *window),
         Op::AvgPoolTranspose { window, size } => {
@@ -289,6 +293,21 @@ fn matmul(op: &'static str, shapes: &[&[usize]], transpose: [bool; 2]) -> Result
         return shape_error(op, shapes, format!("columns of the first{turned} must equal rows of the second"));
     }
     Ok(vec![*batch, *m, *n])
+}
+
+/// Rows of the largest system: minutes of work, which nothing can interrupt.
+const LARGEST_SYSTEM: usize = 1 << 13;
+
+/// Of a matrix alone, or of a matrix and what it is to be solved for.
+fn solve(op: &'static str, shapes: &[&[usize]]) -> Result<Vec<usize>> {
+    match (shapes[0], shapes.get(1)) {
+        (&[rows, _], _) if rows > LARGEST_SYSTEM => {
+            shape_error(op, shapes, format!("a matrix has at most {LARGEST_SYSTEM} rows"))
+        }
+        (&[rows, columns], None) if rows == columns => Ok(vec![rows, rows]),
+        (&[rows, columns], Some(&&[height, width])) if rows == columns && rows == height => Ok(vec![rows, width]),
+        _ => shape_error(op, shapes, "a matrix [n, n] is solved for [n, m]"),
+    }
 }
 
 fn planes(op: &'static str, shape: &[usize]) -> Result<[usize; 4]> {

@@ -114,6 +114,11 @@ ops! {
     Cast { dtype: DType } = "cast", true;
     /// `[batch, m, k] x [batch, k, n]`, either stored transposed.
     Matmul { transpose: [bool; 2] } = "matmul", true;
+    /// Lower triangular factor of the symmetric part of a positive definite matrix, zeros above the diagonal: always f64, on the
+    /// processor. For `Solve` only, whose rule needs none of this operation.
+    Cholesky = "solve", false;
+    /// For inputs (a, b, factor): x of `a x = b`, the factor being `Cholesky` of a.
+    Solve = "solve", true;
     /// For inputs (x, w) or (x, w, bias).
     Conv { conv: Conv2d } = "conv2d", true;
     /// Gradient of `Conv` by x, for inputs (g, w); `size` is that of x's planes.

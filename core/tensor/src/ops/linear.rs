@@ -34,6 +34,18 @@ impl Tensor {
         bias.map_or(Ok(product.clone()), |bias| product.add(bias))
     }
 
+    /// `x: [n, m]` of `a x = b` for the symmetric positive definite `a: [n, n]` that is the symmetric part of this matrix, and `b: [n, m]`.
+    ///
+    /// By Cholesky's decomposition, on the processor and in double precision whatever the type and the device; one decomposition serves
+    /// the gradients of every order. The gradient by this matrix is symmetric.
+    ///
+    /// # Errors
+    /// When shapes do not fit, or the matrix is not positive definite: then the error has the first pivot that is not above 0.
+    pub fn solve(&self, b: &Self) -> Result<Self> {
+        let factor = apply(Op::Cholesky, &[&self.detach()])?;
+        apply(Op::Solve, &[self, b, &factor])
+    }
+
     fn product(&self, other: &Self, transpose: [bool; 2]) -> Result<Self> {
         let (a, b) = (self.shape(), other.shape());
         if a.len() < 2 || b.len() < 2 {

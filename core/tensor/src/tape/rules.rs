@@ -40,6 +40,7 @@ pub(super) fn rule(site: &Site<'_>, g: &Tensor) -> Parts {
         Op::Take => one(apply(Op::Put { size: x.shape()[1] }, &[g, &site.inputs[1]])),
         Op::Put { .. } => one(apply(Op::Take, &[g, &site.inputs[1]])),
         Op::Matmul { transpose } => matmul(site, g, *transpose),
+        Op::Solve => solve(site, g),
         Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } => convolution(site, g),
         Op::AvgPool { window } => one(apply(Op::AvgPoolTranspose { window: *window, size: plane(x) }, &[g])),
         Op::AvgPoolTranspose { window, .. } => one(apply(Op::AvgPool { window: *window }, &[g])),
@@ -51,7 +52,7 @@ pub(super) fn rule(site: &Site<'_>, g: &Tensor) -> Parts {
         Op::Norm { eps, epilogue } => norm::gradient(site, g, *eps, *epilogue),
         Op::NormGradient { eps, epilogue } => norm::curvature(site, g, *eps, *epilogue),
         Op::NormCurvature { eps, epilogue } => norm::third(site, g, *eps, *epilogue),
-        Op::ArgMax { .. } | Op::MaxPoolIndex { .. } | Op::OneHot { .. } => none(site),
+        Op::ArgMax { .. } | Op::MaxPoolIndex { .. } | Op::OneHot { .. } | Op::Cholesky => none(site),
         // Its cotangent goes to the rule of what made it, before any rule is asked.
         Op::Saved { .. } => missing(site.op),
     }
@@ -132,6 +133,17 @@ fn matmul(site: &Site<'_>, g: &Tensor, [ta, tb]: [bool; 2]) -> Parts {
         || if ta { product(b, g, [tb, true]) } else { product(g, b, [false, !tb]) },
         || if tb { product(g, a, [true, ta]) } else { product(a, g, [!ta, false]) },
     )
+}
+
+/// A x = b with A the symmetric part of `a`: db = A^-1 g, da = -(db x^T + x db^T) / 2. The factor serves every order.
+fn solve(site: &Site<'_>, g: &Tensor) -> Parts {
+    let (a, factor, x) = (&site.inputs[0], &site.inputs[2], site.output);
+    let by_b = apply(Op::Solve, &[a, g, factor])?;
+    let by_a = || {
+        let half = by_b.matmul_transposed(x)?;
+        half.add(&half.permute(&[1, 0])?)?.mul_scalar(-0.5)
+    };
+    Ok(vec![site.part(0, by_a)?, site.part(1, || Ok(by_b.clone()))?, None])
 }
 
 /// conv(x, w), its gradient by x, input(g, w), and its gradient by w, weight(x, g), are the three ways to fix

@@ -108,6 +108,17 @@ fn rows(rows: &[i64]) -> Tensor {
     Tensor::from_i64(rows.to_vec(), &[rows.len()], &Device::Cpu).unwrap()
 }
 
+fn eye(size: usize, value: f64) -> Result<Tensor> {
+    let values = (0..size * size).map(|at| if at % (size + 1) == 0 { value } else { 0.0 }).collect();
+    Tensor::from_f64(values, &[size, size], &Device::Cpu)
+}
+
+/// A Gram matrix with a ridge.
+fn definite(x: &Tensor) -> Result<Tensor> {
+    let size = x.shape()[0];
+    x.matmul_transposed(x)?.mul_scalar(1.0 / size as f64)?.add(&eye(size, 1.0)?)
+}
+
 fn map_cases() -> Vec<Case> {
     let s: &[&[usize]] = &[&[3, 4]];
     vec![
@@ -122,6 +133,8 @@ fn map_cases() -> Vec<Case> {
         case("sign and step", s, |x| x[0].mul(&x[0].sign()?)?.add(&x[0].square()?.mul(&x[0].step()?)?)),
         case("sin", s, |x| x[0].sin()),
         case("cos", s, |x| x[0].cos()),
+        case("acos", s, |x| x[0].tanh()?.mul_scalar(0.9)?.acos()),
+        case("erf", s, |x| x[0].erf()),
         case("tanh", s, |x| x[0].tanh()),
         case("sigmoid", s, |x| x[0].sigmoid()),
         positive(case("powf", s, |x| x[0].powf(2.7))),
@@ -157,6 +170,11 @@ fn pair_cases() -> Vec<Case> {
         case("matmul, both transposed", &[&[2, 4, 3], &[2, 5, 4]], |x| {
             crate::tensor::apply(Op::Matmul { transpose: [true, true] }, &[&x[0], &x[1]])?.sin()
         }),
+        to_third_order(case("solve", &[&[5, 5], &[5, 2]], |x| definite(&x[0])?.solve(&x[1])?.sin())),
+        case("solve, by a matrix that is not symmetric", &[&[5, 5], &[5, 2]], |x| {
+            x[0].add(&eye(5, 9.0)?)?.solve(&x[1])?.sin()
+        }),
+        case("solve, of a size with many blocks", &[&[50, 50], &[50, 3]], |x| definite(&x[0])?.solve(&x[1])?.sin()),
         case("linear", &[&[3, 4], &[2, 4], &[2]], |x| x[0].linear(&x[1], Some(&x[2]))?.sin()),
     ]
 }
