@@ -15,6 +15,8 @@ mod features;
 mod gradients;
 #[path = "oracle/idc.rs"]
 mod idc;
+#[path = "oracle/kip.rs"]
+mod kip;
 #[path = "oracle/laws.rs"]
 mod laws;
 #[path = "oracle/network.rs"]
@@ -104,6 +106,7 @@ fn share_of_tolerance(case: &Case, registry: &Registry) -> Option<f64> {
         "dc_iteration" => gradients::dc_iteration(case, registry),
         "idc_decode" => idc::idc_decode(case, registry),
         "idc_match" => idc::idc_match(case, registry),
+        "kip" => kip::kip(case, registry),
         "mtt" => trajectory::mtt(case, registry),
         "tesla" => trajectory::tesla(case, registry),
         _ => return None,

@@ -67,6 +67,7 @@
 //! | [`parameters!`] | what a pipeline file can say of it |
 //! | [`Iteration`] | what it can do in an outer iteration |
 //! | [`ClassBatch`], [`Leaves`], [`total`] | steps that methods share |
+//! | [`Adam`] | an optimiser of learnables beside the host's |
 //! | [`Model`], [`Weights`], [`Norm`], [`StackModel`], [`Layers`] | what a model is |
 //! | [`Tensor`], [`grad`] | arithmetic and derivatives of any order |
 //! | [`Key`] | randomness |
@@ -76,6 +77,7 @@
 //! instance is not used again.
 #![allow(unsafe_code, reason = "the boundary; every block says what it relies on")]
 
+mod adam;
 mod call;
 mod error;
 #[doc(hidden)]
@@ -93,6 +95,7 @@ mod random;
 mod stack;
 mod tensor;
 
+pub use adam::Adam;
 pub use call::Call;
 pub use error::{Error, Result};
 pub use iteration::{Forward, Iteration, Labelled, Net, Rows, Segment, TrainOn, Training, WeightInfo};

@@ -12,11 +12,12 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// Libraries of this repository's plugins.
-pub const PLUGINS: [&str; 12] = [
+pub const PLUGINS: [&str; 13] = [
     "pddflow_matcher_cafe",
     "pddflow_matcher_dc",
     "pddflow_matcher_dm",
     "pddflow_matcher_idc",
+    "pddflow_matcher_kip",
     "pddflow_matcher_mtt",
     "pddflow_matcher_python",
     "pddflow_matcher_tesla",

@@ -65,6 +65,7 @@ fn plugins() -> Vec<PathBuf> {
         "matcher_dc",
         "matcher_dm",
         "matcher_idc",
+        "matcher_kip",
         "matcher_mtt",
         "matcher_tesla",
     ]
