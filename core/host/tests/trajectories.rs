@@ -221,6 +221,40 @@ fn labels_start_as_the_method_says_and_stay_probabilities() {
     }
 }
 
+/// Of two experts whose logits are those of their only weight: labels start from those that are right, and from all where none is.
+#[test]
+fn labels_start_from_the_experts_that_are_right() {
+    let registry = registry();
+    let matcher =
+        registry.matcher("mtt", &config(json!({"labels": "teacher", "label_experts": 2, "lr": 0.0}))).unwrap();
+    let mut bench = bench(&registry, "instance");
+    let zeros = Tensor::zeros(&[ROWS, CLASSES], bench.problem.dtype, &Device::Cpu).unwrap();
+    bench.learnables.push(("labels".to_owned(), zeros));
+    bench.lr = 0.0;
+    let (model, mut passes) = (bench.model.clone().unwrap(), 0);
+    // The first passes are those of the experts: the first favours class 0, the second class 1; no one class 2.
+    bench.forward = Some(Box::new(move |weights, x| {
+        let mut forward = model.forward(weights, x, Mode::Eval, RandomKey::new(0)).unwrap();
+        passes += 1;
+        if passes <= 2 {
+            let row: Vec<f64> = (0..CLASSES).map(|class| if class + 1 == passes { 4.0 } else { 1.0 }).collect();
+            forward.logits =
+                Tensor::from_f64(row.repeat(x.shape()[0]), &[x.shape()[0], CLASSES], &Device::Cpu).unwrap();
+        }
+        forward
+    }));
+    matcher.iterate(&mut bench, 0).unwrap();
+    let labels = bench.value("labels").to_f64_vec().unwrap();
+    for (row, logits) in labels.chunks(CLASSES).enumerate() {
+        let wanted = match row / IPC {
+            0 => [4.0, 1.0, 1.0],
+            1 => [1.0, 4.0, 1.0],
+            _ => [2.5, 2.5, 1.0],
+        };
+        assert_eq!(logits, wanted, "row {row}");
+    }
+}
+
 #[test]
 fn a_blow_up_is_undone_and_the_next_steps_are_halved() {
     let registry = registry();

@@ -24,16 +24,23 @@ pub struct Attempt<'a, 'call> {
 /// The gradient of the loss by all that is learned.
 #[derive(Debug)]
 pub struct Gradient<'call> {
-    /// The loss.
-    pub loss: f64,
     /// By the student's learning rate.
     pub rate: f64,
     /// By the learnables, in the order of their names.
     pub learnables: Vec<Tensor<'call>>,
 }
 
-/// A gradient, or why the student blew up.
-pub type Outcome<'call> = std::result::Result<Gradient<'call>, String>;
+/// What an attempt found.
+#[derive(Debug)]
+pub struct Found<'call> {
+    /// The loss.
+    pub loss: f64,
+    /// Its gradient; `None` where the loss is too high for a step.
+    pub gradient: Option<Gradient<'call>>,
+}
+
+/// What was found, or why the student blew up.
+pub type Outcome<'call> = std::result::Result<Found<'call>, String>;
 
 impl<'a, 'call> Attempt<'a, 'call> {
     /// A student at the start of the segment.
@@ -45,8 +52,8 @@ impl<'a, 'call> Attempt<'a, 'call> {
     }
 
     /// Compares the student's last weights `end` with the target: `loss = |end - target|^2 / |start - target|^2`, which is 1 for a student
-    /// that did not move. Unless it blew up, `backward` gives the gradients by the student's learning rate and by the learnables from
-    /// `end - target`.
+    /// that did not move. Unless it blew up or the loss is too high for a step, `backward` gives the gradients by the student's learning rate
+    /// and by the learnables from `end - target`.
     ///
     /// # Errors
     /// What the host refuses.
@@ -59,12 +66,15 @@ impl<'a, 'call> Attempt<'a, 'call> {
         if let Some(why) = self.settings.limits.blow_up(loss, self.rate) {
             return Ok(Err(why));
         }
+        if self.settings.skip_above.is_some_and(|most| loss > most) {
+            return Ok(Ok(Found { loss, gradient: None }));
+        }
         let (rate, learnables) = backward(&vector::add_scaled(end, &self.segment.target, -1.0)?)?;
         let length = vector::dot(&learnables, &learnables)?.sqrt();
         if !(length + rate).is_finite() {
             return Ok(Err(format!("the length of the gradient became {length}")));
         }
-        Ok(Ok(Gradient { loss, rate, learnables }))
+        Ok(Ok(Found { loss, gradient: Some(Gradient { rate, learnables }) }))
     }
 
     /// Gives the learnable `labels` the logits of the segment's last expert, as probabilities.

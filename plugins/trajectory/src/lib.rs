@@ -27,7 +27,7 @@ mod student;
 pub mod vector;
 mod window;
 
-pub use attempt::{Attempt, Gradient, Outcome, logits};
+pub use attempt::{Attempt, Found, Gradient, Outcome, logits};
 pub use guard::Limits;
 pub use path::Path;
 pub use presets::{mtt, tesla};

@@ -56,6 +56,9 @@ macro_rules! parameters {
                 /// Losses above this are blow-ups; a student that does not move has the loss 1.
                 #[schemars(range(min = 1.0))]
                 loss_limit: f64 = 10.0,
+                /// Iterations with a loss above this make no step, and draw nothing anew (DATM); `null` for none. The metric `skipped` is 1 then.
+                #[schemars(range(min = 0.0))]
+                skip_above: Option<f64> = None,
                 /// Blow-ups in a row that are undone before the run fails.
                 #[schemars(range(max = 1000))]
                 retries: u64 = 5,
@@ -83,6 +86,7 @@ macro_rules! parameters {
                     epochs: self.expert_epochs,
                     batch: self.batch_syn,
                     augment: &self.augment,
+                    skip_above: self.skip_above,
                     limits: $crate::Limits { loss: self.loss_limit, rate: self.lr_limit, retries: self.retries },
                 }
             }

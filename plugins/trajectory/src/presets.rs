@@ -2,10 +2,11 @@
 //!
 //! MTT's are the authors' commands as dc_benchmark collected them (justincui03/dc_benchmark at 2a57711; GeorgeCazenavette/mtt-distillation
 //! issues 31 and 42 for the learning rate of CIFAR-10 at 10 images per class). Those of PDD are the README of VITA-Group/ProgressiveDD at
-//! 844fa9a: the number of images is the total of five sets. TESLA's are the README of justincui03/tesla at 488842e.
+//! 844fa9a: the number of images is the total of five sets. TESLA's are the README of justincui03/tesla at 488842e. DATM's are the
+//! configurations of NUS-HPC-AI-Lab/DATM at 97ae510, whose labels start from all experts instead of ten.
 //!
 //! Normalisation is not a matcher's: ZCA for MTT on CIFAR-10 at 1 and 10 and on CIFAR-100 at 1 and 50, for PDD on all of CIFAR, and for
-//! TESLA; mean and deviation for the rest.
+//! TESLA and DATM; mean and deviation for the rest.
 
 use serde_json::{Map, Value, json};
 
@@ -33,10 +34,36 @@ const MTT: [Row; 15] = [
 const TESLA: [Row; 2] =
     [("cifar10-ipc1", [50, 2, 5], [1000.0, 1e-7, 0.01], 0), ("cifar100-ipc50", [80, 2, 40], [1000.0, 1e-5, 0.01], 125)];
 
-/// Of MTT, and of PDD with MTT.
+/// Name; N; first start epoch, end of the first start epochs and T+; iterations until T+; learning rate of the images, of the learned learning
+/// rate, of the labels; images in a mini-batch, 0 for all.
+type WideningRow = (&'static str, u64, [u64; 3], u64, [f64; 3], u64);
+
+const DATM: [WideningRow; 5] = [
+    ("datm-cifar10-ipc1", 80, [0, 4, 4], 0, [100.0, 1e-7, 5.0], 0),
+    ("datm-cifar10-ipc10", 80, [0, 10, 20], 1000, [100.0, 1e-5, 2.0], 100),
+    ("datm-cifar10-ipc50", 80, [0, 20, 40], 2000, [1000.0, 1e-5, 2.0], 500),
+    ("datm-cifar10-ipc500", 40, [40, 60, 60], 0, [50.0, 1e-5, 10.0], 1000),
+    ("datm-cifar10-ipc1000", 100, [40, 60, 60], 0, [50.0, 1e-5, 10.0], 1000),
+];
+
+/// Of MTT, of PDD with MTT, and of DATM.
 #[must_use]
 pub fn mtt() -> Value {
-    table(&MTT)
+    let mut all = table(&MTT);
+    for (name, steps, [min, from, max], iterations, [lr, lr_lr, lr_labels], batch) in DATM {
+        let skip = if name == "datm-cifar10-ipc1" { 1.1 } else { 1.0 };
+        all[name] = json!({
+            "syn_steps": steps, "expert_epochs": 2, "min_start": min, "max_start": max, "lr": lr, "lr_lr": lr_lr, "lr_teacher": 0.01,
+            "labels": "teacher", "label_experts": 10, "lr_labels": lr_labels, "momentum_labels": 0.9, "skip_above": skip
+        });
+        if from < max {
+            (all[name]["expand_from"], all[name]["expand_iterations"]) = (from.into(), iterations.into());
+        }
+        if batch > 0 {
+            all[name]["batch_syn"] = batch.into();
+        }
+    }
+    all
 }
 
 /// Of TESLA.

@@ -35,6 +35,8 @@ pub struct Settings<'a> {
     pub batch: Option<usize>,
     /// Augmentation of the mini-batches, drawn per image.
     pub augment: &'a str,
+    /// The loss above which an iteration makes no step.
+    pub skip_above: Option<f64>,
     /// What a blow-up is.
     pub limits: Limits,
 }

@@ -112,6 +112,9 @@ fn end(case: &Case, registry: &Registry, matcher: &str) -> Tensor {
 }
 
 pub(crate) fn mtt(case: &Case, registry: &Registry) -> f64 {
+    if case.tensors.contains_key("in.labels") {
+        return mtt_with_labels(case, registry);
+    }
     let mut bench = student(case, registry);
     let steps = case.number("steps");
     support::iterate(&registry.matcher("mtt", &config(case, steps)).unwrap(), &mut bench).unwrap();
@@ -120,6 +123,25 @@ pub(crate) fn mtt(case: &Case, registry: &Registry) -> f64 {
     }
     let mut found = outputs(&bench, "dx");
     found.push(("theta".to_owned(), end(case, registry, "mtt")));
+    case.error(&found)
+}
+
+/// All rows are in every mini-batch, so that the iteration does not matter: it is the second, before which labels do not start anew.
+fn mtt_with_labels(case: &Case, registry: &Registry) -> f64 {
+    let with = |skip_above: f64| {
+        let mut bench = student(case, registry);
+        bench.learnables.push(("labels".to_owned(), case.tensor("in.labels")));
+        let mut config = config(case, case.number("steps"));
+        (config["labels"], config["skip_above"]) = (json!("one_hot"), json!(skip_above));
+        registry.matcher("mtt", &config).unwrap().iterate(&mut bench, 1).unwrap();
+        bench
+    };
+    let loss = case.tensor("out.loss").item().unwrap();
+    let (bench, skipped) = (with(loss + 1e-6), with(loss - 1e-6));
+    assert_eq!((bench.metrics["skipped"], skipped.metrics["skipped"]), (0.0, 1.0));
+    assert!(skipped.steps.is_empty() && (skipped.metrics["loss"] - loss).abs() < 1e-9, "{}", case.name);
+    let mut found = outputs(&bench, "dx");
+    found.push(("dlabels".to_owned(), bench.steps.iter().find(|step| step.0 == "labels").unwrap().1.clone()));
     case.error(&found)
 }
 

@@ -27,8 +27,8 @@
 //! - `lr_floor`: the release has none, so its alpha may become negative; `null` is as released.
 //! - Blow-ups (a loss that is not finite or above `loss_limit`, an alpha above `lr_limit`) are undone: the run goes back to the last good
 //!   state and draws another segment, with half the steps; metric `blow_ups` counts them.
-//! - `expand_from`: start epochs widen over the run, and `labels`: soft labels are learned as logits, both as in Guo et al., "Towards
-//!   Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching" (DATM), ICLR 2024.
+//! - `expand_from`: start epochs widen over the run, `labels`: soft labels are learned as logits, and `skip_above`: no step from a high loss, as
+//!   in Guo et al., "Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching" (DATM), ICLR 2024.
 //! - Running statistics of batch normalisation are carried but not compared: they do not act in training mode.
 
 mod labels;
@@ -46,6 +46,9 @@ pddflow_trajectory::parameters! {
     struct Mtt {
         /// Labels of the images.
         labels: Labels = Labels::Hard,
+        /// Experts that the labels of `teacher` start from: the mean of the logits of those that classify an image right, of all where none does.
+        #[schemars(range(min = 1, max = 1000))]
+        label_experts: u64 = 1,
         /// Learning rate of learned labels.
         #[schemars(range(min = 0.0))]
         lr_labels: f64 = 2.0,
@@ -103,7 +106,7 @@ impl Matcher for Mtt {
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
         if run.number() == 0 {
-            self.labels.start(run, &self.settings())?;
+            self.labels.start(run, &self.settings(), self.label_experts)?;
         }
         self.settings().iterate(run, self.labels.learnables(), |attempt| self.gradient(attempt))
     }
