@@ -161,6 +161,7 @@ fn the_plugins_of_this_repository_are_listed() {
         ("matcher", "dc"),
         ("matcher", "dm"),
         ("matcher", "idc"),
+        ("matcher", "kip"),
         ("matcher", "mtt"),
         ("matcher", "tesla"),
         ("model", "alexnet"),
