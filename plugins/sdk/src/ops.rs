@@ -374,6 +374,7 @@ impl<'call> Tensor<'call> {
     ///
     /// # Errors
     /// The shapes do not fit, or A is not positive definite (the message has the pivot): then more must be added to its diagonal.
+    #[track_caller]
     pub fn solve(&self, b: &Self) -> Result<Self> {
         Self::made(self.call(), |out| host!(self.call(), linear: LinearGroup, solve(self.handle(), b.handle(), out)))
     }

@@ -43,12 +43,12 @@ pub(crate) fn kip(case: &Case, registry: &Registry) -> f64 {
 const SHAPE: InputShape = InputShape { channels: 1, height: 4, width: 4 };
 
 /// A matcher that is shown the synthetic images as the real ones, one of each class.
-fn on_itself(images: Tensor, config: Value) -> Result<Bench, pddflow_host::PluginError> {
+fn on_itself(images: &Tensor, config: &Value) -> Result<Bench, pddflow_host::PluginError> {
     let mut bench = Bench::new(support::problem(3, SHAPE, 1));
     bench.learnables = vec![("images".to_owned(), images.clone())];
     let all = images.reshape(&[3, 1, 1, 4, 4]).unwrap();
     bench.real = Box::new(move |class, _, _| real_of(&all, class.unwrap()));
-    support::iterate(&support::registry().matcher("kip", &config).unwrap(), &mut bench)?;
+    support::iterate(&support::registry().matcher("kip", config).unwrap(), &mut bench)?;
     Ok(bench)
 }
 
@@ -56,7 +56,7 @@ fn on_itself(images: Tensor, config: Value) -> Result<Bench, pddflow_host::Plugi
 fn a_set_predicts_its_own_labels_up_to_the_ridge() {
     let images = support::noise(&[3, 1, 4, 4], RandomKey::new(1), 1.0);
     let loss = |ridge: f64| {
-        let bench = on_itself(images.clone(), json!({"ridge": ridge})).unwrap();
+        let bench = on_itself(&images, &json!({"ridge": ridge})).unwrap();
         assert_eq!(bench.metrics["accuracy_on_targets"], 100.0);
         bench.metrics["loss"]
     };
@@ -68,7 +68,7 @@ fn a_set_predicts_its_own_labels_up_to_the_ridge() {
 fn equal_images_have_finite_gradients() {
     let images = Tensor::ones(&[3, 1, 4, 4], DType::F64, &Device::Cpu).unwrap();
     for kernel in ["ntk", "nngp"] {
-        let bench = on_itself(images.clone(), json!({"kernel": kernel, "depth": 2})).unwrap();
+        let bench = on_itself(&images, &json!({"kernel": kernel, "depth": 2})).unwrap();
         assert!(bench.metrics["gradient_norm"].is_finite());
     }
 }
