@@ -13,7 +13,7 @@ impl Fake {
     pub(crate) fn new(place: Place) -> Self {
         fs_err::create_dir_all(place.path("slurm/jobs")).unwrap();
         fs_err::create_dir(place.path("bin")).unwrap();
-        for name in ["sbatch", "squeue", "scancel", "scontrol"] {
+        for name in ["sbatch", "squeue", "scancel", "scontrol", "sacct"] {
             symlink(workspace_root().join("tests/cluster/fake.sh"), place.path("bin").join(name)).unwrap();
         }
         Self { place }
@@ -41,8 +41,18 @@ impl Fake {
         self.command(&[&["run", "smoke.yaml", "--json", "--on", "slurm"], more].concat())
     }
 
+    /// What it has noted in a file.
+    pub(crate) fn noted(&self, file: &str) -> String {
+        fs_err::read_to_string(self.place.path("slurm").join(file)).unwrap_or_default()
+    }
+
     fn lines(&self, name: &str) -> usize {
-        fs_err::read_to_string(self.place.path("slurm").join(name)).unwrap_or_default().lines().count()
+        self.noted(name).lines().count()
+    }
+
+    /// How often it was asked for single jobs.
+    pub(crate) fn asked(&self) -> usize {
+        self.lines("asked")
     }
 
     /// How many tasks were submitted.

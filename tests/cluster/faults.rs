@@ -1,7 +1,7 @@
 //! What a cluster does wrong must neither lose a job nor run it twice.
 
 use crate::fake::Fake;
-use crate::{BIG, QUICK, expected, finished, interrupt, place, place_with, wait_for};
+use crate::{BIG, QUICK, expected, finished, interrupt, network, place, place_with, wait_for};
 use pddflow_tests::Ran;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -44,6 +44,36 @@ fn a_submission_that_fails_for_a_moment_is_repeated() {
 }
 
 #[test]
+fn a_cluster_that_is_too_busy_for_a_submission_is_asked_again_later() {
+    let fake = Fake::new(place());
+    // More than are tried in a row.
+    fake.set("denied", "7");
+    let ran = ends_well(&fake);
+    assert!(ran.out.contains("Slurm does not take jobs now, and is asked again later: sbatch: error"), "{}", ran.out);
+}
+
+#[test]
+fn answers_after_half_a_minute_are_waited_for_and_the_head_is_heard_meanwhile() {
+    let fake = Fake::new(place());
+    fake.set("pause.sbatch", "30");
+    fake.set("pause.squeue", "30");
+    let began = Instant::now();
+    let child = fake.smoke(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let beats = || {
+        let heads = fs_err::read_dir(fake.place.path(".pddflow/cluster/heads")).into_iter().flatten().flatten();
+        let said = heads.filter_map(|head| fs_err::read_to_string(head.path()).ok()).next()?;
+        said.split(' ').nth(1)?.parse::<u32>().ok()
+    };
+    // `sbatch` has not answered, so that all of this is said while the head waits.
+    wait_for("the second word of the head", || beats().is_some_and(|beats| beats >= 2));
+    assert_eq!(fake.submitted(), 0, "{:?}", began.elapsed());
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!(&ran.succeeds().digests(), expected());
+    assert_eq!(fake.submitted(), BIG.len());
+    assert!(began.elapsed() > Duration::from_secs(60), "{:?}", began.elapsed());
+}
+
+#[test]
 fn an_answer_that_is_no_queue_says_nothing() {
     let fake = Fake::new(place());
     fake.set("garbage", "1000000");
@@ -76,6 +106,7 @@ fn slow_answers_hold_nothing_up_for_ever() {
 fn a_job_that_the_queue_never_lists_is_submitted_again_after_a_while_and_not_before() {
     let fake = Fake::new(place());
     fake.set("hidden", "");
+    fake.set("forgotten", "");
     fake.set("never", "");
     let began = Instant::now();
     let mut child = fake.smoke(&[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -85,6 +116,31 @@ fn a_job_that_the_queue_never_lists_is_submitted_again_after_a_while_and_not_bef
     fake.unset("never");
     wait_for("the end", || child.try_wait().unwrap().is_some());
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_job_that_the_queue_hides_and_slurm_knows_is_not_submitted_again() {
+    let fake = Fake::new(place());
+    fake.set("hidden", "");
+    fake.set("never", "");
+    let mut child = fake.smoke(&[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // It is asked for as often as it seems lost.
+    wait_for("a third question for the job", || fake.asked() >= 3);
+    assert_eq!(fake.submitted(), 1);
+    interrupt(child.id());
+    interrupt(child.id());
+    child.wait().unwrap();
+}
+
+#[test]
+fn jobs_in_hidden_partitions_are_asked_for() {
+    let fake = Fake::new(place());
+    fake.set("private", "");
+    fake.set("never", "");
+    let mut child = fake.smoke(&[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for("the reason", || fake.place.run(&["status"]).out.contains("waits: Resources"));
+    interrupt(child.id());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 #[test]
@@ -177,6 +233,27 @@ fn two_heads_at_once_submit_nothing_twice() {
     assert_eq!(fake.submitted(), BIG.len());
 }
 
+/// As two machines that share a file system without locks: what one head claims the other one sees, and nothing else.
+#[test]
+fn two_heads_without_locks_between_them_submit_nothing_twice() {
+    let fake = Fake::new(place());
+    let library = network(&fake.place);
+    let begin = |machine: &str| {
+        fake.place.write(machine, format!("{machine}\n"));
+        let mut command = fake.smoke(&[]);
+        command.env("LD_PRELOAD", &library).env("NETWORK_HOST", fake.place.path(machine));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let heads = [begin("one"), begin("two")];
+    for head in heads {
+        let ran: Ran = head.wait_with_output().unwrap().into();
+        let ran = ran.succeeds();
+        assert_eq!(&ran.digests(), expected());
+        assert!(ran.out.contains("cannot be locked"), "{}", ran.out);
+    }
+    assert_eq!(fake.submitted(), BIG.len(), "{}", fake.noted("submitted"));
+}
+
 #[test]
 fn what_would_be_submitted_is_shown_and_nothing_is() {
     let fake = Fake::new(place());
@@ -186,6 +263,29 @@ fn what_would_be_submitted_is_shown_and_nothing_is() {
     }
     assert_eq!(fake.submitted(), 0);
     assert!(!fake.place.path(".pddflow").exists());
+}
+
+#[test]
+fn a_run_within_a_job_submits_jobs_of_its_own() {
+    let fake = Fake::new(place());
+    let mut command = fake.smoke(&["data"]);
+    command.env("SLURM_JOB_ID", "7").env("SLURM_ARRAY_TASK_ID", "3");
+    assert_eq!(finished(command).succeeds().nodes("node_queued"), ["data"]);
+}
+
+#[test]
+fn while_nothing_changes_slurm_is_asked_less_and_less_often() {
+    let fake = Fake::new(place());
+    fake.set("never", "");
+    let mut child = fake.smoke(&[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for("a poll", || fake.polls() > 0);
+    let before = fake.polls();
+    std::thread::sleep(Duration::from_secs(10));
+    // Every 0.3 s were more than thirty.
+    let more = fake.polls() - before;
+    assert!((1..=8).contains(&more), "{more}");
+    interrupt(child.id());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 /// `PDDFLOW_NODES=2000` makes it large; the default is small, for every change.

@@ -2,14 +2,17 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a failing test should panic")]
 
+mod endings;
 mod fake;
 mod faults;
 mod programs;
 mod real;
 mod slurm;
+mod watching;
 mod work;
 
-use pddflow_tests::{Digests, Place, Ran};
+use pddflow_tests::{Digests, Place, Ran, workspace_root};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -51,6 +54,17 @@ fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
         assert!(Instant::now() < limit, "{what} did not happen in five minutes");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// A library that plays a network file system when it is loaded first; see `network.c`.
+#[track_caller]
+fn network(place: &Place) -> PathBuf {
+    let library = place.path("network.so");
+    let source = workspace_root().join("tests/cluster/network.c");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-O1", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl");
+    assert!(compiler.status().unwrap().success());
+    library
 }
 
 /// As Ctrl-C does.

@@ -201,6 +201,24 @@ fn a_machine_that_goes_down_costs_no_node() {
 }
 
 #[test]
+fn a_job_that_is_preempted_goes_on_in_another() {
+    let Some(slurm) = Slurm::start() else { return };
+    let place = long(20_000, SETTINGS);
+    let mut command = slurm.command(&place, &["run", "smoke.yaml", "dm", "--on", "slurm", "--json"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("the job of dm", || slurm.submitted(&place) == 2 && job_of(&slurm, "R").is_some());
+    std::thread::sleep(Duration::from_secs(2));
+    slurm.tool("sbatch", &["--partition=urgent", "--cpus-per-task=4", "--output=/dev/null", "--wrap=sleep 3"]);
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    let ran = ran.succeeds();
+    assert_eq!(slurm.submitted(&place), 3, "{}", ran.out);
+    assert_eq!(ran.nodes("node_resumed"), ["dm"]);
+    let here = Place::new();
+    here.write("smoke.yaml", fs_err::read_to_string(place.path("smoke.yaml")).unwrap());
+    assert_eq!(ran.digests(), here.run(&["run", "smoke.yaml", "dm", "--json"]).succeeds().digests());
+}
+
+#[test]
 fn a_node_in_shards_is_several_jobs_with_the_digests_of_one() {
     let Some(slurm) = Slurm::start() else { return };
     let place = place_with(SETTINGS);

@@ -75,10 +75,12 @@ impl Slurm {
              SlurmdPidFile={root}/slurmd.pid\nSlurmctldLogFile={root}/slurmctld.log\nSlurmdLogFile={root}/slurmd.log\n\
              ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\nSelectType=select/cons_tres\n\
              SelectTypeParameters=CR_Core\nSchedulerType=sched/backfill\nReturnToService=2\nMpiDefault=none\n\
+             PreemptType=preempt/partition_prio\nPreemptMode=CANCEL\n\
              SlurmdParameters=config_overrides\nKillWait=5\nSchedulerParameters=sched_interval=2,bf_interval=2\n\
              NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=4000 State=UNKNOWN\n\
              PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP\n\
-             PartitionName=short Nodes={host} MaxTime=1 State=UP\n"
+             PartitionName=short Nodes={host} MaxTime=1 State=UP\n\
+             PartitionName=urgent Nodes={host} PriorityTier=10 State=UP\n"
         );
         fs_err::write(self.folder.path().join("slurm.conf"), text).unwrap();
     }

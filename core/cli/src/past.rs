@@ -95,6 +95,11 @@ pub(crate) fn job_words(node: &PastNode) -> Option<String> {
     Some(format!("job {job}{place}{before}"))
 }
 
+pub(crate) fn job_json(job: &PastJob) -> Value {
+    let PastJob { job, state, host, reason, output, jobs } = job;
+    json!({ "id": job, "state": state, "host": host, "reason": reason, "output": output, "jobs": jobs })
+}
+
 fn death(run: &PastRun) -> String {
     let (mut names, mut plugins) = (Vec::new(), Vec::new());
     for (name, node) in run.nodes.iter().filter(|(_, node)| node.state == PastState::Running) {
@@ -153,6 +158,6 @@ pub(crate) fn tone(state: RunState) -> Tone {
         RunState::Running => Tone::Busy,
         RunState::Succeeded => Tone::Good,
         RunState::Failed | RunState::Killed => Tone::Bad,
-        RunState::Stopped => Tone::Warn,
+        RunState::Stopped | RunState::Detached => Tone::Warn,
     }
 }

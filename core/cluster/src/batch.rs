@@ -21,13 +21,15 @@ use crate::done_format::Done;
 use crate::files::{refresh, write_once, write_whole};
 use crate::job_format::{Site, done_file, events_file, job_text};
 use pddflow_cache::Key;
-use pddflow_runner::Work;
+use pddflow_runner::{NodeError, Work};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// Name of the folder of a store that batches are in.
 const FOLDER: &str = "cluster";
+/// Lines of what a task printed that go with its failure.
+const LAST_LINES: usize = 20;
 
 /// The folder of batches of a store.
 #[derive(Debug, Clone)]
@@ -64,9 +66,13 @@ impl Batches {
 
     /// The claim of a key, if there is one.
     pub(crate) fn claim(&self, key: &Key) -> Option<Claim> {
-        let text = fs_err::read_to_string(self.claim_path(key)).ok()?;
-        let (batch, task) = text.trim().rsplit_once(' ')?;
-        Some(Claim { batch: batch.to_owned(), task: task.parse().ok()? })
+        Claim::read(&self.claim_path(key))
+    }
+
+    /// The batches that compute a key, or did so when their head was last heard of.
+    pub(crate) fn claimed(&self) -> BTreeSet<String> {
+        let entries = fs_err::read_dir(self.root.join("keys")).into_iter().flatten().flatten();
+        entries.filter_map(|entry| Claim::read(&entry.path())).map(|claim| claim.batch).collect()
     }
 
     /// Claims a key: whether it was free.
@@ -91,6 +97,12 @@ impl Batches {
 }
 
 impl Claim {
+    fn read(path: &Path) -> Option<Self> {
+        let text = fs_err::read_to_string(path).ok()?;
+        let (batch, task) = text.trim().rsplit_once(' ')?;
+        Some(Self { batch: batch.to_owned(), task: task.parse().ok()? })
+    }
+
     fn text(&self) -> String {
         format!("{} {}\n", self.batch, self.task)
     }
@@ -135,8 +147,7 @@ impl Batch {
 
     /// The numbers of the tasks that have said how they ended.
     pub(crate) fn ended(&self) -> BTreeSet<u32> {
-        let entries = fs_err::read_dir(self.folder.join("done")).into_iter().flatten().flatten();
-        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+        numbers(&self.folder.join("done"))
     }
 
     /// Lets a network file system look again.
@@ -144,9 +155,19 @@ impl Batch {
         refresh(&self.folder.join("done"));
     }
 
+    /// Notes the id of its job. The queue knows it by the name, so that nothing is lost if it cannot be noted.
     pub(crate) fn note_id(&self, id: &str) {
-        // Only for people who look: the queue knows it by the name.
         let _ = write_whole(&self.folder.join("job"), id);
+    }
+
+    /// The id of its job, if it was noted.
+    pub(crate) fn id(&self) -> Option<String> {
+        fs_err::read_to_string(self.folder.join("job")).ok().filter(|id| !id.is_empty())
+    }
+
+    /// The numbers of the tasks that have said anything.
+    pub(crate) fn heard(&self) -> BTreeSet<u32> {
+        numbers(&self.folder.join("events"))
     }
 
     /// Removes what a task with a record leaves behind; what it printed stays.
@@ -159,13 +180,26 @@ impl Batch {
         }
     }
 
-    /// The last lines that a task printed.
-    pub(crate) fn last_lines(&self, task: u32, most: usize) -> Vec<String> {
+    /// A failure of a task, with the last lines that it printed.
+    pub(crate) fn with_printed(&self, task: u32, failure: NodeError) -> NodeError {
+        match self.last_lines(task, LAST_LINES) {
+            lines if lines.is_empty() => failure,
+            lines => failure.with_source(format!("it printed: {}", lines.join("\n"))),
+        }
+    }
+
+    fn last_lines(&self, task: u32, most: usize) -> Vec<String> {
         let bytes = fs_err::read(self.output(&task.to_string())).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().collect();
         lines.iter().skip(lines.len().saturating_sub(most)).map(|line| (*line).to_owned()).collect()
     }
+}
+
+/// The names in a folder that are numbers.
+fn numbers(folder: &Path) -> BTreeSet<u32> {
+    let entries = fs_err::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 #[cfg(test)]

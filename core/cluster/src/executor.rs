@@ -92,6 +92,7 @@ impl Executor for SlurmExecutor {
     fn flush(&mut self) {}
 
     fn stop(&mut self, how: Stop) {
+        self.shared.stopping.store(true, Ordering::Release);
         self.order(Order::Stop(how));
     }
 

@@ -38,7 +38,7 @@ pub fn preview(factory: &SlurmFactory, works: &[(Work, Resources)]) -> Result<Ve
         let resources = options.settings.resources(&work.kind, resources);
         groups.entry(request(&resources, &options.settings, 0)?).or_default().push(work);
     }
-    let most = usize::try_from(slurm.most_tasks()).unwrap_or(usize::MAX).max(1);
+    let most = usize::try_from(slurm.config().most_tasks).unwrap_or(usize::MAX).max(1);
     let mut previews = Vec::new();
     for (asked, works) in groups {
         for some in works.chunks(most) {

@@ -20,8 +20,6 @@ use std::time::Duration;
 
 /// How often it is looked what a task says, and whether the program has ended.
 const STEP: Duration = Duration::from_millis(100);
-/// Lines of what the program printed that go with a failure.
-const LAST_LINES: usize = 20;
 /// A batch has one task.
 const TASK: u32 = 1;
 
@@ -160,6 +158,7 @@ impl Shared {
         self.reports.event(RunEvent::NodeJob {
             node: job.work.node.clone(),
             job: batch.name.clone(),
+            batch: None,
             state: JobState::Running,
             host: Some(host),
             reason: None,
@@ -223,10 +222,7 @@ fn silent(batch: &Batch, status: &str) -> NodeError {
     let message = format!("the program ended ({status}) without a word about the node");
     let error = NodeError::new("pddflow::cluster::silent", message)
         .with_help("it gets a job file on standard input, for `pddflow work -`; try it by hand with the file `jobs`");
-    match batch.last_lines(TASK, LAST_LINES) {
-        lines if lines.is_empty() => error,
-        lines => error.with_source(format!("it printed: {}", lines.join("\n"))),
-    }
+    batch.with_printed(TASK, error)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -130,6 +130,8 @@ pub struct Resources {
     pub cpus: u32,
     /// Memory in bytes.
     pub memory_bytes: u64,
+    /// On a cluster: memory of its second job, of the third, and so on; the last is that of all others.
+    pub more_memory: Vec<u64>,
     /// Graphics processors.
     pub gpus: u32,
     /// Units of each named pool of the pipeline.
@@ -157,9 +159,11 @@ impl Resources {
     pub fn or(&self, others: &Self) -> Self {
         let number = |own, other| if own == 0 { other } else { own };
         let text = |own: &Option<String>, other: &Option<String>| own.as_ref().or(other.as_ref()).cloned();
+        let memory = if self.memory_bytes == 0 { others } else { self };
         Self {
             cpus: number(self.cpus, others.cpus),
-            memory_bytes: if self.memory_bytes == 0 { others.memory_bytes } else { self.memory_bytes },
+            memory_bytes: memory.memory_bytes,
+            more_memory: memory.more_memory.clone(),
             gpus: number(self.gpus, others.gpus),
             pools: self.pools.clone(),
             time: if self.time.is_empty() { others.time.clone() } else { self.time.clone() },
@@ -170,6 +174,21 @@ impl Resources {
             gres: text(&self.gres, &others.gres),
             extra: if self.extra.is_empty() { others.extra.clone() } else { self.extra.clone() },
         }
+    }
+}
+
+impl Resources {
+    /// The memory of a job by its number, from 0.
+    #[must_use]
+    pub fn memory_of_job(&self, number: usize) -> u64 {
+        let later = number.checked_sub(1).and_then(|at| self.more_memory.get(at).or(self.more_memory.last()));
+        later.copied().unwrap_or(self.memory_bytes)
+    }
+
+    /// The time limit of a job by its number, from 0, if it has one.
+    #[must_use]
+    pub fn time_of_job(&self, number: usize) -> Option<Duration> {
+        self.time.get(number).or(self.time.last()).copied()
     }
 }
 

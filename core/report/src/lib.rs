@@ -13,6 +13,7 @@
 //! | module | what |
 //! |---|---|
 //! | `progress` | which nodes run, how far and how fast they are |
+//! | `arrays` | how far an array of jobs is |
 //! | `expected` | the time left of a run |
 //! | `wording` | the line of an event |
 //! | `terminal`, `lines`, `json` | the three reporters |
@@ -22,6 +23,7 @@
 //! | `paint`, `text` | colours; seconds, counts and rates for people |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
 
+mod arrays;
 mod compare;
 mod expected;
 mod json;
@@ -34,6 +36,7 @@ mod terminal;
 mod text;
 mod wording;
 
+pub use arrays::{array_name, words as array_words};
 pub use compare::{CompareFormat, CompareRow, CompareView, Comparison, Samples};
 pub use expected::{Expected, ExpectedNode, NodeStage, TimeLeft};
 pub use json::{EVENTS_SCHEMA, json};

@@ -1,16 +1,19 @@
 //! Plain lines, for files, pipes and CI.
 
+use crate::arrays::array_name;
 use crate::paint::{Paint, Tone};
 use crate::progress::{Expectation, RunProgress};
 use crate::wording::Wording;
 use crate::{Reporter, Sink, Verbosity};
-use pddflow_runner::RunEvent;
+use pddflow_runner::{JobState, RunEvent};
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A long node says this often how far it is.
 const PULSE: Duration = Duration::from_secs(30);
+/// More arrays of jobs than this are told as one.
+const MOST_ARRAYS: usize = 8;
 
 /// A reporter that writes a line when a node begins, ends, warns or fails, and now and then while it runs.
 #[must_use]
@@ -32,15 +35,21 @@ struct State {
 }
 
 impl Lines {
-    /// What is said of a long node now and then.
-    fn pulse(&self, state: &mut State, event: &RunEvent, now: Instant) -> Option<String> {
+    /// What is said now and then of long nodes and of arrays of jobs.
+    fn pulse(&self, state: &mut State, event: &RunEvent, now: Instant) -> Vec<String> {
         state.progress.follow(event, now);
-        if let Some(words) = self.job_pulse(state, event, now) {
-            return Some(words);
+        if self.wording.verbosity == Verbosity::Quiet {
+            return Vec::new();
         }
-        let RunEvent::Progress { node, .. } = event else { return None };
-        let progress = state.progress.running.get_mut(node.as_str())?;
-        if self.wording.verbosity == Verbosity::Quiet || now.duration_since(progress.said) < PULSE {
+        if let RunEvent::Progress { node, .. } = event {
+            return self.node_pulse(state, node.as_str(), now).into_iter().collect();
+        }
+        self.job_pulse(state, event, now)
+    }
+
+    fn node_pulse(&self, state: &mut State, node: &str, now: Instant) -> Option<String> {
+        let progress = state.progress.running.get_mut(node)?;
+        if now.duration_since(progress.said) < PULSE {
             return None;
         }
         progress.said = now;
@@ -48,19 +57,33 @@ impl Lines {
         let run = state.progress.time_words(now).map(|left| format!("; the run: {left}")).unwrap_or_default();
         Some(self.wording.compose("at", Tone::Faint, node, &format!("{words}{run}")))
     }
-}
 
-impl Lines {
-    /// What is said of the jobs of a run now and then.
-    fn job_pulse(&self, state: &mut State, event: &RunEvent, now: Instant) -> Option<String> {
-        let counts = matches!(event, RunEvent::NodeJob { .. } | RunEvent::NodeFinished { .. });
-        let due = state.said.is_none_or(|said| now.duration_since(said) >= PULSE);
-        if !counts || !due || self.wording.verbosity == Verbosity::Quiet {
-            return None;
+    /// A line for each array of which jobs wait or run.
+    fn job_pulse(&self, state: &mut State, event: &RunEvent, now: Instant) -> Vec<String> {
+        // While an array is being submitted, its jobs are told one after the other.
+        let counted = match event {
+            RunEvent::NodeJob { state, reason, .. } => *state == JobState::Running || reason.is_some(),
+            RunEvent::NodeFinished { .. } => true,
+            _ => false,
+        };
+        if !counted || state.said.is_some_and(|said| now.duration_since(said) < PULSE) {
+            return Vec::new();
         }
-        let words = state.progress.job_words(now)?;
-        state.said = Some(now);
-        Some(self.wording.compose("jobs", Tone::Faint, "", &words))
+        let progress = &state.progress;
+        let line = |array| {
+            let words = progress.array_words(array, now);
+            self.wording.compose("array", Tone::Faint, array_name(array), &words)
+        };
+        let mut lines: Vec<String> = progress.arrays().take(MOST_ARRAYS).map(line).collect();
+        let more = progress.arrays().skip(MOST_ARRAYS).count();
+        if more > 0 {
+            let all = progress.job_words().unwrap_or_default();
+            lines.push(self.wording.compose("arrays", Tone::Faint, "", &format!("{more} more; in all {all}")));
+        }
+        if !lines.is_empty() {
+            state.said = Some(now);
+        }
+        lines
     }
 }
 
@@ -126,9 +149,13 @@ mod tests {
     }
 
     fn told(verbosity: Verbosity) -> String {
+        told_of(&events(), verbosity)
+    }
+
+    fn told_of(events: &[RunEvent], verbosity: Verbosity) -> String {
         let sink = Shared::default();
         let reporter = lines(Box::new(sink.clone()), Paint::plain(), verbosity, None);
-        events().iter().for_each(|event| reporter.event(event));
+        events.iter().for_each(|event| reporter.event(event));
         let bytes = sink.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
@@ -151,6 +178,42 @@ mod tests {
         failed  distill  the loss is NaN: log of 0
         skipped table  needs distill, which failed
         ");
+    }
+
+    #[test]
+    fn each_array_of_jobs_has_a_line_now_and_then() {
+        let key = pddflow_runner::cache::Key::from_bytes([0; 32]);
+        let job = |array: u32, task: u32, state, reason: Option<&str>| RunEvent::NodeJob {
+            node: NodeId::new(&format!("train[{array}{task}]")),
+            job: format!("{array}_{task}"),
+            batch: Some(format!("r1-{array}")),
+            state,
+            host: None,
+            reason: reason.map(str::to_owned),
+            output: "out".into(),
+        };
+        let mut events = Vec::new();
+        for array in 1..=10 {
+            for task in 1..=2 {
+                events.push(RunEvent::NodeQueued { node: NodeId::new(&format!("train[{array}{task}]")), key });
+            }
+        }
+        events.push(RunEvent::NodeQueued { node: NodeId::new("other"), key });
+        // While jobs are submitted nothing is said: their number is not known yet.
+        events.extend(
+            (1..=10)
+                .flat_map(|array| (1..=2).map(move |task| (array, task)))
+                .map(|(array, task)| job(array, task, JobState::Queued, None)),
+        );
+        events.push(job(2, 1, JobState::Running, None));
+        events.push(job(2, 2, JobState::Running, None));
+        let text = told_of(&events, Verbosity::Normal);
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("array")).collect();
+        assert_eq!(lines.len(), 9, "{text}");
+        assert_eq!(lines[0], "array   1 train  2 queued, 0 of 2 finished");
+        assert_eq!(lines[1], "array   2 train  1 queued, 1 running, 0 of 2 finished");
+        assert_eq!(lines[8], "arrays  2 more; in all 19 queued, 1 running, 1 not yet submitted");
+        assert_eq!(told_of(&events, Verbosity::Quiet), "");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The progress of a run: counts, and how far and how fast each running node is.
 
+use crate::arrays;
 use crate::expected::{Expected, NodeStage};
 use crate::text;
-use pddflow_runner::RunEvent;
+use pddflow_runner::{ArrayProgress, Arrays, RunEvent};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -103,10 +104,12 @@ pub(crate) struct RunProgress {
     pub(crate) failed: usize,
     pub(crate) skipped: usize,
     pub(crate) running: BTreeMap<String, NodeProgress>,
-    /// Nodes whose jobs wait on a cluster.
+    /// Nodes that are for a cluster and were not submitted yet.
     pub(crate) queued: BTreeSet<String>,
-    /// Since when there are jobs, and how many of them have ended.
-    jobs: Option<(Instant, usize)>,
+    /// Those that were submitted, by the arrays that they are in.
+    arrays: Arrays,
+    /// The moment that the times of the arrays count from: that of the first event.
+    clock: Option<Instant>,
 }
 
 impl RunProgress {
@@ -146,6 +149,8 @@ impl RunProgress {
     }
 
     pub(crate) fn follow(&mut self, event: &RunEvent, now: Instant) {
+        let clock = *self.clock.get_or_insert(now);
+        self.arrays.follow(event, now.duration_since(clock).as_secs_f64());
         let ended = match event {
             RunEvent::RunStarted { nodes, .. } => {
                 self.nodes = *nodes;
@@ -153,7 +158,10 @@ impl RunProgress {
             }
             RunEvent::NodeQueued { node, .. } => {
                 self.queued.insert(node.to_string());
-                self.jobs.get_or_insert((now, 0));
+                return;
+            }
+            RunEvent::NodeJob { node, .. } => {
+                self.queued.remove(node.as_str());
                 return;
             }
             RunEvent::NodeStarted { node, .. } => {
@@ -192,27 +200,28 @@ impl RunProgress {
         if !matches!(event, RunEvent::NodeRetrying { .. }) {
             self.time.ended.insert(ended.to_string());
         }
-        let had_job = self.queued.remove(ended.as_str()) | self.running.remove(ended.as_str()).is_some();
-        if let Some((_, jobs)) = self.jobs.as_mut().filter(|_| had_job) {
-            *jobs += 1;
-        }
+        self.queued.remove(ended.as_str());
+        self.running.remove(ended.as_str());
     }
 
-    /// `12 queued, 4 running, 3.5/min, 6 min left`, of a run with jobs on a cluster.
-    pub(crate) fn job_words(&self, now: Instant) -> Option<String> {
-        let (since, ended) = self.jobs?;
-        let (queued, running) = (self.queued.len(), self.running.len());
-        if queued + running == 0 {
-            return None;
-        }
-        let mut words = format!("{queued} queued, {running} running");
-        let minutes = now.duration_since(since).as_secs_f64() / 60.0;
-        if ended > 0 && minutes > 0.0 {
-            let rate = ended as f64 / minutes;
-            let left = text::seconds(60.0 * (queued + running) as f64 / rate);
-            words.push_str(&format!(", {}/min, {left} left", text::rate(rate)));
-        }
-        Some(words)
+    /// The arrays of which a job waits or runs.
+    pub(crate) fn arrays(&self) -> impl Iterator<Item = &ArrayProgress> {
+        self.arrays.all().iter().filter(|array| array.goes_on())
+    }
+
+    /// What is to be said of an array.
+    pub(crate) fn array_words(&self, array: &ArrayProgress, now: Instant) -> String {
+        let now = self.clock.map_or(0.0, |clock| now.duration_since(clock).as_secs_f64());
+        arrays::words(array, now)
+    }
+
+    /// `12 queued, 4 running, 3 not yet submitted`, of all arrays together; none of a run without any.
+    pub(crate) fn job_words(&self) -> Option<String> {
+        let (queued, running) =
+            self.arrays().fold((0, 0), |(queued, running), array| (queued + array.queued, running + array.running));
+        let numbers = [(queued, "queued"), (running, "running"), (self.queued.len(), "not yet submitted")];
+        let words = numbers.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}"));
+        (!self.arrays.all().is_empty()).then(|| words.collect::<Vec<_>>().join(", "))
     }
 }
 

@@ -1,12 +1,13 @@
 //! Live bars: one for the run, one for each running node; finished nodes scroll by above them.
 
+use crate::arrays::array_name;
 use crate::paint::{Paint, Tone};
 use crate::progress::{Expectation, RunProgress};
 use crate::text::count;
 use crate::wording::Wording;
 use crate::{Reporter, Verbosity};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pddflow_runner::RunEvent;
+use pddflow_runner::{ArrayProgress, RunEvent};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,13 +18,16 @@ const REDRAWS: u8 = 10;
 const TICK: Duration = Duration::from_millis(200);
 /// Bars of running nodes; more would not fit on a small screen.
 const MOST_BARS: usize = 16;
+/// Bars of arrays of jobs.
+const MOST_ARRAYS: usize = 8;
 
 /// A reporter that draws bars on the terminal behind standard error.
 #[must_use]
 pub fn terminal(paint: Paint, verbosity: Verbosity, expectation: Option<Expectation>) -> Box<dyn Reporter> {
     let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(REDRAWS));
     let overall = bars.add(ProgressBar::new(0).with_style(style("{prefix} {bar:28} {pos}/{len} {msg}", paint)));
-    let state = State { progress: RunProgress::new(expectation), overall, bars: BTreeMap::new() };
+    let (progress, bars_of) = (RunProgress::new(expectation), BTreeMap::new);
+    let state = State { progress, overall, bars: bars_of(), arrays: bars_of() };
     let wording = Wording { paint, verbosity };
     Box::new(Terminal { bars, wording, state: Mutex::new(state) })
 }
@@ -39,6 +43,8 @@ struct State {
     overall: ProgressBar,
     /// One for each running node, as far as they fit.
     bars: BTreeMap<String, ProgressBar>,
+    /// One for each array of which jobs wait or run, by its batch, as far as they fit.
+    arrays: BTreeMap<String, ProgressBar>,
 }
 
 fn style(template: &str, paint: Paint) -> ProgressStyle {
@@ -54,12 +60,37 @@ impl Terminal {
         if state.bars.len() >= MOST_BARS {
             return;
         }
-        let paint = self.wording.paint;
-        let bar = ProgressBar::new(0).with_style(style("  {spinner} {prefix}  {bar:28} {msg}", paint));
-        let bar = self.bars.insert_before(&state.overall, bar);
-        bar.set_prefix(paint.tone(Tone::Strong, node));
+        let bar = self.bar(&state.overall, node);
         bar.enable_steady_tick(TICK);
         state.bars.insert(node.to_owned(), bar);
+    }
+
+    fn bar(&self, overall: &ProgressBar, name: &str) -> ProgressBar {
+        let paint = self.wording.paint;
+        let bar = ProgressBar::new(0).with_style(style("  {spinner} {prefix}  {bar:28} {msg}", paint));
+        let bar = self.bars.insert_before(overall, bar);
+        bar.set_prefix(paint.tone(Tone::Strong, name));
+        bar
+    }
+
+    /// A bar for each array of which jobs wait or run.
+    fn redraw_arrays(&self, state: &mut State, now: Instant) {
+        let State { progress, overall, arrays, .. } = state;
+        let shown: Vec<&ArrayProgress> = progress.arrays().take(MOST_ARRAYS).collect();
+        arrays.retain(|batch, bar| {
+            let stays = shown.iter().any(|array| array.batch == *batch);
+            if !stays {
+                bar.finish_and_clear();
+            }
+            stays
+        });
+        for array in shown {
+            let bar = arrays.entry(array.batch.clone()).or_insert_with(|| self.bar(overall, ""));
+            bar.set_prefix(self.wording.paint.tone(Tone::Strong, &format!("array {}", array_name(array))));
+            bar.set_length(array.jobs() as u64);
+            bar.set_position(array.finished as u64);
+            bar.set_message(progress.array_words(array, now));
+        }
     }
 
     fn follow(&self, state: &mut State, event: &RunEvent) {
@@ -78,6 +109,7 @@ impl Terminal {
             }
             _ => {}
         }
+        self.redraw_arrays(state, Instant::now());
         let State { bars, progress, .. } = state;
         bars.retain(|node, bar| {
             let runs = progress.running.contains_key(node);
@@ -90,7 +122,7 @@ impl Terminal {
     }
 
     fn redraw(&self, state: &mut State) {
-        let State { progress, overall, bars } = state;
+        let State { progress, overall, bars, .. } = state;
         overall.set_length(progress.nodes as u64);
         overall.set_position(progress.ended() as u64);
         overall.set_prefix("nodes");
@@ -100,9 +132,8 @@ impl Terminal {
                 words.push(self.wording.paint.tone(tone, &format!("{number} {word}")));
             }
         }
-        let now = Instant::now();
-        // Jobs of a cluster have a rate of their own.
-        words.extend(progress.job_words(now).or_else(|| progress.time_words(now)));
+        // Arrays of jobs say for themselves how long they still take.
+        words.extend(progress.job_words().or_else(|| progress.time_words(Instant::now())));
         let hidden = progress.running.len().saturating_sub(bars.len());
         if hidden > 0 {
             words.push(format!("{} more running", count(hidden, "node")));
@@ -129,7 +160,8 @@ impl Reporter for Terminal {
 
     fn finish(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, bar) in std::mem::take(&mut state.bars) {
+        let State { bars, arrays, .. } = &mut *state;
+        for (_, bar) in std::mem::take(bars).into_iter().chain(std::mem::take(arrays)) {
             bar.finish_and_clear();
         }
         state.overall.finish_and_clear();

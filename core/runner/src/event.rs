@@ -73,6 +73,9 @@ pub enum RunEvent {
         node: NodeId,
         /// The job, as the cluster calls it.
         job: String,
+        /// The batch that it was submitted with, if jobs are submitted together: the name of the array.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        batch: Option<String>,
         /// Whether it waits or runs.
         state: JobState,
         /// The machine that it runs on, if that is known.
@@ -200,6 +203,9 @@ pub enum RunEvent {
         skipped: usize,
         /// Nodes among the failed and skipped whose failure is allowed, or that need such a node.
         tolerated: usize,
+        /// Nodes among the skipped that were left to a cluster, with those that wait for them: the run was detached.
+        #[serde(skip_serializing_if = "is_zero")]
+        left: usize,
         /// Whether the run was asked to end early.
         cancelled: bool,
         /// Wall time of the run.
@@ -280,6 +286,11 @@ pub enum SkipReason {
     },
     /// The run ended before it, as it was asked to: its job goes on, or it waits for one that does.
     LeftRunning,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 fn record_fields<S: Serializer>(record: &Arc<RecordHead>, serializer: S) -> Result<S::Ok, S::Error> {

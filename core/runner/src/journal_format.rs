@@ -55,6 +55,8 @@ pub(crate) enum Entry {
     Job {
         node: NodeId,
         job: String,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        batch: Option<String>,
         state: JobState,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         host: Option<String>,
@@ -173,6 +175,9 @@ pub(crate) struct RunEnd {
     pub(crate) failed: usize,
     pub(crate) skipped: usize,
     pub(crate) tolerated: usize,
+    /// Nodes left to a cluster.
+    #[serde(default)]
+    pub(crate) left: usize,
     pub(crate) cancelled: bool,
     pub(crate) seconds: f64,
 }
@@ -246,8 +251,8 @@ impl Entry {
         Some(match event.clone() {
             RunEvent::NodeWaiting { node, key, .. } => Self::Waiting { node, key },
             RunEvent::NodeQueued { node, key } => Self::Queued { node, key },
-            RunEvent::NodeJob { node, job, state, host, reason, output } => {
-                Self::Job { node, job, state, host, reason, output }
+            RunEvent::NodeJob { node, job, batch, state, host, reason, output } => {
+                Self::Job { node, job, batch, state, host, reason, output }
             }
             RunEvent::NodeStarted { node, key, reasons } => Self::Started { node, key, reasons },
             RunEvent::NodeResumed { node, from } => Self::Resumed { node, from },
@@ -265,8 +270,8 @@ impl Entry {
             }
             RunEvent::NodeFailed { node, error } => Self::Failed { node, error },
             RunEvent::NodeSkipped { node, because } => Self::Skipped { node, because },
-            RunEvent::RunFinished { fresh, ran, failed, skipped, tolerated, cancelled, seconds } => {
-                Self::End(RunEnd { fresh, ran, failed, skipped, tolerated, cancelled, seconds })
+            RunEvent::RunFinished { fresh, ran, failed, skipped, tolerated, left, cancelled, seconds } => {
+                Self::End(RunEnd { fresh, ran, failed, skipped, tolerated, left, cancelled, seconds })
             }
             RunEvent::RunStarted { .. }
             | RunEvent::NodeFresh { .. }

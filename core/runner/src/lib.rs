@@ -34,12 +34,13 @@
 //! | `task`, `work_format` | a node as its kind sees it, and closed, to be computed anywhere |
 //! | `executor`, `threads` | who computes nodes: a trait, and the threads of this process |
 //! | `perform`, `context`, `lineage` | how one node is computed, and what it may use |
-//! | `event`, `event_log`, `summary`, `error` | what is told, to whom |
+//! | `event`, `event_log`, `arrays`, `summary`, `error` | what is told, to whom |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic"))]
 
 pub use pddflow_cache as cache;
 pub use pddflow_pipeline as pipeline;
 
+mod arrays;
 mod cancel;
 mod context;
 mod error;
@@ -68,6 +69,7 @@ mod task;
 mod threads;
 mod work_format;
 
+pub use arrays::{ArrayProgress, Arrays};
 pub use cancel::{Cancel, CancelLevel};
 pub use context::NodeContext;
 pub use error::{NodeError, RunError};

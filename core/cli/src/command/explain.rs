@@ -42,15 +42,16 @@ impl Args {
             }
             let explanation = pddflow_runner::explain(&opened.plan, &opened.library, &opened.store, at);
             let last = past::last_run_of(&opened.store, &opened.plan.name, node.id.as_str())?;
-            let last = last.and_then(|run| run.nodes.get(node.id.as_str()).and_then(past::job_words));
-            let job = last.map(|words| words.trim_start_matches("job ").to_owned());
+            let last = last.as_ref().and_then(|run| run.nodes.get(node.id.as_str()));
             if output.json() {
                 let mut value = as_json(&explanation, &node.kind);
-                value["job"] = json!(job);
+                value["job"] = json!(last.and_then(|node| node.job.as_ref()).map(past::job_json));
                 values.push(value);
             } else {
                 output.data(&as_text(&explanation, &node.kind, output));
-                job.iter().for_each(|job| output.data(&format!("job      {job}\n")));
+                if let Some(job) = last.and_then(past::job_words) {
+                    output.data(&format!("job      {}\n", job.trim_start_matches("job ")));
+                }
             }
         }
         if output.json() {

@@ -7,14 +7,17 @@ use crate::past::{self, Latest};
 use crate::problem::Problem;
 use crate::remaining;
 use pddflow_cache::Store;
-use pddflow_report::{Paint, TimeLeft, Tone, number, seconds};
-use pddflow_runner::{PastJob, PastNode, PastRun, PastState, Resumed, RunState, run_ids};
+use pddflow_report::{Paint, TimeLeft, Tone, array_name, array_words, count, number, seconds};
+use pddflow_runner::{ArrayProgress, PastNode, PastRun, PastState, Resumed, RunState, run_ids};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 /// So many of the latest runs are looked through for one that is going on: older ones have ended.
 const MOST_LIVING: usize = 50;
+
+/// More arrays of jobs than this are only counted.
+const MOST_ARRAYS: usize = 20;
 
 /// How often `--watch` looks.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -64,6 +67,7 @@ impl Args {
                 let mut value = past::as_json(run);
                 let nodes: Vec<Value> = run.nodes.iter().map(|(name, node)| node_json(name, node)).collect();
                 value["per_node"] = Value::Array(nodes);
+                value["arrays"] = run.arrays.all().iter().map(|array| array_json(run, array)).collect();
                 value["seconds_left"] = json!(remaining::of_run(store, run).map(|left| left.seconds));
                 value
             };
@@ -102,7 +106,7 @@ fn status_text(run: &PastRun, left: Option<TimeLeft>, paint: Paint) -> String {
         }
         RunState::Killed => format!("was {state} after {}", seconds(run.seconds)),
         RunState::Succeeded => format!("{state} in {}", seconds(run.seconds)),
-        RunState::Failed | RunState::Stopped => format!("{state} after {}", seconds(run.seconds)),
+        RunState::Failed | RunState::Stopped | RunState::Detached => format!("{state} after {}", seconds(run.seconds)),
     };
     let pipeline = paint.tone(Tone::Strong, &run.head.pipeline);
     let mut text = format!("{pipeline} {how}, started {}\nrun      {}", past::when(run), run.head.run);
@@ -110,6 +114,7 @@ fn status_text(run: &PastRun, left: Option<TimeLeft>, paint: Paint) -> String {
         let _ = write!(text, " ({})", run.head.tags.join(", "));
     }
     let _ = writeln!(text, "\nnodes    {} of {}", counted(run), run.head.nodes);
+    text.push_str(&arrays_text(run, paint));
     for (name, node) in &run.nodes {
         if let Some(words) = node_words(run, node) {
             let word = paint.tone(node_tone(node.state), &format!("{:<9}", node_word(run, node)));
@@ -118,6 +123,24 @@ fn status_text(run: &PastRun, left: Option<TimeLeft>, paint: Paint) -> String {
     }
     for warning in &run.warnings {
         let _ = writeln!(text, "{}{warning}", paint.tone(Tone::Warn, "warning  "));
+    }
+    text
+}
+
+/// The arrays of jobs of a run that goes on.
+fn arrays_text(run: &PastRun, paint: Paint) -> String {
+    let mut text = String::new();
+    if run.state != RunState::Running {
+        return text;
+    }
+    let going_on = || run.arrays.all().iter().filter(|array| array.goes_on());
+    for array in going_on().take(MOST_ARRAYS) {
+        let name = paint.tone(Tone::Strong, &array_name(array));
+        let _ = writeln!(text, "array    {name}  {}", array_words(array, run.seconds));
+    }
+    let more = going_on().skip(MOST_ARRAYS).count();
+    if more > 0 {
+        let _ = writeln!(text, "and {} more", count(more, "array"));
     }
     text
 }
@@ -135,6 +158,7 @@ fn counted(run: &PastRun) -> String {
 fn node_word(run: &PastRun, node: &PastNode) -> &'static str {
     match (node.state, run.state) {
         (PastState::Running, RunState::Running) => "running",
+        (PastState::Queued | PastState::Running, RunState::Detached) => "left",
         (PastState::Running, _) => "cut off",
         (state, _) => state.word(),
     }
@@ -151,6 +175,7 @@ fn node_words(run: &PastRun, node: &PastNode) -> Option<String> {
         },
         PastState::Queued if run.state != RunState::Running => return past::job_words(node),
         PastState::Queued => Vec::new(),
+        PastState::Running if run.state == RunState::Detached => Vec::new(),
         PastState::Running => vec![format!("for {}", seconds(run.seconds - node.began))],
         PastState::Ran => node.seconds.map(seconds).into_iter().collect(),
         PastState::Failed => node.failure.iter().map(ToString::to_string).collect(),
@@ -175,13 +200,17 @@ fn node_json(name: &str, node: &PastNode) -> Value {
     json!({
         "node": name, "state": node.state.word(), "key": node.key, "began": node.began, "seconds": node.seconds,
         "metrics": node.metrics, "reasons": node.reasons, "resumed": node.resumed, "plugins": node.plugins,
-        "warnings": node.warnings, "error": node.failure, "progress": progress, "job": node.job.as_ref().map(job_json),
+        "warnings": node.warnings, "error": node.failure, "progress": progress, "job": node.job.as_ref().map(past::job_json),
     })
 }
 
-fn job_json(job: &PastJob) -> Value {
-    let PastJob { job, state, host, reason, output, jobs } = job;
-    json!({ "id": job, "state": state, "host": host, "reason": reason, "output": output, "jobs": jobs })
+fn array_json(run: &PastRun, array: &ArrayProgress) -> Value {
+    let ArrayProgress { batch, job, families, queued, running, finished, failed, .. } = array;
+    let per_minute = array.rate(run.seconds).map(|rate| 60.0 * rate);
+    json!({
+        "id": job, "batch": batch, "families": families, "queued": queued, "running": running, "finished": finished,
+        "failed": failed, "per_minute": per_minute, "seconds_left": array.left(run.seconds),
+    })
 }
 
 fn node_tone(state: PastState) -> Tone {

@@ -5,9 +5,11 @@ use super::{Head, SLOWEST_LOOK};
 use crate::batch::Batch;
 use crate::done_format::{Done, Outcome};
 use crate::event_format::{WorkEvent, read_from};
+use crate::files::refresh;
 use pddflow_cache::{Key, RecordHead};
 use pddflow_runner::{Ended, JobState, NodeError, RunEvent, Stop};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Instant;
 
 impl Head {
@@ -22,9 +24,12 @@ impl Head {
         }
         for (name, tasks) in followed {
             let batch = self.batches.batch(&name);
-            let ended = batch.ended();
+            // Lists, so that no file is asked for that is not there.
+            let (heard, ended) = (batch.heard(), batch.ended());
             for (task, key) in tasks {
-                self.hear(&key);
+                if heard.contains(&task) {
+                    self.hear(&key);
+                }
                 if ended.contains(&task)
                     && let Some(done) = batch.done(task).filter(|done| done.key == key)
                 {
@@ -70,17 +75,30 @@ impl Head {
         }
     }
 
-    /// The record under a key, if it is whole.
+    /// The record under a key, if it is whole. Before anything of it is judged missing, its folder is listed: a network file
+    /// system may remember for long that a file was not there.
     pub(super) fn record(&self, key: &Key) -> Option<RecordHead> {
-        let found = self.store.look_up(key).ok().flatten()?;
-        found.missing.is_empty().then_some(found.head)
+        let look = || self.store.look_up(key).ok().flatten();
+        let list = |path: PathBuf| path.parent().into_iter().for_each(refresh);
+        let found = look().or_else(|| {
+            list(self.store.record_path(key));
+            look()
+        })?;
+        if found.missing.is_empty() {
+            return Some(found.head);
+        }
+        for digest in found.missing.iter().filter_map(|output| found.head.outputs.get(output)) {
+            list(self.store.artifact_path(digest));
+        }
+        look().filter(|found| found.missing.is_empty()).map(|found| found.head)
     }
 
     /// A task runs, on a machine if that is known.
     pub(super) fn begun(&mut self, key: &Key, machine: &str) {
         let Some(tracked) = self.tracked.get_mut(key) else { return };
         let Place::Batch { claim, seen } = &mut tracked.place else { return };
-        if seen.running && (machine.is_empty() || seen.host == machine) {
+        // Slurm and the machine itself may call it by different names.
+        if seen.running && (machine.is_empty() || !seen.host.is_empty()) {
             return;
         }
         seen.running = true;
@@ -98,11 +116,12 @@ impl Head {
     /// Tells where the job of a node is.
     pub(super) fn tell_job(&self, tracked: &Tracked, batch: &Batch, task: u32) {
         let Place::Batch { seen, .. } = &tracked.place else { return };
-        let job = seen.id.as_ref().map_or_else(|| batch.name.clone(), |id| format!("{id}_{task}"));
+        let job = format!("{}_{task}", seen.id.as_ref().unwrap_or(&batch.name));
         let some = |text: &String| (!text.is_empty() && text != "None").then(|| text.clone());
         self.reports.event(RunEvent::NodeJob {
             node: tracked.job.work.node.clone(),
             job,
+            batch: Some(batch.name.clone()),
             state: if seen.running { JobState::Running } else { JobState::Queued },
             host: some(&seen.host).filter(|_| seen.running),
             reason: some(&seen.reason).filter(|_| !seen.running),

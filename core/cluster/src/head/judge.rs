@@ -4,6 +4,7 @@ use super::tracked::{Place, Tracked};
 use super::{Head, SLOWEST_POLL};
 use crate::batch::Claim;
 use crate::done_format::Outcome;
+use crate::slurm::fate::Fate;
 use crate::slurm::queue::{End, Line, Queue, State, is_hopeless};
 use pddflow_cache::{Digest, Key};
 use pddflow_runner::{Ended, NodeError, RunEvent, Stop};
@@ -14,8 +15,6 @@ use std::time::{Duration, Instant};
 const MISSED_POLLS: u32 = 3;
 /// How often a task may be lost, or come no further within its time.
 const MOST_LOSSES: u32 = 3;
-/// Lines of what a task printed that go with its failure.
-const LAST_LINES: usize = 20;
 
 impl Head {
     /// Asks Slurm once for all batches.
@@ -25,7 +24,7 @@ impl Head {
             self.poll_due = Instant::now() + self.options.settings.poll;
             return;
         }
-        self.polls += 1;
+        self.fates.clear();
         let asked = self.slurm.queue(batches.iter().map(String::as_str));
         let changed = match asked {
             Ok(queue) => {
@@ -43,7 +42,9 @@ impl Head {
             }
         };
         let usual = self.options.settings.poll;
-        let slowest = SLOWEST_POLL.max(usual);
+        // What has ended is to be listed once at least.
+        let remembers = self.slurm.config().remembers.map_or(SLOWEST_POLL, |remembers| remembers / 2);
+        let slowest = SLOWEST_POLL.min(remembers).max(usual);
         let wanted = changed || self.stopping.is_some() || self.tracked.values().any(Tracked::is_leaving);
         self.poll_wait = if wanted { usual } else { (2 * self.poll_wait).min(slowest) };
         self.poll_due = Instant::now() + self.poll_wait;
@@ -91,12 +92,16 @@ impl Head {
                 let new = !seen.running;
                 self.settled(key);
                 self.begun(key, &line.host);
+                if named && !new {
+                    self.tell(key);
+                }
                 new
             }
             State::Queued => {
                 seen.gone = None;
                 let new = named || seen.running || seen.reason != line.reason;
                 seen.running = false;
+                seen.host.clear();
                 let hopeless = seen.reason != line.reason && is_hopeless(&line.reason);
                 line.reason.clone_into(&mut seen.reason);
                 self.settled(key);
@@ -109,8 +114,8 @@ impl Head {
                     let node = Some(tracked.job.work.node.clone());
                     self.reports.event(RunEvent::Warning { node, text });
                 }
-                if new && let Some(tracked) = self.tracked.get(key) {
-                    self.tell_job(tracked, &self.batches.batch(&claim.batch), claim.task);
+                if new {
+                    self.tell(key);
                 }
                 new
             }
@@ -204,9 +209,8 @@ impl Head {
         let (job, word, host) = (format!("{}_{}", line.id, claim.task), &line.word, &line.host);
         let place = if host.is_empty() { String::new() } else { format!(" on {host}") };
         let error = |code: &str, text: String, help: &str| {
-            NodeError::new(format!("pddflow::cluster::{code}"), text)
-                .with_help(help)
-                .with_output(batch.last_lines(claim.task, LAST_LINES))
+            let failure = NodeError::new(format!("pddflow::cluster::{code}"), text).with_help(help);
+            batch.with_printed(claim.task, failure)
         };
         match end {
             End::Cancelled => error(
@@ -244,26 +248,61 @@ impl Head {
             // Its own head sees the same and submits it again.
             return false;
         }
+        let (node, id) = match &tracked.place {
+            Place::Batch { seen, .. } => (tracked.job.work.node.clone(), seen.id.clone()),
+            Place::Collected { .. } => return false,
+        };
+        let said = match id.and_then(|id| self.fate(&id, claim.task)) {
+            Some(Fate::Alive) => {
+                // The queue hides it; it is asked for again when it has not been listed for as long again.
+                self.is_there(key);
+                return false;
+            }
+            Some(Fate::Ended(said)) => format!(" (Slurm says: {said})"),
+            None => String::new(),
+        };
+        let Some(tracked) = self.tracked.get_mut(key) else { return false };
         tracked.losses += 1;
-        let node = tracked.job.work.node.clone();
         if tracked.losses > MOST_LOSSES {
             let batch = self.batches.batch(&claim.batch);
-            let failure = NodeError::new(
-                "pddflow::cluster::lost",
-                format!("its job vanished {} times", MOST_LOSSES + 1),
-            )
-            .with_help(
-                "`sacct` or the administrators of the cluster may know why; run again to go on from its checkpoint",
-            )
-            .with_output(batch.last_lines(claim.task, LAST_LINES));
+            let failure =
+                NodeError::new("pddflow::cluster::lost", format!("its job vanished {} times{said}", MOST_LOSSES + 1))
+                    .with_help(
+                        "the administrators of the cluster may know why; run again to go on from its checkpoint",
+                    );
+            let failure = batch.with_printed(claim.task, failure);
             self.answer(key, Ended { result: Err(failure), lost: Vec::new() });
             return true;
         }
         tracked.collect();
-        let text = "its job is gone and left no result: it is submitted again".to_owned();
+        let text = format!("its job is gone and left no result{said}: it is submitted again");
         self.batches.release(key);
         self.reports.event(RunEvent::Warning { node: Some(node), text });
         true
+    }
+
+    /// What Slurm knows of a task beside its queue.
+    fn fate(&mut self, id: &str, task: u32) -> Option<Fate> {
+        if !self.fates.contains_key(id) {
+            let fates = self.slurm.fates(id);
+            self.fates.insert(id.to_owned(), fates);
+        }
+        self.fates.get(id)?.of(task).cloned()
+    }
+
+    fn is_there(&mut self, key: &Key) {
+        if let Some(Tracked { place: Place::Batch { seen, .. }, .. }) = self.tracked.get_mut(key) {
+            (seen.missed, seen.gone) = (0, None);
+        }
+    }
+
+    /// Tells where the job of a node is.
+    fn tell(&self, key: &Key) {
+        if let Some(tracked) = self.tracked.get(key)
+            && let Place::Batch { claim, .. } = &tracked.place
+        {
+            self.tell_job(tracked, &self.batches.batch(&claim.batch), claim.task);
+        }
     }
 
     /// A task stopped before its end, and goes on in another job.

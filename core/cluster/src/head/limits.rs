@@ -15,4 +15,6 @@ pub(super) struct Limits {
     pub(super) not_before: Option<Instant>,
     pub(super) wait: Duration,
     pub(super) told: bool,
+    /// Submissions in a row of which nothing came, although nothing was said against them.
+    pub(super) unclear: u32,
 }

@@ -15,7 +15,8 @@
 //! | does a task wait or run, and why does it wait? | Slurm: one `squeue` for all batches |
 //! | has a task ended without a word? | Slurm, when it says so or when several answers in a row do not list the task |
 //!
-//! An answer of Slurm that does not come, or that cannot be read, says nothing. Accounting (`sacct`) is not asked for.
+//! An answer of Slurm that does not come, or that cannot be read, says nothing. Accounting (`sacct`) is only asked what became of
+//! a task that is lost.
 
 mod follow;
 mod judge;
@@ -25,11 +26,12 @@ mod stop;
 mod submit;
 mod tracked;
 
-pub(crate) use pulse::host;
+pub(crate) use pulse::{has_process, host, machine};
 
-use crate::batch::Batches;
+use crate::batch::{Batches, Claim};
 use crate::options::Options;
 use crate::slurm::Slurm;
+use crate::slurm::fate::Fates;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use limits::Limits;
 use pddflow_cache::{Key, Store};
@@ -37,7 +39,7 @@ use pddflow_runner::{Ended, Job, NodeError, Reports, RunEvent, Stop};
 use pulse::Pulse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tracked::{Place, Tracked};
 
@@ -59,6 +61,8 @@ pub(crate) enum Order {
 pub(crate) struct Shared {
     /// Jobs that would be lost if the process ended now.
     pub(crate) unsettled: AtomicUsize,
+    /// Whether an order to stop is on its way, so that nobody waits for the thread to try again what failed.
+    pub(crate) stopping: AtomicBool,
 }
 
 pub(crate) struct Head {
@@ -83,8 +87,8 @@ pub(crate) struct Head {
     silent: bool,
     /// How often each machine has failed.
     bad_hosts: HashMap<String, u32>,
-    /// How often Slurm was asked for the queue, and for how long the thread worked.
-    polls: u64,
+    /// What Slurm says of arrays of which tasks seem to be lost, by their ids; asked once between two polls.
+    fates: HashMap<String, Fates>,
 }
 
 impl Head {
@@ -115,12 +119,13 @@ impl Head {
             look_due: now,
             silent: false,
             bad_hosts: HashMap::new(),
-            polls: 0,
+            fates: HashMap::new(),
         }
     }
 
     /// Follows orders until the executor is dropped.
     pub(crate) fn carry_out(mut self) {
+        self.pulse.start();
         loop {
             match self.inbox.recv_timeout(self.rest()) {
                 Ok(order) => {
@@ -132,7 +137,6 @@ impl Head {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.pulse.beat();
             self.submit_due();
             if self.look_due <= Instant::now() {
                 self.look();
@@ -141,7 +145,6 @@ impl Head {
                 self.poll();
             }
         }
-        self.pulse.end();
     }
 
     fn follow_order(&mut self, order: Order) {
@@ -178,13 +181,22 @@ impl Head {
             let over = told.is_some_and(|done| !matches!(done.outcome, crate::done_format::Outcome::Stopped));
             let alive = claim.run() != self.run && self.pulse.is_alive(&self.store, claim.run());
             if !over || alive {
-                tracked.follow(claim, !alive);
+                self.follow_claim(&mut tracked, claim, !alive);
                 self.settle(&mut tracked);
                 self.poll_soon();
             }
             // Else the claim is ours to replace.
         }
         self.tracked.insert(key, tracked);
+    }
+
+    /// A job is computed by a batch that is there.
+    fn follow_claim(&self, tracked: &mut Tracked, claim: Claim, ours: bool) {
+        let id = self.batches.batch(&claim.batch).id();
+        tracked.follow(claim, ours);
+        if let Place::Batch { seen, .. } = &mut tracked.place {
+            seen.id = id;
+        }
     }
 
     /// Answers a job.

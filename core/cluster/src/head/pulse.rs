@@ -1,10 +1,12 @@
 //! [`Pulse`]: how heads on different machines know of each other, where a file system has no locks between machines.
 
 use crate::batch::Batches;
-use crate::files::write_whole;
+use crate::files::{refresh, write_whole};
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use pddflow_cache::Store;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// A head says so often that it lives.
@@ -16,8 +18,8 @@ pub(super) struct Pulse {
     folder: PathBuf,
     run: String,
     host: String,
-    beats: u64,
-    due: Instant,
+    /// Says that this head lives, also while it waits for an answer; ends when this is dropped.
+    beating: Option<(Sender<()>, JoinHandle<()>)>,
     /// What other heads said last, and when it was first seen.
     others: HashMap<String, (String, Instant)>,
 }
@@ -28,38 +30,41 @@ impl Pulse {
             folder: batches.root().join("heads"),
             run: run.to_owned(),
             host: host(),
-            beats: 0,
-            due: Instant::now(),
+            beating: None,
             others: HashMap::new(),
         }
     }
 
-    /// Says that this head lives, when it is time to.
-    pub(super) fn beat(&mut self) {
-        if self.due > Instant::now() {
-            return;
-        }
-        self.due = Instant::now() + BEAT;
-        self.beats += 1;
+    /// Begins to say that this head lives; it has said so when this returns.
+    pub(super) fn start(&mut self) {
+        self.start_every(BEAT);
+    }
+
+    fn start_every(&mut self, beat: Duration) {
+        let (file, host) = (self.folder.join(&self.run), self.host.clone());
         // Nobody is harmed who does not hear it: another head would follow the same jobs.
-        let _ = write_whole(&self.folder.join(&self.run), &format!("{} {}\n", self.host, self.beats));
+        let say = move |number: u64| drop(write_whole(&file, &format!("{host} {number} {}\n", std::process::id())));
+        say(0);
+        let (stop, stopped) = bounded(0);
+        let thread = std::thread::Builder::new().name("pddflow-pulse".to_owned()).spawn(move || {
+            let mut numbers = 1..;
+            while stopped.recv_timeout(beat) == Err(RecvTimeoutError::Timeout) {
+                numbers.next().into_iter().for_each(&say);
+            }
+        });
+        self.beating = thread.ok().map(|thread| (stop, thread));
     }
 
-    /// This head ends.
-    pub(super) fn end(&self) {
-        let _ = fs_err::remove_file(self.folder.join(&self.run));
-    }
-
-    /// Whether the head of another run lives. Of one on this machine the lock of its run says so; another one lives while
-    /// what it says changes.
+    /// Whether the head of another run lives. Of one on this machine the system knows; another one lives while what it says
+    /// changes.
     pub(super) fn is_alive(&mut self, store: &Store, run: &str) -> bool {
         if run == self.run || store.is_running(run) {
             return true;
         }
+        refresh(&self.folder);
         let Ok(said) = fs_err::read_to_string(self.folder.join(run)) else { return false };
-        if said.split_whitespace().next() == Some(self.host.as_str()) {
-            // Its lock is gone, and so is the process.
-            return false;
+        if machine(&said) == Some(&self.host) {
+            return has_process(&said);
         }
         let now = Instant::now();
         match self.others.get(run) {
@@ -70,6 +75,28 @@ impl Pulse {
             }
         }
     }
+}
+
+impl Drop for Pulse {
+    /// This head ends.
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.beating.take() {
+            drop(stop);
+            let _ = thread.join();
+            let _ = fs_err::remove_file(self.folder.join(&self.run));
+        }
+    }
+}
+
+/// The machine of a head, by what it says.
+pub(crate) fn machine(said: &str) -> Option<&str> {
+    said.split_whitespace().next()
+}
+
+/// Whether the process of a head on this machine is there. Its store may have no locks that would say so.
+pub(crate) fn has_process(said: &str) -> bool {
+    let id = said.split_whitespace().nth(2).and_then(|id| id.parse::<u32>().ok());
+    id.is_some_and(|id| Path::new("/proc").join(id.to_string()).exists())
 }
 
 /// Name of this machine.
@@ -98,6 +125,26 @@ mod tests {
         write_whole(&other, "elsewhere 2\n").unwrap();
         assert!(pulse.is_alive(&store, "r2"));
         write_whole(&other, &format!("{} 3\n", host())).unwrap();
-        assert!(!pulse.is_alive(&store, "r2"), "on this machine a lock would say so");
+        assert!(!pulse.is_alive(&store, "r2"), "on this machine it has a process");
+        write_whole(&other, &format!("{} 3 {}\n", host(), std::process::id())).unwrap();
+        assert!(pulse.is_alive(&store, "r2"));
+    }
+    #[test]
+    fn a_head_says_that_it_lives_whatever_it_waits_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let batches = Batches::of(folder.path());
+        let said = batches.root().join("heads").join("r1");
+        let mut pulse = Pulse::new(&batches, "r1");
+        pulse.start_every(Duration::from_millis(10));
+        let first = fs_err::read_to_string(&said).unwrap();
+        assert!(machine(&first) == Some(&host()) && has_process(&first), "{first}");
+        let end = Instant::now() + Duration::from_secs(60);
+        let beats = || fs_err::read_to_string(&said).unwrap().split(' ').nth(1).unwrap().parse::<u32>().unwrap();
+        while beats() < 3 {
+            assert!(Instant::now() < end);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop(pulse);
+        assert!(!said.exists());
     }
 }

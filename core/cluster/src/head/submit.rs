@@ -11,10 +11,13 @@ use crate::slurm::submit::Submission;
 use pddflow_cache::{Digest, Key};
 use pddflow_runner::{Ended, NodeError};
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// A submission of which nothing is known is tried again so often.
 const MOST_TRIES: u32 = 5;
+/// Submissions that came to nothing so often, one after the other and a minute apart, fail their nodes.
+const MOST_UNCLEAR: u32 = 20;
 /// Time before the next try, which doubles; so the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// A job is submitted at the latest after this many quiet times, even while others still arrive.
@@ -44,21 +47,34 @@ impl Head {
         if self.limits.not_before.is_some_and(|earliest| earliest > now) {
             return;
         }
+        self.limits.not_before = None;
+        if self.room_in_queue() == 0 {
+            return self.wait_for_others();
+        }
         let groups = self.groups();
         let most = self.most_at_once();
         for (options, keys) in groups {
             for some in keys.chunks(most.max(1)) {
                 if (due <= now || some.len() == most) && self.room_in_queue() >= some.len() {
                     self.submit(&options, some);
-                } else if due <= now && self.room_in_queue() > 0 {
+                } else if due <= now {
                     let room = self.room_in_queue();
-                    self.submit(&options, some.get(..room).unwrap_or(some));
+                    if room > 0 {
+                        self.submit(&options, some.get(..room).unwrap_or(some));
+                    }
+                    return self.wait_for_others();
                 }
                 if self.limits.not_before.is_some() {
                     return;
                 }
             }
         }
+    }
+
+    /// The queue has no room for more: those whose place becomes free until then are filled by one array.
+    fn wait_for_others(&mut self) {
+        let earliest = Instant::now() + MOST_QUIET * self.options.settings.quiet;
+        self.limits.not_before = Some(self.limits.not_before.map_or(earliest, |later| later.max(earliest)));
     }
 
     /// Collected jobs by what they ask for; those whose resources cannot be asked for are answered.
@@ -97,7 +113,7 @@ impl Head {
     }
 
     fn most_at_once(&mut self) -> usize {
-        let array = usize::try_from(self.slurm.most_tasks()).unwrap_or(usize::MAX);
+        let array = usize::try_from(self.slurm.config().most_tasks).unwrap_or(usize::MAX);
         let queued = usize::try_from(self.options.settings.queued).unwrap_or(usize::MAX);
         array.min(queued).min(self.limits.most.unwrap_or(usize::MAX)).max(1)
     }
@@ -150,11 +166,13 @@ impl Head {
             }
             Some(Submission::TooMany(said)) => {
                 self.limits.most = Some((tasks.len() / 2).max(1));
-                self.limits.wait = (2 * self.limits.wait).clamp(self.limit_wait(), LONGEST_WAIT);
-                self.limits.not_before = Some(Instant::now() + self.limits.wait);
-                if !std::mem::replace(&mut self.limits.told, true) {
-                    self.warn(format!("the queue takes no more jobs now, and is asked again later: {said}"));
-                }
+                self.wait_for_room(&format!("the queue takes no more jobs now, and is asked again later: {said}"));
+                self.take_back(&claimed);
+            }
+            Some(Submission::Unclear(said)) if self.limits.unclear < MOST_UNCLEAR => {
+                // The queue has answered and does not have it: Slurm is too busy to take it.
+                self.limits.unclear += 1;
+                self.wait_for_room(&format!("Slurm does not take jobs now, and is asked again later: {said}"));
                 self.take_back(&claimed);
             }
             Some(Submission::Unclear(said) | Submission::TooLarge(said) | Submission::Refused(said)) => {
@@ -163,6 +181,15 @@ impl Head {
                 let keys: Vec<Key> = claimed.iter().map(|(key, _)| *key).collect();
                 self.fail_all(&keys, &failure);
             }
+        }
+    }
+
+    /// Submits nothing for some time, longer each time, and says why once.
+    fn wait_for_room(&mut self, why: &str) {
+        self.limits.wait = (2 * self.limits.wait).clamp(self.limit_wait(), LONGEST_WAIT);
+        self.limits.not_before = Some(Instant::now() + self.limits.wait);
+        if !std::mem::replace(&mut self.limits.told, true) {
+            self.warn(why.to_owned());
         }
     }
 
@@ -186,8 +213,9 @@ impl Head {
             match self.batches.claim(key) {
                 // Another head was quicker.
                 Some(other) if self.is_followed_elsewhere(&other) => {
-                    if let Some(tracked) = self.tracked.get_mut(key) {
-                        tracked.follow(other, false);
+                    if let Some(mut tracked) = self.tracked.remove(key) {
+                        self.follow_claim(&mut tracked, other, false);
+                        self.tracked.insert(*key, tracked);
                     }
                 }
                 _ => {
@@ -212,6 +240,9 @@ impl Head {
         let mut wait = FIRST_WAIT.min(self.options.settings.poll);
         let mut last = Submission::Unclear(String::new());
         for _ in 0..MOST_TRIES {
+            if self.shared.stopping.load(Ordering::Acquire) {
+                return None;
+            }
             let array = crate::slurm::Array {
                 name: &batch.name,
                 tasks,
@@ -241,7 +272,6 @@ impl Head {
     fn id_of(&mut self, batch: &Batch) -> Option<Option<String>> {
         let mut wait = FIRST_WAIT.min(self.options.settings.poll);
         for _ in 0..MOST_TRIES {
-            self.polls += 1;
             if let Ok(queue) = self.slurm.queue([batch.name.as_str()]) {
                 return Some(queue.ids(&batch.name).next().map(str::to_owned));
             }

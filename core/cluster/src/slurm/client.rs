@@ -1,5 +1,6 @@
 //! [`Slurm`]: the programs of Slurm, called one at a time.
 
+use super::fate::Fates;
 use super::queue::{FORMAT, Queue};
 use super::script::ranges;
 use super::submit::{self, Submission};
@@ -19,8 +20,17 @@ pub(crate) struct Slurm {
     pub(crate) without: Vec<String>,
     /// How long a program may take.
     pub(crate) limit: Duration,
-    /// The largest array, once known.
-    most_tasks: Option<u32>,
+    /// How the cluster is configured, once known.
+    config: Option<Config>,
+}
+
+/// How a cluster is configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// How many tasks an array may have.
+    pub(crate) most_tasks: u32,
+    /// How long the queue lists jobs that have ended, if that is not for ever.
+    pub(crate) remembers: Option<Duration>,
 }
 
 /// An array to submit.
@@ -58,7 +68,7 @@ impl Array<'_> {
 
 impl Slurm {
     pub(crate) fn new(without: Vec<String>, limit: Duration) -> Self {
-        Self { without, limit, most_tasks: None }
+        Self { without, limit, config: None }
     }
 
     /// Submits an array. A program that is not there refuses.
@@ -80,13 +90,14 @@ impl Slurm {
     /// The queue of these batches; an error says why it is not known.
     pub(crate) fn queue<'a>(&self, batches: impl IntoIterator<Item = &'a str>) -> Result<Queue, String> {
         let names: Vec<&str> = batches.into_iter().collect();
-        let arguments = ["-h", "-r", "--states=all", "-o", FORMAT].map(str::to_owned);
+        // Also jobs in partitions that are hidden.
+        let arguments = ["-h", "-r", "--all", "--states=all", "-o", FORMAT].map(str::to_owned);
         let names = format!("--name={}", names.join(","));
         let answer = self.ask("squeue", &[&arguments[..], &[names]].concat())?;
         if !answer.success {
             return Err(answer.said());
         }
-        Queue::read(&answer.out).ok_or_else(|| format!("squeue gave what is no queue: {}", answer.said()))
+        Queue::read(&answer.out).map_err(|line| format!("squeue gave what is no queue: {line}"))
     }
 
     /// Cancels tasks, by their ids such as `12_[1-3]`; with options such as `--state=PENDING`. What cannot be cancelled has
@@ -98,20 +109,25 @@ impl Slurm {
         }
     }
 
-    /// How many tasks an array may have; asked once.
-    pub(crate) fn most_tasks(&mut self) -> u32 {
-        if let Some(most) = self.most_tasks {
-            return most;
+    /// What Slurm knows of the tasks of an array that its queue does not list. Accounts only serve to say how one ended.
+    pub(crate) fn fates(&self, id: &str) -> Fates {
+        let texts = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let out = |answer: Result<Answer, String>| answer.map(|answer| answer.out).unwrap_or_default();
+        let controller = self.ask("scontrol", &texts(&["--oneliner", "show", "job", id]));
+        let accounts =
+            ["--noheader", "--allocations", "--parsable2", "--format=JobID,State,ExitCode,NodeList", "-j", id];
+        Fates::of_controller(&out(controller)).or(Fates::of_accounts(&out(self.ask("sacct", &texts(&accounts)))))
+    }
+
+    /// How the cluster is configured; asked once.
+    pub(crate) fn config(&mut self) -> Config {
+        if let Some(config) = self.config {
+            return config;
         }
-        let told = self.ask("scontrol", &["show".to_owned(), "config".to_owned()]).ok();
-        let read = |answer: Answer| {
-            let line = answer.out.lines().find(|line| line.trim_start().starts_with("MaxArraySize"))?;
-            line.split('=').nth(1)?.trim().parse::<u32>().ok()
-        };
-        // The largest number of a task is one less than this.
-        let most = told.and_then(read).map_or(USUAL_ARRAY, |size| size.saturating_sub(1).max(1));
-        self.most_tasks = Some(most);
-        most
+        let told = self.ask("scontrol", &["show".to_owned(), "config".to_owned()]);
+        let config = Config::read(&told.map(|answer| answer.out).unwrap_or_default());
+        self.config = Some(config);
+        config
     }
 
     fn ask(&self, program: &str, arguments: &[String]) -> Result<Answer, String> {
@@ -121,5 +137,47 @@ impl Slurm {
             command.env_remove(name);
         }
         ask(&mut command, self.limit).map_err(|error| format!("`{program}` cannot be run: {error}"))
+    }
+}
+
+impl Config {
+    /// Reads what `scontrol show config` prints.
+    fn read(text: &str) -> Self {
+        let value = |name: &str| {
+            let line = text.lines().find(|line| line.split('=').next().is_some_and(|key| key.trim() == name))?;
+            line.split('=').nth(1)?.split_whitespace().next()?.parse::<u32>().ok()
+        };
+        // The largest number of a task is one less than the size.
+        let most_tasks = value("MaxArraySize").map_or(USUAL_ARRAY, |size| size.saturating_sub(1).max(1));
+        let remembers = value("MinJobAge").filter(|seconds| *seconds > 0);
+        Self { most_tasks, remembers: remembers.map(|seconds| Duration::from_secs(seconds.into())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_array_is_throttled_where_it_is_asked_for() {
+        let array = |at_once| Array {
+            name: "r1-1",
+            tasks: &[1, 2, 3, 7],
+            at_once,
+            output: Path::new("/s/out/%a.out"),
+            folder: Path::new("/w"),
+            options: &[],
+            script: Path::new("/s/script"),
+        };
+        assert!(array(None).arguments().contains(&"--array=1-3,7".to_owned()));
+        assert!(array(Some(2)).arguments().contains(&"--array=1-3,7%2".to_owned()));
+    }
+
+    #[test]
+    fn the_configuration_says_how_large_arrays_are_and_how_long_jobs_are_listed() {
+        let text = "Configuration data as of 2026-01-01T00:00:00\nMaxArraySize            = 1001\nMinJobAge               = 300 sec\n";
+        let known = Config { most_tasks: 1_000, remembers: Some(Duration::from_secs(300)) };
+        assert_eq!(Config::read(text), known);
+        assert_eq!(Config::read("MinJobAge = 0 sec"), Config { most_tasks: USUAL_ARRAY, remembers: None });
     }
 }

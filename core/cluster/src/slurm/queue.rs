@@ -6,6 +6,9 @@ use std::collections::HashMap;
 /// name comes last, since it is ours.
 pub(crate) const FORMAT: &str = "%F|%K|%T|%r|%N|%j";
 
+/// Most characters of a line that are shown of an answer that is no queue.
+const LONGEST_LINE: usize = 200;
+
 /// Where a task is, as Slurm sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
@@ -55,17 +58,21 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Reads an answer of `squeue`. None if a line cannot be understood: such an answer says nothing of what it does not list.
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    /// Reads an answer of `squeue`.
+    ///
+    /// # Errors
+    /// A line that cannot be understood: such an answer says nothing of what it does not list.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
         let mut queue = Self::default();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            let (batch, task, line) = read_line(line)?;
+            let (batch, task, line) =
+                read_line(line).ok_or_else(|| line.chars().take(LONGEST_LINE).collect::<String>())?;
             match task {
                 Some(task) => queue.tasks.entry((batch, task)).or_default().push(line),
                 None => queue.whole.entry(batch).or_default().push(line),
             }
         }
-        Some(queue)
+        Ok(queue)
     }
 
     /// The line that counts for a task: one that is alive, else the latest.
@@ -104,7 +111,7 @@ fn read_line(text: &str) -> Option<(String, Option<u32>, Line)> {
 }
 
 /// The state that a word means; none for what is no word of Slurm's.
-fn state(word: &str) -> Option<State> {
+pub(crate) fn state(word: &str) -> Option<State> {
     if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') {
         return None;
     }
@@ -173,7 +180,7 @@ mod tests {
     #[test]
     fn an_answer_with_a_line_that_is_not_understood_is_no_evidence() {
         for garbage in ["slurm_load_jobs error: timed out", "12|1|RUNNING", "x|1|RUNNING|a|b|c", "1|?|RUNNING|a|b|c"] {
-            assert!(Queue::read(&format!("12|1|RUNNING|None|n1|b\n{garbage}\n")).is_none(), "{garbage}");
+            assert_eq!(Queue::read(&format!("12|1|RUNNING|None|n1|b\n{garbage}\n")).unwrap_err(), garbage);
         }
         assert!(Queue::read("").unwrap().tasks.is_empty());
     }

@@ -40,11 +40,12 @@ pub(crate) fn request(
         format!("--signal=B:USR2@{}", settings.signal.as_secs()),
         if settings.requeue { "--requeue" } else { "--no-requeue" }.to_owned(),
     ];
-    if resources.memory_bytes > 0 {
-        options.push(format!("--mem={}M", resources.memory_bytes.div_ceil(MIB)));
+    let memory = resources.memory_of_job(attempt);
+    if memory > 0 {
+        options.push(format!("--mem={}M", memory.div_ceil(MIB)));
     }
-    if let Some(time) = resources.time.get(attempt).or(resources.time.last()) {
-        options.push(format!("--time={}", clock(*time)));
+    if let Some(time) = resources.time_of_job(attempt) {
+        options.push(format!("--time={}", clock(time)));
     }
     if resources.gpus > 0 && resources.gres.is_none() {
         options.push(format!("--gpus-per-node={}", resources.gpus));
@@ -104,6 +105,7 @@ mod tests {
         let mut resources = Resources::default();
         (resources.cpus, resources.memory_bytes, resources.gpus) = (4, (8 << 30) + 1, 2);
         resources.time = vec![Duration::from_secs(90), Duration::from_secs(100_000)];
+        resources.more_memory = vec![16 << 30];
         resources.partition = Some("gpu".into());
         resources.extra = vec!["--exclusive".into()];
         resources
@@ -128,6 +130,7 @@ mod tests {
             ]
         );
         assert!(options(1).contains(&"--time=1-03:46:40".to_owned()), "the second attempt has more time");
+        assert!(options(1).contains(&"--mem=16384M".to_owned()), "and more memory");
         assert_eq!(options(1), options(7), "later ones have as much as the last that is named");
     }
 

@@ -76,6 +76,7 @@ fn verdict(gathered: &Gathered<'_>) -> String {
         RunState::Succeeded => "Succeeded",
         RunState::Failed => "Failed",
         RunState::Stopped => "Interrupted",
+        RunState::Detached => "Detached",
         RunState::Killed => "Ended without a word",
     };
     format!("{state}, {}{counts}", count(run.head.nodes, "node"))

@@ -6,7 +6,7 @@ use pddflow_artifact::{
 };
 use pddflow_cache::{Digest, Key, MadeOn, Record, RecordHead, Store};
 use pddflow_host::Labels;
-use pddflow_runner::{NodeError, PastNode, PastRun, PastState, PlannedNode, RunState};
+use pddflow_runner::{Arrays, NodeError, PastNode, PastRun, PastState, PlannedNode, RunState};
 use pddflow_tensor::{Device, Tensor};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -55,6 +55,7 @@ impl Scene {
             counts: [0; 4],
             seconds: 10.0,
             nodes: BTreeMap::new(),
+            arrays: Arrays::default(),
             warnings: Vec::new(),
         };
         let store = Store::open(folder.path()).unwrap();

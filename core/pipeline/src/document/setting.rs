@@ -160,13 +160,16 @@ pub(crate) const RESOURCES: [Key<Read<Resources>>; 11] = [
     },
     Key {
         name: "memory",
-        schema: |_| json!({"description": "Memory, for example `8GiB`.", "type": ["string", "integer"]}),
-        read: |reader, value, resources| match quantity::bytes(value) {
-            Some(bytes) => resources.memory_bytes = bytes,
-            None => {
-                let message = format!("{value} is not an amount of memory");
-                reader.wrong(message, "write `8GiB`, `500MB`, or bytes as a number");
-            }
+        schema: |_| {
+            json!({
+                "description": "Memory, for example `8GiB`; on a cluster, a list such as `[8GiB, 32GiB]` gives the node's second job more.",
+                "type": ["string", "integer", "array"],
+            })
+        },
+        read: |reader, value, resources| {
+            let mut amounts = reader.of_jobs(value, Reader::memory).into_iter();
+            resources.memory_bytes = amounts.next().unwrap_or(0);
+            resources.more_memory = amounts.collect();
         },
     },
     Key {
@@ -190,7 +193,7 @@ pub(crate) const RESOURCES: [Key<Read<Resources>>; 11] = [
                 "type": ["string", "number", "array"],
             })
         },
-        read: |reader, value, resources| resources.time = reader.times_of_jobs(value),
+        read: |reader, value, resources| resources.time = reader.of_jobs(value, Reader::time),
     },
     Key {
         name: "partition",
@@ -375,11 +378,21 @@ impl Reader<'_> {
     }
 
     /// A time limit, or one for each job of a node.
-    fn times_of_jobs(&mut self, value: &Value) -> Vec<Duration> {
+    /// One amount, or a list with one for each job of a node.
+    fn of_jobs<T>(&mut self, value: &Value, read: impl Fn(&mut Self, &Value) -> Option<T>) -> Vec<T> {
         match value {
-            Value::Array(times) => times.iter().filter_map(|time| self.time(time)).collect(),
-            time => self.time(time).into_iter().collect(),
+            Value::Array(amounts) => amounts.iter().filter_map(|amount| read(self, amount)).collect(),
+            amount => read(self, amount).into_iter().collect(),
         }
+    }
+
+    fn memory(&mut self, value: &Value) -> Option<u64> {
+        let bytes = quantity::bytes(value);
+        if bytes.is_none() {
+            let message = format!("{value} is not an amount of memory");
+            self.wrong(message, "write `8GiB`, `500MB`, or bytes as a number");
+        }
+        bytes
     }
 
     /// A text that is not empty and is one line.

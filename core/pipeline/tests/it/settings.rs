@@ -116,7 +116,7 @@ const CLUSTER: &str = "format: 1
 params: { queue: gpu }
 cluster:
   defaults: { partition: cpu, account: ml, time: 2h, cpus: 2 }
-  kinds: { twin: { partition: \"${queue}\", gpus: 1, time: [1h, 4h] } }
+  kinds: { twin: { partition: \"${queue}\", gpus: 1, time: [1h, 4h], memory: [1GiB, 2GiB] } }
   head: [twin]
   setup: [module load cuda]
   poll: 1s
@@ -139,6 +139,8 @@ fn a_cluster_is_asked_for_what_the_node_its_kind_and_the_defaults_say() {
     assert_eq!((twin.account.as_deref(), twin.qos.as_deref()), (Some("ml"), Some("high")));
     assert_eq!(twin.time, [1, 4].map(|hours| Duration::from_secs(3_600 * hours)));
     assert_eq!(other.time, [Duration::from_secs(7_200)]);
+    assert_eq!([0, 1, 5].map(|number| twin.memory_of_job(number) >> 30), [1, 2, 2]);
+    assert_eq!((other.memory_of_job(0), other.time_of_job(3)), (0, Some(Duration::from_secs(7_200))));
     assert_eq!(twin.extra, ["--exclusive"]);
     assert_eq!((settings.head, settings.setup), (vec!["twin".to_owned()], vec!["module load cuda".to_owned()]));
     assert_eq!(

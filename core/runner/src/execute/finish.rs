@@ -20,7 +20,7 @@ impl Execution<'_, '_> {
     }
 
     pub(super) fn finish(mut self, run: String) -> Summary {
-        let tolerated = self.skip_rest();
+        let (tolerated, left) = self.skip_rest();
         self.remember();
         if let Err(error) = self.shared.store.commit() {
             let help = error.help();
@@ -31,7 +31,7 @@ impl Execution<'_, '_> {
         let [fresh, ran, failed, skipped] =
             [Outcome::Fresh, Outcome::Ran, Outcome::Failed, Outcome::Skipped].map(count);
         let (cancelled, seconds) = (self.shared.cancel.requested(), self.log.seconds());
-        self.log.tell(RunEvent::RunFinished { fresh, ran, failed, skipped, tolerated, cancelled, seconds });
+        self.log.tell(RunEvent::RunFinished { fresh, ran, failed, skipped, tolerated, left, cancelled, seconds });
         // The journal of a no-op run is not worth the time of a sync.
         if ran + failed > 0 {
             self.log.sync();
@@ -43,9 +43,9 @@ impl Execution<'_, '_> {
     }
 
     /// Every node that did not come to an end is skipped, with the nearest reason. Returns how many nodes failed or
-    /// were skipped because of a failure that is allowed.
-    fn skip_rest(&mut self) -> usize {
-        let mut tolerated = 0;
+    /// were skipped because of a failure that is allowed, and how many were left to a cluster.
+    fn skip_rest(&mut self) -> (usize, usize) {
+        let (mut tolerated, mut left) = (0, 0);
         let mut blamed: Vec<Option<usize>> = vec![None; self.nodes.len()];
         for at in 0..self.nodes.len() {
             blamed[at] = match self.nodes[at].stage {
@@ -64,9 +64,10 @@ impl Execution<'_, '_> {
                 (None, false, None) if self.shared.settings.detach => SkipReason::LeftRunning,
                 (None, _, _) => SkipReason::Cancelled { begun: false },
             };
+            left += usize::from(because == SkipReason::LeftRunning);
             self.skip(at, because);
         }
-        tolerated
+        (tolerated, left)
     }
 
     pub(super) fn skip(&mut self, at: usize, because: SkipReason) {

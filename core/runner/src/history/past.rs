@@ -1,7 +1,8 @@
 //! [`PastRun`]: a run as its journal tells it.
 
+use crate::arrays::Arrays;
 use crate::error::NodeError;
-use crate::event::{JobState, Resumed};
+use crate::event::{JobState, Resumed, SkipReason};
 use crate::journal_format::{Entry, JournalLine, PlannedNode, RunEnd, RunHead};
 use crate::reason::StaleReason;
 use pddflow_cache::{Digest, Key};
@@ -24,6 +25,8 @@ pub struct PastRun {
     pub seconds: f64,
     /// What is known of each node.
     pub nodes: BTreeMap<String, PastNode>,
+    /// The arrays of its jobs on a cluster; their moments are seconds since its beginning.
+    pub arrays: Arrays,
     /// Warnings that were about no node.
     pub warnings: Vec<String>,
 }
@@ -39,6 +42,8 @@ pub enum RunState {
     Failed,
     /// It was interrupted.
     Stopped,
+    /// It left its jobs to the cluster.
+    Detached,
     /// Its process ended without ending the run: killed, out of memory, or aborted by native code.
     Killed,
 }
@@ -99,9 +104,9 @@ pub enum PastState {
     Waiting,
     /// Its result was there.
     Fresh,
-    /// It has a job that waits.
+    /// It has a job that waits; in a run that is over, it was left to the cluster.
     Queued,
-    /// It runs; in a run that is over, it did not end.
+    /// It runs; in a run that is over, it did not end, or was left to the cluster.
     Running,
     /// It ran.
     Ran,
@@ -120,13 +125,15 @@ impl RunState {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Stopped => "stopped",
+            Self::Detached => "detached",
             Self::Killed => "killed",
         }
     }
 
     pub(crate) fn of(end: &RunEnd) -> Self {
-        match (end.cancelled, end.failed + end.skipped == end.tolerated) {
+        match (end.cancelled, end.failed + end.skipped == end.tolerated + end.left) {
             (true, _) => Self::Stopped,
+            (false, true) if end.left > 0 => Self::Detached,
             (false, true) => Self::Succeeded,
             (false, false) => Self::Failed,
         }
@@ -151,8 +158,8 @@ impl PastState {
 
 impl PastRun {
     pub(crate) fn new(head: RunHead) -> Self {
-        let (plan, nodes, warnings) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { head, plan, state: RunState::Killed, counts: [0; 4], seconds: 0.0, nodes, warnings }
+        let (plan, nodes, arrays, warnings) = (Vec::new(), BTreeMap::new(), Arrays::default(), Vec::new());
+        Self { head, plan, state: RunState::Killed, counts: [0; 4], seconds: 0.0, nodes, arrays, warnings }
     }
 
     /// The place of a node in the plan.
@@ -185,9 +192,13 @@ impl PastRun {
                 let node = self.node(&node);
                 (node.state, node.key) = (PastState::Queued, Some(key));
             }
-            Entry::Job { node, job, state, host, reason, output } => {
+            Entry::Job { node, job, batch, state, host, reason, output } => {
+                if let Some(batch) = batch {
+                    self.arrays.job(node.as_str(), (&batch, &job), state, at);
+                }
                 let node = self.node(&node);
-                let jobs = node.job.take().map_or(0, |last| last.jobs - usize::from(last.job == job)) + 1;
+                // The file names the job before the cluster has a number for it.
+                let jobs = node.job.take().map_or(0, |last| last.jobs - usize::from(last.output == output)) + 1;
                 node.job = Some(PastJob { job, state, host, reason, output, jobs });
             }
             Entry::Started { node, key, reasons } => {
@@ -202,6 +213,7 @@ impl PastRun {
             Entry::Warning { node: Some(node), text } => self.node(&node).warnings.push(text),
             Entry::Warning { node: None, text } => self.warnings.push(text),
             Entry::Finished { node, key, seconds, outputs, metrics } => {
+                self.arrays.ended(node.as_str(), false);
                 let node = self.node(&node);
                 (node.state, node.key, node.seconds, node.outputs) =
                     (PastState::Ran, Some(key), Some(seconds), outputs);
@@ -209,14 +221,26 @@ impl PastRun {
                 node.failure = None;
             }
             Entry::Retrying { node, error, .. } => {
+                self.arrays.ended(node.as_str(), true);
                 let node = self.node(&node);
                 (node.state, node.failure) = (PastState::Waiting, Some(error));
             }
             Entry::Failed { node, error } => {
+                self.arrays.ended(node.as_str(), true);
                 let node = self.node(&node);
                 (node.state, node.failure) = (PastState::Failed, Some(error));
             }
-            Entry::Skipped { node, .. } => self.node(&node).state = PastState::Skipped,
+            Entry::Skipped { node, because } => {
+                let left = because == SkipReason::LeftRunning;
+                if !left {
+                    self.arrays.ended(node.as_str(), false);
+                }
+                // What is known of a job that goes on stays.
+                let node = self.node(&node);
+                if !left || node.job.is_none() {
+                    node.state = PastState::Skipped;
+                }
+            }
             Entry::End(end) => {
                 self.state = RunState::of(&end);
                 self.counts = [end.fresh, end.ran, end.failed, end.skipped];

@@ -41,7 +41,7 @@ impl Args {
         if let Some((run, host)) = living_head(&store).filter(|_| !self.dry_run) {
             let message = format!("run {run} on {host} uses the store: nothing is removed");
             return Err(Problem::new(Exit::Store, "pddflow::cli::store_in_use", message)
-                .with_help(format!("try again when it has ended, or remove what you need on {host}")));
+                .with_help("its jobs may need it; try again when the run has ended"));
         }
         let rules = CollectRules {
             most_bytes: self.max_size,

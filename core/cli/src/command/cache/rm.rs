@@ -9,6 +9,7 @@ use crate::problem::Problem;
 use clap::ValueHint;
 use clap_complete::engine::ArgValueCompleter;
 use pddflow_cache::{Key, Store};
+use pddflow_cluster::living_head;
 use pddflow_report::{Tone, bytes, count};
 use pddflow_runner::{Freshness, Kinds as _, Lineage, Task, run_ids};
 use serde_json::{Value, json};
@@ -141,8 +142,8 @@ impl Args {
 
 /// A run may be about to read what would be removed.
 fn refuse_while_running(store: &Store) -> Result<(), Problem> {
-    let living = run_ids(store)?.into_iter().take(MOST_LIVING).find(|id| store.is_running(id));
-    match living {
+    let here = run_ids(store)?.into_iter().take(MOST_LIVING).find(|id| store.is_running(id));
+    match here.or_else(|| living_head(store).map(|(run, host)| format!("{run} on {host}"))) {
         None => Ok(()),
         Some(run) => {
             let message = format!("run {run} uses the store: nothing is removed");
