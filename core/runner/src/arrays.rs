@@ -84,7 +84,7 @@ impl Arrays {
             // Its job goes on.
             RunEvent::NodeSkipped { because: SkipReason::LeftRunning, .. } => {}
             RunEvent::NodeFinished { node, .. } | RunEvent::NodeSkipped { node, .. } => {
-                self.ended(node.as_str(), false)
+                self.ended(node.as_str(), false);
             }
             RunEvent::NodeFailed { node, .. } | RunEvent::NodeRetrying { node, .. } => self.ended(node.as_str(), true),
             _ => {}
