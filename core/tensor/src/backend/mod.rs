@@ -7,7 +7,6 @@ mod burn_layout;
 mod cpu;
 mod failure;
 mod on_device;
-mod on_host;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +17,7 @@ use on_device::{DeviceValue, Place};
 
 use crate::Device;
 use crate::error::Result;
+use crate::linalg::cholesky;
 use crate::op::{Descent, Op};
 
 /// Elements of a tensor.
@@ -116,10 +116,29 @@ pub(crate) fn descend(
     }
 }
 
+/// `Cholesky` or `Solve`, on the processor in double precision wherever the inputs lie: for small systems a device has neither the
+/// precision nor the parallelism. A solution lies where the matrix does.
+fn system(op: &Op, inputs: &[&Value], shape: &[usize]) -> Result<Value> {
+    let (matrix, size) = (inputs[0], shape[0]);
+    match (op, inputs) {
+        (Op::Cholesky, _) => value(cholesky::factor(&matrix.to_f64()?, size)?, shape, &Device::Cpu),
+        (Op::Solve, [_, b, factor]) => {
+            let mut x = b.to_f64()?;
+            cholesky::solve(&factor.read::<f64>()?, size, &mut x, shape[1]);
+            #[expect(clippy::cast_possible_truncation, reason = "rounded to the type of the matrix")]
+            match matrix.width() {
+                4 => value(x.iter().map(|&number| number as f32).collect(), shape, &matrix.device()),
+                _ => value(x, shape, &matrix.device()),
+            }
+        }
+        _ => internal(op.name(), "no system"),
+    }
+}
+
 /// Computes an operation on checked inputs: its value, and its saved values.
 pub(crate) fn evaluate(op: &Op, inputs: &[&Value], shape: &[usize]) -> Result<(Value, Vec<Value>)> {
     if let Op::Cholesky | Op::Solve = op {
-        return on_host::evaluate(op, inputs, shape).map(|value| (value, Vec::new()));
+        return system(op, inputs, shape).map(|value| (value, Vec::new()));
     }
     let mixed = || internal(op.name(), "no inputs, or mixed devices");
     if let Some(Value::Device(_)) = inputs.first() {

@@ -1,10 +1,8 @@
 //! Decompositions and products of dense matrices in double precision on the CPU.
 
-mod cholesky;
+pub(crate) mod cholesky;
 mod ql;
 mod tridiagonal;
-
-pub(crate) use cholesky::{factor, solve};
 
 use crate::error::{Result, TensorError, shape_error};
 use crate::kernels::symmetric;
