@@ -18,7 +18,7 @@ def net(distilled: pddflow.Distilled) -> Any:
     return pddflow.convnet(distilled, width=8, depth=2)
 
 
-@pytest.mark.parametrize("of", ["dm", "dsa", "idc", "mtt", "stages"])
+@pytest.mark.parametrize("of", ["dm", "dc", "dsa", "idc", "mtt", "stages"])
 def test_accuracies_are_those_of_evaluate(ran: Ran, of: str) -> None:
     """By the manifest alone. Means of 8 nets each; the standard error of their difference is below a point. All six operations of DSA
     at once, the commonest mistake, cost 13 points here (`core/docs/python.md`)."""
