@@ -56,12 +56,16 @@ fn peak(registry: &Registry, matcher: &str, (steps, batch): (usize, usize), tape
     bench.segment = Some(Box::new(move |_, _| Segment { start: start.clone(), target: target.clone(), epoch: 0 }));
     let config = json!({"syn_steps": steps, "batch_syn": batch, "max_start": 1, "augment": "none"});
     let matcher = registry.matcher(matcher, &config).unwrap();
-    // Buffers that live as long as the process are there after the first iteration.
+    // Buffers that live as long as the process are there after the first iteration, unless a thread of the pool had no part in it:
+    // the lower of two peaks counts.
     matcher.iterate(&mut bench, 0).unwrap();
-    let before = LIVE.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    matcher.iterate(&mut bench, 1).unwrap();
-    (PEAK.load(Ordering::Relaxed) - before, weights)
+    let mut measured = |iteration| {
+        let before = LIVE.load(Ordering::Relaxed);
+        PEAK.store(before, Ordering::Relaxed);
+        matcher.iterate(&mut bench, iteration).unwrap();
+        PEAK.load(Ordering::Relaxed) - before
+    };
+    (measured(1).min(measured(2)), weights)
 }
 
 #[test]

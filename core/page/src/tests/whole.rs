@@ -87,6 +87,25 @@ fn stages_share_a_slider_and_their_bounds_are_drawn() {
 }
 
 #[test]
+fn iterations_of_one_distillation_share_a_slider() {
+    let mut scene = Scene::new("iterations");
+    for (id, iterations) in [("d[iterations=10]", 10), ("d[iterations=20]", 20)] {
+        scene.add(Added {
+            id,
+            family: "d",
+            kind: "distill",
+            with: json!({ "iterations": iterations }),
+            axes: json!([["iterations", iterations]]),
+            outputs: vec![("set", "set", set("DM", &["a", "b"], 1, 1))],
+            ..Added::default()
+        });
+    }
+    let html = scene.html();
+    assert_eq!((html.matches("class=\"slides\"").count(), html.matches("class=\"frame\"").count()), (1, 2));
+    assert!(html.contains("10 iterations") && html.contains("data-iterations=\"20\""));
+}
+
+#[test]
 fn seeds_are_one_line_with_a_band_and_modes_have_lines_of_their_own() {
     let mut scene = Scene::new("modes");
     for seed in [0, 1] {
