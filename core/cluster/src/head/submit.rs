@@ -22,6 +22,8 @@ const MOST_UNCLEAR: u32 = 20;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// A job is submitted at the latest after this many quiet times, even while others still arrive.
 const MOST_QUIET: u32 = 5;
+/// A machine that failed so often under jobs of the run is left out.
+const MOST_FAILURES: u32 = 2;
 
 impl Head {
     /// When the next array is due: once nothing has come for a while, or the first has waited long. None when nothing is
@@ -82,8 +84,7 @@ impl Head {
         let mut groups: BTreeMap<Vec<String>, Vec<Key>> = BTreeMap::new();
         let mut refused = Vec::new();
         let settings = &self.options.settings;
-        let bad: Vec<&str> =
-            self.bad_hosts.iter().filter(|(_, failures)| **failures >= 2).map(|(host, _)| host.as_str()).collect();
+        let bad = self.bad_hosts();
         for (key, tracked) in &self.tracked {
             if !matches!(tracked.place, Place::Collected { .. }) {
                 continue;
@@ -92,11 +93,7 @@ impl Head {
             let attempt = tracked.submissions + usize::try_from(tracked.job.failures).unwrap_or(0);
             match request(&resources, settings, attempt) {
                 Ok(mut options) => {
-                    if !bad.is_empty() {
-                        let mut bad = bad.clone();
-                        bad.sort_unstable();
-                        options.push(format!("--exclude={}", bad.join(",")));
-                    }
+                    leave_out(&mut options, &bad);
                     groups.entry(options).or_default().push(*key);
                 }
                 Err(error) => refused.push((*key, error)),
@@ -110,6 +107,14 @@ impl Head {
             keys.sort_by_key(|key| self.tracked.get(key).map(|tracked| tracked.job.at));
         }
         groups
+    }
+
+    /// Machines that jobs are not to be sent to any more.
+    fn bad_hosts(&self) -> Vec<&str> {
+        let failed = self.bad_hosts.iter().filter(|(_, failures)| **failures >= MOST_FAILURES);
+        let mut bad: Vec<&str> = failed.map(|(host, _)| host.as_str()).collect();
+        bad.sort_unstable();
+        bad
     }
 
     fn most_at_once(&mut self) -> usize {
@@ -305,5 +310,33 @@ impl Head {
         }
         self.tell_job(&tracked, batch, task);
         self.tracked.insert(*key, tracked);
+    }
+}
+
+/// Excludes machines, besides those that the user excludes.
+fn leave_out(options: &mut Vec<String>, machines: &[&str]) {
+    if machines.is_empty() {
+        return;
+    }
+    match options.iter_mut().find(|option| option.starts_with("--exclude=")) {
+        Some(option) => option.push_str(&format!(",{}", machines.join(","))),
+        None => options.push(format!("--exclude={}", machines.join(","))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_are_left_out_besides_those_of_the_user() {
+        let left_out = |options: &[&str], machines: &[&str]| {
+            let mut options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+            leave_out(&mut options, machines);
+            options
+        };
+        assert_eq!(left_out(&["--nodes=1"], &[]), ["--nodes=1"]);
+        assert_eq!(left_out(&["--nodes=1"], &["n1", "n2"]), ["--nodes=1", "--exclude=n1,n2"]);
+        assert_eq!(left_out(&["--exclude=old[1-3]"], &["n1"]), ["--exclude=old[1-3],n1"]);
     }
 }
