@@ -66,7 +66,7 @@ def test_runs_are_joined_in_one_table(program: Path, tmp_path: Path) -> None:
 def test_tables_are_data_frames_where_pandas_is(ran: Ran) -> None:
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     table = ran.run.table
-    assert isinstance(table, pandas.DataFrame) and len(table) == 5
+    assert isinstance(table, pandas.DataFrame) and len(table) == 6
     means = table.set_index("row")["mean"]
     assert means["DM"] == pytest.approx(ran.run.metrics["eval[of=dm]"]["accuracy"])
 
