@@ -60,6 +60,10 @@ impl Fake {
         self.lines("submitted")
     }
 
+    pub(crate) fn arrays(&self) -> usize {
+        fs_err::read_dir(self.place.path("slurm/jobs")).unwrap().count()
+    }
+
     pub(crate) fn polls(&self) -> usize {
         self.lines("polls")
     }

@@ -1,7 +1,9 @@
 //! What a cluster does wrong must neither lose a job nor run it twice.
 
 use crate::fake::Fake;
-use crate::{BIG, QUICK, expected, finished, interrupt, network, place, place_with, wait_for};
+use crate::{
+    BIG, QUICK, expected, finished, interrupt, many, many_nodes, measured, network, place, place_with, wait_for,
+};
 use pddflow_tests::Ran;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -20,8 +22,7 @@ fn a_run_on_the_cluster_gives_the_digests_of_a_run_here() {
     let fake = Fake::new(place());
     let ran = ends_well(&fake);
     assert_eq!(ran.nodes("node_queued"), BIG);
-    let arrays = fs_err::read_dir(fake.place.path("slurm/jobs")).unwrap().count();
-    assert!(arrays <= 4, "nodes that are ready together make one array: {arrays}");
+    assert!(fake.arrays() <= 4, "nodes that are ready together make one array: {}", fake.arrays());
     // All claims are given back, and nothing runs a second time.
     assert_eq!(fs_err::read_dir(fake.place.path(".pddflow/cluster/keys")).unwrap().count(), 0);
     assert_eq!(finished(fake.smoke(&[])).succeeds().nodes("node_queued").len(), 0);
@@ -291,34 +292,23 @@ fn while_nothing_changes_slurm_is_asked_less_and_less_often() {
 /// `PDDFLOW_NODES=2000` makes it large; the default is small, for every change.
 #[test]
 fn arrays_of_nodes_that_do_nothing_cost_the_head_little() {
-    let nodes: usize = std::env::var("PDDFLOW_NODES").ok().and_then(|text| text.parse().ok()).unwrap_or(100);
+    let nodes = many_nodes(100);
     let fake = Fake::new(place());
-    let text = "format: 1\nname: many\nnodes:\n  n: { for: { k: 1..=MANY }, kind: command, with: { run: [touch, \"o${k}\"], outputs: [\"o${k}\"] } }\n";
-    fake.place.write(
-        "many.yaml",
-        text.replace("MANY", &nodes.to_string()) + QUICK.replace("poll: 300ms", "poll: 2s").as_str(),
-    );
-    let began = Instant::now();
-    let mut child = fake.command(&["run", "many.yaml", "--on", "slurm", "--quiet"]).spawn().unwrap();
-    let mut seconds = 0.0;
-    while child.try_wait().unwrap().is_none() {
-        seconds = own_seconds(child.id()).unwrap_or(seconds);
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    assert!(child.wait().unwrap().success());
-    let (took, polls) = (began.elapsed().as_secs_f64(), fake.polls());
-    let each = 1_000.0 * seconds / nodes as f64;
-    println!("{nodes} nodes in {took:.1} s: {each:.2} ms of the head for each, {polls} polls");
+    fake.place.write("many.yaml", many(nodes, &QUICK.replace("poll: 300ms", "poll: 2s")));
+    let (seconds, took) = measured(fake.command(&["run", "many.yaml", "--on", "slurm", "--quiet"]));
+    let (polls, arrays, each) = (fake.polls(), fake.arrays(), 1_000.0 * seconds / nodes as f64);
+    println!("{nodes} nodes in {took:.1} s, {arrays} arrays: {each:.2} ms of the head for each, {polls} polls");
     assert_eq!(fake.submitted(), nodes);
     assert!(each < 5.0, "{each} ms of the head for each node");
     assert!(polls > 0 && polls as f64 <= took / 2.0 + 2.0, "{polls} polls in {took} s");
 }
 
-/// Processor time of a process without its children.
-fn own_seconds(process: u32) -> Option<f64> {
-    let stat = fs_err::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
-    // In hundredths of a second on every Linux.
-    Some((ticks(11)? + ticks(12)?) / 100.0)
+#[test]
+fn places_that_become_free_in_a_full_queue_are_filled_by_arrays() {
+    let fake = Fake::new(place());
+    fake.place.write("many.yaml", many(60, &QUICK.replace("quiet: 100ms", "quiet: 400ms, queued: 10")));
+    let (_, took) = measured(fake.command(&["run", "many.yaml", "--on", "slurm", "--quiet"]));
+    let arrays = fake.arrays();
+    assert_eq!(fake.submitted(), 60);
+    assert!((6..=30).contains(&arrays) && arrays as f64 <= 2.0 + took / 2.0, "{arrays} arrays in {took} s");
 }

@@ -56,6 +56,39 @@ fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
     }
 }
 
+/// A pipeline of so many nodes that do nothing.
+fn many(nodes: usize, cluster: &str) -> String {
+    let text = "format: 1\nname: many\nnodes:\n  n: { for: { k: 1..=MANY }, kind: command, with: { run: [touch, \"o${k}\"], outputs: [\"o${k}\"] } }\n";
+    text.replace("MANY", &nodes.to_string()) + cluster
+}
+
+/// How many nodes tests of many have.
+fn many_nodes(usual: usize) -> usize {
+    std::env::var("PDDFLOW_NODES").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// Runs a call that ends well: the processor time of the process without its children, and the time that it took, in seconds.
+#[track_caller]
+fn measured(mut command: Command) -> (f64, f64) {
+    let began = Instant::now();
+    let mut child = command.spawn().unwrap();
+    let mut seconds = 0.0;
+    while child.try_wait().unwrap().is_none() {
+        seconds = own_seconds(child.id()).unwrap_or(seconds);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(child.wait().unwrap().success());
+    (seconds, began.elapsed().as_secs_f64())
+}
+
+fn own_seconds(process: u32) -> Option<f64> {
+    let stat = fs_err::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
+    // In hundredths of a second on every Linux.
+    Some((ticks(11)? + ticks(12)?) / 100.0)
+}
+
 /// A library that plays a network file system when it is loaded first; see `network.c`.
 #[track_caller]
 fn network(place: &Place) -> PathBuf {

@@ -1,7 +1,7 @@
 //! Runs on a real Slurm. `PDDFLOW_KILLS=50` kills the head so often; the default is few, for every change.
 
-use crate::slurm::Slurm;
-use crate::{BIG, expected, finished, interrupt, place_with, wait_for};
+use crate::slurm::{Slurm, calls};
+use crate::{BIG, expected, finished, interrupt, many, many_nodes, measured, place, place_with, wait_for};
 use pddflow_tests::{Place, Ran, workspace_root};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -127,6 +127,41 @@ fn a_job_that_is_cancelled_from_outside_fails_its_node_and_goes_on_next_time() {
 }
 
 #[test]
+fn an_interrupt_lets_running_jobs_write_checkpoints_and_two_cancel_them() {
+    let Some(slurm) = Slurm::start() else { return };
+    let place = long(20_000, SETTINGS);
+    let begin = || {
+        let mut command = slurm.command(&place, &["run", "smoke.yaml", "dm", "--on", "slurm", "--json"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let child = begin();
+    wait_for("the job of dm", || slurm.submitted(&place) == 2 && job_of(&slurm, "R").is_some());
+    std::thread::sleep(Duration::from_secs(3));
+    interrupt(child.id());
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!((ran.code, job_of(&slurm, "R,PD")), (Some(130), None), "{}", ran.out);
+    let child = begin();
+    wait_for("the next job of dm", || slurm.submitted(&place) == 3 && job_of(&slurm, "R").is_some());
+    std::thread::sleep(Duration::from_secs(3));
+    interrupt(child.id());
+    interrupt(child.id());
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!((ran.code, ran.nodes("node_resumed")), (Some(130), vec!["dm".to_owned()]), "{}", ran.out);
+    wait_for("the end of the job", || job_of(&slurm, "R,PD,CG").is_none());
+}
+
+#[test]
+fn a_run_that_is_detached_is_taken_up() {
+    let Some(slurm) = Slurm::start() else { return };
+    let place = place_with(SETTINGS);
+    let _ = finished(smoke(&slurm, &place, &["--detach"])).succeeds();
+    assert_eq!(slurm.submitted(&place), 1);
+    let ran = finished(slurm.command(&place, &["attach"])).succeeds();
+    assert_eq!(&ran.digests(), expected());
+    assert_eq!(slurm.submitted(&place), BIG.len());
+}
+
+#[test]
 fn a_time_limit_ends_jobs_at_checkpoints_until_the_node_is_done() {
     let Some(slurm) = Slurm::start() else { return };
     // Slurm counts in minutes: the signal comes when little of the only one has passed.
@@ -216,6 +251,20 @@ fn a_job_that_is_preempted_goes_on_in_another() {
     let here = Place::new();
     here.write("smoke.yaml", fs_err::read_to_string(place.path("smoke.yaml")).unwrap());
     assert_eq!(ran.digests(), here.run(&["run", "smoke.yaml", "dm", "--json"]).succeeds().digests());
+}
+
+/// `PDDFLOW_NODES=2000` makes it large; the default is small, for every change.
+#[test]
+fn arrays_of_nodes_that_do_nothing_run_on_a_real_slurm() {
+    let Some(slurm) = Slurm::start() else { return };
+    let (nodes, place) = (many_nodes(20), place());
+    place.write("many.yaml", many(nodes, "cluster: { quiet: 1s, poll: 2s, defaults: { cpus: 1 } }\n"));
+    let (seconds, took) = measured(slurm.command(&place, &["run", "many.yaml", "--on", "slurm", "--quiet"]));
+    let (polls, arrays) = (calls(&place, "squeue").lines().count(), calls(&place, "sbatch").lines().count());
+    let each = 1_000.0 * seconds / nodes as f64;
+    println!("{nodes} nodes in {took:.1} s, {arrays} arrays: {each:.2} ms of the head for each, {polls} polls");
+    assert_eq!(slurm.submitted(&place), nodes);
+    assert!(polls as f64 <= took / 2.0 + 2.0, "{polls} polls in {took} s");
 }
 
 #[test]

@@ -125,18 +125,21 @@ impl Slurm {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// A call of pddflow that uses it. Submissions are counted.
+    /// A call of pddflow that uses it. Submissions and polls that succeed are counted.
     pub(crate) fn command(&self, place: &Place, arguments: &[&str]) -> Command {
         let bin = place.path("bin");
         if !bin.exists() {
             fs_err::create_dir(&bin).unwrap();
-            let real = sh("command -v sbatch").trim().to_owned();
-            let text = format!(
-                "#!/bin/sh\nout=$({real} \"$@\") || exit\necho \"$@\" >> {}\necho \"$out\"\n",
-                place.path("submitted").display()
-            );
-            fs_err::write(bin.join("sbatch"), text).unwrap();
-            fs_err::set_permissions(bin.join("sbatch"), std::fs::Permissions::from_mode(0o755)).unwrap();
+            for name in ["sbatch", "squeue"] {
+                let (real, noted) = (sh(&format!("command -v {name}")), place.path(format!("{name}.calls")));
+                let text = format!(
+                    "#!/bin/sh\nout=$({} \"$@\") || exit\necho \"$@\" >> {}\necho \"$out\"\n",
+                    real.trim(),
+                    noted.display()
+                );
+                fs_err::write(bin.join(name), text).unwrap();
+                fs_err::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+            }
         }
         let mut command = place.command(arguments);
         let path = std::env::var("PATH").unwrap_or_default();
@@ -146,10 +149,15 @@ impl Slurm {
 
     /// How many tasks were submitted.
     pub(crate) fn submitted(&self, place: &Place) -> usize {
-        let text = fs_err::read_to_string(place.path("submitted")).unwrap_or_default();
+        let text = calls(place, "sbatch");
         let words = text.split_whitespace().filter_map(|word| word.strip_prefix("--array="));
         words.flat_map(|array| array.split(',')).map(tasks).sum()
     }
+}
+
+/// The arguments of the calls of a program, one a line.
+pub(crate) fn calls(place: &Place, program: &str) -> String {
+    fs_err::read_to_string(place.path(format!("{program}.calls"))).unwrap_or_default()
 }
 
 /// How many numbers `3` or `1-4` are.
