@@ -176,6 +176,13 @@ scontrol)
     ;;
 sacct)
     [ -e "$state/accounts" ] || { echo "Slurm accounting storage is disabled" >&2; exit 1; }
-    grep "^${!#}_" "$state/accounts"
+    case $* in
+    *--name*)
+        wanted=${!#}
+        line() { [ "$4" = "$wanted" ] && echo "$1_$2"; }
+        each_task line
+        ;;
+    *) grep "^${!#}_" "$state/accounts" ;;
+    esac
     ;;
 esac

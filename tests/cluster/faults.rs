@@ -38,6 +38,15 @@ fn a_submission_that_succeeds_and_says_that_it_timed_out_is_not_repeated() {
 }
 
 #[test]
+fn a_submission_that_only_the_accounts_know_is_not_repeated() {
+    let fake = Fake::new(place_with(&QUICK.replace("lost: 3s", "lost: 1m")));
+    fake.set("late", "2");
+    fake.set("hidden", "");
+    fake.set("accounts", "");
+    ends_well(&fake);
+}
+
+#[test]
 fn a_submission_that_fails_for_a_moment_is_repeated() {
     let fake = Fake::new(place());
     fake.set("denied", "2");

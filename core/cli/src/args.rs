@@ -127,7 +127,8 @@ pub(crate) struct PlaceArgs {
     #[arg(long, value_enum, value_name = "LEVEL", env = "PDDFLOW_INSTRUCTIONS", hide_env_values = true)]
     instructions: Option<Level>,
     /// Device to compute with: `auto`, `cpu`, `cuda`, `vulkan` or `metal`. Of several GPUs each node has its own; `cuda:1` is one
-    /// of them. `auto` takes GPUs if this build and the machine have them. Devices round differently, so each kind of device has results of its own
+    /// of them. `auto` takes GPUs if this build and the machine have them. Devices round differently, so each kind of device has
+    /// results of its own
     #[arg(long, value_name = "DEVICE", env = "PDDFLOW_DEVICE", hide_env_values = true, default_value = "auto")]
     device: DeviceChoice,
 }

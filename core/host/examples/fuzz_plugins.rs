@@ -1,4 +1,4 @@
-//! Plugins' data by chance for as long as one likes:
+//! Fuzzes the reader of plugins' data, until stopped:
 //! `cargo run --release --example fuzz_plugins -- headers|plugin-files [MINUTES] [FIRST_SEED]`. For Linux.
 #![allow(unsafe_code, clippy::expect_used, reason = "a program for developers")]
 

@@ -1,5 +1,5 @@
-//! Plugins' data by chance: judged without following a pointer that leads nowhere and without running anything. The
-//! example `fuzz_plugins` does the same for as long as one likes.
+//! Randomly damaged plugin files: judged without following a pointer that leads nowhere and without running anything.
+//! The example `fuzz_plugins` does the same until stopped.
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

@@ -1,4 +1,4 @@
-//! Artifacts, and files of other programs, damaged by chance for as long as one likes:
+//! Fuzzes the readers of artifacts and of other programs' files, until stopped:
 //! `cargo run --release --example fuzz_artifacts -- artifacts|foreign [MINUTES] [FIRST_SEED]`.
 #![allow(clippy::expect_used, dead_code, reason = "a program for developers")]
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use pddflow_cache::KeyPart;
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, NodeId, ParamProblem, PlanNode, PortSpec};
-use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs, Task};
+use pddflow_runner::{Expected, Growing, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::splits::NO_HELD_OUT_HELP;
 use serde_json::Value;
 
@@ -77,9 +77,9 @@ pub(crate) trait Kind: Send + Sync {
         None
     }
 
-    /// Memory that a node takes while it runs, in bytes; see [`pddflow_runner::Expected`].
-    fn memory_bytes(&self) -> u64 {
-        0
+    /// What a node takes while it runs. A GPU counts only where the run computes on GPUs.
+    fn expects(&self) -> Expected {
+        Expected::default()
     }
 
     /// Does the work and stores the outputs.

@@ -152,10 +152,8 @@ impl Kinds for Library {
     }
 
     fn expects(&self, node: Task<'_>) -> Expected {
-        let memory_bytes = self.kinds.get(node.kind).map_or(0, |(_, kind)| kind.memory_bytes());
-        // What needs memory trains nets: on the device, where the run has one.
-        let gpus = u32::from(memory_bytes > 0 && self.surroundings.device().is_gpu());
-        Expected { memory_bytes, gpus }
+        let expected = self.kinds.get(node.kind).map_or_else(Expected::default, |(_, kind)| kind.expects());
+        if self.surroundings.device().is_gpu() { expected } else { Expected { gpus: 0, ..expected } }
     }
 
     fn run(&self, node: Task<'_>, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {

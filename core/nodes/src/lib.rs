@@ -10,7 +10,7 @@
 //! | `dataset`, `classes`, `forgetting`, `filter`, `select`, `split`, `train`, `advance`, `distill` | one kind each |
 //! | `import`, `evaluate`, `continual`, `rank`, `table`, `figure`, `images`, `export`, `command` | one kind each |
 //! | `drawing` | charts and pictures, for `figure`, `forgetting`, `images` and `export` |
-//! | `observe` | results by labels, for `table` and `figure` |
+//! | `observe`, `names` | results by labels, for `table` and `figure`; one name or several |
 //! | `shard` | nets of a node, trained by several |
 //! | [`trial`] | a plugin on small problems: what is wrong with it |
 //! | `kind`, `surroundings` | what each kind must say of itself, and what it is given |
@@ -37,6 +37,7 @@ mod images;
 mod import;
 mod kind;
 mod kinds;
+mod names;
 mod observe;
 mod rank;
 mod select;

@@ -11,16 +11,12 @@
 //!
 //! Arranged by `reading`, a result is one observation for each reading that is asked for.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_artifact::params::suggestion;
 use pddflow_artifact::{CurvePoint, Phase, Results, TIME_LABELS};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
+
+use crate::names::JOINT;
 
 mod choices;
 mod pool;
@@ -30,24 +26,6 @@ pub(crate) use pool::PoolRule;
 
 /// The name by which readings are rows or columns.
 pub(crate) const READING: &str = "reading";
-
-/// Between the values of several labels.
-const JOINT: &str = " / ";
-
-/// One name, or several.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Names(pub(crate) Vec<String>);
-
-impl Names {
-    pub(crate) fn one(name: &str) -> Self {
-        Self(vec![name.to_owned()])
-    }
-
-    /// The names as a heading.
-    pub(crate) fn heading(&self) -> String {
-        self.0.join(JOINT)
-    }
-}
 
 /// The accuracies of some nets at one moment.
 #[derive(Clone, Debug)]
@@ -176,65 +154,14 @@ pub(crate) fn numbers_first(names: &mut [String]) {
     names.sort_by(|a, b| number(a).total_cmp(&number(b)));
 }
 
-impl Serialize for Names {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.as_slice() {
-            [one] => serializer.serialize_str(one),
-            several => several.serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Names {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NamesVisitor)
-    }
-}
-
-struct NamesVisitor;
-
-impl<'de> Visitor<'de> for NamesVisitor {
-    type Value = Names;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name, or a list of names")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Names, E> {
-        Ok(Names::one(name))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Names, A::Error> {
-        let mut names = Vec::new();
-        while let Some(name) = list.next_element()? {
-            names.push(name);
-        }
-        if names.is_empty() { Err(serde::de::Error::invalid_length(0, &self)) } else { Ok(Names(names)) }
-    }
-}
-
-impl JsonSchema for Names {
-    fn schema_name() -> Cow<'static, str> {
-        "Names".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A name, or a list of names.",
-            "oneOf": [
-                { "type": "string" },
-                { "type": "array", "items": { "type": "string" }, "minItems": 1 }
-            ]
-        })
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
     use pddflow_artifact::Reading;
+
+    use crate::names::Names;
 
     /// A result of two nets with a curve of the given (phase, stage, epoch).
     pub(crate) fn result(method: &str, labels: Value, accuracies: &[f64], curve: &[(usize, usize, u64)]) -> Results {
@@ -298,14 +225,5 @@ pub(crate) mod tests {
         let mut names = ["full", "10", "2", "all"].map(str::to_owned);
         numbers_first(&mut names);
         assert_eq!(names, ["2", "10", "full", "all"]);
-    }
-
-    #[test]
-    fn one_name_in_a_list_is_one_name() {
-        for form in [json!("a"), json!(["a"])] {
-            let names: Names = serde_json::from_value(form).unwrap();
-            assert_eq!(serde_json::to_value(names).unwrap(), json!("a"));
-        }
-        assert!(serde_json::from_value::<Names>(json!([])).is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! Artifacts damaged by chance: none may make a reader panic, and what is accepted holds all that it says. The example
-//! `fuzz_artifacts` does the same for as long as one likes.
+//! Randomly damaged artifacts: none may make a reader panic, and what is accepted holds all that it says. The example
+//! `fuzz_artifacts` does the same until stopped.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 #[path = "fuzz/corpus.rs"]

@@ -1,4 +1,4 @@
-//! Pipeline files and expressions of chance for as long as one likes:
+//! Fuzzes the readers of pipeline files and expressions, until stopped:
 //! `cargo run --release --example fuzz_pipeline -- yaml|expressions [MINUTES] [FIRST_SEED]`.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a program for developers")]
 

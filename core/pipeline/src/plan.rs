@@ -210,6 +210,8 @@ pub struct ClusterSettings {
     pub queued: u32,
     /// Whether the cluster itself may start a job again.
     pub requeue: bool,
+    /// Whether memory is asked for by the core.
+    pub memory_per_cpu: bool,
     /// How long before its time limit a job is told to write a checkpoint.
     pub signal: Duration,
     /// How long an array waits for further nodes.
@@ -230,6 +232,7 @@ impl Default for ClusterSettings {
             at_once: None,
             queued: 1_000,
             requeue: false,
+            memory_per_cpu: false,
             signal: Duration::from_secs(120),
             quiet: Duration::from_secs(2),
             poll: Duration::from_secs(10),

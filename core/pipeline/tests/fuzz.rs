@@ -1,5 +1,5 @@
-//! The corpus, and inputs made from it by chance: none may panic, hang, or be refused without help. The example
-//! `fuzz_pipeline` does the same for as long as one likes.
+//! The corpus, and random changes of it: none may panic, hang, or be refused without help. The example
+//! `fuzz_pipeline` does the same until stopped.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 #[path = "fuzz/targets.rs"]

@@ -26,8 +26,8 @@ const MOST_ARRAYS: usize = 8;
 pub fn terminal(paint: Paint, verbosity: Verbosity, expectation: Option<Expectation>) -> Box<dyn Reporter> {
     let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(REDRAWS));
     let overall = bars.add(ProgressBar::new(0).with_style(style("{prefix} {bar:28} {pos}/{len} {msg}", paint)));
-    let (progress, bars_of) = (RunProgress::new(expectation), BTreeMap::new);
-    let state = State { progress, overall, bars: bars_of(), arrays: bars_of() };
+    let progress = RunProgress::new(expectation);
+    let state = State { progress, overall, bars: BTreeMap::new(), arrays: BTreeMap::new() };
     let wording = Wording { paint, verbosity };
     Box::new(Terminal { bars, wording, state: Mutex::new(state) })
 }

@@ -1,4 +1,4 @@
-//! Journals of chance for as long as one likes:
+//! Fuzzes the reader of journals, until stopped:
 //! `cargo run --release --example fuzz_journals -- journals [MINUTES] [FIRST_SEED]`.
 #![allow(clippy::expect_used, reason = "a program for developers")]
 

@@ -1,5 +1,5 @@
-//! Journals of chance: none may make the reader of a run's history panic. The example `fuzz_journals` does the same for
-//! as long as one likes.
+//! Random journals: none may make the reader of a run's history panic. The example `fuzz_journals` does the same until
+//! stopped.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic")]
 
 #[path = "fuzz/targets.rs"]

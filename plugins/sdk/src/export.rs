@@ -36,8 +36,8 @@ thread_local! {
     static INSIDE: Cell<u32> = const { Cell::new(0) };
 }
 
-/// The plugin's `open`: panics of this plugin are kept as text instead of being printed. Those of a test that the plugin is linked into
-/// are printed as ever.
+/// The plugin's `open`: panics of this plugin are kept as text instead of being printed; those of a test that the
+/// plugin is linked into are printed.
 pub unsafe extern "C" fn open(_call: *mut abi::Call) -> i32 {
     static ONCE: Once = Once::new();
     let quiet = catch_unwind(|| {

@@ -1,7 +1,7 @@
 //! Inputs of chance for the readers of this workspace: what each target must survive, as a normal test and for minutes.
 //!
 //! A crate that reads something lists its [`Target`]s in `tests/fuzz/targets.rs`. Its test `fuzz` replays the corpus and a
-//! fixed number of inputs; its example `fuzz_*` goes on for as long as one likes ([`run`]). An input is a function of
+//! fixed number of inputs; its example `fuzz_*` goes on until stopped ([`run`]). An input is a function of
 //! its seed, so that one that fails is made again from the number that is printed.
 //!
 //! ```

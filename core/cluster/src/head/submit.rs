@@ -273,12 +273,13 @@ impl Head {
         Some(last)
     }
 
-    /// The id of a batch if the queue has it. Asks until Slurm answers; none if it does not.
+    /// The id of a batch if the queue, or else the accounts, have it. Asks until Slurm answers; none if it does not.
     fn id_of(&mut self, batch: &Batch) -> Option<Option<String>> {
         let mut wait = FIRST_WAIT.min(self.options.settings.poll);
         for _ in 0..MOST_TRIES {
             if let Ok(queue) = self.slurm.queue([batch.name.as_str()]) {
-                return Some(queue.ids(&batch.name).next().map(str::to_owned));
+                let queued = queue.ids(&batch.name).next().map(str::to_owned);
+                return Some(queued.or_else(|| self.slurm.accounted(&batch.name)));
             }
             std::thread::sleep(wait);
             wait *= 2;

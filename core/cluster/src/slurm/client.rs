@@ -1,6 +1,6 @@
 //! [`Slurm`]: the programs of Slurm, called one at a time.
 
-use super::fate::Fates;
+use super::fate::{self, Fates};
 use super::queue::{FORMAT, Queue};
 use super::script::ranges;
 use super::submit::{self, Submission};
@@ -117,6 +117,13 @@ impl Slurm {
         let accounts =
             ["--noheader", "--allocations", "--parsable2", "--format=JobID,State,ExitCode,NodeList", "-j", id];
         Fates::of_controller(&out(controller)).or(Fates::of_accounts(&out(self.ask("sacct", &texts(&accounts)))))
+    }
+
+    /// The id of a batch that the accounts know, where the cluster keeps some.
+    pub(crate) fn accounted(&self, batch: &str) -> Option<String> {
+        let arguments = ["--noheader", "--allocations", "--parsable2", "--format=JobID", "--name", batch];
+        let answer = self.ask("sacct", &arguments.map(str::to_owned)).ok().filter(|answer| answer.success)?;
+        fate::first_id(&answer.out)
     }
 
     /// How the cluster is configured; asked once.

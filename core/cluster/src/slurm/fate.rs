@@ -62,6 +62,12 @@ impl Fates {
     }
 }
 
+/// The id of the first array among the jobs, `12_1` or `12_[1-3]`, that `sacct --format=JobID` lists.
+pub(crate) fn first_id(text: &str) -> Option<String> {
+    let id = text.lines().find_map(|line| line.trim().split(['_', '|']).next().filter(|id| !id.is_empty()))?;
+    id.bytes().all(|byte| byte.is_ascii_digit()).then(|| id.to_owned())
+}
+
 fn said(words: &[Option<&str>]) -> String {
     let words = words.iter().flatten().filter(|word| !["", "None", "(null)", "None assigned"].contains(*word));
     words.copied().collect::<Vec<_>>().join(", ")
@@ -102,6 +108,8 @@ mod tests {
         assert_eq!(fates.of(1), Some(&Fate::Ended("OUT_OF_MEMORY, exit code 0:125, n1".into())));
         assert_eq!(fates.of(2), Some(&Fate::Ended("CANCELLED by 1000, exit code 0:0".into())));
         assert_eq!((fates.of(3), fates.of(4)), (None, None));
+        assert_eq!(first_id("12_1\n12_[2-5]\n"), Some("12".into()));
+        assert_eq!((first_id(""), first_id("sacct: error")), (None, None));
         let both = Fates::of_controller("ArrayTaskId=1 JobState=RUNNING").or(fates);
         assert_eq!(both.of(1), Some(&Fate::Alive));
         assert!(both.of(2).is_some());

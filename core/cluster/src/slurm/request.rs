@@ -41,7 +41,9 @@ pub(crate) fn request(
         if settings.requeue { "--requeue" } else { "--no-requeue" }.to_owned(),
     ];
     let memory = resources.memory_of_job(attempt);
-    if memory > 0 {
+    if memory > 0 && settings.memory_per_cpu {
+        options.push(format!("--mem-per-cpu={}M", memory.div_ceil(MIB).div_ceil(resources.cpus.max(1).into())));
+    } else if memory > 0 {
         options.push(format!("--mem={}M", memory.div_ceil(MIB)));
     }
     if let Some(time) = resources.time_of_job(attempt) {
@@ -132,6 +134,16 @@ mod tests {
         assert!(options(1).contains(&"--time=1-03:46:40".to_owned()), "the second attempt has more time");
         assert!(options(1).contains(&"--mem=16384M".to_owned()), "and more memory");
         assert_eq!(options(1), options(7), "later ones have as much as the last that is named");
+    }
+
+    #[test]
+    fn memory_is_asked_for_by_the_core_where_a_cluster_wants_it_so() {
+        let mut settings = ClusterSettings::default();
+        settings.memory_per_cpu = true;
+        let options = request(&resources(), &settings, 0).unwrap();
+        // 8193 MiB for four cores.
+        assert!(options.contains(&"--mem-per-cpu=2049M".to_owned()), "{options:?}");
+        assert!(!options.iter().any(|option| option.starts_with("--mem=")), "{options:?}");
     }
 
     #[test]

@@ -70,6 +70,12 @@ impl GivenFiles {
         of_files(files.chain(pictures).collect(), &places.digests())
     }
 
+    /// The number of files, pictures aside.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.files.len()
+    }
+
     /// The bytes of each file, with what messages call it.
     ///
     /// # Errors

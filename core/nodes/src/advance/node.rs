@@ -8,7 +8,7 @@ use pddflow_artifact::params::{read, schema};
 use pddflow_cache::{Digest, KeyPart};
 use pddflow_host::{Net, Role};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
-use pddflow_runner::{Artifact, Inputs, NodeContext, NodeError, Outputs, Task};
+use pddflow_runner::{Artifact, Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::{Device, RandomKey, Tensor};
 use pddflow_training::segments::progressive;
 use pddflow_training::sets::load_sets_alone;
@@ -29,8 +29,8 @@ const REVISION: u32 = 2;
 pub(crate) struct AdvanceKind;
 
 impl Kind for AdvanceKind {
-    fn memory_bytes(&self) -> u64 {
-        1 << 30
+    fn expects(&self) -> Expected {
+        Expected { memory_bytes: 1 << 30, gpus: 1 }
     }
 
     fn spec(&self) -> KindSpec {

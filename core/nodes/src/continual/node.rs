@@ -5,7 +5,7 @@ use pddflow_artifact::params::{read_part, schema_of_parts};
 use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Role};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
+use pddflow_runner::{Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::evaluation::{Curve, Evaluation, Test};
 use pddflow_training::recipe::{NetsParams, Preset, ProtocolParams, Recipe, recipes_differ};
 use pddflow_training::segments::JoinedSets;
@@ -30,8 +30,8 @@ const REVISION: u32 = 2;
 pub(crate) struct ContinualKind;
 
 impl Kind for ContinualKind {
-    fn memory_bytes(&self) -> u64 {
-        1 << 30
+    fn expects(&self) -> Expected {
+        Expected { memory_bytes: 1 << 30, gpus: 1 }
     }
 
     fn spec(&self) -> KindSpec {

@@ -8,7 +8,7 @@ use pddflow_artifact::{DistilledSet, SetInfo};
 use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Description, Environment, LearnableRole, Matcher, Need, Problem, Role};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
-use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs, Progress, Task};
+use pddflow_runner::{Expected, Growing, Inputs, NodeContext, NodeError, Outputs, Progress, Task};
 use pddflow_tensor::{Device, RandomKey, Tensor, trace};
 use pddflow_training::identity;
 use pddflow_training::recipe::LENGTH_HELP;
@@ -36,8 +36,8 @@ const REVISION: u32 = 4;
 pub(crate) struct DistillKind;
 
 impl Kind for DistillKind {
-    fn memory_bytes(&self) -> u64 {
-        2 << 30
+    fn expects(&self) -> Expected {
+        Expected { memory_bytes: 2 << 30, gpus: 1 }
     }
 
     fn spec(&self) -> KindSpec {

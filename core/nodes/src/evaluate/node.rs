@@ -5,7 +5,7 @@ use pddflow_artifact::params::{read_part, schema_of_parts};
 use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Role};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
+use pddflow_runner::{Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::evaluation::{Curve, Evaluation, Start, Test};
 use pddflow_training::recipe::{LENGTH_HELP, NetsParams, Preset, ProtocolParams, Recipe, Stage, recipes_differ};
 use pddflow_training::segments::{JoinedSets, Training, segments, stage_sets, stages};
@@ -33,8 +33,8 @@ pub(crate) const OTHER_RECIPES: &str =
 pub(crate) struct EvaluateKind;
 
 impl Kind for EvaluateKind {
-    fn memory_bytes(&self) -> u64 {
-        1 << 30
+    fn expects(&self) -> Expected {
+        Expected { memory_bytes: 1 << 30, gpus: 1 }
     }
 
     fn spec(&self) -> KindSpec {

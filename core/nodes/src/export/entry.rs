@@ -6,5 +6,7 @@ use pddflow_artifact::DistilledSet;
 pub(super) struct Entry<'a> {
     /// Folder with its files, `""` or ending in `/`.
     pub(super) folder: String,
+    /// Where its pictures are, if they are written.
+    pub(super) pictures: Option<String>,
     pub(super) set: &'a DistilledSet,
 }

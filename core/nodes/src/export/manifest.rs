@@ -36,7 +36,7 @@ fn set(entry: &Entry<'_>) -> Value {
         "stage": set.info.stage,
         "images_per_class": set.info.ipc,
         "file": format!("{folder}images.safetensors"),
-        "pictures": format!("{folder}png"),
+        "pictures": entry.pictures,
         "images": set.images.shape(),
         "labels": match &set.labels { Labels::Hard(_) => "class numbers", Labels::Soft(_) => "probabilities" },
         "step_size": set.step_size,

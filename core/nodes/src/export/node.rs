@@ -26,7 +26,7 @@ use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the folder changes for the same parameters.
-const REVISION: u32 = 6;
+const REVISION: u32 = 7;
 /// A training script that needs only PyTorch and NumPy.
 const TRAIN: &str = include_str!("train.py");
 
@@ -131,8 +131,15 @@ impl Kind for ExportKind {
             1 => String::new(),
             _ => format!("{:02}-{}/", number + 1, names[number]),
         };
-        let entries: Vec<Entry<'_>> =
-            sets.iter().enumerate().map(|(number, set)| Entry { folder: folder(number), set }).collect();
+        let entry = |(number, set)| {
+            let folder = folder(number);
+            let pictures = match params.layout {
+                Layout::HuggingFace => Some(hub::ROWS.to_owned()),
+                Layout::Folder => params.pictures.then(|| format!("{folder}png")),
+            };
+            Entry { folder, pictures, set }
+        };
+        let entries: Vec<Entry<'_>> = sets.iter().enumerate().map(entry).collect();
         let mut files = Files::new();
         let preprocessing = preprocessing(&first.info.preprocessing, data.as_ref(), inputs, &mut files)?;
         let license = data.as_ref().and_then(Dataset::license);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::drawing::Scale;
-use crate::observe::Names;
+use crate::names::Names;
 
 /// Sides of a figure in pixels.
 const SIDES: std::ops::RangeInclusive<u64> = 100..=4000;

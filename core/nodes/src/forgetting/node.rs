@@ -8,7 +8,7 @@ use pddflow_artifact::{Files, Scores};
 use pddflow_cache::KeyPart;
 use pddflow_host::Role;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
+use pddflow_runner::{Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::sets::one_artifact;
 use pddflow_training::splits::Prepared;
 use pddflow_training::trainer::Architecture;
@@ -29,8 +29,8 @@ const METHOD: &str = "forgetting";
 pub(crate) struct ForgettingKind;
 
 impl Kind for ForgettingKind {
-    fn memory_bytes(&self) -> u64 {
-        1 << 30
+    fn expects(&self) -> Expected {
+        Expected { memory_bytes: 1 << 30, gpus: 1 }
     }
 
     fn spec(&self) -> KindSpec {

@@ -21,7 +21,7 @@ pub(super) fn numbers_in_data(names: &[String], data: &[String]) -> NodeResult<V
     for name in names {
         let Some(number) = find(name, data) else {
             let known: Vec<&str> = data.iter().map(String::as_str).collect();
-            let message = format!("the file has the class `{name}`, which the data have not");
+            let message = format!("the file has the class `{name}`, which the data does not have");
             return Err(fail("import_classes", message).with_help(format!(
                 "{}; wire the data that the set was made from, or give their names in `classes:`",
                 suggestion(name, &known)

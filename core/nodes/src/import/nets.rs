@@ -184,8 +184,10 @@ fn by_name(name: &str, entries: &[(String, Foreign)], weights: &[StoredWeight]) 
             nets = vec![vec![Vec::new(); epochs]; count];
         }
         if nets.len() != count || nets.iter().any(|net| net.len() != epochs) {
-            let message =
-                format!("{name}: the array `{}` has {count} nets and {epochs} epochs, others have not", weight.name);
+            let message = format!(
+                "{name}: the array `{}` has {count} nets and {epochs} epochs, others have other numbers",
+                weight.name
+            );
             return Err(fail("import_shape", message).with_help("arrays of trajectories are [net, epoch, ...]"));
         }
         for (number, net) in nets.iter_mut().enumerate() {

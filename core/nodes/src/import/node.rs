@@ -10,7 +10,7 @@ use pddflow_data::Places;
 use pddflow_data::foreign::{self, Foreign, GivenFiles};
 use pddflow_host::Role;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
+use pddflow_runner::{Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::sets::one_artifact;
 use pddflow_training::stored::{NetRange, Wanted, info, net_data_of, specs_of};
 use serde_json::{Value, json};
@@ -30,8 +30,8 @@ const REVISION: u32 = 1;
 pub(crate) struct ImportKind;
 
 impl Kind for ImportKind {
-    fn memory_bytes(&self) -> u64 {
-        1 << 30
+    fn expects(&self) -> Expected {
+        Expected { memory_bytes: 1 << 30, gpus: 0 }
     }
 
     fn spec(&self) -> KindSpec {
@@ -126,6 +126,7 @@ fn set_bytes(
     for file in files.read() {
         let (name, bytes) = file?;
         if foreign::is_own(&bytes) {
+            check_alone(files, &name)?;
             return Ok(own_set(&bytes, params, data, &made_by, context)?.encode()?);
         }
         parts.add(&name, foreign::read(&name, &bytes)?, params.entry)?;
@@ -183,9 +184,19 @@ fn nets_bytes(files: &GivenFiles, expected: NetsInfo, what: What, context: &Node
         }
         let (name, bytes) = file?;
         if foreign::is_own(&bytes) {
+            check_alone(files, &name)?;
             return nets::own(bytes, &expected, what == What::Trajectories);
         }
         found.push((name.clone(), foreign::read(&name, &bytes)?));
     }
     if what == What::Trajectories { nets::trajectories(found, expected) } else { nets::weights(found, expected) }
+}
+
+/// An artifact of this program is a whole import: other files beside it would be ignored.
+fn check_alone(files: &GivenFiles, name: &str) -> NodeResult<()> {
+    if files.count() == 1 {
+        return Ok(());
+    }
+    Err(fail("import_content", format!("{name} was written by pddflow and is complete: the other files have no use"))
+        .with_help("name it alone in `from`, or leave it out"))
 }

@@ -1,18 +1,15 @@
 //! Parameters of the kind `import`.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use pddflow_artifact::params::{problem, resolve};
 use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_training::choice::{PluginChoice, check_choice};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::distill::{TrainingParams, check_training};
+use crate::names::Names;
 use crate::surroundings::Surroundings;
 
 /// What is imported.
@@ -69,18 +66,13 @@ pub(super) enum SoftLabels {
     Logits,
 }
 
-/// One path, or several; written back always as a list, so that both forms have one key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub(super) struct Paths(pub(super) Vec<String>);
-
 /// Parameters of the kind `import`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ImportParams {
     /// A file, a list of files, or a folder: safetensors, `.npz`, `.npy`, `.pt` of `torch.save`, or a folder of pictures for each
     /// class. Paths start at the pipeline file, or else at a data folder. What is in the files enters the key.
-    pub(super) from: Paths,
+    pub(super) from: Names,
     /// What the files hold.
     #[serde(rename = "as")]
     pub(super) what: What,
@@ -128,9 +120,6 @@ pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, 
     let mut wrong = |pointer: &str, message: String, help: &str| {
         problems.push(problem(pointer, message, Some(help.to_owned())));
     };
-    if params.from.0.is_empty() {
-        wrong("/from", "no file is named".to_owned(), "write `from: images.npz`, or a list of files");
-    }
     if let Some(Values::Standard { mean, std }) = &params.values
         && (mean.len() != std.len() || mean.is_empty() || std.iter().any(|std| *std <= 0.0))
     {
@@ -176,51 +165,4 @@ pub(super) fn without_places(with: &Value) -> Value {
         with.remove("from");
     }
     with
-}
-
-impl<'de> Deserialize<'de> for Paths {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PathsVisitor)
-    }
-}
-
-struct PathsVisitor;
-
-impl<'de> Visitor<'de> for PathsVisitor {
-    type Value = Paths;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a path, or a list of paths")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, path: &str) -> Result<Paths, E> {
-        Ok(Paths(vec![path.to_owned()]))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Paths, A::Error> {
-        let mut paths = Vec::new();
-        while let Some(path) = list.next_element()? {
-            paths.push(path);
-        }
-        Ok(Paths(paths))
-    }
-}
-
-impl JsonSchema for Paths {
-    fn schema_name() -> Cow<'static, str> {
-        "Paths".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "oneOf": [
-                { "type": "string" },
-                { "type": "array", "items": { "type": "string" }, "minItems": 1 }
-            ]
-        })
-    }
 }

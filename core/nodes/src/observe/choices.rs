@@ -7,7 +7,8 @@ use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_artifact::params::suggestion;
 use serde_json::{Map, Value};
 
-use super::{JOINT, Names, Observation, shown};
+use super::{Observation, shown};
+use crate::names::{JOINT, Names};
 
 /// For each label, the parameters in which the observations' choices of one plugin differ.
 #[derive(Debug, Default)]

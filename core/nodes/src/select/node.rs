@@ -8,7 +8,7 @@ use pddflow_artifact::{DistilledSet, SetInfo};
 use pddflow_cache::KeyPart;
 use pddflow_host::Role;
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
-use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
+use pddflow_runner::{Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::{Device, RandomKey};
 use pddflow_training::choice::{PluginChoice, check_choice};
 use pddflow_training::selection::{
@@ -100,8 +100,8 @@ fn twenty() -> u64 {
 pub(crate) struct SelectKind;
 
 impl Kind for SelectKind {
-    fn memory_bytes(&self) -> u64 {
-        1 << 30
+    fn expects(&self) -> Expected {
+        Expected { memory_bytes: 1 << 30, gpus: 1 }
     }
 
     fn spec(&self) -> KindSpec {

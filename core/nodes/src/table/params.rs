@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::observe::{Names, READING, shown};
+use crate::names::Names;
+use crate::observe::{READING, shown};
 
 /// Nobody's accuracy is known to more digits.
 const MOST_DIGITS: usize = 6;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::arrange::{Arranged, Cell, RowDifference, published_json};
 use super::params::{Published, TableParams};
+use crate::names::Names;
 use crate::observe::rule_text;
 
 /// Where there is nothing.
@@ -131,7 +132,7 @@ fn range(least: usize, most: usize, what: &str) -> String {
 
 /// One line for each cell, for spreadsheets and programs.
 pub(super) fn csv(table: &Arranged, params: &TableParams) -> String {
-    let columns = params.columns.as_ref().map_or_else(|| "column".to_owned(), super::super::observe::Names::heading);
+    let columns = params.columns.as_ref().map_or_else(|| "column".to_owned(), Names::heading);
     let mut text = format!(
         "{},{},reading,mean,std_between_seeds,std_between_nets,seeds,nets,results,pooled_over,\
          published_mean,published_std,published_text,published_source,published_reading\n",

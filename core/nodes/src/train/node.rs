@@ -9,7 +9,7 @@ use pddflow_artifact::statistics::accuracy_metrics;
 use pddflow_cache::KeyPart;
 use pddflow_host::Role;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
-use pddflow_runner::{Growing, Inputs, NodeContext, NodeError, Outputs, Task};
+use pddflow_runner::{Expected, Growing, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::RandomKey;
 use pddflow_tensor::augment::Policy;
 use pddflow_training::sets::one_artifact;
@@ -32,8 +32,8 @@ const REVISION: u32 = 2;
 pub(crate) struct TrainKind;
 
 impl Kind for TrainKind {
-    fn memory_bytes(&self) -> u64 {
-        1 << 30
+    fn expects(&self) -> Expected {
+        Expected { memory_bytes: 1 << 30, gpus: 1 }
     }
 
     fn spec(&self) -> KindSpec {

@@ -292,7 +292,10 @@ fn parameters_that_say_nothing_are_found_before_anything_runs() {
         problems(json!({ "from": "x", "as": "weights" })),
         ["/as: `weights` are those of a model, and none is given"]
     );
-    assert_eq!(problems(json!({ "from": [], "as": "set" })), ["/from: no file is named"]);
+    assert_eq!(
+        problems(json!({ "from": [], "as": "set" })),
+        ["/from: invalid length 0, expected a name, or a list of names"]
+    );
     assert!(problems(json!({ "from": "x", "as": "sets" }))[0].starts_with("/as: unknown variant"));
     let standard = json!({ "from": "x", "as": "set", "values": { "standard": { "mean": [0.5], "std": [0] } } });
     assert!(problems(standard)[0].starts_with("/values/standard"));

@@ -250,6 +250,12 @@ fn preprocessing_of_one_channel_does_not_touch_another() {
     assert_eq!(pixels, [0.0, 0.0, 0.5, 0.5, 1.0, 1.0, 0.0, 0.0, 0.5, 0.5, 1.0, 1.0]);
 }
 
+/// Where the manifest says that the pictures of each set are.
+fn pictures(files: &Files) -> Vec<Value> {
+    let manifest: Value = serde_json::from_slice(files.get("manifest.json").unwrap()).unwrap();
+    manifest["sets"].as_array().unwrap().iter().map(|set| set["pictures"].clone()).collect()
+}
+
 #[test]
 fn an_export_is_a_data_set_of_hugging_face_where_that_is_asked_for() {
     let bench = Bench::new();
@@ -280,7 +286,12 @@ fn an_export_is_a_data_set_of_hugging_face_where_that_is_asked_for() {
     assert_eq!((read.rows(Side::Train), read.class_names()), (40, data.class_names()));
     assert_eq!(read.pixels(Side::Train)[..784], first_pixels(&data, 0, 0));
     assert_eq!(read.pixels(Side::Train)[39 * 784..], first_pixels(&data, 9, 1));
+    assert_eq!(pictures(&files), [json!("data/train.parquet"), json!("data/train.parquet")]);
     // The plain layout is as it was.
     let plain = bench.files("export", &json!({ "layout": "folder" }), &[("sets", wired())]).unwrap();
     assert!(plain.get("README.md").unwrap().starts_with(b"# Distilled"));
+    let first = pictures(&plain)[0].as_str().unwrap().to_owned();
+    assert!(plain.iter().any(|(name, _)| name.starts_with(&format!("{first}/"))), "{first}");
+    let bare = bench.files("export", &json!({ "pictures": false }), &[("sets", wired())]).unwrap();
+    assert_eq!(pictures(&bare), [json!(null), json!(null)]);
 }

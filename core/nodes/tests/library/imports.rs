@@ -125,6 +125,13 @@ fn an_imported_set_is_evaluated_exported_and_conditions_a_later_one() {
     assert_eq!(bench.results("eval").reported.accuracies, accuracy);
     assert_eq!(bench.results("eval").method, "random");
     assert!(bench.files("release.files").get("train.py").is_some());
+    // A complete set, and a file beside it that would be ignored.
+    let (own, other) = (folder.path().join("images.safetensors"), folder.path().join("other.npy"));
+    std::fs::write(&other, b"unread").unwrap();
+    let (one, both) = (own.display().to_string(), format!("[{}, {}]", own.display(), other.display()));
+    let error = bench.run(&of("images.safetensors", "stage: 1").replace(&one, &both));
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("images.safetensors` was written by pddflow and is complete"), "{text}");
     // Its pictures: real images are pixels, so they are the same numbers once more.
     bench.run(&of("png", "method: pictures")).unwrap();
     assert_eq!(bench.results("eval").reported.accuracies, accuracy);

@@ -23,7 +23,7 @@ pub(crate) struct Draft {
 }
 
 /// All settings of a cluster.
-pub(crate) const CLUSTER: [Key<Read<Draft>>; 11] = [
+pub(crate) const CLUSTER: [Key<Read<Draft>>; 12] = [
     Key {
         name: "defaults",
         schema: |_| {
@@ -87,6 +87,14 @@ pub(crate) const CLUSTER: [Key<Read<Draft>>; 11] = [
         read: |reader, value, draft| match value {
             Value::Bool(requeue) => draft.settings.requeue = *requeue,
             _ => reader.wrong("`requeue` must be true or false", "write `true`"),
+        },
+    },
+    Key {
+        name: "memory_per_cpu",
+        schema: |_| json!({"description": "`true`: memory is asked for by `--mem-per-cpu`, as some clusters want it: the node's memory divided by its `cpus`.", "type": "boolean"}),
+        read: |reader, value, draft| match value {
+            Value::Bool(per_cpu) => draft.settings.memory_per_cpu = *per_cpu,
+            _ => reader.wrong("`memory_per_cpu` must be true or false", "write `true`"),
         },
     },
     Key {

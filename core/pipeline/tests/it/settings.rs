@@ -159,6 +159,7 @@ cluster:
   kinds: { twins: { gpus: 1 } }
   poll: often
   requeue: perhaps
+  memory_per_cpu: 3
   nodes: 3
 nodes:
   t: { kind: twin }
@@ -170,6 +171,7 @@ nodes:
         "there is no kind `twins`",
         "\"often\" is not a time",
         "`requeue` must be true or false",
+        "`memory_per_cpu` must be true or false",
         "unknown key `nodes`",
     ] {
         assert!(found.contains(expected), "`{expected}` is not in:\n{found}");

@@ -67,8 +67,8 @@ impl OfNet {
     }
 }
 
-/// Angles of cosines. Where the mask is 1 they are 0 and constant: an image's angle with itself is, but the slope of the arc cosine there is
-/// infinite, so that the cosine is replaced before and the angle behind.
+/// Angles of cosines. Where the mask is 1 they are 0 and constant: an image's angle with itself is, but the slope of the arc
+/// cosine there is infinite, so that the cosine is replaced before and the angle behind.
 fn angle<'call>(cosine: &Tensor<'call>, mask: Option<&Tensor<'call>>) -> Result<Tensor<'call>> {
     let limited = |cosine: &Tensor<'call>| cosine.clamp(-1.0 + EDGE, 1.0 - EDGE)?.acos();
     let Some(mask) = mask else { return limited(cosine) };

@@ -8,13 +8,15 @@
 //! scores = K_ts (K_ss + ridge tr(K_ss) / n I)^-1 y_s        loss = mean over all entries of (scores - y_t)^2 / 2
 //! ```
 //!
-//! Labels are centred: `1 - 1/C` at the class, `-1/C` elsewhere. No net is trained, so no model is needed. The metric `accuracy_on_targets`
-//! is the share of the batch, in percent, that the regression classifies right before the step: images that the set has mostly not seen.
+//! Labels are centred: `1 - 1/C` at the class, `-1/C` elsewhere. No net is trained, so no model is needed. The metric
+//! `accuracy_on_targets` is the share of the batch, in percent, that the regression classifies right before the step: images
+//! that the set has mostly not seen.
 //!
-//! With earlier sets wired (PDD), s is the union of all sets, and only new images and labels move. Start weights have no meaning here.
+//! With earlier sets wired (PDD), s is the union of all sets, and only new images and labels move. Start weights have no
+//! meaning here.
 //!
-//! Beyond the release: learned labels are any numbers, but a net needs probabilities, so the labels of the set are the learned ones with those
-//! below 0 raised to it, divided by their sum.
+//! Beyond the release: learned labels are any numbers, but a net needs probabilities, so the labels of the set are the learned
+//! ones with those below 0 raised to it, divided by their sum.
 
 mod kernel;
 
