@@ -1,8 +1,8 @@
 //! Sparse linear maps of an image plane, the common form of crop, shift, mirror, warp and resize.
 
 use crate::error::{Result, shape_error, value_error};
-use crate::kernels::chunks_of_two;
 use crate::size::checked_elements;
+use pddflow_kernels::chunks_of_two;
 
 /// A sparse linear map from planes of `from` pixels to planes of `to` pixels.
 ///

@@ -127,7 +127,7 @@ fn an_imported_set_is_evaluated_exported_and_conditions_a_later_one() {
     assert!(bench.files("release.files").get("train.py").is_some());
     // A complete set, and a file beside it that would be ignored.
     let (own, other) = (folder.path().join("images.safetensors"), folder.path().join("other.npy"));
-    std::fs::write(&other, b"unread").unwrap();
+    fs_err::write(&other, b"unread").unwrap();
     let (one, both) = (own.display().to_string(), format!("[{}, {}]", own.display(), other.display()));
     let error = bench.run(&of("images.safetensors", "stage: 1").replace(&one, &both));
     let text = error.unwrap_err().to_string();

@@ -5,8 +5,8 @@ use burn_flex::FlexTensor;
 
 use crate::DType;
 use crate::error::{Result, TensorError};
-use crate::kernels::Real;
-use crate::kernels::layout::Element;
+use pddflow_kernels::Real;
+use pddflow_kernels::layout::Element;
 
 #[derive(Clone)]
 pub(crate) struct Array {

@@ -3,14 +3,14 @@
 use super::array::{Array, RealStored, Stored};
 use super::failure::internal;
 use crate::error::{Result, value_error};
-use crate::kernels::matmul::Factor;
-use crate::kernels::norm::{self, Affine, Cotangents, Planes, Saved};
-use crate::kernels::resample::Sizes;
-use crate::kernels::standardize::{self, Channels};
-use crate::kernels::{Real, conv, descent, elementwise, layout, matmul, pool, reduce, resample};
 use crate::op::elementwise::{binary_table, unary_table};
 use crate::op::{Binary, Descent, Op, Unary, channels};
 use crate::{DType, ResampleMap};
+use pddflow_kernels::matmul::Factor;
+use pddflow_kernels::norm::{self, Affine, Cotangents, Planes, Saved};
+use pddflow_kernels::resample::Sizes;
+use pddflow_kernels::standardize::{self, Channels};
+use pddflow_kernels::{Real, conv, descent, elementwise, layout, matmul, pool, reduce, resample};
 
 pub(super) fn descend(
     rule: &Descent,

@@ -1,7 +1,7 @@
 //! Symmetric positive definite systems by Cholesky's decomposition, `A = L L^T`.
 
 use crate::error::{Result, TensorError};
-use crate::kernels::symmetric::{add_scaled, dot};
+use pddflow_kernels::symmetric::{add_scaled, dot};
 
 /// L of the symmetric part `(A + A^T) / 2` of a matrix `[size, size]`, with zeros above the diagonal; all in row-major order.
 ///

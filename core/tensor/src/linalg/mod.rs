@@ -5,8 +5,8 @@ mod ql;
 mod tridiagonal;
 
 use crate::error::{Result, TensorError, shape_error};
-use crate::kernels::symmetric;
 use crate::trace;
+use pddflow_kernels::symmetric;
 
 /// Eigenvalues in ascending order and eigenvectors of a symmetric matrix: `A = V diag(s) V^T`.
 ///

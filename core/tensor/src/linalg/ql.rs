@@ -4,8 +4,8 @@
 //! The rotations do not depend on the vectors that they turn, so that they are found some thousand at a time and then applied to
 //! blocks of columns, a block on each core.
 
-use crate::kernels::chunks;
-use crate::kernels::symmetric::{ROTATED, Rotation, rotate};
+use pddflow_kernels::chunks;
+use pddflow_kernels::symmetric::{ROTATED, Rotation, rotate};
 
 /// Steps for one eigenvalue; two or three are usual.
 const MOST_STEPS: usize = 50;

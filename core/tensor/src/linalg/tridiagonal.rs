@@ -4,9 +4,9 @@
 //! and turning vectors back, are products of matrices. (Dongarra, Sorensen and Hammarling, "Block reduction of matrices to condensed
 //! forms for eigenvalue computations", 1989.)
 
-use crate::kernels::chunks;
-use crate::kernels::matmul::{Matrix, gemm_add_part, product};
-use crate::kernels::symmetric::{Trailing, add_scaled, dot, subtract_product, times_vector};
+use pddflow_kernels::chunks;
+use pddflow_kernels::matmul::{Matrix, gemm_add_part, product};
+use pddflow_kernels::symmetric::{Trailing, add_scaled, dot, subtract_product, times_vector};
 
 /// Columns that are reduced before the rest of the matrix is updated.
 const PANEL: usize = 32;

@@ -3,7 +3,7 @@
 //! Each row of a table is all that there is to know of an operation: its variant and method, its number at the plugin boundary
 //! (0: not offered there), the kernel for one element of type `T`, the call of a backend `B` of burn, and its gradient rule, unless
 //! it has none. The enums here, the methods of `Tensor`, both backends, the rules, the host's dispatch and the lists that tests must
-//! cover are made from these rows. A new operation is a row, perhaps a function of [`Real`](crate::kernels::Real), and a test case.
+//! cover are made from these rows. A new operation is a row, perhaps a function of [`Real`](pddflow_kernels::Real), and a test case.
 
 /// Calls `$with!` with the rows of the functions of one element: `|x|`, `|x|`, and for `y` made of `x` with the cotangent `g` of `y`
 /// that of `x`, `|g, x, y|`.

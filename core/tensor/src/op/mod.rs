@@ -12,8 +12,8 @@ pub use descent::Descent;
 pub use elementwise::{Binary, Unary};
 pub(crate) use infer::{Form, broadcast, infer};
 
-pub(crate) use crate::kernels::norm::Epilogue;
 use crate::{DType, ResampleMap};
+pub(crate) use pddflow_kernels::norm::Epilogue;
 
 /// Windows moving over a plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use super::{Problems, list};
 use serde_json::Value;
 
 /// A crate and the crates of ours that it may depend on. The drawing is in `core/ARCHITECTURE.md`.
-const ARROWS: [(&str, &[&str]); 21] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     ("pddflow-abi", &[]),
     ("pddflow-artifact", &["pddflow-cache", "pddflow-host", "pddflow-runner", "pddflow-tensor"]),
     ("pddflow-cache", &[]),
@@ -26,6 +26,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("pddflow-data", &["pddflow-artifact", "pddflow-cache", "pddflow-runner", "pddflow-tensor"]),
     ("pddflow-fuzz", &[]),
     ("pddflow-host", &["pddflow-abi", "pddflow-tensor"]),
+    ("pddflow-kernels", &[]),
     (
         "pddflow-nodes",
         &[
@@ -48,7 +49,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("pddflow-report", &["pddflow-runner"]),
     ("pddflow-runner", &["pddflow-cache", "pddflow-pipeline"]),
     ("pddflow-sdk", &["pddflow-abi"]),
-    ("pddflow-tensor", &[]),
+    ("pddflow-tensor", &["pddflow-kernels"]),
     (
         "pddflow-tests",
         &["pddflow-abi", "pddflow-cache", "pddflow-remote", "pddflow-sdk", "pddflow-tensor", "pddflow-training"],
