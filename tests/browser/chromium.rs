@@ -162,6 +162,18 @@ impl Chromium {
         }
     }
 
+    /// Presses a key, by its name and the number that Windows has for it.
+    #[track_caller]
+    pub(super) fn press(&mut self, key: &str, number: u32) {
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": number });
+            if (kind, key) == ("keyDown", "Enter") {
+                event["text"] = "\r".into();
+            }
+            self.call("Input.dispatchKeyEvent", &event);
+        }
+    }
+
     /// The size of the window in pixels of the page, and whether dark colours are wished for.
     pub(super) fn window(&mut self, width: u32, height: u32, dark: bool) {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });

@@ -47,12 +47,7 @@ fn tables_sort_and_copy_and_images_slide() {
     assert_eq!(said, "stage 3 of 3");
     // The keyboard moves it too.
     browser.value("document.querySelector('.slider input').focus()");
-    for kind in ["keyDown", "keyUp"] {
-        browser.call(
-            "Input.dispatchKeyEvent",
-            &json!({ "type": kind, "key": "ArrowLeft", "code": "ArrowLeft", "windowsVirtualKeyCode": 37 }),
-        );
-    }
+    browser.press("ArrowLeft", 37);
     assert_eq!(browser.text(stage), "2");
     let sharp = browser.text("getComputedStyle(document.querySelector('.sharp')).imageRendering");
     assert_eq!(sharp, "pixelated");
@@ -90,6 +85,39 @@ fn tables_sort_and_copy_and_images_slide() {
     browser.wait_for("document.querySelector('details.family[open]') !== null");
     assert_eq!(browser.complaints(), Vec::<String>::new());
     assert_eq!(browser.requests(), [format!("file://{}", report.display())]);
+}
+
+#[test]
+fn the_keyboard_does_what_the_mouse_does() {
+    let Some(mut browser) = Chromium::start() else { return };
+    let (_place, report) = reported("progressive.yaml", "progressive");
+    browser.window(1600, 1000, false);
+    browser.open_file(&report);
+
+    // The first stop skips the head, and every control and every part that scrolls is a stop.
+    browser.press("Tab", 9);
+    assert_eq!(browser.text("document.activeElement.className"), "skip");
+    let stops = "[...document.querySelectorAll('a[href], button, input, summary, .scroll, svg.lines')]\
+                 .filter(one => one.checkVisibility() && one.tabIndex < 0).map(one => one.outerHTML.slice(0, 80)).join()";
+    assert_eq!(browser.text(stops), "");
+
+    let values = "[...document.querySelectorAll('table.results tbody tr')].map(row => row.cells[1].dataset.v).join()";
+    browser.value("document.querySelectorAll('table.results thead th button')[1].focus()");
+    browser.press("Enter", 13);
+    let sorted: Vec<f64> = browser.text(values).split(',').map(|value| value.parse().unwrap()).collect();
+    assert!(sorted.is_sorted_by(|a, b| a >= b), "{sorted:?}");
+
+    let said = "document.activeElement.parentElement.querySelector('.under').textContent";
+    browser.value("document.querySelector('svg.lines').focus()");
+    browser.press("ArrowRight", 39);
+    let first = browser.text(said);
+    browser.press("ArrowRight", 39);
+    assert!(!first.is_empty() && browser.text(said) != first, "{first}");
+
+    browser.value("document.querySelector('svg.network a').focus()");
+    browser.press("Enter", 13);
+    browser.wait_for("document.querySelector('details.family[open]') !== null");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
 #[test]
