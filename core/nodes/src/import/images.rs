@@ -6,7 +6,8 @@ use pddflow_data::foreign::{Array, Number};
 use pddflow_runner::NodeContext;
 use pddflow_tensor::{Device, Tensor};
 
-use super::params::Values;
+use super::formation::decoded;
+use super::params::{ImportParams, Values};
 
 /// Largest value of a byte; it becomes 1.
 const BYTE_MAX: f64 = 255.0;
@@ -14,14 +15,15 @@ const BYTE_MAX: f64 = 255.0;
 /// further.
 const PIXEL_SLACK: f64 = 0.5;
 
-/// The images of an array as F32 `[n, c, h, w]`, normalised as the data.
+/// The images of an array as F32 `[n, c, h, w]`, decoded and normalised as the data.
 pub(super) fn images(
     array: &Array,
     size: ImageSize,
-    values: Option<&Values>,
+    params: &ImportParams,
     preprocessing: &Preprocessing,
     context: &NodeContext<'_>,
 ) -> NodeResult<Tensor> {
+    let values = params.values.as_ref();
     let (rows, order) = layout(array.shape(), size)?;
     let mut numbers = array.to_f64();
     if order == Order::ChannelsLast {
@@ -31,26 +33,30 @@ pub(super) fn images(
         let message = format!("image {} has a number that is not finite", place / size.elements().max(1));
         return Err(fail("import_values", message).with_help("the set is damaged; get it again"));
     }
-    let numbers = match (array.number(), values) {
+    let of_pixels = |pixels: Vec<f64>| {
+        let (pixels, rows) = decoded(pixels, rows, size, params.factor)?;
+        tensor(&normalised(pixels, (rows, size), preprocessing)?, rows, size)
+    };
+    match (array.number(), values) {
         (Number::U8, None | Some(Values::Pixels)) => {
-            normalised(numbers.into_iter().map(|byte| byte / BYTE_MAX).collect(), (rows, size), preprocessing)?
+            of_pixels(numbers.into_iter().map(|byte| byte / BYTE_MAX).collect())
         }
         (Number::U8, Some(_)) => {
-            return Err(fail("import_values", "the images are bytes, which are pixels and not normalised")
-                .with_help("leave `values` out"));
+            Err(fail("import_values", "the images are bytes, which are pixels and not normalised")
+                .with_help("leave `values` out"))
         }
         (number, _) if number.is_whole() => {
-            return Err(fail("import_values", format!("the images are whole numbers of {} bytes", number.bytes()))
-                .with_help("save pixels as unsigned bytes, or as numbers from 0 to 1"));
+            Err(fail("import_values", format!("the images are whole numbers of {} bytes", number.bytes()))
+                .with_help("save pixels as unsigned bytes, or as numbers from 0 to 1"))
         }
         (_, None) => {
             let (least, most) = range(&numbers);
             let message =
                 format!("it is not said what the numbers of the images are; they lie between {least:.3} and {most:.3}");
-            return Err(fail("import_values", message).with_help(
+            Err(fail("import_values", message).with_help(
                 "`values: normalised` for numbers as nets see them with these data, `values: pixels` for pixels from 0 to 1, \
                  `values: { standard: { mean: [...], std: [...] } }` for pixels normalised otherwise",
-            ));
+            ))
         }
         (_, Some(Values::Normalised)) => {
             let (least, most) = range(&numbers);
@@ -59,7 +65,7 @@ pub(super) fn images(
                     "the images are said to be normalised, and all numbers lie between {least:.3} and {most:.3}, as pixels do"
                 ));
             }
-            numbers
+            tensor(&numbers, rows, size)
         }
         (_, Some(Values::Pixels)) => {
             let (least, most) = range(&numbers);
@@ -68,7 +74,7 @@ pub(super) fn images(
                 return Err(fail("import_values", message)
                     .with_help("divide bytes by 255; for normalised images say so with `values:`"));
             }
-            normalised(numbers, (rows, size), preprocessing)?
+            of_pixels(numbers)
         }
         (_, Some(Values::Standard { mean, std })) => {
             if mean.len() != size.channels {
@@ -79,14 +85,10 @@ pub(super) fn images(
                 );
                 return Err(fail("import_values", message).with_help("give one mean and one std for each channel"));
             }
-            let undone =
-                by_channel(numbers, size, mean.iter().copied().zip(std.iter().copied()), |value, (mean, std)| {
-                    value * std + mean
-                });
-            normalised(undone, (rows, size), preprocessing)?
+            let channels = mean.iter().copied().zip(std.iter().copied());
+            of_pixels(by_channel(numbers, size, channels, |value, (mean, std)| value * std + mean))
         }
-    };
-    tensor(&numbers, rows, size)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]

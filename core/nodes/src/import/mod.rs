@@ -11,6 +11,7 @@
 //! classes are compared, labels and shapes are checked.
 
 mod classes;
+mod formation;
 mod images;
 mod nets;
 mod node;

@@ -12,6 +12,9 @@ use crate::distill::{TrainingParams, check_training};
 use crate::names::Names;
 use crate::surroundings::Surroundings;
 
+/// Most cells of an image along each side.
+const MOST_CELLS: usize = 16;
+
 /// What is imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -79,6 +82,11 @@ pub(super) struct ImportParams {
     /// What the numbers of images are; needed for a set, unless its images are bytes.
     #[serde(default)]
     pub(super) values: Option<Values>,
+    /// IDC's factor, where each image of the file holds `factor * factor` smaller ones, as in the files of its release: they are cut
+    /// out and enlarged. Sets that were exported by this program are decoded already.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schemars(range(min = 1, max = 16))]
+    pub(super) factor: usize,
     /// Names of the classes in the order of the file's labels: labels are numbered as in the data then. By default those in the
     /// file; where there are none, the file's labels are the data's.
     #[serde(default)]
@@ -111,6 +119,11 @@ fn one() -> usize {
     1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_one(value: &usize) -> bool {
+    *value == 1
+}
+
 /// Checks `with` and fills in the defaults, also those of the model.
 pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
     let mut resolved = resolve::<ImportParams>(with)?;
@@ -140,6 +153,7 @@ pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, 
         ("values", true, params.values.is_some()),
         ("recipe", true, params.recipe != TrainingParams::default()),
         ("soft_labels", true, params.soft_labels != SoftLabels::default()),
+        ("factor", true, params.factor != 1),
         ("entry", true, params.entry != 0),
         ("stage", true, params.stage != 1),
         ("model", false, params.model.is_some()),
@@ -148,6 +162,11 @@ pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, 
         if given && !(if of_set { is_set } else { is_nets }) {
             wrong(&format!("/{field}"), format!("`{field}` says nothing of {name}"), "leave it out");
         }
+    }
+    if !(1..=MOST_CELLS).contains(&params.factor) {
+        wrong("/factor", format!("an image is cut into 1 to {MOST_CELLS} cells a side"), "IDC's releases have 2 or 3");
+    } else if params.factor > 1 && params.values == Some(Values::Normalised) {
+        wrong("/factor", "undecoded images of IDC are pixels, and not normalised".to_owned(), "write `values: pixels`");
     }
     if params.stage == 0 {
         wrong("/stage", "stages count from 1".to_owned(), "give 1 or more");

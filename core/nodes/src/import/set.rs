@@ -33,13 +33,19 @@ pub(super) fn set(
     let array = parts.images.ok_or_else(|| missing("images"))?;
     let numbers = params.classes.as_ref().or(parts.class_names.as_ref());
     let numbers = numbers.map(|names| numbers_in_data(names, data.class_names())).transpose()?;
-    let images = images(&array, size, params.values.as_ref(), data.preprocessing(), context)?;
+    let images = images(&array, size, params, data.preprocessing(), context)?;
     let rows = images.shape()[0];
+    // The images of one cell have the labels of the stored ones.
+    let cells = params.factor * params.factor;
     let labels = parts.labels.ok_or_else(|| missing("labels"))?;
-    let labels = labels_of(&labels, rows, classes, params.soft_labels)?;
+    let labels = labels_of(&labels, rows / cells, classes, params.soft_labels)?;
     let labels = match numbers {
         Some(numbers) => renumbered(labels, &numbers),
         None => labels,
+    };
+    let labels = match labels {
+        Given::Hard(labels) => Given::Hard(labels.repeat(cells)),
+        Given::Soft(values, classes) => Given::Soft(values.repeat(cells), classes),
     };
     let (images, labels) = by_class(&images, labels, data, context)?;
     Ok(DistilledSet {
@@ -70,12 +76,13 @@ pub(super) fn own_set(
     context: &NodeContext<'_>,
 ) -> NodeResult<DistilledSet> {
     let mut own = DistilledSet::decode(bytes)?;
-    if params.values.is_some() || params.classes.is_some() || params.soft_labels != SoftLabels::Probabilities {
+    let told = params.values.is_some() || params.classes.is_some() || params.soft_labels != SoftLabels::Probabilities;
+    if told || params.factor != 1 {
         return Err(fail(
             "import_content",
-            "the file says itself how its images are normalised and what its classes are",
+            "the file says itself how its images are normalised and what its classes are; they are decoded",
         )
-        .with_help("leave `values`, `classes` and `soft_labels` out"));
+        .with_help("leave `values`, `classes`, `soft_labels` and `factor` out"));
     }
     if own.size() != data.size() {
         let shown = |size: pddflow_artifact::ImageSize| format!("{}x{}x{}", size.channels, size.height, size.width);

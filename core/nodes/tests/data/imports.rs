@@ -256,6 +256,34 @@ fn labels_of_no_class_and_classes_without_images_are_refused() {
 }
 
 #[test]
+fn undecoded_images_of_idc_are_cut_out_and_enlarged() {
+    let bench = Bench::new();
+    // Three images, one of each class, whose quarters are 2x2 images; the first quarter of image k rises from k to k + 1 by columns.
+    let quarter = |image: usize, row: usize, column: usize| match (row / 2, column / 2) {
+        (0, 0) => (image + column % 2) as f32 / 10.0,
+        (row, column) => (10 * image + 2 * row + column) as f32 / 100.0,
+    };
+    let pixels = (0..3).flat_map(|image| (0..16).map(move |place| quarter(image, place / 4, place % 4)));
+    let bytes: Vec<u8> = pixels.flat_map(f32::to_le_bytes).collect();
+    let images = text(&bench.write("images.npy", make::npy("<f4", &[3, 1, 4, 4], &bytes)));
+    let labels: Vec<u8> = [2_i64, 0, 1].into_iter().flat_map(i64::to_le_bytes).collect();
+    let labels = text(&bench.write("labels.npy", make::npy("<i8", &[3], &labels)));
+    let with = json!({ "from": [images, labels], "as": "set", "values": "pixels", "factor": 2 });
+    let found = set(&bench, &with).unwrap();
+    assert_eq!((found.images.shape(), found.info.ipc), (&[12, 1, 4, 4][..], 4));
+    assert_eq!(found.hard_labels().unwrap(), [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
+    // Class 0 is image 1. Its first quarter by half-pixel centres, then the others, each of one value.
+    let values = found.images.to_f64_vec().unwrap();
+    let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
+    [0.1, 0.125, 0.175, 0.2].into_iter().enumerate().for_each(|(column, value)| near(values[column], value));
+    [0.11, 0.12, 0.13].into_iter().enumerate().for_each(|(cell, value)| near(values[16 * (cell + 1)], value));
+    let problems = |with: Value| bench.check("import", &with).unwrap_err()[0].message.clone();
+    let normalised = json!({ "from": "x", "as": "set", "values": "normalised", "factor": 2 });
+    assert!(problems(normalised).contains("are pixels"));
+    assert!(problems(json!({ "from": "x", "as": "set", "values": "pixels", "factor": 0 })).contains("1 to 16"));
+}
+
+#[test]
 fn scores_are_those_of_the_training_images() {
     let bench = Bench::new();
     let numbers: Vec<u8> = (0..9_i64).flat_map(i64::to_le_bytes).collect();
