@@ -103,8 +103,7 @@ impl Slurm {
     /// Cancels tasks, by their ids such as `12_[1-3]`; with options such as `--state=PENDING`. What cannot be cancelled has
     /// mostly ended.
     pub(crate) fn cancel(&self, options: &[&str], ids: &[String]) {
-        for some in ids.chunks(IDS_AT_ONCE) {
-            let arguments: Vec<String> = options.iter().map(|text| (*text).to_owned()).chain(some.to_vec()).collect();
+        for arguments in cancellations(options, ids) {
             let _ = self.ask("scancel", &arguments);
         }
     }
@@ -147,6 +146,11 @@ impl Slurm {
     }
 }
 
+/// The arguments of each call of `scancel`.
+fn cancellations(options: &[&str], ids: &[String]) -> impl Iterator<Item = Vec<String>> {
+    ids.chunks(IDS_AT_ONCE).map(|some| options.iter().map(|text| (*text).to_owned()).chain(some.to_vec()).collect())
+}
+
 impl Config {
     /// Reads what `scontrol show config` prints.
     fn read(text: &str) -> Self {
@@ -178,6 +182,16 @@ mod tests {
         };
         assert!(array(None).arguments().contains(&"--array=1-3,7".to_owned()));
         assert!(array(Some(2)).arguments().contains(&"--array=1-3,7%2".to_owned()));
+    }
+
+    #[test]
+    fn many_ids_are_cancelled_by_several_calls() {
+        let ids: Vec<String> = (1..=250).map(|id| id.to_string()).collect();
+        let calls: Vec<Vec<String>> = cancellations(&["--state=PENDING"], &ids).collect();
+        assert_eq!(calls.iter().map(Vec::len).collect::<Vec<_>>(), [101, 101, 51]);
+        assert!(calls.iter().all(|call| call[0] == "--state=PENDING"));
+        assert_eq!(calls.iter().flat_map(|call| &call[1..]).collect::<Vec<_>>(), ids.iter().collect::<Vec<_>>());
+        assert_eq!(cancellations(&[], &[]).count(), 0);
     }
 
     #[test]
