@@ -7,12 +7,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Where the crates are here, and in the new crate: the SDK, and what runs its plugin in tests.
-const CRATES: [(&str, &str); 5] = [
+const CRATES: [(&str, &str); 6] = [
     ("plugins/abi", "sdk/abi"),
     ("plugins/sdk", "sdk/sdk"),
     ("plugins/plugin-test", "sdk/plugin-test"),
     ("core/host", "sdk/host"),
     ("core/tensor", "sdk/tensor"),
+    ("core/kernels", "sdk/kernels"),
 ];
 /// What a plugin itself depends on.
 const OF_PLUGINS: [&str; 2] = ["schemars", "serde"];
