@@ -38,6 +38,7 @@ pub(crate) fn zca(pixels: &[u8]) -> Result<()> {
     }
     let (values, vectors) = symmetric_eigen(&covariance, d)?;
     for power in [-0.5, 0.5] {
+        #[expect(clippy::disallowed_methods, reason = "a comparison of speed")]
         let root = |value: &f64| (value.max(0.0) + ZCA_EPSILON).powf(power / 2.0);
         let rows = vectors.chunks(d).zip(values.iter().map(root));
         let scaled: Vec<f64> = rows.flat_map(|(row, root)| row.iter().map(move |value| value * root)).collect();

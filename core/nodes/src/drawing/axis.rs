@@ -78,7 +78,7 @@ impl Axis {
     pub(crate) fn text(&self, place: f64) -> String {
         let value = match self.scale {
             Scale::Linear => place,
-            Scale::Log => 10_f64.powf(place),
+            Scale::Log => libm::pow(10.0, place),
         };
         // Ten digits hide what the logarithm rounds away.
         let rounded = format!("{value:.6}");
@@ -89,7 +89,7 @@ impl Axis {
 fn place(value: f64, scale: Scale) -> f64 {
     match scale {
         Scale::Linear => value,
-        Scale::Log => value.log10(),
+        Scale::Log => libm::log10(value),
     }
 }
 
@@ -106,7 +106,7 @@ fn round_ticks(from: f64, to: f64) -> Vec<f64> {
     if span <= 0.0 || !span.is_finite() {
         return vec![from];
     }
-    let power = 10_f64.powf((span / MOST_TICKS as f64).log10().floor());
+    let power = libm::pow(10.0, libm::log10(span / MOST_TICKS as f64).floor());
     let step =
         [1.0, 2.0, 5.0, 10.0].into_iter().map(|times| times * power).find(|step| span / step <= MOST_TICKS as f64);
     let step = step.unwrap_or(span);
@@ -123,7 +123,7 @@ mod tests {
     fn few_values_have_a_tick_each() {
         let axis = Axis::over(&[10.0, 1.0, 50.0, 10.0], Scale::Log);
         assert_eq!(axis.ticks.iter().map(|place| axis.text(*place)).collect::<Vec<_>>(), ["1", "10", "50"]);
-        assert!(axis.from < 0.0 && axis.to > 50_f64.log10());
+        assert!(axis.from < 0.0 && axis.to > libm::log10(50.0));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the files change for the same parameters.
-const REVISION: u32 = 3;
+const REVISION: u32 = 4;
 
 /// See the module.
 pub(crate) struct FigureKind;

@@ -64,7 +64,7 @@ fn scores_are_readings_of_the_results() {
     assert_eq!(found.reported.accuracies, [0.75, 0.5]);
     assert_eq!(found.others["ior"].accuracies, [0.25, 0.25]);
     assert_eq!(found.others["hlr"].accuracies, [0.125, 0.375]);
-    let scaled = |value: f64| (value.exp() - (-1.0_f64).exp()) / (1.0_f64.exp() - (-1.0_f64).exp());
+    let scaled = |value: f64| (libm::exp(value) - libm::exp(-1.0)) / (libm::exp(1.0) - libm::exp(-1.0));
     for (name, expected) in [("lrs", [0.0625, -0.0625]), ("ars", [0.125, 0.25])] {
         for (found, expected) in found.others[name].accuracies.iter().zip(expected) {
             assert!((found - scaled(expected)).abs() < 1e-12, "{name}: {found}");

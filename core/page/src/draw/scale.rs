@@ -1,4 +1,5 @@
 //! [`Scale`]: numbers to places in a picture, with ticks at round numbers.
+#![expect(clippy::disallowed_methods, reason = "logarithms of the C library: a page has no key")]
 
 use pddflow_report::number;
 

@@ -134,7 +134,7 @@ pub(crate) fn zca(case: &Case) -> Result<Outputs> {
     let (values, vectors) = linalg::symmetric_eigen(&covariance.to_f64_vec()?, pixels)?;
     let vectors = Tensor::from_f64(vectors, &[pixels, pixels], &device())?;
     let transform = |power: f64| {
-        let scale = values.iter().map(|s| (s.max(0.0) + case.number("eps")).powf(power)).collect();
+        let scale = values.iter().map(|s| libm::pow(s.max(0.0) + case.number("eps"), power)).collect();
         let scaled = vectors.mul(&Tensor::from_f64(scale, &[pixels, 1], &device())?)?;
         vectors.permute(&[1, 0])?.matmul(&scaled)?.cast(case.dtype)
     };
