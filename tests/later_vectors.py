@@ -235,6 +235,155 @@ def mtt_cases():
     write("mtt", "mtt__soft", params, mtt(params, shapes), inputs, MTT_MEANINGS)
 
 
+def lenet(weights, x):
+    """Two convolutions and three linear layers; images of up to 28 pixels are padded by 2."""
+    x = torch.relu(torch.nn.functional.conv2d(x, weights[0], weights[1], padding=2 if x.shape[2] <= 28 else 0))
+    x = torch.relu(torch.nn.functional.conv2d(torch.max_pool2d(x, 2), weights[2], weights[3]))
+    x = torch.relu(torch.max_pool2d(x, 2).flatten(1) @ weights[4].T + weights[5])
+    x = torch.relu(x @ weights[6].T + weights[7])
+    return x, x @ weights[8].T + weights[9]
+
+
+def alexcifarnet(weights, x):
+    """Two convolutions with max pooling and normalisation across four channels, and three linear layers."""
+    across = lambda x: torch.nn.functional.local_response_norm(x, 4, alpha=0.001 / 9, beta=0.75, k=1)
+    pool = lambda x: torch.max_pool2d(x, 3, 2, 1)
+    x = torch.relu(torch.nn.functional.conv2d(x, weights[0], weights[1], padding=2))
+    x = torch.relu(torch.nn.functional.conv2d(across(pool(x)), weights[2], weights[3], padding=2))
+    x = torch.relu(pool(across(x)).flatten(1) @ weights[4].T + weights[5])
+    x = torch.relu(x @ weights[6].T + weights[7])
+    return x, x @ weights[8].T + weights[9]
+
+
+def network(net):
+    """Numbers of a net for a batch, and the gradient of its mean cross-entropy. Weights are drawn anew for each precision."""
+
+    def compute(inputs, dtype):
+        params = [name for name in inputs if name.startswith("w.")]
+        weights = [inputs[name].to(dtype).clone().requires_grad_() for name in params]
+        x = inputs["x"].to(dtype).clone().requires_grad_()
+        features, logits = net(weights, x)
+        loss = torch.nn.functional.cross_entropy(logits, inputs["y"])
+        by = torch.autograd.grad(loss, [x, *weights])
+        outputs = {"features": features, "logits": logits, "loss": loss, "dx": by[0]}
+        # Of large weights only the sums of squares: files stay small.
+        outputs |= {f"dw.{name[2:]}": (slope**2).sum() for name, slope in zip(params, by[1:])}
+        return {name: value.detach() for name, value in outputs.items()}
+
+    return compute
+
+
+def pattern(shape, number):
+    """Weights that a test makes again from their place: no file holds them."""
+    count = math.prod(shape)
+    fan_in = max(1, count // shape[0]) if len(shape) > 1 else 100
+    at = torch.arange(count, dtype=torch.float64)
+    return (torch.sin(0.7 * at + number) * math.sqrt(3 / fan_in)).view(shape)
+
+
+NET_SHAPES = {
+    "lenet": lambda channels, features, classes: {
+        "conv1": (6, channels, 5, 5), "conv2": (16, 6, 5, 5), "fc1": (120, features), "fc2": (84, 120), "fc3": (classes, 84)
+    },
+    "alexcifarnet": lambda channels, features, classes: {
+        "conv1": (64, channels, 5, 5), "conv2": (64, 64, 5, 5), "fc1": (384, features), "fc2": (192, 384), "fc3": (classes, 192)
+    },
+}
+
+
+def network_cases():
+    for name, net, channels, side, features in [
+        ("lenet", lenet, 1, 28, 400),
+        ("alexcifarnet", alexcifarnet, 3, 12, 64 * 3 * 3),
+    ]:
+        shapes = {}
+        for layer, shape in NET_SHAPES[name](channels, features, 3).items():
+            shapes |= {f"{layer}.weight": shape, f"{layer}.bias": (shape[0],)}
+        weights = {f"w.{layer}": pattern(shape, number) for number, (layer, shape) in enumerate(shapes.items())}
+        draw = torch.Generator().manual_seed(3)
+        inputs = {"x": torch.randn(2, channels, side, side, generator=draw, dtype=torch.float64), "y": torch.tensor([2, 0])}
+        params = {"channels": channels, "height": side, "width_px": side, "classes": 3, "parameters": list(shapes)}
+        full = lambda given, dtype: network(net)(given | weights, dtype)
+        meanings = {"in.x": "images", "in.y": "classes", "out.features": "before the last layer", "out.logits": "logits"}
+        meanings |= {"out.loss": "mean cross-entropy", "out.dx": "its gradient by the images"}
+        meanings |= {f"out.dw.{layer}": "sum of squares of its gradient by this weight" for layer in shapes}
+        write("net", f"net__{name}", params | {"net": name}, full, inputs, meanings)
+
+
+def dd(params, shapes):
+    """Unrolled gradient descent with a rate for each step, and Adam on images and raw rates."""
+
+    def compute(inputs, dtype):
+        given = {key: value.to(dtype) if value.is_floating_point() else value for key, value in inputs.items()}
+        sizes = [math.prod(shape) for shape in shapes]
+        images = given["x_syn"].clone().requires_grad_()
+        raw = torch.log(torch.expm1(given["rates"])).requires_grad_()
+        adam = torch.optim.Adam([images, raw], lr=params["lr"], betas=(0.5, 0.999))
+        classes, ipc = params["classes"], params["ipc"]
+        labels = torch.arange(classes).repeat_interleave(params["per_step"])
+        groups = [
+            [c * ipc + g * params["per_step"] + at for c in range(classes) for at in range(params["per_step"])]
+            for g in range(ipc // params["per_step"])
+        ]
+        results = {}
+        for iteration in range(params["iterations"]):
+            theta = given["theta0"].clone().requires_grad_()
+            rates = torch.nn.functional.softplus(raw)
+            for step in range(len(raw)):
+                weights = [part.view(shape) for part, shape in zip(theta.split(sizes), shapes)]
+                loss = torch.nn.functional.cross_entropy(convnet(weights, images[groups[step % len(groups)]]), labels)
+                (slope,) = torch.autograd.grad(loss, theta, create_graph=True)
+                theta = theta - rates[step] * slope
+            weights = [part.view(shape) for part, shape in zip(theta.split(sizes), shapes)]
+            loss = torch.nn.functional.cross_entropy(convnet(weights, given["x_real"]), given["y_real"])
+            adam.zero_grad()
+            loss.backward()
+            if iteration == 0:
+                results = {"loss": loss.detach(), "dx": images.grad.clone(), "draw": raw.grad.clone()}
+            adam.step()
+        return results | {"images": images.detach(), "rates": torch.nn.functional.softplus(raw).detach()}
+
+    return compute
+
+
+DD_MEANINGS = {
+    "in.x_syn": "synthetic images, class by class",
+    "in.rates": "learning rate of each step",
+    "in.theta0": "weights that every iteration starts from, flat in the order of params.parameters",
+    "in.x_real": "real images, the same in every iteration",
+    "in.y_real": "their classes",
+    "out.loss": "loss of the first iteration",
+    "out.dx": "its gradient by the synthetic images",
+    "out.draw": "its gradient by what the learning rates are the softplus of",
+    "out.images": "synthetic images after all iterations",
+    "out.rates": "learning rates after all iterations",
+}
+
+
+def small_convnet(norm):
+    """Shapes and names of a ConvNet of two blocks of four channels for images of 8 x 8 and three classes."""
+    shapes, names = [], []
+    for block, channels in enumerate([3, 4]):
+        shapes += [(4, channels, 3, 3), (4,)] + ([(4,), (4,)] if norm else [])
+        parts = ["conv.weight", "conv.bias"] + (["norm.weight", "norm.bias"] if norm else [])
+        names += [f"block{block}.{part}" for part in parts]
+    return shapes + [(3, 16), (3,)], names + ["linear.weight", "linear.bias"]
+
+
+def dd_cases():
+    shapes, names = small_convnet(True)
+    params = {"channels": 3, "height": 8, "width_px": 8, "classes": 3, "depth": 2, "width": 4, "norm": "instance"}
+    params |= {"parameters": names, "ipc": 4, "per_step": 2, "epochs": 2, "iterations": 2, "lr": 0.01}
+    draw = torch.Generator().manual_seed(9)
+    noise = lambda *shape: torch.randn(shape, generator=draw, dtype=torch.float64)
+    inputs = {"x_syn": noise(12, 3, 8, 8), "rates": 0.1 + 0.05 * noise(4).abs(), "x_real": noise(5, 3, 8, 8)}
+    inputs |= {"y_real": torch.tensor([0, 2, 1, 1, 0]), "theta0": 0.3 * noise(sum(math.prod(shape) for shape in shapes))}
+    write("dd", "dd__steps", params, dd(params, shapes), inputs, DD_MEANINGS)
+    one = params | {"ipc": 1, "per_step": 1, "epochs": 1, "iterations": 1}
+    few = inputs | {"x_syn": inputs["x_syn"][:3], "rates": inputs["rates"][:1]}
+    write("dd", "dd__one_step", one, dd(one, shapes), few, DD_MEANINGS)
+
+
 def tangent_kernel_of_a_net(x, seed, width):
     """Products of the gradients of a net by all of its weights."""
     draw = torch.Generator().manual_seed(seed)
@@ -264,3 +413,5 @@ if __name__ == "__main__":
     check_against_wide_nets()
     kip_cases()
     mtt_cases()
+    network_cases()
+    dd_cases()

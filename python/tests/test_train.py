@@ -147,3 +147,26 @@ def test_data_of_other_classes_or_normalisation_are_refused(tiny: pddflow.Distil
     plain = pddflow.Data(pixels, labels, ("a", "b"), pddflow.Preprocessing(), "x")
     with pytest.raises(pddflow.FormatError, match="another normalisation"):
         tiny.train(model, epochs=1, test=plain)
+
+
+def test_the_squared_distance_is_from_centred_labels() -> None:
+    """The numbers of the program's own test; class numbers and one-hot vectors are the same."""
+    from pddflow._train import _loss
+
+    logits, plan = torch.tensor([[1.0, 0.0], [-0.5, 2.0]]), pddflow.Plan("union", (), loss="mse")
+    for labels in (torch.tensor([0, 1]), torch.eye(2)):
+        assert float(_loss(logits, labels, plan)) == 0.6875
+
+
+def test_a_recipe_says_loss_and_optimizer(tiny: pddflow.Distilled) -> None:
+    from dataclasses import replace
+
+    from pddflow._plan import own_plan
+
+    plan = own_plan([{"loss": "mse", "optimizer": "adam", "epochs": 2}], [None], "recipe")
+    assert (plan.loss, plan.optimizer) == ("mse", "adam")
+    trained = replace(tiny, plan=replace(tiny.plan, loss="mse", optimizer="adamw")).train(net(tiny), epochs=1)
+    assert trained.stages[-1].loss > 0
+    for wrong, message in [({"loss": "hinge"}, "hinge"), ({"steps": 3}, "counts steps"), ({"script": {}}, "step by step")]:
+        with pytest.raises(pddflow.FormatError, match=message):
+            own_plan([wrong], [None], "recipe")

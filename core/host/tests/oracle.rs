@@ -9,6 +9,8 @@
 mod cafe;
 #[path = "oracle/case.rs"]
 mod case;
+#[path = "oracle/dd.rs"]
+mod dd;
 #[path = "oracle/features.rs"]
 mod features;
 #[path = "oracle/gradients.rs"]
@@ -100,6 +102,7 @@ fn share_of_tolerance(case: &Case, registry: &Registry) -> Option<f64> {
         "cafe" => cafe::cafe(case, registry),
         "convnet" | "resnet" => network::outputs(case, registry),
         "hvp" => network::hvp(case, registry),
+        "dd" => dd::dd(case, registry),
         "dm" => features::dm(case, registry),
         "dc_distance" => gradients::dc_distance(case, registry),
         "dc_match" => gradients::dc_match(case, registry),
@@ -107,6 +110,7 @@ fn share_of_tolerance(case: &Case, registry: &Registry) -> Option<f64> {
         "idc_decode" => idc::idc_decode(case, registry),
         "idc_match" => idc::idc_match(case, registry),
         "kip" => kip::kip(case, registry),
+        "net" => dd::net(case, registry),
         "mtt" => trajectory::mtt(case, registry),
         "tesla" => trajectory::tesla(case, registry),
         _ => return None,

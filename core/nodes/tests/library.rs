@@ -29,6 +29,8 @@ mod parts;
 mod progressive;
 #[path = "library/protocol.rs"]
 mod protocol;
+#[path = "library/recipes.rs"]
+mod recipes;
 #[path = "library/shards.rs"]
 mod shards;
 

@@ -40,10 +40,23 @@ pub fn accuracy_unless(
 
 /// The embedding of each image, row after row, and its width.
 pub fn features(model: &Model, weights: &[Tensor], images: &Tensor) -> NodeResult<(Vec<f32>, usize)> {
+    features_unless(&|| false, model, weights, images)
+}
+
+/// [`features`], given up as cancelled as soon as `stop` says so.
+pub fn features_unless(
+    stop: &dyn Fn() -> bool,
+    model: &Model,
+    weights: &[Tensor],
+    images: &Tensor,
+) -> NodeResult<(Vec<f32>, usize)> {
     let mut values = Vec::new();
     let mut width = 0;
     let rows = images.shape().first().copied().unwrap_or(0);
     for_each_part(model, weights, images, rows, |forward| {
+        if stop() {
+            return Err(NodeError::cancelled());
+        }
         width = forward.features.shape().get(1).copied().unwrap_or(0);
         values.extend(forward.features.to_f32_vec().during("reading features")?);
         Ok(())

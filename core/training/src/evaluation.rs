@@ -151,7 +151,8 @@ impl Observer for Evaluation<'_> {
 
     fn epoch(&self, state: &mut NetState<Vec<Point>>, done: u64, stop: &dyn Fn() -> bool) -> NodeResult<()> {
         let Curve { every, at } = &self.curve;
-        let due = done == self.segments[state.at.segment].schedule(self.settings).epochs()
+        let segment = &self.segments[state.at.segment];
+        let due = (segment.tested && done == segment.schedule(self.settings).epochs())
             || (*every > 0 && done.is_multiple_of(*every))
             || at.contains(&done);
         if !due {

@@ -8,6 +8,7 @@
 //! | [`trainer`] | nets through segments of training |
 //! | [`recipe`], [`segments`] | how nets are trained on sets; from sets to segments |
 //! | [`evaluation`], [`summary`] | nets trained and tested; which moment of the training is reported |
+//! | [`regression`] | kernel ridge regression on sets, without the training of a net |
 //! | [`stored`] | pools of weights and trajectories of experts, in one or several shards |
 //! | [`selection`] | real images chosen by features or difficulty |
 //! | [`tensor_file`] | named tensors as the bytes of a checkpoint |
@@ -23,6 +24,7 @@ pub mod identity;
 pub mod init;
 pub mod plugins;
 pub mod recipe;
+pub mod regression;
 pub mod samples;
 pub mod segments;
 pub mod selection;

@@ -7,7 +7,7 @@ use pddflow_host::Decoded;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::{Recipe, Stage};
+use crate::recipe::{Recipe, Script, Stage};
 use crate::samples::Samples;
 use crate::sets::{LoadedSet, join_sets};
 use crate::trainer::Segment;
@@ -107,6 +107,27 @@ pub fn segments(sets: &JoinedSets, stages: &[Stage]) -> Vec<Segment> {
     stages.iter().enumerate().map(segment).collect()
 }
 
+/// The steps of the script of each set as segments, set after set; nets are tested behind each set.
+#[must_use]
+pub fn scripted(sets: &JoinedSets, scripts: &[&Script]) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    for (set, script) in scripts.iter().enumerate() {
+        let all = sets.rows([set]);
+        for (number, step) in script.steps.iter().enumerate() {
+            let rows = step.rows.iter().filter_map(|row| all.get(*row).copied()).collect();
+            segments.push(Segment {
+                rows: Some(rows),
+                epochs: Some(1),
+                fresh: segments.is_empty(),
+                tested: number + 1 == script.steps.len(),
+                stage: set + 1,
+                ..Segment::new(sets.samples.clone(), step.lr)
+            });
+        }
+    }
+    segments
+}
+
 /// Progressive stages from number `from` (counted from 0) on, of nets that may have done the earlier ones elsewhere: their
 /// labels are those of their own sets, whatever comes later. `lr` gives the learning rate of a stage.
 ///
@@ -134,7 +155,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::recipe::ProtocolParams;
+    use crate::recipe::{ProtocolParams, Step};
 
     fn set(value: f64, rows: usize, labels: Option<Labels>) -> Decoded {
         let images = Tensor::full(value, &[rows, 1, 2, 2], DType::F32, &Device::Cpu).unwrap();
@@ -171,6 +192,16 @@ mod tests {
     #[test]
     fn no_sets_are_no_pool() {
         assert_eq!(JoinedSets::new(&[], 2).unwrap_err().code, "pddflow::nodes::empty_data");
+    }
+
+    #[test]
+    fn scripts_are_followed_set_after_set() {
+        let script = |rates: &[f64]| Script { steps: rates.iter().map(|lr| Step { rows: vec![1], lr: *lr }).collect() };
+        let found = scripted(&joined(&[2, 2]), &[&script(&[0.1, 0.2]), &script(&[0.3])]);
+        let shown: Vec<_> =
+            found.iter().map(|one| (one.rows.clone().unwrap(), one.lr, one.stage, one.tested)).collect();
+        assert_eq!(shown, [(vec![1], 0.1, 1, false), (vec![1], 0.2, 1, true), (vec![3], 0.3, 2, true)]);
+        assert_eq!(found.iter().map(|one| one.fresh).collect::<Vec<_>>(), [true, false, false]);
     }
 
     fn recipe(with: &Value) -> Recipe {

@@ -8,6 +8,7 @@ use pddflow_runner::{Artifact, Inputs, NodeContext, NodeError};
 use pddflow_tensor::{Device, Tensor};
 use serde_json::Value;
 
+use crate::recipe::Script;
 use crate::splits::{Prepared, TensorOptions};
 
 /// A set ready for work: on the node's device and in its number type.
@@ -23,6 +24,8 @@ pub struct LoadedSet {
     pub ipc: usize,
     /// What it says of how to train on it.
     pub recipe: Value,
+    /// The steps in which it is of use, where it says so.
+    pub script: Option<Script>,
 }
 
 impl LoadedSet {
@@ -36,6 +39,20 @@ impl LoadedSet {
     #[must_use]
     pub fn is_soft(&self) -> bool {
         matches!(self.decoded.labels, Labels::Soft(_))
+    }
+
+    /// The steps in which it is of use.
+    ///
+    /// # Errors
+    /// It does not say so.
+    pub fn script(&self) -> NodeResult<&Script> {
+        self.script.as_ref().ok_or_else(|| {
+            fail(
+                "no_script",
+                format!("other sets are trained on step by step, and the set of `{}` does not say how", self.method),
+            )
+            .with_help("evaluate it by itself, or name a recipe for all, such as `recipe: dsa`")
+        })
     }
 
     /// Gives each image the class that is most probable.
@@ -131,6 +148,7 @@ fn loaded(tensors: &TensorOptions, set: DistilledSet) -> NodeResult<LoadedSet> {
     };
     Ok(LoadedSet {
         decoded: Decoded { images: here(&set.images).during("reading a set")?, labels },
+        script: Script::of(&set.info.recipe, &set.learnables, set.rows())?,
         step_size: set.step_size,
         method: set.info.method,
         ipc: set.info.ipc,

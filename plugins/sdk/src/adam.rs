@@ -32,6 +32,15 @@ impl Adam {
     /// # Errors
     /// There is no learnable of that name, or the gradient has another shape or is not finite.
     pub fn step<'call>(&self, run: &Iteration<'call>, name: &str, gradient: &Tensor<'call>) -> Result<()> {
+        let change = self.change(run, name, gradient)?;
+        run.assign(name, &(&run.learnable(name)?.detach()? - &change)?)
+    }
+
+    /// What a step subtracts, for a learnable that is a function of what is moved. Averages and metrics are those of [`step`](Self::step).
+    ///
+    /// # Errors
+    /// The gradient has another shape than before or is not finite.
+    pub fn change<'call>(&self, run: &Iteration<'call>, name: &str, gradient: &Tensor<'call>) -> Result<Tensor<'call>> {
         let gradient = gradient.detach()?;
         let squares = gradient.square()?;
         let length = squares.sum(&[], false)?.scalar()?.sqrt();
@@ -56,8 +65,8 @@ impl Adam {
         let [of_first, of_second] = self.betas.map(|decay| 1.0 - libm::pow(decay, steps));
         let root = (&(&second * (1.0 / of_second))?.sqrt()? + self.epsilon)?;
         let change = (&(&first / &root)? * (self.lr / of_first))?;
-        run.assign(name, &(&run.learnable(name)?.detach()? - &change)?)?;
         let metric = if name == "images" { "gradient_norm".to_owned() } else { format!("gradient_norm_{name}") };
-        run.metric(&metric, length)
+        run.metric(&metric, length)?;
+        Ok(change)
     }
 }

@@ -16,6 +16,8 @@ DSA = "dsa:color_crop_cutout_flip_scale_rotate"
 _HALVED_AFTER = 6
 
 Schedule = Literal["constant", "dc", "pdd", "idc"]
+_LOSSES = ("cross_entropy", "mse")
+_OPTIMIZERS = ("sgd", "adam", "adamw")
 _SCHEDULES: tuple[Schedule, ...] = ("constant", "dc", "pdd", "idc")
 
 
@@ -43,7 +45,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """A training: stochastic gradient descent on mean cross-entropy."""
+    """A training; by default stochastic gradient descent on mean cross-entropy."""
 
     #: `progressive`, `union` or `sequential`.
     mode: str
@@ -59,6 +61,15 @@ class Plan:
     #: Whether the momentum is kept from one stage to the next.
     carry_momentum: bool = False
     schedule: str = "dc"
+    #: `cross_entropy`, or `mse`: half the squared distance from centred labels.
+    loss: str = "cross_entropy"
+    #: `sgd`, `adam` or `adamw`.
+    optimizer: str = "sgd"
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("loss", self.loss, _LOSSES), ("optimizer", self.optimizer, _OPTIMIZERS)):
+            if value not in known:
+                raise FormatError(f"the {name} `{value}` is not known; expected one of {', '.join(known)}")
 
     def changed(
         self,
@@ -130,6 +141,8 @@ def plan_of_manifest(manifest: Mapping[str, Any], what: str) -> Plan:
         cutmix=float(field(training, "cutmix", (int, float), what, 0.0)),
         carry_momentum=field(training, "momentum_is_kept_between_stages", bool, what),
         schedule=field(training, "schedule", str, what, None) or _schedule_of(stages[0]),
+        loss=field(training, "loss", str, what, "cross_entropy"),
+        optimizer=field(training, "optimizer", str, what, "sgd"),
     )
 
 
@@ -186,6 +199,10 @@ def own_plan(recipes: Sequence[Mapping[str, Any]], learned: Sequence[float | Non
     several = count > 1
     # Sets of before `given` that say how momentum is carried were given their recipe for the stages.
     given = field(recipe, "given", list, what, ["epochs", "schedule"] if "carry_momentum" in recipe else [])
+    if recipe.get("script") is not None and not given:
+        raise FormatError(f"{what}: the set is of use step by step only, by its learnable rates; see `evaluate` of the program")
+    if recipe.get("steps") is not None and "epochs" not in given:
+        raise FormatError(f"{what}: it counts steps, not epochs; the manifest of `export` has its epochs")
     epochs = field(recipe, "epochs", int, what, 1000)
     if epochs < 1:
         raise FormatError(f"{what}: {epochs} epochs are no training")
@@ -216,6 +233,8 @@ def own_plan(recipes: Sequence[Mapping[str, Any]], learned: Sequence[float | Non
         cutmix=float(field(recipe, "cutmix", (int, float), what, 0.0)),
         carry_momentum=field(recipe, "carry_momentum", bool, what, several),
         schedule=schedule,
+        loss=field(recipe, "loss", str, what, "cross_entropy"),
+        optimizer=field(recipe, "optimizer", str, what, "sgd"),
     )
 
 
@@ -238,7 +257,8 @@ def manifest_of_plan(plan: Plan, images_per_class: Sequence[int]) -> dict[str, A
             for stage in plan.stages
         ],
         "first_weights": "random",
-        "optimizer": "sgd",
+        "loss": plan.loss,
+        "optimizer": plan.optimizer,
         "momentum": plan.momentum,
         "weight_decay": plan.weight_decay,
         "batch": plan.batch,

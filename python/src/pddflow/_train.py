@@ -8,6 +8,7 @@ import numpy as np
 
 from ._data import Data
 from ._errors import FormatError, need
+from ._plan import Plan
 from ._sets import Distilled, StageData
 
 if TYPE_CHECKING:
@@ -141,9 +142,7 @@ class _Run:
         self.net.train()
         for epoch in range(data.epochs):
             if self.optimizer is None or epoch in data.stage.resets:
-                self.optimizer = torch.optim.SGD(
-                    self.net.parameters(), lr=rate, momentum=self.plan.momentum, weight_decay=self.plan.weight_decay
-                )
+                self.optimizer = _optimizer(self.net.parameters(), rate, self.plan)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate * data.stage.factor(epoch)
             loss = self.epoch(images, labels)
@@ -164,13 +163,30 @@ class _Run:
         if self.plan.cutmix > 0:
             images, partners, own = cutmix(images, labels, self.plan.cutmix, self.generator)
         logits = self.net(images)
-        loss = torch.nn.functional.cross_entropy(logits, labels)
+        loss = _loss(logits, labels, self.plan)
         if own != 1.0:
-            loss = own * loss + (1.0 - own) * torch.nn.functional.cross_entropy(logits, partners)
+            loss = own * loss + (1.0 - own) * _loss(logits, partners, self.plan)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
         return loss.detach()
+
+
+def _optimizer(parameters: Any, lr: float, plan: Plan) -> Any:
+    """Gradient descent, or Adam with the momentum as its first beta."""
+    if plan.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=lr, momentum=plan.momentum, weight_decay=plan.weight_decay)
+    kind = torch.optim.Adam if plan.optimizer == "adam" else torch.optim.AdamW
+    return kind(parameters, lr=lr, betas=(plan.momentum, 0.999), weight_decay=plan.weight_decay)
+
+
+def _loss(logits: Any, labels: Any, plan: Plan) -> Any:
+    """Mean cross-entropy; or half the squared distance from centred labels, which may be any numbers."""
+    if plan.loss == "cross_entropy":
+        return torch.nn.functional.cross_entropy(logits, labels)
+    classes = logits.shape[1]
+    wanted = labels if labels.ndim == 2 else torch.nn.functional.one_hot(labels, classes)
+    return 0.5 * (logits - wanted + 1 / classes).square().sum(1).mean()
 
 
 def _test_tensors(distilled: Distilled, test: Data | tuple[Any, Any], device: Any) -> tuple[Any, Any]:

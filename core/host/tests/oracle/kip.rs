@@ -74,13 +74,16 @@ fn equal_images_have_finite_gradients() {
 }
 
 #[test]
-fn learned_labels_of_a_set_are_probabilities() {
-    let matcher = support::registry().matcher("kip", &json!({"learn_labels": true})).unwrap();
+fn learned_labels_of_a_set_are_what_was_learned() {
+    let matcher = support::registry().matcher("kip", &json!({"learn_labels": true, "depth": 2})).unwrap();
     let problem = support::problem(2, SHAPE, 1);
     let labels = Tensor::from_f64(vec![1.5, 0.5, -1.0, -2.0], &[2, 2], &Device::Cpu).unwrap();
     let images = support::noise(&[2, 1, 4, 4], RandomKey::new(1), 1.0);
-    let decoded = matcher.decode(&[("images".to_owned(), images), ("labels".to_owned(), labels)], &problem).unwrap();
-    let found = decoded.labels.tensor().to_f64_vec().unwrap();
-    assert!(found.iter().zip([0.75, 0.25, 0.5, 0.5]).all(|(found, wanted)| (found - wanted).abs() < 1e-8), "{found:?}");
-    assert_eq!(matcher.describe(&problem).unwrap().learnables.len(), 2);
+    let learnables = [("images".to_owned(), images), ("labels".to_owned(), labels)];
+    let decoded = matcher.decode(&learnables, &problem).unwrap();
+    assert_eq!(decoded.labels.tensor().to_f64_vec().unwrap(), [1.5, 0.5, -1.0, -2.0]);
+    let described = matcher.describe(&problem).unwrap();
+    assert_eq!(described.learnables.len(), 2);
+    let read = json!({"kernel": {"fully_connected": {"depth": 2, "tangent": true}}, "ridge": 1e-6});
+    assert_eq!((&described.recipe["loss"], &described.recipe["regression"]), (&json!("mse"), &read));
 }

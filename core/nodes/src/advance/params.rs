@@ -9,7 +9,7 @@ use pddflow_training::choice::{PluginChoice, check_choice};
 use pddflow_training::recipe::{LearningRate, ProtocolParams, Recipe};
 use pddflow_training::sets::LoadedSet;
 use pddflow_training::stored::NetRange;
-use pddflow_training::trainer::{Hyperparameters, LrSchedule, Schedule};
+use pddflow_training::trainer::{Hyperparameters, Loss, LrSchedule, Optimizer, Schedule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,6 +33,12 @@ pub(super) struct AdvanceParams {
     /// one that it was learned with, else that of its recipe.
     #[serde(default)]
     pub(super) lr: Option<LearningRate>,
+    /// What a step makes smaller; by default the cross-entropy.
+    #[serde(default, skip_serializing_if = "Loss::is_default")]
+    pub(super) loss: Loss,
+    /// How a step follows from the gradient; by default gradient descent.
+    #[serde(default, skip_serializing_if = "Optimizer::is_default")]
+    pub(super) optimizer: Optimizer,
     /// Momentum.
     #[serde(default = "momentum")]
     pub(super) momentum: f64,
@@ -95,6 +101,8 @@ impl AdvanceParams {
     pub(super) fn settings(&self) -> NodeResult<Hyperparameters> {
         Ok(Hyperparameters {
             schedule: LrSchedule::Script { schedule: self.schedule, epochs: self.epochs },
+            loss: self.loss,
+            optimizer: self.optimizer,
             momentum: self.momentum,
             nesterov: false,
             weight_decay: self.weight_decay,

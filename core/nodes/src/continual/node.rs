@@ -55,7 +55,7 @@ impl Kind for ContinualKind {
     fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
         let nets: NetsParams = read_part(node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
-        parts.push(part("model", surroundings.plugins().key(Role::Model, &nets.model.id)?));
+        parts.push(part("model", surroundings.plugins().key(Role::Model, &nets.net()?.id)?));
         Ok(parts)
     }
 
@@ -90,7 +90,8 @@ impl Kind for ContinualKind {
         let joined = JoinedSets::new(&decoded, data.classes)?;
         let segments = segments((&joined, &sets), &phases, (params.mode, params.training), &recipe)?;
         let registry = surroundings.plugins().open()?;
-        let model = registry.model(&given.model.id, &given.model.config).map_err(|error| from_plugin(&error))?;
+        let net = given.net()?;
+        let model = registry.model(&net.id, &net.config).map_err(|error| from_plugin(&error))?;
         let specs = model.weights(data.shape, data.classes).during("asking the model for its weights")?;
         let evaluation = Evaluation {
             purpose: "continual",

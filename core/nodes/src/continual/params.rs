@@ -41,7 +41,7 @@ pub(super) fn parts() -> [Part; 3] {
 /// Checks the parameters; the recipe's numbers and the plugin's defaults are filled in.
 pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
     let mut resolved = resolve_parts(with, &parts())?;
-    let mut problems = check_nets(surroundings.plugins(), &mut resolved);
+    let mut problems = check_nets(surroundings.plugins(), &mut resolved, true);
     problems.extend(check_protocol(&mut resolved, ""));
     if resolved["training"] == "full" {
         let help = "give `progressive`, `union` or `sequential`";

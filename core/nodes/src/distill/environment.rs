@@ -15,7 +15,9 @@ use pddflow_tensor::{RandomKey, Tensor};
 use pddflow_training::init::initial_weights;
 use pddflow_training::samples::Samples;
 use pddflow_training::splits::Split;
-use pddflow_training::trainer::{self, Architecture, EpochKeys, Hyperparameters, LrSchedule, Order, Schedule, Trainer};
+use pddflow_training::trainer::{
+    self, Architecture, EpochKeys, Hyperparameters, Loss, LrSchedule, Optimizer, Order, Schedule, Trainer,
+};
 
 use super::network::Network;
 use super::state::{Learnable, State};
@@ -194,6 +196,8 @@ pub(super) fn train_net(
     };
     let settings = Hyperparameters {
         schedule: LrSchedule::Script { schedule: Schedule::Constant, epochs: spec.epochs },
+        loss: Loss::default(),
+        optimizer: Optimizer::default(),
         momentum: spec.momentum,
         nesterov: false,
         weight_decay: spec.weight_decay,

@@ -19,7 +19,7 @@ use pddflow_host::{Decoded, Net};
 use pddflow_runner::NodeError;
 use pddflow_tensor::RandomKey;
 use pddflow_training::accuracy::accuracy_unless;
-use pddflow_training::recipe::{LearningRate, Recipe};
+use pddflow_training::recipe::{LearningRate, Recipe, follows_script};
 use pddflow_training::samples::Samples;
 use pddflow_training::segments::progressive;
 use pddflow_training::sets::{LoadedSet, join_sets};
@@ -53,6 +53,15 @@ impl<'a> Inspector<'a> {
         if test.rows() == 0 {
             return Err(fail("empty_data", format!("there are no {} to evaluate on", params.on.words())));
         }
+        if follows_script(&params.training, &[own]) {
+            return Err(fail(
+                "script",
+                "the set is of use step by step only, which an evaluation during distillation does not follow",
+            )
+            .with_help(
+                "leave out `evaluation` and evaluate the set behind, or name a recipe in `evaluation.training`",
+            ));
+        }
         let recipe = Recipe::of(&params.training, &[own], 1)?;
         Ok(Self { params, recipe, earlier, stage, classes, test, key, starts: OnceLock::new() })
     }
@@ -79,7 +88,7 @@ impl<'a> Inspector<'a> {
         let union = join_sets(&sets, self.classes)?.ok_or_else(|| fail("empty_data", "the set is empty"))?;
         let before = self.earlier.len();
         let samples = Samples { images: union.images, labels: union.labels };
-        let segments = [Segment { stage: before + 1, ..Segment::new(samples, lr) }];
+        let segments = [Segment { stage: before + 1, ..self.with_epochs(Segment::new(samples, lr)) }];
         let trainer = network.trainer((&segments, before), &self.recipe.settings);
         let starts = self.starts(network, stop)?;
         let shares = each(starts.len(), trainer.width(&network.device), |net, workers| {
@@ -91,6 +100,12 @@ impl<'a> Inspector<'a> {
             })
         })?;
         Ok(Some(shares.iter().sum::<f64>() / shares.len() as f64))
+    }
+
+    /// A segment with the epochs that the recipe has for so many images.
+    fn with_epochs(&self, segment: Segment) -> Segment {
+        let rows = segment.samples.rows();
+        Segment { epochs: self.recipe.budgets(&[rows], rows).first().copied(), ..segment }
     }
 
     /// The learning rate of a stage, from 0.
@@ -109,7 +124,10 @@ impl<'a> Inspector<'a> {
                 let net = |net| Ok(Net::new(network.advanced(net)?.unwrap_or_default()));
                 (0..self.params.nets).map(net).collect::<NodeResult<Vec<Net>>>()?
             }
-            None => self.new_starts(network, &progressive(self.earlier, 0, &lr, self.classes)?, stop)?,
+            None => {
+                let segments = progressive(self.earlier, 0, &lr, self.classes)?.into_iter();
+                self.new_starts(network, &segments.map(|one| self.with_epochs(one)).collect::<Vec<_>>(), stop)?
+            }
         };
         Ok(self.starts.get_or_init(|| made))
     }

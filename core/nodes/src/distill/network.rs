@@ -32,6 +32,8 @@ pub(super) struct Network {
     pool: Pool,
     pretrain: Option<Pretraining>,
     pretrains: bool,
+    /// Whether fresh nets of the pool count as nets.
+    fixed_start: bool,
     data: NetData,
     pub(super) device: Device,
     dtype: DType,
@@ -65,7 +67,8 @@ impl Network {
         let experts = experts.check(inputs.port("trajectories"), &wanted)?;
         let pretrain = pretrain(params, &pool, earlier, data.classes)?;
         let (device, data, pretrains) = (device.clone(), about, params.pretrain.is_some());
-        Ok(Some(Self { choice, model, specs, experts, pool, pretrain, pretrains, data, device, dtype }))
+        let fixed_start = params.fixed_start;
+        Ok(Some(Self { choice, model, specs, experts, pool, pretrain, pretrains, fixed_start, data, device, dtype }))
     }
 
     /// What stored nets must fit.
@@ -97,9 +100,9 @@ impl Network {
     }
 
     /// A net of the pool, or a new one that is pretrained, or a new one: chosen and drawn by the key. A pool of fresh nets is as
-    /// no pool, so that the first stage of a progressive pipeline is the base method.
+    /// no pool, so that the first stage of a progressive pipeline is the base method, unless the pipeline says that its nets are fixed.
     pub(super) fn start_weights(&self, key: RandomKey, stop: &dyn Fn() -> bool) -> NodeResult<Vec<Tensor>> {
-        if !self.pool.is_fresh() {
+        if !self.pool.is_fresh() || self.fixed_start {
             let place = key.below(self.pool.count() as u64);
             return self.pool.at(usize::try_from(place).unwrap_or(0), &self.wanted());
         }

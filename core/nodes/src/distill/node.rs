@@ -76,6 +76,10 @@ impl Kind for DistillKind {
             let message = format!("in `evaluation.training`, {message}");
             return Err(input_problem("previous", message, LENGTH_HELP));
         }
+        if params.fixed_start && count("start") == 0 {
+            let help = "wire an `advance` node without sets, or leave out `fixed_start`";
+            return Err(input_problem("start", "`fixed_start` needs the nets that matching starts from", help));
+        }
         check_planned(surroundings, &params, count)
     }
 

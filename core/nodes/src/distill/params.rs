@@ -45,6 +45,10 @@ pub(super) struct DistillParams {
     /// DC, DM), instead of taken from a pool in `start`.
     #[serde(default)]
     pub(super) pretrain: Option<TrainingParams>,
+    /// Whether matching starts from the nets in `start` even where these are fresh, instead of from new random ones each time: the fixed
+    /// initialisation of some methods.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) fixed_start: bool,
     /// How to train on the set; kept in it beside what the matcher says, which it overrides.
     #[serde(default)]
     pub(super) recipe: TrainingParams,
@@ -118,6 +122,11 @@ pub(super) struct EvaluationParams {
     /// has one for each stage up to this one, or to a later one.
     #[serde(default)]
     pub(super) training: ProtocolParams,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn hundred() -> u64 {

@@ -5,7 +5,7 @@ use pddflow_artifact::params::{check_numbers, check_policy};
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_tensor::augment::Policy;
 use pddflow_training::recipe::LearningRate;
-use pddflow_training::trainer::{Hyperparameters, LrSchedule, Schedule};
+use pddflow_training::trainer::{Hyperparameters, Loss, LrSchedule, Optimizer, Schedule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -20,6 +20,12 @@ pub(crate) struct TrainingParams {
     /// Learning rate, or `learned` for that of each stage's newest set.
     #[serde(default)]
     pub(super) lr: Option<LearningRate>,
+    /// What a step makes smaller: `cross_entropy` or `mse`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    loss: Option<Loss>,
+    /// How a step follows from the gradient: `sgd`, `adam` or `adamw`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    optimizer: Option<Optimizer>,
     /// Momentum.
     #[serde(default)]
     momentum: Option<f64>,
@@ -69,6 +75,8 @@ impl TrainingParams {
                 schedule: self.schedule.ok_or_else(missing)?,
                 epochs: self.epochs.ok_or_else(missing)?,
             },
+            loss: self.loss.unwrap_or_default(),
+            optimizer: self.optimizer.unwrap_or_default(),
             momentum: self.momentum.ok_or_else(missing)?,
             nesterov: false,
             weight_decay: self.weight_decay.ok_or_else(missing)?,

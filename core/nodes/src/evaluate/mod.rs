@@ -5,11 +5,14 @@
 //! images themselves. The readings that are not reported stand beside it under their own names; the record's `accuracy`
 //! is the last epoch's in every case.
 //!
+//! With `regression` no net is trained: the labels of the sets are carried over to the test images by kernel ridge regression.
+//!
 //! Without sets, and with `training: full`, nets are trained on the real images themselves by the same recipe: the upper
 //! bound.
 
 mod node;
 mod params;
+mod regress;
 mod report;
 
 pub(crate) use node::{EvaluateKind, OTHER_RECIPES, check_learning_rates};

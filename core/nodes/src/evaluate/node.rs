@@ -7,15 +7,18 @@ use pddflow_host::{Decoded, Role};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
 use pddflow_runner::{Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::evaluation::{Curve, Evaluation, Start, Test};
-use pddflow_training::recipe::{LENGTH_HELP, NetsParams, Preset, ProtocolParams, Recipe, Stage, recipes_differ};
-use pddflow_training::segments::{JoinedSets, Training, segments, stage_sets, stages};
+use pddflow_training::recipe::{
+    LENGTH_HELP, NetsParams, Preset, ProtocolParams, Recipe, Script, Stage, follows_script, recipes_differ,
+};
+use pddflow_training::segments::{self, JoinedSets, Training, segments, stage_sets, stages};
 use pddflow_training::sets::{LoadedSet, load_sets, one_artifact};
 use pddflow_training::stored::{NetRange, Pool, Wanted, net_data, specs_of};
 use pddflow_training::summary::{Report, Summary};
 use pddflow_training::trainer::{Architecture, Segment};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::params::{EvaluateParams, check, parts};
+use super::regress::Reading;
 use super::report::{Made, report};
 use crate::distill::needs_learned;
 use crate::kind::{Connected, Kind, input_problem, port};
@@ -88,13 +91,15 @@ impl Kind for EvaluateKind {
 
     fn shards(&self, with: &Value, wanted: usize) -> Option<Vec<Value>> {
         let params: NetsParams = read_part(with).ok()?;
-        Some(shard::pieces(with, params.nets, wanted))
+        with["regression"].is_null().then(|| shard::pieces(with, params.nets, wanted))
     }
 
     fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
         let nets: NetsParams = read_part(node.with)?;
         let mut parts = surroundings.numeric_parts(REVISION);
-        parts.push(part("model", surroundings.plugins().key(Role::Model, &nets.model.id)?));
+        if let Some(model) = &nets.model {
+            parts.push(part("model", surroundings.plugins().key(Role::Model, &model.id)?));
+        }
         Ok(parts)
     }
 
@@ -126,8 +131,29 @@ impl Kind for EvaluateKind {
         if protocol.recipe == Preset::Own && recipes_differ(&carried) {
             context.warn(OTHER_RECIPES);
         }
+        if let Some(regression) = &params.regression {
+            let found = Reading { surroundings, data: &data, sets: &sets, given: &given, training: params.training }
+                .of(regression, inputs.port("start"), context)?;
+            let mut record = node.with.clone();
+            record["regression"] = json!(found.regression);
+            return report(&found.summary, (&given, &params), record, &Made { data: &data, sets: &sets }, context);
+        }
         let recipe = Recipe::of(&protocol, &carried, stage_sets(params.training, sets.len()).len())?;
+        let scripted = params.training != Training::Full && follows_script(&protocol, &carried);
         let (stages, segments) = match params.training {
+            _ if scripted => {
+                let scripts = sets.iter().map(LoadedSet::script).collect::<NodeResult<Vec<_>>>()?;
+                let decoded: Vec<Decoded> = sets.iter().map(|set| set.decoded.clone()).collect();
+                let stage = |(set, script): (usize, &&Script)| Stage {
+                    sets: set..set + 1,
+                    images: script.steps[0].rows.len(),
+                    lr: script.steps[0].lr,
+                    epochs: script.steps.len() as u64,
+                    budget: 1,
+                };
+                let stages: Vec<Stage> = scripts.iter().enumerate().map(stage).collect();
+                (stages, segments::scripted(&JoinedSets::new(&decoded, data.classes)?, &scripts))
+            }
             Training::Full => {
                 let stages = stages(&recipe, Training::Union, &[(None, data.train.rows())])?;
                 let full = |stage: &Stage| Segment {
@@ -147,11 +173,12 @@ impl Kind for EvaluateKind {
         };
         check_curve(&params.curve_at, &stages)?;
         let registry = surroundings.plugins().open()?;
-        let model = registry.model(&given.model.id, &given.model.config).map_err(|error| from_plugin(&error))?;
+        let net = given.net()?;
+        let model = registry.model(&net.id, &net.config).map_err(|error| from_plugin(&error))?;
         let about = net_data(&data);
         let specs = specs_of(&model, &about)?;
         let (device, dtype) = (surroundings.device(), surroundings.dtype());
-        let wanted = Wanted { choice: &given.model, specs: &specs, data: &about, device, dtype };
+        let wanted = Wanted { choice: net, specs: &specs, data: &about, device, dtype };
         let pool = Pool::open(context, inputs.port("start"))?;
         pool.check(inputs.port("start"), &wanted)?;
         check_start(&pool, given.nets)?;

@@ -3,6 +3,7 @@
 use pddflow_artifact::params::{Part, problem, resolve_parts};
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_training::recipe::{NetsParams, Preset, ProtocolParams, check_nets, check_protocol, points_every};
+use pddflow_training::regression::Kernel;
 use pddflow_training::segments::Training;
 use pddflow_training::summary::Report;
 use schemars::JsonSchema;
@@ -29,9 +30,25 @@ pub(super) struct EvaluateParams {
     /// Whether images with soft labels are trained on by their most probable class instead.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) hard_labels: bool,
+    /// Kernel ridge regression on the union of the sets of each stage, in place of training nets. What is not given is as the last set says:
+    /// `regression: {}` for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) regression: Option<RegressionParams>,
     /// Further points of the accuracy curve, by the number of epochs of a stage that are done.
     #[serde(default)]
     pub(super) curve_at: Vec<u64>,
+}
+
+/// How sets are read by kernel regression.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RegressionParams {
+    /// How alike two images are.
+    #[serde(default)]
+    pub(super) kernel: Option<Kernel>,
+    /// What is added to the diagonal of the kernel, as a part of its mean.
+    #[serde(default)]
+    pub(super) ridge: Option<f64>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
@@ -47,7 +64,8 @@ pub(super) fn parts() -> [Part; 3] {
 /// Checks the parameters; the recipe's numbers and the plugin's defaults are filled in.
 pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
     let mut resolved = resolve_parts(with, &parts())?;
-    let mut problems = check_nets(surroundings.plugins(), &mut resolved);
+    let regresses = resolved["regression"].is_object();
+    let mut problems = check_nets(surroundings.plugins(), &mut resolved, !regresses);
     // Without sets there is nobody to ask but the default.
     let full = resolved["training"] == "full" && resolved["recipe"] == json!(Preset::Own);
     if full {
@@ -59,12 +77,47 @@ pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, 
         let points = if best { points_every(&resolved["recipe"]) } else { None };
         resolved["curve_every"] = points.unwrap_or(0).into();
     }
-    problems.extend(check_readings(&resolved));
+    problems.extend(if regresses { check_regression(&resolved) } else { check_readings(&resolved) });
     if resolved["training"] == "full" && resolved["lr"] == "learned" {
         let help = "give a number as `lr`: real images have no learned learning rate";
         problems.push(problem("/training", "`full` has no learned learning rate", Some(help.into())));
     }
     if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+}
+
+fn check_regression(with: &Value) -> Vec<ParamProblem> {
+    let mut problems = Vec::new();
+    let mut wrong = |at: &str, message: &str, help: &str| problems.push(problem(at, message, Some(help.to_owned())));
+    if with["training"] == "full" || with["training"] == "sequential" {
+        wrong("/training", "a regression is on the union of sets", "give `progressive` or `union`");
+    }
+    if with["report"] != Report::Last.name() || with["curve_every"] != 0 || with["curve_at"] != json!([]) {
+        wrong(
+            "/regression",
+            "a regression has no epochs to choose from",
+            "leave out `report` and the points of the curve",
+        );
+    }
+    if with.pointer("/regression/ridge").and_then(Value::as_f64).is_some_and(|ridge| ridge < 0.0) {
+        wrong("/regression/ridge", "`ridge` must be at least 0", "the methods have 1e-6 to 5e-3");
+    }
+    match serde_json::from_value::<Option<Kernel>>(with["regression"]["kernel"].clone()) {
+        Ok(Some(Kernel::FullyConnected { depth, .. })) if !(1..=64).contains(&depth) => {
+            wrong("/regression/kernel", "`depth` must be from 1 to 64", "the release has 1");
+        }
+        Ok(Some(Kernel::Features { nets, bias, .. })) if !(1..=4096).contains(&nets) || bias < 0.0 => {
+            wrong(
+                "/regression/kernel",
+                "`nets` must be from 1 to 4096 and `bias` at least 0",
+                "the releases have 8 to 16 nets",
+            );
+        }
+        Ok(Some(Kernel::Features { .. })) if with["model"].is_null() => {
+            wrong("/regression/kernel", "features need a net", "for example `model: convnet`");
+        }
+        _ => {}
+    }
+    problems
 }
 
 fn check_readings(with: &Value) -> Vec<ParamProblem> {

@@ -39,7 +39,7 @@ pub(super) fn report(
     let method = nets.method.clone().or_else(|| made.sets.last().map(|set| set.method.clone()));
     let results = Results {
         method: method.unwrap_or_else(|| FULL.to_owned()),
-        labels: labels(nets, params.training, made),
+        labels: labels(nets, params.training, &protocol, made),
         rule: params.report.name().to_owned(),
         reported: reading(reported),
         others: others.filter_map(|rule| Some((rule.name().to_owned(), reading(summary.moment(rule)?)))).collect(),
@@ -56,10 +56,19 @@ pub(super) fn report(
 }
 
 /// What tables can be arranged by; the node's own `labels` come first.
-fn labels(nets: &NetsParams, training: Training, Made { data, sets }: &Made<'_>) -> BTreeMap<String, Value> {
+fn labels(
+    nets: &NetsParams,
+    training: Training,
+    protocol: &Value,
+    Made { data, sets }: &Made<'_>,
+) -> BTreeMap<String, Value> {
     let ipc = if sets.is_empty() { json!(FULL) } else { json!(sets.iter().map(|set| set.ipc).sum::<usize>()) };
+    let reader = match (&nets.model, &protocol["regression"]["kernel"]) {
+        (None, kernel) => kernel.clone(),
+        (Some(model), _) => json!(model),
+    };
     let mut labels = BTreeMap::from([
-        ("model".to_owned(), json!(nets.model)),
+        ("model".to_owned(), reader),
         ("ipc".to_owned(), ipc),
         ("sets".to_owned(), json!(sets.len())),
         ("source".to_owned(), json!(data.dataset.source())),

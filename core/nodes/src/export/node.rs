@@ -26,7 +26,7 @@ use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the folder changes for the same parameters.
-const REVISION: u32 = 7;
+const REVISION: u32 = 8;
 /// A training script that needs only PyTorch and NumPy.
 const TRAIN: &str = include_str!("train.py");
 

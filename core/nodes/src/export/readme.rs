@@ -196,13 +196,25 @@ fn stages_text(plan: &Plan) -> String {
 fn rules_text(plan: &Plan) -> String {
     let parameter = |name: &str| plain(&plan.parameters[name]);
     let mut text = format!(
-        "\nEvery stage (recipe `{}`): stochastic gradient descent with momentum {} and weight decay {}, {} images in a step,\n\
-         mean cross-entropy with labels as they are in the files (class numbers or probabilities). In each epoch each image is used once,\n\
+        "\nEvery stage (recipe `{}`): {} with momentum {} and weight decay {}, {} images in a step,\n\
+         {}. In each epoch each image is used once,\n\
          in a new random order; the last step of an epoch may have fewer.\n",
         parameter("recipe"),
+        match parameter("optimizer").as_str() {
+            "adam" => "Adam (the momentum is its first beta, 0.999 the second)",
+            "adamw" => "AdamW (the momentum is its first beta, 0.999 the second)",
+            _ => "stochastic gradient descent",
+        },
         parameter("momentum"),
         parameter("weight_decay"),
         parameter("batch"),
+        match parameter("loss").as_str() {
+            "mse" => {
+                "mean over the images of half the squared distance of the scores from the labels in the files, each less one over the number\n\
+                 of classes, summed over the classes (class numbers stand for one-hot vectors)"
+            }
+            _ => "mean cross-entropy with labels as they are in the files (class numbers or probabilities)",
+        },
     );
     text.push_str(&augmentation(plan.parameters["augment"].as_str().unwrap_or("none")));
     text.push_str(&cutmix(plan.parameters["cutmix"].as_f64().unwrap_or(0.0)));

@@ -247,9 +247,7 @@ def train(net, sets, plan, generator, after_stage=None):
             optimizer = None
         for epoch in range(stage["epochs"]):
             if optimizer is None or epoch in stage["momentum_is_emptied_before_epochs"]:
-                optimizer = torch.optim.SGD(
-                    net.parameters(), lr=stage["lr"], momentum=plan["momentum"], weight_decay=plan["weight_decay"]
-                )
+                optimizer = make_optimizer(net.parameters(), stage["lr"], plan)
             factor = next((drop["by"] for drop in reversed(stage["lr_is_multiplied"]) if epoch >= drop["from_epoch"]), 1.0)
             for group in optimizer.param_groups:
                 group["lr"] = stage["lr"] * factor
@@ -261,14 +259,33 @@ def train(net, sets, plan, generator, after_stage=None):
             after_stage(stage["stage"])
 
 
+def make_optimizer(parameters, lr, plan):
+    """Gradient descent, or Adam with the momentum as its first beta."""
+    kind, decay = plan.get("optimizer", "sgd"), plan["weight_decay"]
+    if kind == "sgd":
+        return torch.optim.SGD(parameters, lr=lr, momentum=plan["momentum"], weight_decay=decay)
+    return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[kind](
+        parameters, lr=lr, betas=(plan["momentum"], 0.999), weight_decay=decay
+    )
+
+
+def loss_of(logits, labels, plan):
+    """Mean cross-entropy; or half the squared distance from centred labels, which may be any numbers."""
+    if plan.get("loss", "cross_entropy") == "cross_entropy":
+        return F.cross_entropy(logits, labels)
+    classes = logits.shape[1]
+    wanted = labels if labels.ndim == 2 else F.one_hot(labels, classes)
+    return 0.5 * (logits - wanted + 1 / classes).square().sum(1).mean()
+
+
 def step(net, optimizer, images, labels, plan, generator):
     images, partners, own = augment(plan["augment"], images, generator), labels, 1.0
     if plan.get("cutmix"):
         images, partners, own = cutmix(images, labels, plan["cutmix"], generator)
     logits = net(images)
-    loss = F.cross_entropy(logits, labels)
+    loss = loss_of(logits, labels, plan)
     if own != 1.0:
-        loss = own * loss + (1.0 - own) * F.cross_entropy(logits, partners)
+        loss = own * loss + (1.0 - own) * loss_of(logits, partners, plan)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()

@@ -1,9 +1,9 @@
 //! How nets are to be trained on the exported sets, stage by stage: what `evaluate` does with the same sets and parameters.
 
-use pddflow_artifact::failure::NodeResult;
-use pddflow_training::recipe::{ProtocolParams, Recipe, Stage};
+use pddflow_artifact::failure::{NodeResult, fail};
+use pddflow_training::recipe::{ProtocolParams, Recipe, Stage, follows_script};
 use pddflow_training::segments::{Training, stage_sets, stages};
-use pddflow_training::trainer::LrSchedule;
+use pddflow_training::trainer::{Loss, LrSchedule, Optimizer};
 use serde_json::{Value, json};
 
 use super::entry::Entry;
@@ -43,6 +43,10 @@ impl Plan {
     /// What the sets carry cannot be used; a learning rate is not known.
     pub(super) fn new(entries: &[Entry<'_>], given: &ProtocolParams, training: Training) -> NodeResult<Self> {
         let carried: Vec<&Value> = entries.iter().map(|entry| &entry.set.info.recipe).collect();
+        if follows_script(given, &carried) {
+            return Err(fail("script", "the set is of use step by step only, by rows and learning rates in an order that an export cannot tell")
+                .with_help("name how it shall be trained on, such as `recipe: dsa`; the learning rates are among the set's learnables"));
+        }
         let recipe = Recipe::of(given, &carried, stage_sets(training, entries.len()).len())?;
         let known: Vec<_> = entries.iter().map(|entry| (entry.set.step_size, entry.set.rows())).collect();
         let stages = stages(&recipe, training, &known)?;
@@ -74,7 +78,8 @@ impl Plan {
             "number_of_stages": self.stages.len(),
             "stages": self.stages.iter().enumerate().map(stage).collect::<Vec<Value>>(),
             "first_weights": "random",
-            "optimizer": "sgd",
+            "loss": self.parameters.get("loss").cloned().unwrap_or_else(|| json!(Loss::default())),
+            "optimizer": self.parameters.get("optimizer").cloned().unwrap_or_else(|| json!(Optimizer::default())),
             "momentum_is_kept_between_stages": self.carry_momentum,
             "preprocessing_digest": preprocessing_digest,
         });

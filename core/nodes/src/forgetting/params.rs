@@ -6,7 +6,7 @@ use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_tensor::augment::Policy;
 use pddflow_training::choice::{PluginChoice, check_choice};
-use pddflow_training::trainer::{Hyperparameters, LrSchedule};
+use pddflow_training::trainer::{Hyperparameters, Loss, LrSchedule, Optimizer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -102,6 +102,8 @@ impl ForgettingParams {
     pub(super) fn settings(&self) -> NodeResult<Hyperparameters> {
         Ok(Hyperparameters {
             schedule: LrSchedule::Drops { epochs: self.epochs, shares: self.drops.clone(), factor: self.drop_factor },
+            loss: Loss::default(),
+            optimizer: Optimizer::default(),
             momentum: self.momentum,
             nesterov: self.nesterov,
             weight_decay: self.weight_decay,

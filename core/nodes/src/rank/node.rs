@@ -20,7 +20,8 @@ use crate::surroundings::{Surroundings, part};
 /// Raised when the scores change for the same results.
 const REVISION: u32 = 1;
 /// Parameters of a training in which a set and random images should agree.
-const SAME_RECIPE: [&str; 7] = ["stage_epochs", "batch", "augment", "cutmix", "momentum", "weight_decay", "schedule"];
+const SAME_RECIPE: [&str; 9] =
+    ["stage_epochs", "batch", "augment", "cutmix", "loss", "optimizer", "momentum", "weight_decay", "schedule"];
 /// What all results are of.
 const SAME: [&str; 2] = ["source", "model"];
 

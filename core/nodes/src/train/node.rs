@@ -15,7 +15,9 @@ use pddflow_tensor::augment::Policy;
 use pddflow_training::sets::one_artifact;
 use pddflow_training::splits::{Prepared, Split};
 use pddflow_training::stored::{Pool, Wanted, info, net_data, specs_of};
-use pddflow_training::trainer::{Architecture, EpochKeys, Hyperparameters, Job, Keeps, LrSchedule, Segment, Trainer};
+use pddflow_training::trainer::{
+    Architecture, EpochKeys, Hyperparameters, Job, Keeps, Loss, LrSchedule, Optimizer, Segment, Trainer,
+};
 use serde_json::{Value, json};
 
 use super::experts::{Expert, Experts};
@@ -176,6 +178,8 @@ fn measured(data: &Prepared) -> NodeResult<(Option<std::sync::Arc<Split>>, &'sta
 fn settings(params: &TrainParams) -> NodeResult<Hyperparameters> {
     Ok(Hyperparameters {
         schedule: LrSchedule::Script { schedule: params.schedule, epochs: params.epochs },
+        loss: Loss::default(),
+        optimizer: Optimizer::default(),
         momentum: params.momentum,
         nesterov: false,
         weight_decay: params.weight_decay,

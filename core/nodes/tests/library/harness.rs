@@ -56,13 +56,16 @@ fn plugins() -> Vec<PathBuf> {
     let here = std::env::current_exe().unwrap();
     let folder = here.parent().unwrap();
     [
+        "model_alexcifarnet",
         "model_alexnet",
         "model_convnet",
+        "model_lenet",
         "model_mlp",
         "model_resnet",
         "model_vgg",
         "matcher_cafe",
         "matcher_dc",
+        "matcher_dd",
         "matcher_dm",
         "matcher_idc",
         "matcher_kip",

@@ -7,6 +7,7 @@
 //! | `budget` | epochs of each stage where the number of presented images is given |
 //! | `params` | what a pipeline file can say of a recipe |
 //! | `learning_rate` | a number, a list with one for each stage, or the learned ones |
+//! | `script` | sets that are of use in one order only |
 //! | `resolved` | a recipe with everything filled in |
 
 mod budget;
@@ -15,9 +16,11 @@ mod own;
 mod params;
 mod preset;
 mod resolved;
+mod script;
 
 pub use learning_rate::{LENGTH_HELP, LearningRate};
-pub use own::recipes_differ;
+pub use own::{own_regression, recipes_differ};
 pub use params::{NetsParams, ProtocolParams, check_nets, check_protocol};
 pub use preset::{Preset, Published, points_every};
 pub use resolved::{Recipe, Stage};
+pub use script::{Script, Step, follows_script};

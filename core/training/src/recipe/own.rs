@@ -2,7 +2,7 @@
 //!
 //! | | one stage | several stages (`methods.md` 8.2, 8.3) |
 //! |---|---|---|
-//! | epochs | the set's | half of them in each |
+//! | epochs, steps | the set's | half of them in each |
 //! | schedule | the set's | `pdd` for `dc`: the momentum is not emptied at the drop |
 //! | momentum between stages | – | kept |
 //! | schedule `idc` | | learning rate halved after six sets |
@@ -20,13 +20,22 @@ use serde_json::Value;
 use super::learning_rate::LearningRate;
 use super::params::canonical_policy;
 use super::preset::{PDD_IDC_HALVED_AFTER, Published, dsa};
-use crate::trainer::Schedule;
+use crate::regression::Regression;
+use crate::trainer::{Loss, Optimizer, Schedule};
 
 /// What a set can say; a matcher may note more in its recipe.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 struct Own {
     #[serde(default)]
     epochs: Option<u64>,
+    #[serde(default)]
+    steps: Option<u64>,
+    #[serde(default)]
+    regression: Option<Regression>,
+    #[serde(default)]
+    loss: Loss,
+    #[serde(default)]
+    optimizer: Optimizer,
     #[serde(default)]
     lr: Option<LearningRate>,
     #[serde(default)]
@@ -64,6 +73,9 @@ pub(super) fn own(carried: &[&Value], stages: usize) -> NodeResult<Published> {
         epochs if several && !given("epochs") => (epochs / 2).max(1),
         epochs => epochs,
     };
+    // Epochs that the pipeline gave are in place of the steps that the matcher named.
+    let steps = own.steps.filter(|_| !given("epochs"));
+    let steps = if several { steps.map(|steps| (steps / 2).max(1)) } else { steps };
     let schedule = match own.schedule.unwrap_or(base.schedule) {
         Schedule::Dc if several && !given("schedule") => Schedule::Pdd,
         schedule => schedule,
@@ -71,6 +83,9 @@ pub(super) fn own(carried: &[&Value], stages: usize) -> NodeResult<Published> {
     let halved = (several && schedule == Schedule::Idc).then_some(PDD_IDC_HALVED_AFTER);
     Ok(Published {
         epochs,
+        steps,
+        loss: own.loss,
+        optimizer: own.optimizer,
         lr: own.lr.unwrap_or(base.lr),
         momentum: own.momentum.unwrap_or(base.momentum),
         weight_decay: own.weight_decay.unwrap_or(base.weight_decay),
@@ -82,6 +97,14 @@ pub(super) fn own(carried: &[&Value], stages: usize) -> NodeResult<Published> {
         halve_lr_after_sets: own.halve_lr_after_sets.or(halved),
         points_every: None,
     })
+}
+
+/// How the last of the sets that carry these recipes says that it is read by kernel regression.
+///
+/// # Errors
+/// It holds values that are none.
+pub fn own_regression(carried: &[&Value]) -> NodeResult<Option<Regression>> {
+    Ok(carried.last().map(|recipe| read(recipe)).transpose()?.and_then(|own| own.regression))
 }
 
 /// Whether the recipes differ in something that training depends on.
@@ -101,7 +124,7 @@ fn read(recipe: &Value) -> NodeResult<Own> {
         return Ok(Own::default());
     }
     let own: Own = params::read(recipe).map_err(|error| wrong(error.message))?;
-    if let Some(found) = params::check_numbers(recipe, &["epochs", "batch"]).into_iter().next() {
+    if let Some(found) = params::check_numbers(recipe, &["epochs", "steps", "batch"]).into_iter().next() {
         return Err(wrong(found.message));
     }
     match own.augment.as_deref().map(canonical_policy).transpose() {

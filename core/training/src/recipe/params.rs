@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use pddflow_artifact::TIME_LABELS;
+use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_artifact::params::{check_numbers, check_policy, problem};
 use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
@@ -15,14 +16,15 @@ use super::learning_rate::LearningRate;
 use super::preset::Preset;
 use crate::choice::{PluginChoice, check_choice};
 use crate::plugins::Plugins;
-use crate::trainer::Schedule;
+use crate::trainer::{Loss, Optimizer, Schedule};
 
 /// Which nets are trained, and what their results are called.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetsParams {
     /// The net that is trained on the sets: a model plugin with its parameters.
-    pub model: PluginChoice,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<PluginChoice>,
     /// Nets that are trained, each from its own first weights.
     #[serde(default = "five")]
     pub nets: usize,
@@ -54,6 +56,15 @@ pub struct ProtocolParams {
     /// train and numbers of stages with the same `presented` present equally many images, to within one such epoch.
     #[serde(default)]
     pub presented: Option<f64>,
+    /// In place of `epochs`: steps of each stage at least. Stages have whole epochs, the fewest that have so many steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// What a step makes smaller; by default the cross-entropy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
+    /// How a step follows from the gradient; by default gradient descent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimizer: Option<Optimizer>,
     /// Learning rate, a list with one for each stage, or `learned`.
     #[serde(default)]
     pub lr: Option<LearningRate>,
@@ -86,13 +97,32 @@ pub struct ProtocolParams {
 /// More than any training lasts; keeps products of epochs and images within 64 bits.
 const MOST_PRESENTED: f64 = 1e9;
 
+/// What says how long a training is; one of them is given.
+const LENGTHS: [&str; 3] = ["epochs", "steps", "presented"];
+
 fn five() -> usize {
     5
 }
 
-/// Checks the parameters of the nets and fills in the model's defaults.
-pub fn check_nets(plugins: &Plugins, resolved: &mut Value) -> Vec<ParamProblem> {
+impl NetsParams {
+    /// The net that is trained.
+    ///
+    /// # Errors
+    /// None is named.
+    pub fn net(&self) -> NodeResult<&PluginChoice> {
+        self.model.as_ref().ok_or_else(|| fail("no_model", NO_MODEL).with_help(MODEL_HELP))
+    }
+}
+
+const NO_MODEL: &str = "no `model` is named";
+const MODEL_HELP: &str = "for example `model: convnet`";
+
+/// Checks the parameters of the nets and fills in the model's defaults; `needed` says whether there must be a model.
+pub fn check_nets(plugins: &Plugins, resolved: &mut Value, needed: bool) -> Vec<ParamProblem> {
     let mut problems = check_labels(resolved);
+    if needed && resolved["model"].is_null() {
+        problems.push(problem("", NO_MODEL, Some(MODEL_HELP.into())));
+    }
     if resolved["nets"] == 0 {
         problems.push(problem("/nets", "`nets` must be at least 1", None));
     }
@@ -110,7 +140,7 @@ pub fn check_protocol(with: &mut Value, pointer: &str) -> Vec<ParamProblem> {
     let mut problems: Vec<ParamProblem> = check_epochs(protocol).into_iter().collect();
     match fill_from_preset(protocol) {
         Ok(()) => {
-            problems.extend(check_numbers(protocol, &["epochs", "batch"]));
+            problems.extend(check_numbers(protocol, &["epochs", "steps", "batch"]));
             if !protocol["augment"].is_null() {
                 problems.extend(check_policy(protocol, "augment"));
             }
@@ -125,11 +155,13 @@ pub(super) fn canonical_policy(text: &str) -> Result<String, String> {
     Policy::parse(text).map(|policy| policy.canonical()).map_err(|error| error.to_string())
 }
 
-/// Fills what is not given from `defaults`; where `presented` is given, no epochs.
+/// Fills what is not given from `defaults`; only one of `epochs`, `steps` and `presented` says how long a training is.
 pub(super) fn fill(with: &mut Value, defaults: &Value) {
-    let presented = !with["presented"].is_null();
+    let given = LENGTHS.iter().any(|name| !with[name].is_null());
+    let steps = !defaults["steps"].is_null();
+    let needless = |name: &str| LENGTHS.contains(&name) && (given || (steps && name == "epochs"));
     for (name, value) in defaults.as_object().into_iter().flatten() {
-        if with[name].is_null() && !(presented && name == "epochs") {
+        if with[name].is_null() && !needless(name) {
             with[name] = value.clone();
         }
     }
@@ -145,11 +177,13 @@ fn fill_from_preset(with: &mut Value) -> Result<(), ParamProblem> {
 }
 
 fn check_epochs(with: &Value) -> Option<ParamProblem> {
-    let presented = with["presented"].as_f64()?;
-    if !with["epochs"].is_null() {
-        let help = "give `epochs` of each stage, or `presented` for all stages together";
-        return Some(problem("/presented", "`epochs` and `presented` exclude each other", Some(help.into())));
+    let mut given = LENGTHS.iter().filter(|name| !with[**name].is_null());
+    if let (Some(first), Some(second)) = (given.next(), given.next()) {
+        let help = "give `epochs` or `steps` of each stage, or `presented` for all stages together";
+        let message = format!("`{first}` and `{second}` exclude each other");
+        return Some(problem(format!("/{second}"), message, Some(help.into())));
     }
+    let presented = with["presented"].as_f64()?;
     if !(presented > 0.0 && presented <= MOST_PRESENTED) {
         let message = format!("`presented` is {presented} and must be above 0 and at most {MOST_PRESENTED}");
         let help = "it counts epochs over the union of all sets: the epochs of a training on all of them at once";

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::learning_rate::LearningRate;
-use crate::trainer::Schedule;
+use crate::trainer::{Loss, Optimizer, Schedule};
 
 /// Augmentation of DSA's evaluation: one operation per batch, drawn per image.
 const DSA: &str = "dsa:color_crop_cutout_flip_scale_rotate";
@@ -67,6 +67,12 @@ pub enum Preset {
 pub struct Published {
     /// Budget of epochs of each stage.
     pub epochs: u64,
+    /// Steps of each stage, in place of epochs.
+    pub steps: Option<u64>,
+    /// What a step makes smaller.
+    pub loss: Loss,
+    /// How a step follows from the gradient.
+    pub optimizer: Optimizer,
     /// Learning rate of each stage.
     pub lr: LearningRate,
     /// Momentum.
@@ -131,6 +137,9 @@ impl Preset {
 pub(super) fn dsa() -> Published {
     Published {
         epochs: 1000,
+        steps: None,
+        loss: Loss::CrossEntropy,
+        optimizer: Optimizer::Sgd,
         lr: LearningRate::Fixed(0.01),
         momentum: 0.9,
         weight_decay: 5e-4,
@@ -150,13 +159,24 @@ pub fn points_every(recipe: &Value) -> Option<u64> {
 }
 
 impl Published {
-    /// The parameters that a recipe stands for, as a pipeline file names them.
+    /// The parameters that a recipe stands for, as a pipeline file names them; those that nearly all recipes have alike only where they
+    /// differ.
     pub fn parameters(&self) -> Value {
-        json!({
+        let mut all = json!({
             "epochs": self.epochs, "lr": self.lr, "momentum": self.momentum, "weight_decay": self.weight_decay,
             "schedule": self.schedule, "batch": self.batch, "augment": self.augment, "cutmix": self.cutmix,
             "carry_momentum": self.carry_momentum, "halve_lr_after_sets": self.halve_lr_after_sets,
-        })
+        });
+        if let Some(steps) = self.steps {
+            all["steps"] = steps.into();
+        }
+        if !self.loss.is_default() {
+            all["loss"] = json!(self.loss);
+        }
+        if !self.optimizer.is_default() {
+            all["optimizer"] = json!(self.optimizer);
+        }
+        all
     }
 }
 

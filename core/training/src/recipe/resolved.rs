@@ -21,10 +21,11 @@ pub struct Recipe {
     pub lr: LearningRate,
     /// The learning rate is half from the stage after this many sets on.
     pub halve_lr_after_sets: Option<usize>,
-    /// The rest. Where the number of presented images is given, the epochs of a stage are its own.
+    /// The rest. Where the number of steps or of presented images is given, the epochs of a stage are its own.
     pub settings: Hyperparameters,
     schedule: Schedule,
     presented: Option<f64>,
+    steps: Option<u64>,
     parameters: Value,
 }
 
@@ -57,7 +58,7 @@ impl Recipe {
         let mut parameters = serde_json::to_value(given).during("writing a recipe")?;
         fill(&mut parameters, &base.parameters());
         let all: ProtocolParams = serde_json::from_value(parameters.clone()).during("reading a recipe")?;
-        // Everything is filled in but for the epochs beside `presented`; what stands here is never used.
+        // Everything is filled in but for the epochs beside `presented` or `steps`; what stands here is never used.
         let none = dsa();
         let schedule = all.schedule.unwrap_or(none.schedule);
         let cutmix = all.cutmix.unwrap_or(none.cutmix);
@@ -66,6 +67,8 @@ impl Recipe {
             halve_lr_after_sets: all.halve_lr_after_sets,
             settings: Hyperparameters {
                 schedule: LrSchedule::Script { schedule, epochs: all.epochs.unwrap_or(none.epochs) },
+                loss: all.loss.unwrap_or_default(),
+                optimizer: all.optimizer.unwrap_or_default(),
                 momentum: all.momentum.unwrap_or(none.momentum),
                 nesterov: false,
                 weight_decay: all.weight_decay.unwrap_or(none.weight_decay),
@@ -76,6 +79,7 @@ impl Recipe {
             },
             schedule,
             presented: all.presented,
+            steps: all.steps,
             parameters,
         })
     }
@@ -98,9 +102,17 @@ impl Recipe {
     /// Budgets of epochs of stages with so many images each, whose final union has `union` images.
     #[must_use]
     pub fn budgets(&self, images: &[usize], union: usize) -> Vec<u64> {
-        match (self.presented, &self.settings.schedule) {
-            (Some(presented), _) => budgets(presented, self.schedule.epochs_run(0), images, union),
-            (None, LrSchedule::Script { epochs, .. } | LrSchedule::Drops { epochs, .. }) => vec![*epochs; images.len()],
+        let extra = self.schedule.epochs_run(0);
+        let enough = |steps: u64, images: usize| {
+            let an_epoch = images.div_ceil(self.settings.batch.max(1)).max(1) as u64;
+            steps.div_ceil(an_epoch).max(1) - extra
+        };
+        match (self.presented, self.steps, &self.settings.schedule) {
+            (Some(presented), ..) => budgets(presented, extra, images, union),
+            (None, Some(steps), _) => images.iter().map(|images| enough(steps, *images)).collect(),
+            (None, None, LrSchedule::Script { epochs, .. } | LrSchedule::Drops { epochs, .. }) => {
+                vec![*epochs; images.len()]
+            }
         }
     }
 

@@ -13,7 +13,8 @@ use crate::plugins::Plugins;
 use crate::splits::{Prepared, TensorOptions};
 use crate::stored::{Experts, Pool, Wanted, net_data, specs_of};
 use crate::trainer::{
-    Architecture, EpochKeys, Hyperparameters, Job, Keeps, LrSchedule, NetState, Observer, Schedule, Segment, Trainer,
+    Architecture, EpochKeys, Hyperparameters, Job, Keeps, Loss, LrSchedule, NetState, Observer, Optimizer, Schedule,
+    Segment, Trainer,
 };
 
 /// Learning rate of the training here: that of the evaluation recipes.
@@ -23,6 +24,8 @@ const LR: f64 = 0.01;
 fn settings(epochs: u64) -> Hyperparameters {
     Hyperparameters {
         schedule: LrSchedule::Script { schedule: Schedule::Constant, epochs },
+        loss: Loss::default(),
+        optimizer: Optimizer::default(),
         momentum: 0.9,
         nesterov: false,
         weight_decay: 5e-4,

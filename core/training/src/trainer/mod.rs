@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `settings`, `schedule` | hyperparameters; learning rate over the epochs |
 //! | `segment` | images, their order, initial learning rate |
-//! | `step`, `sgd` | one step on one batch |
+//! | `step`, `loss`, `sgd`, `optimizer` | one step on one batch |
 //! | `train` | one net through its segments |
 //! | `net` | a net in training, and what an observer is told |
 //! | `job`, `threads`, `checkpoint` | several nets side by side |
@@ -20,7 +20,9 @@
 
 mod checkpoint;
 mod job;
+mod loss;
 mod net;
+mod optimizer;
 mod schedule;
 mod segment;
 mod settings;
@@ -30,7 +32,9 @@ mod threads;
 mod train;
 
 pub use job::{Job, Keeps, SHARD_FORMAT, shard};
+pub use loss::Loss;
 pub use net::{NetState, Observer, Position, Unobserved};
+pub use optimizer::Optimizer;
 pub use schedule::{LrSchedule, Schedule};
 pub use segment::{Order, Segment};
 pub use settings::Hyperparameters;

@@ -23,6 +23,8 @@ pub struct Segment {
     pub epochs: Option<u64>,
     /// Whether the net begins anew, with first weights.
     pub fresh: bool,
+    /// Whether nets are tested at its end; not in the middle of a script.
+    pub tested: bool,
     /// Phase of class-incremental learning, from 1; 1 where there are none.
     pub phase: usize,
     /// Stage of progressive training within the phase, from 1.
@@ -41,7 +43,17 @@ pub enum Order {
 impl Segment {
     /// A net's first segment, on all of these images.
     pub fn new(samples: Samples, lr: f64) -> Self {
-        Self { samples, rows: None, order: Order::Shuffled, lr, epochs: None, fresh: true, phase: 1, stage: 1 }
+        Self {
+            samples,
+            rows: None,
+            order: Order::Shuffled,
+            lr,
+            epochs: None,
+            fresh: true,
+            tested: true,
+            phase: 1,
+            stage: 1,
+        }
     }
 
     /// Learning rate over its epochs, and how many there are, with the hyperparameters of all segments.

@@ -3,6 +3,8 @@
 use pddflow_tensor::Descent;
 use pddflow_tensor::augment::Policy;
 
+use super::loss::Loss;
+use super::optimizer::{Adaptive, Optimizer};
 use super::schedule::LrSchedule;
 
 /// How nets are trained in every segment.
@@ -10,9 +12,13 @@ use super::schedule::LrSchedule;
 pub struct Hyperparameters {
     /// Learning rate over the epochs of a segment, and how many there are.
     pub schedule: LrSchedule,
+    /// What a step makes smaller.
+    pub loss: Loss,
+    /// How a step follows from the gradient.
+    pub optimizer: Optimizer,
     /// Momentum, 0 for none.
     pub momentum: f64,
-    /// Nesterov's momentum: the step looks ahead by the momentum.
+    /// Nesterov's momentum: the step looks ahead by the momentum. Of gradient descent only.
     pub nesterov: bool,
     /// Weight decay.
     pub weight_decay: f64,
@@ -29,5 +35,15 @@ pub struct Hyperparameters {
 impl Hyperparameters {
     pub(super) fn descent(&self, lr: f64) -> Descent {
         Descent { lr, momentum: self.momentum, weight_decay: self.weight_decay, nesterov: self.nesterov }
+    }
+
+    /// The rule of an optimiser with averages; none for gradient descent.
+    pub(super) fn adaptive(&self, lr: f64) -> Option<Adaptive> {
+        let coupled = match self.optimizer {
+            Optimizer::Sgd => return None,
+            Optimizer::Adam => true,
+            Optimizer::AdamW => false,
+        };
+        Some(Adaptive { lr, momentum: self.momentum, weight_decay: self.weight_decay, coupled })
     }
 }

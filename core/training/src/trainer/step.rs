@@ -9,8 +9,9 @@
 use pddflow_artifact::failure::{During, NodeResult};
 use pddflow_host::{Labels, Mode, Model, Net, WeightRole, WeightSpec};
 use pddflow_tensor::augment::{self, Draw};
-use pddflow_tensor::{Descent, Keep, RandomKey, Tensor, TensorError, grad};
+use pddflow_tensor::{Keep, RandomKey, Tensor, TensorError, grad};
 
+use super::loss::Loss;
 use super::settings::Hyperparameters;
 use crate::samples::Samples;
 
@@ -73,28 +74,26 @@ pub(super) fn train_step(
     .during("mixing images")?;
     let weights = on_tape(specs, &net.weights).during("training")?;
     let forward = model.forward(&weights, &images, Mode::Train, keys.model).during("training")?;
-    let loss = mixed_cross_entropy(&forward.logits, &samples.labels, partner, ratio);
+    let loss = mixed_loss(settings.loss, &forward.logits, &samples.labels, partner, ratio);
     let loss = loss.during("training")?;
     let gradients = slopes(specs, &weights, &loss).during("training")?;
     let stepped = Stepped { loss: loss.detach(), logits: forward.logits.detach() };
     replace_statistics(specs, net, forward.statistics);
     // With the tape go the other holders of the weights, which then move in place.
     drop((weights, loss, forward.logits, forward.features, forward.maps));
-    step(specs, net, &gradients, &settings.descent(lr)).during("training")?;
+    step(specs, net, &gradients, (settings, lr)).during("training")?;
     Ok(stepped)
 }
 
-/// Mean cross-entropy of logits `[row, class]` against hard or soft labels.
-fn cross_entropy(logits: &Tensor, labels: &Labels) -> Result<Tensor, TensorError> {
-    match labels {
-        Labels::Hard(labels) => logits.cross_entropy(labels),
-        Labels::Soft(labels) => logits.cross_entropy_soft(labels),
-    }
-}
-
 /// `ratio` of the loss against the own labels, the rest against those of the partners.
-fn mixed_cross_entropy(logits: &Tensor, labels: &Labels, partner: Tensor, ratio: f64) -> Result<Tensor, TensorError> {
-    let own = cross_entropy(logits, labels)?;
+fn mixed_loss(
+    loss: Loss,
+    logits: &Tensor,
+    labels: &Labels,
+    partner: Tensor,
+    ratio: f64,
+) -> Result<Tensor, TensorError> {
+    let own = loss.of(logits, labels)?;
     if ratio == 1.0 {
         return Ok(own);
     }
@@ -102,7 +101,7 @@ fn mixed_cross_entropy(logits: &Tensor, labels: &Labels, partner: Tensor, ratio:
         Labels::Hard(_) => Labels::Hard(partner),
         Labels::Soft(_) => Labels::Soft(partner),
     };
-    own.mul_scalar(ratio)?.add(&cross_entropy(logits, &partner)?.mul_scalar(1.0 - ratio)?)
+    own.mul_scalar(ratio)?.add(&loss.of(logits, &partner)?.mul_scalar(1.0 - ratio)?)
 }
 
 /// The weights with each learnable one as a new leaf.
@@ -124,10 +123,19 @@ fn slopes(specs: &[WeightSpec], weights: &[Tensor], loss: &Tensor) -> Result<Vec
     grad(std::slice::from_ref(loss), &leaves, None, Keep::No)
 }
 
-fn step(specs: &[WeightSpec], net: &mut Net, gradients: &[Tensor], descent: &Descent) -> Result<(), TensorError> {
+fn step(
+    specs: &[WeightSpec],
+    net: &mut Net,
+    gradients: &[Tensor],
+    (settings, lr): (&Hyperparameters, f64),
+) -> Result<(), TensorError> {
+    let places = places(specs, WeightRole::Learnable);
+    if let Some(rule) = settings.adaptive(lr) {
+        return rule.step(net, &places, gradients);
+    }
+    let descent = settings.descent(lr);
     let mut buffers: Vec<Option<Tensor>> = net.momentum.take().into_iter().flatten().map(Some).collect();
     buffers.resize(gradients.len(), None);
-    let places = places(specs, WeightRole::Learnable);
     for ((place, gradient), buffer) in places.into_iter().zip(gradients).zip(&mut buffers) {
         descent.step(&mut net.weights[place], gradient, buffer)?;
     }

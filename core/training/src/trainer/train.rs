@@ -153,6 +153,9 @@ impl Trainer<'_> {
         observer: &O,
     ) -> NodeResult<()> {
         let begins = state.at.epoch == 0;
+        if begins {
+            self.settings.loss.check(&segment.samples.labels)?;
+        }
         if begins && segment.fresh {
             observer.begin(state, segment.phase)?;
         }

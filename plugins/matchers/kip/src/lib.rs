@@ -15,16 +15,17 @@
 //! With earlier sets wired (PDD), s is the union of all sets, and only new images and labels move. Start weights have no
 //! meaning here.
 //!
-//! Beyond the release: learned labels are any numbers, but a net needs probabilities, so the labels of the set are the learned
-//! ones with those below 0 raised to it, divided by their sum.
+//! Learned labels are any numbers, not probabilities: the set carries them as they are, and a recipe whose loss is the squared distance. It
+//! says, too, by which kernel and ridge the set is read where `evaluate` has `regression: {}`, as the paper's kernel results are.
 
 mod kernel;
 
 use kernel::{Kernel, OfNet};
 use pddflow_sdk::{
-    Adam, DType, Decoded, Description, ImageInit, Iteration, Keep, Kind, Labelled, Learnable, Learnables, Matcher,
-    Part, Problem, Result, Rows, Start, Tensor, grad,
+    Adam, DType, Decoded, Description, ImageInit, Iteration, Keep, Kind, Learnable, Learnables, Matcher, Part, Problem,
+    Result, Rows, Start, Tensor, grad,
 };
+use serde_json::json;
 
 pddflow_sdk::parameters! {
     /// Parameters of KIP.
@@ -53,31 +54,15 @@ pddflow_sdk::parameters! {
     }
 }
 
-/// Added to learned labels for the set, so that a row without one above 0 has equal probabilities.
-const FLOOR: f64 = 1e-9;
-
 impl Kip {
     /// Images of all sets, and their labels `[row, class]`, not centred; new ones on the tape.
-    fn union<'call>(&self, run: &Iteration<'call>) -> Result<[Tensor<'call>; 2]> {
-        let problem = run.problem();
-        let numbers = |set: &Labelled<'call>| match set.labels.dtype()? {
-            DType::I64 => set.labels.one_hot(problem.classes),
-            _ => Ok(set.labels.clone()),
+    fn union<'call>(run: &Iteration<'call>) -> Result<[Tensor<'call>; 2]> {
+        let set = run.set(&Rows::all(Part::Union))?;
+        let labels = match set.labels.dtype()? {
+            DType::I64 => set.labels.one_hot(run.problem().classes)?,
+            _ => set.labels,
         };
-        if !self.learn_labels {
-            let set = run.set(&Rows::all(Part::Union))?;
-            return Ok([set.images.clone(), numbers(&set)?]);
-        }
-        // The labels of the new images as they are learned, not as probabilities: each class has its earlier images first.
-        let (own, ipc, mut parts) = (run.learnable("labels")?, problem.ipc, [Vec::new(), Vec::new()]);
-        for class in 0..problem.classes {
-            let set = run.set(&Rows::all(Part::Union).of_class(class))?;
-            let earlier = set.images.shape()?[0] - ipc;
-            parts[0].push(set.images.clone());
-            parts[1].push(numbers(&set)?.slice(0, 0, earlier, 1)?.detach()?);
-            parts[1].push(own.slice(0, class * ipc, (class + 1) * ipc, 1)?);
-        }
-        Ok([Tensor::concat(&parts[0], 0)?, Tensor::concat(&parts[1], 0)?])
+        Ok([set.images, labels])
     }
 
     /// Scores `[target, class]` of real images by regression on a set; `identity` is the unit matrix of its number of images.
@@ -104,7 +89,7 @@ impl Kip {
 impl Matcher for Kip {
     const ID: &'static str = "kip";
     const SUMMARY: &'static str = "Kernel inducing points (Nguyen, Chen and Lee, ICLR 2021), fully connected kernels";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     const DECODES: bool = true;
 
     fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()> {
@@ -114,15 +99,19 @@ impl Matcher for Kip {
             let labels = Learnable::new(Kind::Labels, "labels", &shape, Start::OneHot, self.lr_labels);
             description.learnable(&labels)?;
         }
-        description.recipe(&pddflow_sdk::recipe(1000, "none"))
+        let mut recipe = pddflow_sdk::recipe(1000, "none");
+        let tangent = self.kernel == Kernel::Ntk;
+        recipe["regression"] = json!({ "kernel": { "fully_connected": { "depth": self.depth, "tangent": tangent } }, "ridge": self.ridge });
+        if self.learn_labels {
+            recipe["loss"] = "mse".into();
+        }
+        description.recipe(&recipe)
     }
 
     fn decode<'call>(&self, problem: &Problem, learnables: &Learnables<'call>) -> Result<Decoded<'call>> {
-        let labels = if self.learn_labels {
-            let above = (&learnables.get("labels")?.relu()? + FLOOR)?;
-            (&above / &above.sum(&[1], true)?)?
-        } else {
-            Tensor::from_i64(learnables.call(), &problem.labels(), &[problem.labels().len()])?
+        let labels = match self.learn_labels {
+            true => learnables.get("labels")?.clone(),
+            false => Tensor::from_i64(learnables.call(), &problem.labels(), &[problem.labels().len()])?,
         };
         Ok(Decoded { images: learnables.get("images")?.clone(), labels })
     }
@@ -132,7 +121,7 @@ impl Matcher for Kip {
         let centred = |labels: &_| labels - 1.0 / classes as f64;
         let all: Vec<usize> = (0..classes).collect();
         let targets = run.real(&all, self.batch.div_ceil(classes), "none", run.key().fold("targets")?)?.set;
-        let [images, labels] = self.union(run)?;
+        let [images, labels] = Self::union(run)?;
         let rows = images.shape()?[0];
         let identity = Tensor::arange(run.call(), rows)?.one_hot(rows)?;
         let scores = self.scores(&targets.images, [&images, &centred(&labels)?], &identity)?;
