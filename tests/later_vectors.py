@@ -384,6 +384,172 @@ def dd_cases():
     write("dd", "dd__one_step", one, dd(one, shapes), few, DD_MEANINGS)
 
 
+def ridge_regression(within, between, labels, ridge):
+    return between @ torch.linalg.solve(within + ridge * torch.trace(within) / len(within) * torch.eye(len(within), dtype=within.dtype), labels)
+
+
+def batch_norm(x, scale, offset, mean, var):
+    column = lambda v: v[:, None, None]
+    return (x - column(mean)) / torch.sqrt(column(var) + 1e-5) * column(scale) + column(offset)
+
+
+def pyramid(weights, statistics, x, training):
+    """Two blocks, a batch normalisation before the second convolution. Features, scores, and mean and unbiased variance of the batch."""
+    x = torch.nn.functional.avg_pool2d(torch.relu(torch.nn.functional.conv2d(x, weights[0], weights[1], padding=1)), 2)
+    mean, var = (x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)) if training else statistics
+    seen = (x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=True))
+    x = batch_norm(x, weights[2], weights[3], mean, var)
+    x = torch.nn.functional.avg_pool2d(torch.relu(torch.nn.functional.conv2d(x, weights[4], weights[5], padding=1)), 2).flatten(1)
+    return x, x @ weights[6].T + weights[7], seen
+
+
+def lamb(value, gradient, state, lr):
+    """A step of LAMB without weight decay."""
+    state["step"] += 1
+    state["first"] = 0.9 * state["first"] + 0.1 * gradient
+    state["second"] = 0.999 * state["second"] + 0.001 * gradient**2
+    first, second = state["first"] / (1 - 0.9 ** state["step"]), state["second"] / (1 - 0.999 ** state["step"])
+    direction = first / (torch.sqrt(second) + 1e-6)
+    return value - lr * torch.norm(value) / torch.norm(direction) * direction
+
+
+def frepo(params):
+    """A pool of one net, so that the net is the same in every iteration."""
+
+    def compute(inputs, dtype):
+        given = {key: value.to(dtype) if value.is_floating_point() else value for key, value in inputs.items()}
+        classes = params["classes"]
+        images = given["x_syn"].clone()
+        labels = (torch.eye(classes, dtype=dtype).repeat_interleave(params["ipc"], 0) - 1 / classes) / math.sqrt(classes / 10)
+        fresh = [given[f"w.{name}"].clone() for name in params["parameters"]]
+        net, moments, statistics, age = None, None, None, 0
+        fresh_statistics = [torch.zeros(params["width"], dtype=dtype), torch.ones(params["width"], dtype=dtype)]
+        states = [{"step": 0, "first": 0, "second": 0} for _ in range(2)]
+        wanted = torch.eye(classes, dtype=dtype)[given["y_real"]] - 1 / classes
+        both = lambda x, flip: torch.cat([x, x.flip(3) if flip else x]) if params["mirror"] else x
+        results = {}
+        for iteration in range(params["iterations"]):
+            if net is None:
+                net, statistics, moments, steps = list(fresh), list(fresh_statistics), None, 0
+            images.requires_grad_(), labels.requires_grad_()
+            own, _, _ = pyramid(net, statistics, both(images, True), False)
+            targets, _, _ = pyramid(net, statistics, given["x_real"], False)
+            scores = ridge_regression(own @ own.T, targets @ own.T, both(labels, False), params["ridge"])
+            two = labels.topk(2, 1).values
+            margin = torch.clamp(two[:, 0] - two[:, 1], max=1 / classes)
+            loss = (0.5 * ((scores - wanted) ** 2).sum(1)).mean() - margin.mean()
+            by = torch.autograd.grad(loss, [images, labels])
+            if iteration == 0:
+                results = {"loss": loss.detach(), "dx": by[0], "dlabels": by[1]}
+            done = iteration / params["horizon"]
+            lr = params["lr"] * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * done)))
+            images, labels = (lamb(v.detach(), g, s, lr) for v, g, s in zip([images, labels], by, states))
+            if age > params["max_age"]:
+                net, age = None, 0
+                continue
+            leaves = [weight.clone().requires_grad_() for weight in net]
+            _, logits, seen = pyramid(leaves, None, images, True)
+            slopes = torch.autograd.grad((0.5 * ((logits - labels) ** 2).sum(1)).mean(), leaves)
+            moments = moments or [[0, 0] for _ in leaves]
+            steps, age = steps + 1, age + 1
+            for at, slope in enumerate(slopes):
+                moments[at] = [0.9 * moments[at][0] + 0.1 * slope, 0.999 * moments[at][1] + 0.001 * slope**2]
+                first, second = moments[at][0] / (1 - 0.9**steps), moments[at][1] / (1 - 0.999**steps)
+                net[at] = (net[at] - params["lr_net"] * first / (torch.sqrt(second) + 1e-8)).detach()
+            statistics = [(0.1 * old + 0.9 * new).detach() for old, new in zip(statistics, seen)]
+        return results | {"images": images.detach(), "labels": labels.detach()}
+
+    return compute
+
+
+def belief(value, gradient, state, lr):
+    """A step of AdaBelief."""
+    state["step"] += 1
+    state["first"] = 0.9 * state["first"] + 0.1 * gradient
+    state["second"] = 0.999 * state["second"] + 0.001 * (gradient - state["first"]) ** 2 + 1e-16
+    first, second = state["first"] / (1 - 0.9 ** state["step"]), state["second"] / (1 - 0.999 ** state["step"])
+    return value - lr * first / (torch.sqrt(second) + 1e-16)
+
+
+def rfad(params):
+    """Features of a given layer in place of random nets: the kernel, the losses and the steps are what is compared."""
+
+    def compute(inputs, dtype):
+        given = {key: value.to(dtype) if value.is_floating_point() else value for key, value in inputs.items()}
+        classes = params["classes"]
+        values = {"images": given["x_syn"].clone()}
+        if params["learn_labels"]:
+            values["labels"] = torch.eye(classes, dtype=dtype).repeat_interleave(params["ipc"], 0)
+        if params["transform"]:
+            values["transform"] = torch.zeros(given["x_syn"][0].numel(), given["x_syn"][0].numel(), dtype=dtype)
+        if params["platt"]:
+            values["platt"] = torch.zeros(1, dtype=dtype)
+        rates = {"images": params["lr"], "labels": params["lr"], "transform": params["lr_transform"], "platt": params["lr_platt"]}
+        states = {name: {"step": 0, "first": 0, "second": 0} for name in values}
+        hard = torch.eye(classes, dtype=dtype).repeat_interleave(params["ipc"], 0)
+        features = lambda x: torch.relu(x.flatten(1) @ given["layer"]) / math.sqrt(given["layer"].shape[1])
+        kernel = lambda a, b: 2 * a @ b.T + 0.01
+        results = {}
+        for iteration in range(params["iterations"]):
+            leaves = {name: value.detach().requires_grad_() for name, value in values.items()}
+            x = leaves["images"]
+            if params["transform"]:
+                eye = torch.eye(x[0].numel(), dtype=dtype)
+                x = (x.flatten(1) @ (eye + leaves["transform"])).view(x.shape)
+            own, targets = features(x), features(given["x_real"])
+            labels = leaves.get("labels", hard) - 1 / classes
+            scores = ridge_regression(kernel(own, own), kernel(targets, own), labels, params["ridge"])
+            if params["platt"]:
+                loss = torch.nn.functional.cross_entropy(torch.exp(leaves["platt"]) * scores, given["y_real"])
+            else:
+                loss = 0.5 * ((scores - torch.eye(classes, dtype=dtype)[given["y_real"]] + 1 / classes) ** 2).mean()
+            by = torch.autograd.grad(loss, list(leaves.values()))
+            if iteration == 0:
+                results = {"loss": loss.detach()} | {f"d.{name}": slope for name, slope in zip(leaves, by)}
+            values = {name: belief(values[name], slope, states[name], rates[name]) for name, slope in zip(values, by)}
+        return results | {name: value.detach() for name, value in values.items()}
+
+    return compute
+
+
+REGRESSION_MEANINGS = {
+    "in.x_syn": "synthetic images, class by class",
+    "in.x_real": "real images, the same in every iteration",
+    "in.y_real": "their classes",
+    "in.layer": "a layer whose ReLU is the features of all nets side by side",
+    "out.loss": "loss of the first iteration",
+    "out.dx": "its gradient by the synthetic images",
+    "out.dlabels": "its gradient by the centred labels",
+    "out.images": "synthetic images after all iterations",
+    "out.labels": "labels after all iterations",
+    "out.transform": "what was added to the identity",
+    "out.platt": "logarithm of the scale",
+}
+
+
+def regression_cases():
+    draw = torch.Generator().manual_seed(11)
+    noise = lambda *shape: torch.randn(shape, generator=draw, dtype=torch.float64)
+    shapes = {"block0.conv.weight": (3, 3, 3, 3), "block0.conv.bias": (3,), "block1.norm.weight": (3,), "block1.norm.bias": (3,)}
+    shapes |= {"block1.conv.weight": (6, 3, 3, 3), "block1.conv.bias": (6,), "linear.weight": (3, 24), "linear.bias": (3,)}
+    inputs = {"x_syn": noise(6, 3, 8, 8), "x_real": noise(7, 3, 8, 8), "y_real": torch.tensor([0, 1, 2, 2, 1, 0, 1])}
+    inputs |= {f"w.{name}": 0.4 * noise(*shape) for name, shape in shapes.items()}
+    params = {"channels": 3, "height": 8, "width_px": 8, "classes": 3, "ipc": 2, "width": 3, "depth": 2, "parameters": list(shapes)}
+    params |= {"iterations": 6, "horizon": 10, "lr": 0.05, "lr_net": 0.01, "ridge": 1e-2, "max_age": 2}
+    meanings = REGRESSION_MEANINGS | {f"in.w.{name}": "weights of a fresh net" for name in shapes}
+    for name, mirror in [("frepo__mirror", True), ("frepo__plain", False)]:
+        own = params | {"mirror": mirror}
+        write("frepo", name, own, frepo(own), inputs, meanings)
+    inputs = {"x_syn": noise(6, 1, 4, 4), "x_real": noise(7, 1, 4, 4), "y_real": torch.tensor([0, 1, 2, 2, 1, 0, 1])}
+    inputs["layer"] = noise(16, 20)
+    params = {"channels": 1, "height": 4, "width_px": 4, "classes": 3, "ipc": 2, "iterations": 3}
+    params |= {"lr": 0.02, "lr_transform": 0.01, "lr_platt": 0.05, "ridge": 5e-3}
+    for name, all_learned in [("rfad__all", True), ("rfad__images", False)]:
+        own = params | {"learn_labels": all_learned, "transform": all_learned, "platt": all_learned}
+        meanings = REGRESSION_MEANINGS | {f"out.d.{part}": "its gradient" for part in ["images", "labels", "transform", "platt"]}
+        write("rfad", name, own, rfad(own), inputs, meanings)
+
+
 def tangent_kernel_of_a_net(x, seed, width):
     """Products of the gradients of a net by all of its weights."""
     draw = torch.Generator().manual_seed(seed)
@@ -415,3 +581,4 @@ if __name__ == "__main__":
     mtt_cases()
     network_cases()
     dd_cases()
+    regression_cases()

@@ -32,20 +32,23 @@ fn check(file: &Path, more: &[&str]) -> pddflow_tests::Ran {
 }
 
 /// Parameters that make an iteration quick; what is checked does not depend on them.
-const OWN: [(&str, &[&str]); 15] = [
+const OWN: [(&str, &[&str]); 18] = [
     ("matcher_cafe", &["batch=4", "max_outer=2", "max_inner=2"]),
     ("matcher_dc", &["batch=4", "outer=2", "inner=1"]),
     ("matcher_dd", &["batch=4", "epochs=2"]),
     ("matcher_dm", &["batch=4"]),
+    ("matcher_frepo", &["batch=12", "pool=2"]),
     ("matcher_idc", &["batch=4", "inner=2", "samples=16"]),
     ("matcher_kip", &["batch=12"]),
     ("matcher_mtt", &["syn_steps=3"]),
+    ("matcher_rfad", &["batch=12", "nets=2", "batches=2"]),
     ("matcher_tesla", &["syn_steps=3"]),
     ("model_alexcifarnet", &[]),
     ("model_alexnet", &[]),
     ("model_convnet", &["width=8"]),
     ("model_lenet", &[]),
     ("model_mlp", &["width=8"]),
+    ("model_pyramid", &["width=4", "norm=batch"]),
     ("model_resnet", &[]),
     ("model_vgg", &[]),
 ];

@@ -23,6 +23,8 @@ mod kip;
 mod laws;
 #[path = "oracle/network.rs"]
 mod network;
+#[path = "oracle/regression.rs"]
+mod regression;
 mod support;
 #[path = "oracle/trajectory.rs"]
 mod trajectory;
@@ -107,11 +109,13 @@ fn share_of_tolerance(case: &Case, registry: &Registry) -> Option<f64> {
         "dc_distance" => gradients::dc_distance(case, registry),
         "dc_match" => gradients::dc_match(case, registry),
         "dc_iteration" => gradients::dc_iteration(case, registry),
+        "frepo" => regression::frepo(case, registry),
         "idc_decode" => idc::idc_decode(case, registry),
         "idc_match" => idc::idc_match(case, registry),
         "kip" => kip::kip(case, registry),
         "net" => dd::net(case, registry),
         "mtt" => trajectory::mtt(case, registry),
+        "rfad" => regression::rfad(case, registry),
         "tesla" => trajectory::tesla(case, registry),
         _ => return None,
     })

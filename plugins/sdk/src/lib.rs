@@ -67,7 +67,8 @@
 //! | [`parameters!`] | what a pipeline file can say of it |
 //! | [`Iteration`] | what it can do in an outer iteration |
 //! | [`ClassBatch`], [`Leaves`], [`total`] | steps that methods share |
-//! | [`Adam`] | an optimiser of learnables beside the host's |
+//! | [`Adam`] | optimisers of learnables beside the host's |
+//! | [`ridge_regression`], [`centred`] | labels carried over by a kernel |
 //! | [`Model`], [`Weights`], [`Norm`], [`StackModel`], [`Layers`] | what a model is |
 //! | [`Tensor`], [`grad`] | arithmetic and derivatives of any order |
 //! | [`Key`] | randomness |
@@ -92,6 +93,7 @@ mod ops;
 mod parameters;
 mod problem;
 mod random;
+mod regression;
 mod stack;
 mod tensor;
 
@@ -107,5 +109,6 @@ pub use norm::Norm;
 pub use pddflow_abi::{Draw, LearnableKind as Kind, Mode, Need, SetPart as Part};
 pub use problem::Problem;
 pub use random::Key;
+pub use regression::{centred, ridge_regression};
 pub use stack::{Activation, Block, Pooling, Stack, StackModel};
 pub use tensor::{DType, Keep, Tensor, grad, gradients, tape_bytes};

@@ -490,6 +490,15 @@ impl<'call> Tensor<'call> {
         self.square()?.sum(axes, keep)?.sqrt()
     }
 
+    /// Square root of the sum of all squares, as a number. Derived.
+    ///
+    /// # Errors
+    /// The tensor is on the tape.
+    #[track_caller]
+    pub(crate) fn length(&self) -> Result<f64> {
+        Ok(self.square()?.sum(&[], false)?.scalar()?.sqrt())
+    }
+
     /// Sum of squared differences. Derived.
     ///
     /// # Errors

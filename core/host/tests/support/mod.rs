@@ -12,21 +12,24 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// Libraries of this repository's plugins.
-pub const PLUGINS: [&str; 16] = [
+pub const PLUGINS: [&str; 19] = [
     "pddflow_matcher_cafe",
     "pddflow_matcher_dc",
     "pddflow_matcher_dd",
     "pddflow_matcher_dm",
+    "pddflow_matcher_frepo",
     "pddflow_matcher_idc",
     "pddflow_matcher_kip",
     "pddflow_matcher_mtt",
     "pddflow_matcher_python",
+    "pddflow_matcher_rfad",
     "pddflow_matcher_tesla",
     "pddflow_model_alexcifarnet",
     "pddflow_model_alexnet",
     "pddflow_model_convnet",
     "pddflow_model_lenet",
     "pddflow_model_mlp",
+    "pddflow_model_pyramid",
     "pddflow_model_resnet",
     "pddflow_model_vgg",
 ];

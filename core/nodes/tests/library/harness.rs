@@ -61,15 +61,18 @@ fn plugins() -> Vec<PathBuf> {
         "model_convnet",
         "model_lenet",
         "model_mlp",
+        "model_pyramid",
         "model_resnet",
         "model_vgg",
         "matcher_cafe",
         "matcher_dc",
         "matcher_dd",
         "matcher_dm",
+        "matcher_frepo",
         "matcher_idc",
         "matcher_kip",
         "matcher_mtt",
+        "matcher_rfad",
         "matcher_tesla",
     ]
     .map(|name| folder.join(format!("{}pddflow_{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)))

@@ -103,6 +103,21 @@ fn a_regression_that_makes_no_sense_is_refused_before_it_runs() {
     assert!(Bench::new().problems(&without).contains("no `model` is named"));
 }
 
+#[test]
+fn regression_on_features_is_distilled_and_read() {
+    let frepo =
+        results(&distill_pipeline("frepo: { batch: 30, pool: 2, max_age: 1 }", 4).replace("epochs: 3", "steps: 3"));
+    let recipe = (&frepo.protocol["loss"], &frepo.protocol["optimizer"], &frepo.protocol["stage_epochs"]);
+    assert_eq!(recipe, (&json!("mse"), &json!("adam"), &json!([3])));
+    let own = results(&distill_pipeline("frepo: { batch: 30, pool: 2 }", 1).replace("epochs: 3", "lr: 0.0003"));
+    assert_eq!(own.protocol["stage_epochs"], json!([1000]), "the release's steps for ten images");
+    let rfad = distill_pipeline("rfad: { batch: 30, nets: 2, batches: 2 }", 3);
+    assert_eq!(results(&rfad).protocol["loss"], json!("mse"));
+    let read = results(&rfad.replace("nets: 2, epochs: 3", "nets: 2, regression: {}"));
+    let features = &read.protocol["regression"]["kernel"]["features"];
+    assert_eq!((&features["gaussian"], &features["nets"]), (&json!(true), &json!(16)));
+}
+
 /// DD from always the same weights, and nets that begin with these.
 fn scripted(stages: usize, with: &str) -> String {
     format!(

@@ -22,8 +22,8 @@ mod kernel;
 
 use kernel::{Kernel, OfNet};
 use pddflow_sdk::{
-    Adam, DType, Decoded, Description, ImageInit, Iteration, Keep, Kind, Learnable, Learnables, Matcher, Part, Problem,
-    Result, Rows, Start, Tensor, grad,
+    Adam, Decoded, Description, ImageInit, Iteration, Keep, Kind, Learnable, Learnables, Matcher, Part, Problem,
+    Result, Rows, Start, Tensor, centred, grad, ridge_regression,
 };
 use serde_json::json;
 
@@ -55,16 +55,6 @@ pddflow_sdk::parameters! {
 }
 
 impl Kip {
-    /// Images of all sets, and their labels `[row, class]`, not centred; new ones on the tape.
-    fn union<'call>(run: &Iteration<'call>) -> Result<[Tensor<'call>; 2]> {
-        let set = run.set(&Rows::all(Part::Union))?;
-        let labels = match set.labels.dtype()? {
-            DType::I64 => set.labels.one_hot(run.problem().classes)?,
-            _ => set.labels,
-        };
-        Ok([set.images, labels])
-    }
-
     /// Scores `[target, class]` of real images by regression on a set; `identity` is the unit matrix of its number of images.
     fn scores<'call>(
         &self,
@@ -72,11 +62,9 @@ impl Kip {
         [images, labels]: [&Tensor<'call>; 2],
         identity: &Tensor<'call>,
     ) -> Result<Tensor<'call>> {
-        let (kernel, rows) = (OfNet { kernel: self.kernel, depth: self.depth }, images.shape()?[0]);
+        let kernel = OfNet { kernel: self.kernel, depth: self.depth };
         let within = kernel.within(images, identity)?;
-        let ridge = (&(&within * identity)?.sum(&[], false)? * (self.ridge / rows as f64))?;
-        let weights = (&within + &(identity * &ridge)?)?.solve(labels)?;
-        kernel.between(targets, images)?.matmul(&weights)
+        ridge_regression(&within, &kernel.between(targets, images)?, labels, self.ridge)
     }
 
     /// What is learned, with the learning rates.
@@ -118,14 +106,14 @@ impl Matcher for Kip {
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
         let classes = run.problem().classes;
-        let centred = |labels: &_| labels - 1.0 / classes as f64;
         let all: Vec<usize> = (0..classes).collect();
         let targets = run.real(&all, self.batch.div_ceil(classes), "none", run.key().fold("targets")?)?.set;
-        let [images, labels] = Self::union(run)?;
+        let set = run.set(&Rows::all(Part::Union))?;
+        let (images, labels) = (set.images, centred(&set.labels, classes)?);
         let rows = images.shape()?[0];
         let identity = Tensor::arange(run.call(), rows)?.one_hot(rows)?;
-        let scores = self.scores(&targets.images, [&images, &centred(&labels)?], &identity)?;
-        let wanted = centred(&targets.labels.one_hot(classes)?)?;
+        let scores = self.scores(&targets.images, [&images, &labels], &identity)?;
+        let wanted = centred(&targets.labels, classes)?;
         let loss = (&(&scores - &wanted)?.square()?.mean(&[], false)? * 0.5)?;
         let learned = self.learned();
         let leaves = learned.iter().map(|(name, _)| run.learnable(name)).collect::<Result<Vec<_>>>()?;
