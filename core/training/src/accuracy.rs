@@ -64,6 +64,17 @@ pub fn features_unless(
     Ok((values, width))
 }
 
+/// What a net says of images: `[row, class]`.
+pub fn logits(model: &Model, weights: &[Tensor], images: &Tensor) -> NodeResult<Tensor> {
+    let rows = images.shape().first().copied().unwrap_or(0);
+    let mut parts = Vec::new();
+    for_each_part(model, weights, images, rows, |forward| {
+        parts.push(forward.logits.detach());
+        Ok(())
+    })?;
+    Tensor::concat(&parts, 0).during("asking a net")
+}
+
 fn for_each_part(
     model: &Model,
     weights: &[Tensor],

@@ -6,13 +6,13 @@ use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_artifact::params::{problem, read, resolve, schema};
 use pddflow_artifact::{DistilledSet, SetInfo};
 use pddflow_cache::KeyPart;
-use pddflow_host::Role;
+use pddflow_host::{Decoded, Labels, Role};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
 use pddflow_runner::{Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::{Device, RandomKey};
 use pddflow_training::choice::{PluginChoice, check_choice};
 use pddflow_training::selection::{
-    FeatureNet, Features, herding, highest, k_center, k_center_random_start, k_means, random,
+    Crops, FeatureNet, Features, herding, highest, k_center, k_center_random_start, k_means, random,
 };
 use pddflow_training::sets::{load_scores, one_artifact, store_set, to_cpu};
 use pddflow_training::splits::Prepared;
@@ -38,6 +38,8 @@ enum Method {
     KCenter,
     /// The nearest to each of `ipc` cluster centres.
     KMeans,
+    /// Random crops that the net finds easiest, with its probabilities as labels.
+    Crops,
     /// Those with the highest scores at port `scores`, such as those of the kind `forgetting`.
     Forgetting,
 }
@@ -47,12 +49,18 @@ impl Method {
         !matches!(self, Self::Random | Self::Forgetting)
     }
 
+    /// What it does with the net, in words.
+    fn asks(self) -> &'static str {
+        if self == Self::Crops { "asks a net for classes" } else { "compares features" }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Random => "random",
             Self::Herding => "herding",
             Self::KCenter => "k_center",
             Self::KMeans => "k_means",
+            Self::Crops => "crops",
             Self::Forgetting => "forgetting",
         }
     }
@@ -77,8 +85,8 @@ struct SelectParams {
     method: Method,
     /// Images per class.
     ipc: usize,
-    /// The net whose features are compared, trained on the whole training split. `herding`, `k_center` and
-    /// `k_means` need it.
+    /// The net whose features are compared, or that says which crops are easy; trained on the whole training split. All methods but
+    /// `random` and `forgetting` need it.
     #[serde(default)]
     model: Option<PluginChoice>,
     /// Epochs of that training. A net at the port `trajectories` or `weights` is used as it is.
@@ -87,6 +95,15 @@ struct SelectParams {
     /// Where `k_center` starts.
     #[serde(default)]
     start: Start,
+    /// Images of each class that `crops` looks at.
+    #[serde(default = "candidates", skip_serializing_if = "is_candidates")]
+    candidates: usize,
+    /// Square crops of each of them.
+    #[serde(default = "five", skip_serializing_if = "is_five")]
+    crops: usize,
+    /// Least share of an image's area in a crop.
+    #[serde(default = "least_area", skip_serializing_if = "is_least_area")]
+    least_area: f64,
     /// Root of the node's randomness.
     #[serde(default)]
     seed: u64,
@@ -94,6 +111,36 @@ struct SelectParams {
 
 fn twenty() -> u64 {
     20
+}
+
+/// The published numbers, in the order of the parameters.
+const CROPS: (usize, usize, f64) = (300, 5, 0.08);
+
+fn candidates() -> usize {
+    CROPS.0
+}
+
+fn five() -> usize {
+    CROPS.1
+}
+
+fn least_area() -> f64 {
+    CROPS.2
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_candidates(value: &usize) -> bool {
+    *value == CROPS.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_five(value: &usize) -> bool {
+    *value == CROPS.1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_least_area(value: &f64) -> bool {
+    (value - CROPS.2).abs() == 0.0
 }
 
 /// See the module.
@@ -137,12 +184,17 @@ impl Kind for SelectKind {
             problems.push(problem("/ipc", "`ipc` must be at least 1", None));
         }
         if resolved["model"].is_null() && needs_features(&resolved) {
-            let message = format!("method {} compares features and needs a model", resolved["method"]);
-            problems.push(problem(
-                "/method",
-                message,
-                Some("give `model:`, the net whose features are compared".into()),
-            ));
+            let asks = serde_json::from_value(resolved["method"].clone()).map_or("", Method::asks);
+            let message = format!("method {} {asks} and needs a model", resolved["method"]);
+            problems.push(problem("/method", message, Some("give `model:`, the net that is asked".into())));
+        }
+        for field in ["candidates", "crops"] {
+            if resolved[field] == 0 {
+                problems.push(problem(format!("/{field}"), format!("`{field}` must be at least 1"), None));
+            }
+        }
+        if resolved["least_area"].as_f64().is_some_and(|area| !(area > 0.0 && area <= 1.0)) {
+            problems.push(problem("/least_area", "`least_area` must be above 0 and at most 1", None));
         }
         if let Err(found) = check_choice(surroundings.plugins(), Role::Model, "model", &mut resolved) {
             problems.extend(found);
@@ -182,6 +234,14 @@ impl Kind for SelectKind {
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         check_class_sizes(&params, &data)?;
         let key = RandomKey::new(params.seed).fold("select");
+        if let (Method::Crops, Some(choice)) = (params.method, &params.model) {
+            let net = FeatureNet { plugins: surroundings.plugins(), choice, data: &data };
+            let (model, weights) = net.net(inputs, params.epochs, key.fold("net"), context)?;
+            let crops = Crops { candidates: params.candidates, crops: params.crops, least_area: params.least_area };
+            let chosen = crops.choose((&model, &weights), &data.train, params.ipc, key.fold("choice"))?;
+            let chosen_set = Decoded { images: chosen.images, labels: Labels::Soft(chosen.labels) };
+            return stored(&params, (node.with, chosen.rows), &data, &chosen_set, context);
+        }
         let features = match &params.model {
             Some(choice) if params.method.needs_features() => {
                 let net = FeatureNet { plugins: surroundings.plugins(), choice, data: &data };
@@ -197,26 +257,37 @@ impl Kind for SelectKind {
         };
         let rows = choose_rows(&params, &data, &basis, key.fold("choice"));
         let chosen = data.train.take(&rows).during("taking the chosen images")?;
-        let set = DistilledSet {
-            images: chosen.images.to_device(&Device::Cpu).during("reading the chosen images")?,
-            labels: to_cpu(&chosen.labels)?,
-            learnables: BTreeMap::new(),
-            step_size: None,
-            info: SetInfo {
-                method: params.method.name().to_owned(),
-                source: data.dataset.source().to_owned(),
-                made_by: json!({ "kind": "select", "parameters": node.with, "rows": rows }),
-                recipe: json!({}),
-                ipc: params.ipc,
-                stage: 1,
-                class_names: data.dataset.class_names().to_vec(),
-                class_ids: data.dataset.class_ids().cloned(),
-                preprocessing: data.dataset.preprocessing().note(),
-            },
-        };
-        let digest = store_set(&set, context)?;
-        Ok(Outputs { artifacts: BTreeMap::from([("set".to_owned(), digest)]), metrics: BTreeMap::new() })
+        stored(&params, (node.with, rows), &data, &Decoded { images: chosen.images, labels: chosen.labels }, context)
     }
+}
+
+/// The chosen images as the node's set.
+fn stored(
+    params: &SelectParams,
+    (with, rows): (&Value, Vec<usize>),
+    data: &Prepared,
+    chosen: &Decoded,
+    context: &NodeContext<'_>,
+) -> NodeResult<Outputs> {
+    let set = DistilledSet {
+        images: chosen.images.to_device(&Device::Cpu).during("reading the chosen images")?,
+        labels: to_cpu(&chosen.labels)?,
+        learnables: BTreeMap::new(),
+        step_size: None,
+        info: SetInfo {
+            method: params.method.name().to_owned(),
+            source: data.dataset.source().to_owned(),
+            made_by: json!({ "kind": "select", "parameters": with, "rows": rows }),
+            recipe: json!({}),
+            ipc: params.ipc,
+            stage: 1,
+            class_names: data.dataset.class_names().to_vec(),
+            class_ids: data.dataset.class_ids().cloned(),
+            preprocessing: data.dataset.preprocessing().note(),
+        },
+    };
+    let digest = store_set(&set, context)?;
+    Ok(Outputs { artifacts: BTreeMap::from([("set".to_owned(), digest)]), metrics: BTreeMap::new() })
 }
 
 fn needs_features(with: &Value) -> bool {
@@ -271,7 +342,9 @@ fn choose_rows(params: &SelectParams, data: &Prepared, basis: &Basis<'_>, key: R
                     (Method::KCenter, Start::Mean) => k_center(of_class, params.ipc),
                     (Method::KCenter, Start::Random) => k_center_random_start(of_class, params.ipc, key),
                     (Method::KMeans, _) => k_means(of_class, params.ipc, key),
-                    (Method::Herding | Method::Random | Method::Forgetting, _) => herding(of_class, params.ipc),
+                    (Method::Herding | Method::Random | Method::Forgetting | Method::Crops, _) => {
+                        herding(of_class, params.ipc)
+                    }
                 }
             }
         };

@@ -1,6 +1,6 @@
 //! Recipes besides gradient descent on the cross-entropy, and sets that are read by kernel regression.
 
-use pddflow_artifact::Results;
+use pddflow_artifact::{DistilledSet, Results};
 use serde_json::json;
 
 use crate::harness::{Bench, distill_pipeline, picked};
@@ -116,6 +116,43 @@ fn regression_on_features_is_distilled_and_read() {
     let read = results(&rfad.replace("nets: 2, epochs: 3", "nets: 2, regression: {}"));
     let features = &read.protocol["regression"]["kernel"]["features"];
     assert_eq!((&features["gaussian"], &features["nets"]), (&json!(true), &json!(16)));
+}
+
+#[test]
+fn crops_are_those_that_a_net_finds_easiest_with_its_labels() {
+    let text = |with: &str| {
+        picked(1, "nets: 1, epochs: 1").replace(
+            "method: random, ipc: 1",
+            &format!("method: crops, ipc: 2, model: {{ convnet: {{ width: 4 }} }}, {with}"),
+        )
+    };
+    let set = |with: &str| {
+        let bench = ran(&text(with));
+        DistilledSet::decode(&bench.artifact("pick[1].set")).unwrap()
+    };
+    let chosen = set("candidates: 20, crops: 3, epochs: 2");
+    assert_eq!((chosen.rows(), chosen.labels.tensor().shape()), (20, &[20, 10][..]));
+    let labels = chosen.labels.tensor().to_f64_vec().unwrap();
+    let sums = labels.chunks(10).map(|row| row.iter().sum::<f64>());
+    assert!(sums.into_iter().all(|sum| (sum - 1.0).abs() < 1e-5), "probabilities");
+    // Of more crops and images the easiest ones are easier, class by class; the first of a class is its easiest.
+    let own = |labels: &[f64], row: usize| labels[row * 10 + row / 2];
+    let more = set("candidates: 20, crops: 12, epochs: 2").labels.tensor().to_f64_vec().unwrap();
+    let sum = |labels: &[f64]| (0..20).map(|row| libm::log(own(labels, row))).sum::<f64>();
+    assert!(sum(&more) > sum(&labels), "{} {}", sum(&more), sum(&labels));
+    assert!((0..10).all(|class| own(&labels, 2 * class) >= own(&labels, 2 * class + 1)));
+    // Whole images as they are: one crop with all of the area.
+    let whole = set("candidates: 2, crops: 1, least_area: 1, epochs: 2");
+    let pixels = whole.images.to_f64_vec().unwrap();
+    let rows: Vec<usize> = serde_json::from_value(whole.info.made_by["rows"].clone()).unwrap();
+    let random = set("candidates: 2, crops: 1, least_area: 1, epochs: 3");
+    assert_eq!(rows.len(), 20);
+    let mut same =
+        pixels.chunks(784).map(|one| random.images.to_f64_vec().unwrap().chunks(784).any(|other| other == one));
+    assert!(same.all(|same| same), "the same two images of each class, whatever the net says");
+    for (wrong, expected) in [("least_area: 0", "above 0 and at most 1"), ("crops: 0", "at least 1")] {
+        assert!(Bench::new().problems(&text(wrong)).contains(expected));
+    }
 }
 
 /// DD from always the same weights, and nets that begin with these.

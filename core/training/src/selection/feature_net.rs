@@ -1,7 +1,9 @@
-//! The net whose features a selection compares: one that is wired, else one that is trained here.
+//! The net that a selection asks for features or classes: one that is wired, else one that is trained here.
+
+use std::sync::Arc;
 
 use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
-use pddflow_host::{Net, WeightRole, WeightSpec};
+use pddflow_host::{Model, Net, WeightRole, WeightSpec};
 use pddflow_runner::{Inputs, NodeContext};
 use pddflow_tensor::augment::Policy;
 use pddflow_tensor::{RandomKey, Tensor};
@@ -55,6 +57,21 @@ impl FeatureNet<'_> {
         key: RandomKey,
         context: &NodeContext<'_>,
     ) -> NodeResult<(Vec<f32>, usize)> {
+        let (model, weights) = self.net(inputs, epochs, key, context)?;
+        features(&model, &weights, &self.data.train.samples().images)
+    }
+
+    /// The model and the weights of the net.
+    ///
+    /// # Errors
+    /// What is wired does not fit, or the training fails.
+    pub fn net(
+        &self,
+        inputs: &Inputs,
+        epochs: u64,
+        key: RandomKey,
+        context: &NodeContext<'_>,
+    ) -> NodeResult<(Arc<Model>, Vec<Tensor>)> {
         let registry = self.plugins.open()?;
         let model = registry.model(&self.choice.id, &self.choice.config).map_err(|error| from_plugin(&error))?;
         let about = net_data(self.data);
@@ -70,7 +87,7 @@ impl FeatureNet<'_> {
             Some(weights) => weights,
             None => self.trained(Architecture { model: &model, specs: &specs }, epochs, key, context)?,
         };
-        features(&model, &weights, &self.data.train.samples().images)
+        Ok((model, weights))
     }
 
     fn trained(
