@@ -3,8 +3,11 @@
 //! `pddflow-bench UNIT WIDTH REPEATS`; the units are those of [`UNITS`]. Also printed: additions and multiplications of matrix
 //! products and convolutions of one repetition. `compare.py` beside this file runs it in pairs with the same work in PyTorch.
 //! `pddflow-bench UNIT WIDTH REPEATS ops` prints instead what each operation costs in a repetition.
+//!
+//! `pddflow-bench UNIT --ledger [WIDTH]` prints what a device is given to do in a unit of `tests/src/ledger.rs`.
 
 mod fits;
+mod ledger;
 mod matching;
 mod network;
 mod profile;
@@ -84,11 +87,15 @@ fn main() -> ExitCode {
     keep_freed_memory();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let found = match parse(&arguments) {
+        _ if arguments.iter().any(|argument| argument == "--ledger") => ledger::table(&arguments),
         Some((set_up, width, repeats, false)) => measure(set_up, width, repeats).map_err(|error| error.to_string()),
         Some((set_up, width, repeats, true)) => {
             set_up(width).and_then(|work| profile::profile(work, repeats)).map_err(|error| error.to_string())
         }
-        None => Err(format!("usage: pddflow-bench {} WIDTH REPEATS [ops]", UNITS.map(|(name, _)| name).join("|"))),
+        None => {
+            let units = UNITS.map(|(name, _)| name).join("|");
+            Err(format!("usage: pddflow-bench {units} WIDTH REPEATS [ops]\n   or: {}", ledger::usage()))
+        }
     };
     let (text, code) = match found {
         Ok(text) => (text, ExitCode::SUCCESS),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use pddflow_tensor::{Result, trace};
+use pddflow_tensor::Result;
+use pddflow_tensor::trace::{self, Kind};
 
 /// All calls of one operation with results of one shape.
 #[derive(Default)]
@@ -24,7 +25,7 @@ pub(crate) fn profile(mut work: impl FnMut(u64) -> Result<()>, repeats: usize) -
     }
     let whole = start.elapsed().as_secs_f64();
     let mut rows: BTreeMap<(String, Vec<usize>), Row> = BTreeMap::new();
-    for event in trace::stop().events.into_iter().filter(|event| !event.is_span) {
+    for event in trace::stop().events.into_iter().filter(|event| event.kind == Kind::Operation) {
         let row = rows.entry((event.name.into_owned(), event.shape)).or_default();
         row.count += 1;
         row.seconds += event.took.as_secs_f64();

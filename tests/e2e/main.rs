@@ -11,6 +11,7 @@ mod failures;
 mod freshness;
 mod glue;
 mod kills;
+mod ledger;
 mod plugin_check;
 mod plugin_new;
 mod profile;

@@ -8,6 +8,7 @@
 //! ```
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic")]
 
+pub mod ledger;
 mod place;
 mod program;
 mod ran;

@@ -19,13 +19,18 @@ pub fn workspace_root() -> PathBuf {
 }
 
 /// The program. It is built with cargo first, with the profile and into the folder of this test, so that
-/// `cargo test -p pddflow-tests` alone tests the sources as they stand.
+/// `cargo test -p pddflow-tests` alone tests the sources as they stand; for a program such as `pddflow-bench` it is the one beside it.
 ///
 /// # Panics
 /// When it does not build.
 pub fn program() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| std::env::var_os(PROGRAM).map_or_else(build, PathBuf::from))
+    BUILT.get_or_init(|| std::env::var_os(PROGRAM).map(PathBuf::from).or_else(beside).unwrap_or_else(build))
+}
+
+fn beside() -> Option<PathBuf> {
+    let path = std::env::current_exe().ok()?.with_file_name(format!("pddflow{}", std::env::consts::EXE_SUFFIX));
+    path.exists().then_some(path)
 }
 
 fn build() -> PathBuf {

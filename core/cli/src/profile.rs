@@ -1,7 +1,7 @@
 //! `--profile-ops`: what was computed when, in the trace format that browsers open (`chrome://tracing`, Perfetto).
 
 use crate::problem::Problem;
-use pddflow_nodes::trace::{Event, Trace};
+use pddflow_nodes::trace::{Event, Kind, Trace};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -11,7 +11,8 @@ pub(crate) fn create(path: &Path) -> Result<fs_err::File, Problem> {
     fs_err::File::create(path).map_err(|error| unwritable(&error))
 }
 
-/// Writes a trace as one JSON object: nodes, iterations and epochs as spans, in which the operations lie.
+/// Writes a trace as one JSON object: nodes, iterations and epochs as spans, in which the operations lie, and in those of a device its launches, uploads
+/// and reads.
 pub(crate) fn write(file: fs_err::File, trace: &Trace) -> Result<(), Problem> {
     let write = || -> io::Result<()> {
         let mut file = BufWriter::new(file);
@@ -33,12 +34,12 @@ fn unwritable(error: &io::Error) -> Problem {
 
 fn as_json(event: &Event) -> Value {
     let micros = |time: std::time::Duration| time.as_nanos() as f64 / 1e3;
-    let (category, arguments) = match event.is_span {
-        true => ("span", json!({})),
-        false => ("operation", json!({ "shape": event.shape, "bytes": event.bytes, "operations": event.operations })),
+    let arguments = match event.kind {
+        Kind::Span => json!({}),
+        _ => json!({ "shape": event.shape, "bytes": event.bytes, "operations": event.operations }),
     };
     json!({
-        "name": event.name, "cat": category, "ph": "X", "pid": 1, "tid": event.thread,
+        "name": event.name, "cat": event.kind.name(), "ph": "X", "pid": 1, "tid": event.thread,
         "ts": micros(event.begin), "dur": micros(event.took), "args": arguments,
     })
 }

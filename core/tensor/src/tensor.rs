@@ -102,7 +102,10 @@ impl Tensor {
     /// When the device cannot hold it.
     pub fn full(value: f64, shape: &[usize], dtype: DType, device: &Device) -> Result<Self> {
         check_memory("full", shape, dtype)?;
-        Self::from_values(vec![value; checked_elements("full", shape)?], shape, dtype, device)
+        match device {
+            Device::Cpu => Self::from_values(vec![value; checked_elements("full", shape)?], shape, dtype, device),
+            Device::Burn(..) => Ok(Self::constant(backend::full(value, shape, dtype, device)?, shape, dtype)),
+        }
     }
 
     /// A tensor of zeros.

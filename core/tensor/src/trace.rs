@@ -48,13 +48,43 @@ pub struct Trace {
     pub dropped: u64,
 }
 
-/// An operation or a [`span`].
+/// What an [`Event`] is. An operation on a device's backend has its launches within its time; a launch takes as long as the call does,
+/// which need not wait for the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A [`span`].
+    Span,
+    /// An operation on tensors.
+    Operation,
+    /// Something that a backend's device is given to do.
+    Launch,
+    /// Numbers that go to a device.
+    Upload,
+    /// Numbers that come back from a device, which is waited for.
+    Read,
+}
+
+impl Kind {
+    /// Its name in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Span => "span",
+            Self::Operation => "operation",
+            Self::Launch => "launch",
+            Self::Upload => "upload",
+            Self::Read => "read",
+        }
+    }
+}
+
+/// Something that was recorded.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// The operation, or the name of the span.
+    /// The operation, the call of the backend, or the name of the span.
     pub name: Cow<'static, str>,
-    /// Whether it is a span.
-    pub is_span: bool,
+    /// What it is.
+    pub kind: Kind,
     /// When it began, since [`start`].
     pub begin: Duration,
     /// How long it took.
@@ -85,7 +115,7 @@ pub fn stop() -> Trace {
 /// Records the time until the guard is dropped, such as that of a node or an iteration.
 #[must_use]
 pub fn span(name: impl Into<Cow<'static, str>>) -> Span {
-    Span(recording().then(|| (Instant::now(), name.into())))
+    Span(is_on().then(|| (Instant::now(), name.into())))
 }
 
 /// See [`span`].
@@ -95,14 +125,14 @@ pub struct Span(Option<(Instant, Cow<'static, str>)>);
 impl Drop for Span {
     fn drop(&mut self) {
         if let Some((begin, name)) = self.0.take() {
-            add(begin, |times| Event { name, is_span: true, ..times });
+            add(begin, |times| Event { name, kind: Kind::Span, ..times });
         }
     }
 }
 
 /// Records an operation that `compute` does.
 pub(crate) fn operation<T>(op: &Op, inputs: &[&Value], shape: &[usize], compute: impl FnOnce() -> T) -> T {
-    if !recording() {
+    if !is_on() {
         return compute();
     }
     let begin = Instant::now();
@@ -124,7 +154,7 @@ pub(crate) fn named<T>(
     [bytes, operations]: [usize; 2],
     compute: impl FnOnce() -> T,
 ) -> T {
-    if !recording() {
+    if !is_on() {
         return compute();
     }
     let begin = Instant::now();
@@ -134,7 +164,26 @@ pub(crate) fn named<T>(
     result
 }
 
-fn recording() -> bool {
+/// Records a call of a backend that `compute` makes; `about` its result are the shape, bytes read and written, and its operations.
+pub(crate) fn device<T>(
+    kind: Kind,
+    name: &'static str,
+    compute: impl FnOnce() -> T,
+    about: impl FnOnce(&T) -> (Vec<usize>, [usize; 2]),
+) -> T {
+    if !is_on() {
+        return compute();
+    }
+    let begin = Instant::now();
+    let result = compute();
+    let (shape, [bytes, operations]) = about(&result);
+    let (name, bytes, operations) = (name.into(), bytes as u64, operations as u64);
+    add(begin, |times| Event { name, kind, shape, bytes, operations, ..times });
+    result
+}
+
+/// Whether anything is recorded.
+pub(crate) fn is_on() -> bool {
     RECORDING.load(Ordering::Relaxed)
 }
 
@@ -153,8 +202,16 @@ fn add(begin: Instant, event: impl FnOnce(Event) -> Event) {
         return;
     }
     let begin = begin.saturating_duration_since(*start);
-    let nothing =
-        Event { name: "".into(), is_span: false, begin, took, thread, shape: Vec::new(), bytes: 0, operations: 0 };
+    let nothing = Event {
+        name: "".into(),
+        kind: Kind::Operation,
+        begin,
+        took,
+        thread,
+        shape: Vec::new(),
+        bytes: 0,
+        operations: 0,
+    };
     trace.events.push(event(nothing));
 }
 

@@ -1,4 +1,4 @@
-//! What is computed in one pass: which kernels run, and that the tape is as if nothing was fused.
+//! What is computed in one pass: which kernels run, and that the tape is as if nothing was fused. What a device is given to do.
 //!
 //! In a program of its own, because the trace is one for the whole process.
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pddflow_tensor::{DType, Device, Keep, RandomKey, Tensor, grad, tape_bytes, trace};
+use pddflow_tensor::trace::{self, Kind};
+use pddflow_tensor::{Backend, Conv2d, DType, Device, Keep, RandomKey, Tensor, grad, tape_bytes};
 
 static TRACE: Mutex<()> = Mutex::new(());
 
@@ -156,4 +157,34 @@ fn single_precision_is_fused_too() {
         let _ = grad(&[y.sum_all().unwrap()], &[x.clone(), weight.clone()], None, Keep::No).unwrap();
     });
     assert_eq!(found, expected(["instance_norm", "instance_norm_gradient"]));
+}
+
+#[test]
+fn what_a_device_is_given_to_do_is_recorded() {
+    let _alone = alone();
+    let flex = Device::Burn(Backend::Flex, 0);
+    trace::start();
+    let image = Tensor::from_f32(vec![0.5; 2 * 3 * 4 * 4], &[2, 3, 4, 4], &flex).unwrap();
+    let weight = Tensor::full(0.5, &[5, 3, 3, 3], DType::F32, &flex).unwrap();
+    let y = image.conv2d(&weight, None, Conv2d { stride: [1, 1], padding: [1, 1] }).unwrap();
+    let y = y.reshape(&[2, 80]).unwrap().mul_scalar(2.0).unwrap().to_f32_vec().unwrap();
+    let events = trace::stop().events;
+    let of = |kind| events.iter().filter(move |event| event.kind == kind);
+    let about = |kind| {
+        let rows = of(kind).map(|event| (&*event.name, event.bytes, event.operations));
+        rows.collect::<Vec<_>>()
+    };
+    let result = 2 * 5 * 4 * 4;
+    assert_eq!(y.len(), result);
+    let result = result as u64;
+    assert_eq!(about(Kind::Upload), [("upload", 4 * 96, 0)], "a constant is made on the device");
+    assert_eq!(about(Kind::Read), [("read", 4 * result, 0)]);
+    let convolution = ("conv2d", 4 * (96 + 135 + result), 2 * 27 * result);
+    let expected = [("float_full", 4 * 135, 0), convolution, ("float_mul_scalar", 8 * result, 0)];
+    assert_eq!(about(Kind::Launch), expected, "a view is no launch");
+    // A launch lies in its operation.
+    let end = |event: &trace::Event| event.begin + event.took;
+    let within = |inner: &trace::Event, outer: &trace::Event| outer.begin <= inner.begin && end(inner) <= end(outer);
+    let named = |kind, name: &str| of(kind).find(|event| event.name == name).unwrap();
+    assert!(within(named(Kind::Launch, "conv2d"), named(Kind::Operation, "conv2d")));
 }

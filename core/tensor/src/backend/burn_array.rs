@@ -1,28 +1,35 @@
-//! Values of a burn backend, and their shapes.
+//! Values on burn's devices, and their shapes.
 //!
 //! burn has no tensors without axes, so that a single number has shape `[1]` here.
 
-use burn_backend::tensor::{FloatTensor, IntTensor};
-use burn_backend::{
-    Backend, Element, FloatDType, IntDType, Shape, TensorData, TensorMetadata, get_device_settings, read_sync,
-};
+use burn_backend::{Element, FloatDType, IntDType, Scalar, Shape, TensorData, TensorMetadata, get_device_settings};
+use burn_dispatch::{Dispatch, DispatchDevice};
 
+use super::calls::{Calls as B, Tensor};
 use super::failure::internal;
 use crate::DType;
 use crate::error::{Result, TensorError};
 
-/// A value of a burn backend.
+/// Numbers of one of the two kinds.
 #[derive(Clone)]
-pub(crate) enum Array<B: Backend> {
-    Float(FloatTensor<B>),
-    Int(IntTensor<B>),
+pub(crate) enum Array {
+    Float(Tensor),
+    Int(Tensor),
 }
 
-impl<B: Backend> Array<B> {
-    pub(crate) fn from_data(values: TensorData, dtype: DType, device: &B::Device) -> Self {
+impl Array {
+    pub(crate) fn from_data(values: TensorData, dtype: DType, device: &DispatchDevice) -> Self {
         match dtype {
-            DType::I64 => Self::Int(integers::<B>(values, device)),
+            DType::I64 => Self::Int(integers(values, device)),
             _ => Self::Float(B::float_from_data(values, device)),
+        }
+    }
+
+    pub(crate) fn full(number: f64, shape: &[usize], dtype: DType, device: &DispatchDevice) -> Self {
+        let (shape, value) = (physical(shape), Scalar::from(number));
+        match dtype {
+            DType::I64 => Self::Int(B::int_full(shape, value, device, int_type(device))),
+            dtype => Self::Float(B::float_full(shape, value, device, real(dtype))),
         }
     }
 
@@ -30,20 +37,20 @@ impl<B: Backend> Array<B> {
     pub(crate) fn read<T: Element>(&self) -> Result<Vec<T>> {
         const OP: &str = "download";
         let data = match self {
-            Self::Float(x) => read_sync(B::float_into_data(x.clone())),
-            Self::Int(x) => read_sync(B::int_into_data(x.clone())),
+            Self::Float(x) => B::float_into_data(x.clone()),
+            Self::Int(x) => B::int_into_data(x.clone()),
         };
         data.map_err(|error| fault(OP, error))?.convert::<T>().to_vec().map_err(|error| fault(OP, error))
     }
 
-    pub(super) fn float(&self, op: &'static str) -> Result<FloatTensor<B>> {
+    pub(super) fn float(&self, op: &'static str) -> Result<Tensor> {
         match self {
             Self::Float(x) => Ok(x.clone()),
             Self::Int(_) => internal(op, "integers where numbers are needed"),
         }
     }
 
-    pub(super) fn int(&self, op: &'static str) -> Result<IntTensor<B>> {
+    pub(super) fn int(&self, op: &'static str) -> Result<Tensor> {
         match self {
             Self::Int(x) => Ok(x.clone()),
             Self::Float(_) => internal(op, "numbers where integers are needed"),
@@ -55,19 +62,27 @@ fn fault(op: &'static str, error: impl std::fmt::Display) -> TensorError {
     TensorError::Internal { op, message: error.to_string() }
 }
 
+/// burn's name of a real type.
+pub(super) fn real(dtype: DType) -> FloatDType {
+    match dtype {
+        DType::F64 => FloatDType::F64,
+        _ => FloatDType::F32,
+    }
+}
+
 /// The number format of a tensor.
-pub(super) fn float_type<B: Backend>(x: &FloatTensor<B>) -> FloatDType {
+pub(super) fn float_type(x: &Tensor) -> FloatDType {
     x.dtype().into()
 }
 
 /// How a device stores integers.
-pub(super) fn int_type<B: Backend>(device: &B::Device) -> IntDType {
-    get_device_settings::<B>(device).int_dtype
+pub(super) fn int_type(device: &DispatchDevice) -> IntDType {
+    get_device_settings::<Dispatch>(device).int_dtype
 }
 
 /// Integers as the device stores them.
-pub(super) fn integers<B: Backend>(values: TensorData, device: &B::Device) -> IntTensor<B> {
-    B::int_from_data(values.convert_dtype(int_type::<B>(device).into()), device)
+pub(super) fn integers(values: TensorData, device: &DispatchDevice) -> Tensor {
+    B::int_from_data(values.convert_dtype(int_type(device).into()), device)
 }
 
 /// The shape that burn sees.
@@ -79,12 +94,12 @@ pub(super) fn dims(x: &impl TensorMetadata) -> Vec<usize> {
     x.shape().to_vec()
 }
 
-pub(super) fn zeros<B: Backend>(like: &FloatTensor<B>, shape: &[usize]) -> FloatTensor<B> {
-    B::float_zeros(physical(shape), &B::float_device(like), float_type::<B>(like))
+pub(super) fn zeros(like: &Tensor, shape: &[usize]) -> Tensor {
+    B::float_zeros(physical(shape), &B::float_device(like), float_type(like))
 }
 
 /// With axes of length 1 put in front, so that both sides have the rank of the result.
-fn aligned<B: Backend>(x: FloatTensor<B>, shape: &[usize]) -> FloatTensor<B> {
+pub(super) fn aligned(x: Tensor, shape: &[usize]) -> Tensor {
     let own = dims(&x);
     let rank = physical(shape).to_vec().len();
     if own.len() >= rank {
@@ -95,6 +110,6 @@ fn aligned<B: Backend>(x: FloatTensor<B>, shape: &[usize]) -> FloatTensor<B> {
     B::float_reshape(x, Shape::from(to))
 }
 
-pub(super) fn expanded<B: Backend>(x: FloatTensor<B>, shape: &[usize]) -> FloatTensor<B> {
-    B::float_expand(aligned::<B>(x, shape), physical(shape))
+pub(super) fn expanded(x: Tensor, shape: &[usize]) -> Tensor {
+    B::float_expand(aligned(x, shape), physical(shape))
 }

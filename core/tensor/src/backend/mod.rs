@@ -4,6 +4,7 @@ mod array;
 mod burn;
 mod burn_array;
 mod burn_layout;
+mod calls;
 mod cpu;
 mod failure;
 mod on_device;
@@ -15,10 +16,10 @@ use burn_backend::{Element, TensorData};
 use failure::internal;
 use on_device::{DeviceValue, Place};
 
-use crate::Device;
 use crate::error::Result;
 use crate::linalg::cholesky;
 use crate::op::{Descent, Op};
+use crate::{DType, Device};
 
 /// Elements of a tensor.
 #[derive(Clone)]
@@ -95,6 +96,16 @@ pub(crate) fn value<T: Stored + Element>(values: Vec<T>, shape: &[usize], device
         Device::Burn(backend, index) => {
             let data = TensorData::new(values, burn_array::physical(shape));
             DeviceValue::new(data, T::DTYPE, Place::new(*backend, *index)).map(Value::Device)
+        }
+    }
+}
+
+/// A value whose numbers are all the same, made where it lies.
+pub(crate) fn full(number: f64, shape: &[usize], dtype: DType, device: &Device) -> Result<Value> {
+    match device {
+        Device::Cpu => internal("full", "not on a device"),
+        Device::Burn(backend, index) => {
+            DeviceValue::full(number, shape, dtype, Place::new(*backend, *index)).map(Value::Device)
         }
     }
 }

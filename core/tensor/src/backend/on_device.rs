@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use burn_dispatch::{Dispatch, DispatchDevice};
+use burn_dispatch::DispatchDevice;
 
 use super::burn;
 use super::burn_array::{Array, dims};
@@ -14,7 +14,7 @@ use crate::{Backend, DType, Device};
 /// A value on a device of a backend.
 #[derive(Clone)]
 pub(crate) struct DeviceValue {
-    array: Arc<Array<Dispatch>>,
+    array: Arc<Array>,
     dtype: DType,
     place: Place,
 }
@@ -69,6 +69,14 @@ impl DeviceValue {
         Ok(Self { array: Arc::new(array), dtype, place })
     }
 
+    pub(crate) fn full(number: f64, shape: &[usize], dtype: DType, place: Place) -> Result<Self> {
+        const OP: &str = "full";
+        place.allows(OP, dtype)?;
+        let device = place.open(OP)?;
+        let array = place.guard(OP, || Ok(Array::full(number, shape, dtype, &device)))?;
+        Ok(Self { array: Arc::new(array), dtype, place })
+    }
+
     pub(crate) fn device(&self) -> Device {
         self.place.device()
     }
@@ -104,8 +112,8 @@ pub(crate) fn evaluate(
         _ => inputs[0].dtype,
     };
     place.allows(op.name(), dtype)?;
-    let arrays: Vec<&Array<Dispatch>> = inputs.iter().map(|input| &*input.array).collect();
+    let arrays: Vec<&Array> = inputs.iter().map(|input| &*input.array).collect();
     let (array, saved) = place.guard(op.name(), || burn::evaluate(op, &arrays, shape))?;
-    let value = |array: Array<Dispatch>| DeviceValue { array: Arc::new(array), dtype, place };
+    let value = |array: Array| DeviceValue { array: Arc::new(array), dtype, place };
     Ok((value(array), saved.map(value)))
 }

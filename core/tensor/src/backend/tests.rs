@@ -1,12 +1,7 @@
-//! Every operation through burn's generic backend against the CPU kernels: the code that a GPU runs, run by burn-flex.
+//! Every operation through burn's dispatch against the CPU kernels: the code that a GPU runs, run by burn-flex.
 
 use std::sync::Arc;
 
-use burn_backend::TensorData;
-use burn_flex::Flex;
-
-use super::burn;
-use super::burn_array::{Array, physical};
 use super::{Value, evaluate};
 use crate::op::{Binary, Conv2d, Form, Op, Unary, Window, channels, infer as infer_forms};
 use crate::{Backend, DType, Device, Keep, RandomKey, ResampleMap, Tensor, grad};
@@ -22,24 +17,11 @@ fn integers(values: &[i64], shape: &[usize]) -> Tensor {
     Tensor::from_i64(values.to_vec(), shape, &Device::Cpu).unwrap()
 }
 
-fn on_burn(x: &Tensor) -> Array<Flex> {
-    let shape = physical(x.shape());
-    let data = match x.dtype() {
-        DType::I64 => TensorData::new(x.to_i64_vec().unwrap(), shape),
-        _ => TensorData::new(x.to_f32_vec().unwrap(), shape),
-    };
-    Array::from_data(data, x.dtype(), &burn_flex::FlexDevice)
-}
-
 fn numbers(value: &Value, dtype: DType) -> Vec<f64> {
     match dtype {
         DType::I64 => value.read::<i64>().unwrap().into_iter().map(|v| v as f64).collect(),
         _ => value.read::<f32>().unwrap().into_iter().map(f64::from).collect(),
     }
-}
-
-fn array_numbers(array: &Array<Flex>) -> Vec<f64> {
-    array.read().unwrap()
 }
 
 fn infer(op: &Op, inputs: &[&Tensor]) -> crate::Result<(Vec<usize>, DType)> {
@@ -53,12 +35,12 @@ fn check(op: &Op, inputs: &[&Tensor]) {
     let (shape, dtype) = infer(op, inputs).unwrap();
     let values: Vec<&Value> = inputs.iter().map(|input| input.value().unwrap()).collect();
     let (own, own_saved) = evaluate(op, &values, &shape).unwrap();
-    let arrays: Vec<Array<Flex>> = inputs.iter().map(|input| on_burn(input)).collect();
-    let (other, other_saved) = burn::evaluate(op, &arrays.iter().collect::<Vec<_>>(), &shape).unwrap();
-    let mut pairs = vec![(numbers(&own, dtype), array_numbers(&other))];
-    if let [saved] = own_saved.as_slice() {
-        pairs.push((numbers(saved, dtype), array_numbers(&other_saved.unwrap())));
-    }
+    let flex = Device::Burn(Backend::Flex, 0);
+    let moved: Vec<Tensor> = inputs.iter().map(|input| input.to_device(&flex).unwrap()).collect();
+    let values: Vec<&Value> = moved.iter().map(|input| input.value().unwrap()).collect();
+    let (other, other_saved) = evaluate(op, &values, &shape).unwrap();
+    let mut pairs = vec![(numbers(&own, dtype), numbers(&other, dtype))];
+    pairs.extend(own_saved.iter().zip(&other_saved).map(|(a, b)| (numbers(a, dtype), numbers(b, dtype))));
     for (own, other) in pairs {
         assert_eq!(own.len(), other.len(), "{op:?}");
         let scale = own.iter().fold(1.0_f64, |scale, v| scale.max(v.abs()));

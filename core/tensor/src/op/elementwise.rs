@@ -1,7 +1,7 @@
 //! The table of the operations on each element.
 //!
 //! Each row of a table is all that there is to know of an operation: its variant and method, its number at the plugin boundary
-//! (0: not offered there), the kernel for one element of type `T`, the call of a backend `B` of burn, and its gradient rule, unless
+//! (0: not offered there), the kernel for one element of type `T`, its call `B` of a device's backend, and its gradient rule, unless
 //! it has none. The enums here, the methods of `Tensor`, both backends, the rules, the host's dispatch and the lists that tests must
 //! cover are made from these rows. A new operation is a row, perhaps a function of [`Real`](pddflow_kernels::Real), and a test case.
 
@@ -29,7 +29,7 @@ macro_rules! unary_table {
             /// max(x, 0); the gradient at 0 is 0.
             Relu relu = 9, |x| x.maximum(T::ZERO), |x| B::relu(x), |g, x, _| g.gate(x);
             /// 1 where x > 0, else 0; no gradient.
-            Step step = 10, |x| number::<T>(x > T::ZERO), |x| positive::<B>(x);
+            Step step = 10, |x| number::<T>(x > T::ZERO), |x| positive(x);
             /// Sine of an angle in radians.
             Sin sin = 11, T::sin, |x| B::float_sin(x), |g, x, _| g.mul(&x.cos()?);
             /// Cosine of an angle in radians.
@@ -55,7 +55,7 @@ macro_rules! unary_table {
             /// 1 where `low <= x <= high`, else 0; no gradient.
             Within { low, high } within = 0,
                 { let (low, high) = (T::from_f64(low), T::from_f64(high)); move |x| number::<T>(x >= low && x <= high) },
-                |x| between::<B>(x, low, high);
+                |x| between(x, low, high);
             /// Angle in radians, from 0 to pi, whose cosine is x; not-a-number outside of [-1, 1]. Its gradient at -1 and 1 is infinite.
             Acos acos = 19, T::acos, |x| B::float_acos(x),
                 |g, x, _| g.div(&x.neg()?.add_scalar(1.0)?.mul(&x.add_scalar(1.0)?)?.sqrt()?)?.neg();
@@ -90,23 +90,23 @@ macro_rules! binary_table {
             Div div = 103, |a, b| a / b, |a, b| B::float_div(a, b),
                 |g, a, b, _| g.div(b)?.sum_to(a.shape()), |g, _, b, y| g.mul(y)?.div(b)?.sum_to(b.shape())?.neg();
             /// The larger of both; where equal, the gradient goes to `self`.
-            Maximum maximum = 104, T::maximum, |a, b| choose::<B>(B::float_lower(a.clone(), b.clone(), booleans::<B>(&a)), b, a),
+            Maximum maximum = 104, T::maximum, |a, b| choose(B::float_lower(a.clone(), b.clone(), booleans(&a)), b, a),
                 |g, a, b, _| g.mul(&a.greater_equal(b)?)?.sum_to(a.shape()), |g, a, b, _| g.mul(&a.less(b)?)?.sum_to(b.shape());
             /// The smaller of both; where equal, the gradient goes to `self`.
-            Minimum minimum = 105, T::minimum, |a, b| choose::<B>(B::float_greater(a.clone(), b.clone(), booleans::<B>(&a)), b, a),
+            Minimum minimum = 105, T::minimum, |a, b| choose(B::float_greater(a.clone(), b.clone(), booleans(&a)), b, a),
                 |g, a, b, _| g.mul(&a.less_equal(b)?)?.sum_to(a.shape()), |g, a, b, _| g.mul(&a.greater(b)?)?.sum_to(b.shape());
             /// 1 where a > b, else 0, in the same type; no gradient.
-            Greater greater = 106, |a, b| number::<T>(a > b), |a, b| compared::<B>(a, b, B::float_greater);
+            Greater greater = 106, |a, b| number::<T>(a > b), |a, b| compared(a, b, B::float_greater);
             /// 1 where a >= b, else 0, in the same type; no gradient.
             GreaterEqual greater_equal = 107, |a, b| number::<T>(a >= b),
-                |a, b| compared::<B>(a, b, B::float_greater_equal);
+                |a, b| compared(a, b, B::float_greater_equal);
             /// 1 where a < b, else 0, in the same type; no gradient.
-            Less less = 108, |a, b| number::<T>(a < b), |a, b| compared::<B>(a, b, B::float_lower);
+            Less less = 108, |a, b| number::<T>(a < b), |a, b| compared(a, b, B::float_lower);
             /// 1 where a = b, else 0, in the same type; no gradient.
-            Equal equal = 109, |a, b| number::<T>(a == b), |a, b| compared::<B>(a, b, B::float_equal);
+            Equal equal = 109, |a, b| number::<T>(a == b), |a, b| compared(a, b, B::float_equal);
             /// 1 where a <= b, else 0, in the same type; no gradient.
             LessEqual less_equal = 110, |a, b| number::<T>(a <= b),
-                |a, b| compared::<B>(a, b, B::float_lower_equal);
+                |a, b| compared(a, b, B::float_lower_equal);
         }
     };
 }

@@ -9,7 +9,7 @@
 use pddflow_artifact::failure::{During, NodeResult};
 use pddflow_host::{Labels, Mode, Model, Net, WeightRole, WeightSpec};
 use pddflow_tensor::augment::{self, Draw};
-use pddflow_tensor::{Keep, RandomKey, Tensor, TensorError, grad};
+use pddflow_tensor::{Keep, RandomKey, Tensor, TensorError, grad, trace};
 
 use super::loss::Loss;
 use super::settings::Hyperparameters;
@@ -63,6 +63,7 @@ pub(super) fn train_step(
     settings: &Hyperparameters,
     lr: f64,
 ) -> NodeResult<Stepped> {
+    let _span = trace::span("step");
     let Architecture { model, specs } = architecture;
     let (keys, samples) = (BatchKeys::new(batch.key, batch.number), batch.samples);
     let images =

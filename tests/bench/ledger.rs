@@ -1,0 +1,44 @@
+//! What a device is given to do in a unit of work, and what that predicts.
+
+use pddflow_tests::ledger::{H200, H200_TF32, UNITS, Unit, profile};
+
+pub(crate) fn usage() -> String {
+    format!("pddflow-bench {} --ledger [WIDTH]", UNITS.each_ref().map(|unit| unit.name).join("|"))
+}
+
+/// A table of the calls of a unit, for nets of a width (128 if none is given).
+pub(crate) fn table(arguments: &[String]) -> Result<String, String> {
+    let (unit, width) = match arguments {
+        [unit, _] => (unit, 128),
+        [unit, _, width] => (unit, width.parse().map_err(|_| usage())?),
+        _ => return Err(usage()),
+    };
+    let unit = Unit::named(unit).ok_or_else(usage)?;
+    let counts = unit.counts(&profile(Some(unit.name), width));
+    let mut calls: Vec<_> = counts.calls.iter().collect();
+    calls.sort_by(|(_, a), (_, b)| b[0].total_cmp(&a[0]));
+    let mut text = format!(
+        "{:.1} launches (target {:.0}, PyTorch eager {}), {:.2} reads (target {}), {:.1} uploads of {:.1} KiB (target {:.1})\n",
+        counts.launches,
+        unit.target.launches,
+        unit.torch_launches,
+        counts.reads,
+        unit.target.reads,
+        counts.uploads,
+        counts.uploaded / 1024.0,
+        unit.target.uploaded / 1024.0,
+    );
+    text += &format!("{:.2} GFLOP and {:.1} MB in launches\n", counts.operations / 1e9, counts.bytes / 1e6);
+    for (name, device) in [("f32", H200), ("TF32", H200_TF32)] {
+        let (own, torch) = (device.seconds(&counts), device.torch_seconds(unit, &counts));
+        text += &format!(
+            "predicted on an H200 with products in {name}: {:.3} ms, PyTorch eager {:.3} ms\n",
+            own * 1e3,
+            torch * 1e3
+        );
+    }
+    for (name, [count, bytes, operations]) in calls {
+        text += &format!("{count:8.1} x {name:<26} {:10.3} MB {:10.3} MFLOP\n", bytes / 1e6, operations / 1e6);
+    }
+    Ok(text.trim_end().to_owned())
+}
