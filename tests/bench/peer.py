@@ -1,6 +1,7 @@
 """The units of work of `main.rs` in PyTorch eager, written as the methods' official scripts do them.
 
-`peer.py UNIT WIDTH REPEATS THREADS` prints the seconds of each repetition as JSON.
+`peer.py UNIT WIDTH REPEATS THREADS [DEVICE [compile]]` prints the seconds of each repetition as JSON; on a GPU also the most memory that
+PyTorch took there. `compile` passes nets that are trained or looked at through `torch.compile`.
 """
 
 import json
@@ -45,10 +46,10 @@ def warp(x, theta):
 
 def augment(x, seed, siamese=True):
     """DSA: one operation for the batch; one draw of its parameters for all images (Siamese), or one for each."""
-    draw = torch.Generator().manual_seed(seed)
-    operation = OPERATIONS[int(torch.rand(1, generator=draw) * len(OPERATIONS))]
+    draw = torch.Generator("cpu").manual_seed(seed)
+    operation = OPERATIONS[int(torch.rand(1, generator=draw, device="cpu") * len(OPERATIONS))]
     count, size = (1 if siamese else x.shape[0]), x.shape[2]
-    uniform = lambda: torch.rand(count, 1, 1, 1, generator=draw)
+    uniform = lambda: torch.rand(count, 1, 1, 1, generator=draw, device="cpu").to(x.device)
     if operation == "color":
         x = x + (uniform() - 0.5)
         mean = x.mean(1, keepdim=True)
@@ -175,6 +176,8 @@ class Training:
 
     def __init__(self, width, batch, channels, side):
         self.net = ConvNet(width, channels, side)
+        if "compile" in sys.argv[6:]:
+            self.net = torch.compile(self.net)
         self.images = torch.randn(batch, channels, side, side)
         self.labels = torch.arange(batch) % CLASSES
         self.optimizer = torch.optim.SGD(self.net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
@@ -252,14 +255,22 @@ def main():
     unit, width, repeats, threads = sys.argv[1], *map(int, sys.argv[2:5])
     torch.set_num_threads(threads)
     torch.manual_seed(0)
+    on_gpu = len(sys.argv) > 5 and sys.argv[5] != "cpu"
+    if on_gpu:
+        torch.set_default_device(sys.argv[5])
     work = UNITS[unit](width)
     seconds = []
     for repetition in range(repeats + 1):
         start = time.perf_counter()
         work(repetition)
+        if on_gpu:
+            torch.cuda.synchronize()
         if repetition > 0:
             seconds.append(time.perf_counter() - start)
-    print(json.dumps({"seconds": seconds}))
+    found = {"seconds": seconds}
+    if on_gpu:
+        found["peak_mib"] = torch.cuda.max_memory_allocated() / 2**20
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
