@@ -68,3 +68,15 @@ fn quiet_prints_the_table_and_nothing_else() {
     assert_eq!(ran.err, "");
     assert!(ran.out.starts_with("| method |") && !ran.out.contains("fresh"), "{}", ran.out);
 }
+
+#[test]
+fn results_of_two_devices_never_mix() {
+    let place = Place::new();
+    let run = |device: &str| place.run(&["run", "smoke.yaml", "dm", "--json", "--device", device]).succeeds();
+    assert_eq!(run("cpu").nodes("node_started"), ["data", "dm"]);
+    let planned = place.run(&["plan", "smoke.yaml", "dm", "--device", "flex"]).succeeds().out;
+    assert!(planned.contains("device: \"cpu\" -> \"flex\""), "{planned}");
+    // What no tensor is computed for stays.
+    assert_eq!(run("flex").nodes("node_started"), ["dm"]);
+    assert_eq!(run("cpu").nodes("node_started"), Vec::<String>::new());
+}

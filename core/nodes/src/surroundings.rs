@@ -151,13 +151,13 @@ impl Surroundings {
         MadeOn {
             host: host(),
             instructions: Instructions::in_use().name().to_owned(),
-            device: self.device_class().to_owned(),
+            device: self.device_class(),
             threads: rayon::current_num_threads(),
             plugins: known.iter().filter(|plugin| used(plugin)).map(described).collect(),
         }
     }
 
-    fn device_class(&self) -> &'static str {
+    fn device_class(&self) -> String {
         self.options.device.class()
     }
 }

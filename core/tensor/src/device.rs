@@ -46,9 +46,9 @@ macro_rules! backends {
             }
 
             /// The devices that the machine has, looked for once: it opens a driver.
-            fn devices(self) -> &'static [DispatchDevice] {
+            fn devices(self) -> &'static [Found] {
                 $(#[cfg($built)] if self == Self::$variant {
-                    static FOUND: OnceLock<Vec<DispatchDevice>> = OnceLock::new();
+                    static FOUND: OnceLock<Vec<Found>> = OnceLock::new();
                     return FOUND.get_or_init(|| found(|| $devices));
                 })*
                 &[]
@@ -66,7 +66,7 @@ backends! {
     Vulkan "vulkan", built: all(feature = "vulkan", not(feature = "metal")), feature: Some("vulkan"), double: false,
         devices: wgpu(DispatchDevice::Vulkan);
     /// burn's own CPU backend: the code path of a GPU on any machine, for checks. Far slower than the kernels of this crate.
-    Flex "flex", built: all(), feature: None, double: true, devices: vec![DispatchDevice::Flex(burn_flex::FlexDevice)];
+    Flex "flex", built: all(), feature: None, double: true, devices: flex();
 }
 
 impl Backend {
@@ -78,13 +78,33 @@ impl Backend {
 
     /// A device by its number.
     pub(crate) fn device(self, index: usize) -> Option<DispatchDevice> {
-        self.devices().get(index).cloned()
+        self.devices().get(index).map(|found| found.device.clone())
+    }
+
+    /// What a device is sold as, with all else that its numbers depend on; empty for the processor.
+    #[must_use]
+    pub fn model(self, index: usize) -> &'static str {
+        self.devices().get(index).map_or("", |found| &found.model)
     }
 }
 
+/// A device of the machine.
+struct Found {
+    device: DispatchDevice,
+    model: String,
+}
+
 /// What a backend lists; a driver that is missing makes some panic.
-fn found(list: impl FnOnce() -> Vec<DispatchDevice>) -> Vec<DispatchDevice> {
+fn found(list: impl FnOnce() -> Vec<Found>) -> Vec<Found> {
     catch_unwind(AssertUnwindSafe(list)).unwrap_or_default()
+}
+
+/// The backend with the models of some of its devices, each once.
+fn class(backend: &str, models: impl IntoIterator<Item = &'static str>) -> String {
+    let mut models: Vec<&str> = models.into_iter().filter(|model| !model.is_empty()).collect();
+    models.sort_unstable();
+    models.dedup();
+    [&[backend], &models[..]].concat().join(", ").replacen(", ", " ", 1)
 }
 
 /// Where a tensor lies and is computed.
@@ -98,12 +118,15 @@ pub enum Device {
 }
 
 impl Device {
-    /// What results depend on: the backend, and not which of its devices. It enters keys.
+    /// What results depend on: the backend and the model, and not which of several alike. It enters keys. Nodes may compute on any device
+    /// from this one on: where these are of several models, all are named.
     #[must_use]
-    pub fn class(&self) -> &'static str {
+    pub fn class(&self) -> String {
         match self {
-            Self::Cpu => "cpu",
-            Self::Burn(backend, _) => backend.name(),
+            Self::Cpu => "cpu".to_owned(),
+            Self::Burn(backend, index) => {
+                class(backend.name(), (*index..backend.count()).map(|index| backend.model(index)))
+            }
         }
     }
 
@@ -132,18 +155,45 @@ impl fmt::Display for Device {
     }
 }
 
+fn flex() -> Vec<Found> {
+    vec![Found { device: DispatchDevice::Flex(burn_flex::FlexDevice), model: String::new() }]
+}
+
 #[cfg(feature = "cuda")]
-fn cuda() -> Vec<DispatchDevice> {
-    numbered(|index| DispatchDevice::Cuda(burn_cuda::CudaDevice::new(index)))
+fn cuda() -> Vec<Found> {
+    let model = |index| {
+        use cudarc::driver::{CudaContext, sys::CUdevice_attribute as Attribute};
+        let device = CudaContext::new(index).ok()?;
+        let of = |attribute| device.attribute(attribute).ok();
+        let major = of(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
+        let minor = of(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
+        Some(format!("{} sm_{major}{minor}", device.name().ok()?))
+    };
+    let devices = numbered(|index| DispatchDevice::Cuda(burn_cuda::CudaDevice::new(index)));
+    let found = |(index, device)| Found { device, model: model(index).unwrap_or_default() };
+    devices.into_iter().enumerate().map(found).collect()
 }
 
 /// Discrete GPUs, then integrated and virtual ones, then software.
 #[cfg(any(feature = "vulkan", feature = "metal"))]
-fn wgpu(device: impl Fn(burn_wgpu::WgpuDevice) -> DispatchDevice) -> Vec<DispatchDevice> {
-    use burn_wgpu::WgpuDevice;
+fn wgpu(device: impl Fn(burn_wgpu::WgpuDevice) -> DispatchDevice) -> Vec<Found> {
+    use burn_wgpu::{WgpuDevice, graphics::AutoGraphicsApi};
     let kinds: [fn(usize) -> WgpuDevice; 4] =
         [WgpuDevice::DiscreteGpu, WgpuDevice::IntegratedGpu, WgpuDevice::VirtualGpu, |_| WgpuDevice::Cpu];
-    kinds.into_iter().flat_map(|kind| numbered(|index| device(kind(index)))).collect()
+    let one = |adapter: WgpuDevice| {
+        // Opened here, where the driver says what it is; one that cannot be opened is none.
+        let open = || burn_wgpu::init_setup::<AutoGraphicsApi>(&adapter, Default::default()).adapter.get_info();
+        let about = catch_unwind(AssertUnwindSafe(open)).ok()?;
+        Some(Found {
+            device: device(adapter),
+            model: format!("{} {}", about.name, about.driver_info).trim().to_owned(),
+        })
+    };
+    let adapters = kinds.into_iter().flat_map(|kind| {
+        let count = numbered(|index| device(kind(index))).len();
+        (0..count).map(kind)
+    });
+    adapters.filter_map(one).collect()
 }
 
 /// All devices of a kind.
@@ -152,4 +202,18 @@ fn numbered(device: impl Fn(usize) -> DispatchDevice) -> Vec<DispatchDevice> {
     use burn_backend::{Backend as _, DeviceOps as _};
     let count = burn_dispatch::Dispatch::device_count(device(0).id().type_id);
     (0..count).map(device).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_names_each_model_once() {
+        assert_eq!(Device::Cpu.class(), "cpu");
+        assert_eq!(Device::Burn(Backend::Flex, 0).class(), "flex");
+        let two = ["H200 sm_90", "A100 sm_80", "H200 sm_90"];
+        assert_eq!(class("cuda", two), "cuda A100 sm_80, H200 sm_90");
+        assert_eq!(class("cuda", two[2..].iter().copied()), "cuda H200 sm_90");
+    }
 }

@@ -120,10 +120,14 @@ fn described(backend: Backend, state: &State) -> String {
         State::Checked(devices) => {
             let one = |(index, (took, deviation)): (usize, &(f64, Result<f64, String>))| match deviation {
                 Ok(deviation) if *deviation <= TOLERANCE => {
+                    let model = match backend.model(index) {
+                        "" => String::new(),
+                        model => format!(", {model},"),
+                    };
+                    let took = seconds(*took);
                     format!(
-                        "{}:{index} agrees with the processor ({}, deviation {deviation:.0e})",
-                        backend.name(),
-                        seconds(*took)
+                        "{}:{index}{model} agrees with the processor ({took}, deviation {deviation:.0e})",
+                        backend.name()
                     )
                 }
                 Ok(deviation) => format!("{}:{index} deviates from the processor by {deviation:.0e}", backend.name()),
@@ -138,9 +142,10 @@ fn as_json(backend: Backend, state: &State) -> Value {
     let devices: Vec<Value> = match state {
         State::Checked(devices) => devices
             .iter()
-            .map(|(took, deviation)| {
+            .enumerate()
+            .map(|(index, (took, deviation))| {
                 json!({
-                    "seconds": took, "deviation": deviation.as_ref().ok(), "error": deviation.as_ref().err(),
+                    "model": backend.model(index), "seconds": took, "deviation": deviation.as_ref().ok(), "error": deviation.as_ref().err(),
                     "healthy": is_right(deviation),
                 })
             })
