@@ -1,20 +1,35 @@
 //! What a device is given to do in a unit of work, and what that predicts.
 
-use pddflow_tests::ledger::{H200, H200_TF32, UNITS, Unit, profile};
+use pddflow_tests::ledger::{Counts, H200, H200_TF32, UNITS, Unit, extrapolated, profile};
+
+/// Widths that are counted instead of wider nets, which burn's CPU backend is slow for: the counts of these give theirs exactly.
+const SMALL: [usize; 3] = [17, 20, 24];
 
 pub(crate) fn usage() -> String {
-    format!("pddflow-bench {} --ledger [WIDTH]", UNITS.each_ref().map(|unit| unit.name).join("|"))
+    format!("pddflow-bench {} --ledger [WIDTH [DEVICE]]", UNITS.each_ref().map(|unit| unit.name).join("|"))
 }
 
-/// A table of the calls of a unit, for nets of a width (128 if none is given).
+fn counts(unit: &Unit, device: &str, width: usize) -> Result<Counts, String> {
+    let of = |width| unit.counts(&profile(Some(unit.name), device, width));
+    if device != "flex" || width <= SMALL[2] {
+        return Ok(of(width));
+    }
+    let [a, b, c] = SMALL.map(of);
+    extrapolated([(SMALL[0], &a), (SMALL[1], &b), (SMALL[2], &c)], width)
+        .ok_or_else(|| format!("nets of the widths {SMALL:?} have different launches"))
+}
+
+/// A table of the calls of a unit, for nets of a width (128 if none is given); on a GPU also how long it takes.
 pub(crate) fn table(arguments: &[String]) -> Result<String, String> {
-    let (unit, width) = match arguments {
-        [unit, _] => (unit, 128),
-        [unit, _, width] => (unit, width.parse().map_err(|_| usage())?),
+    let (unit, width, device) = match arguments {
+        [unit, _] => (unit, "128", "flex"),
+        [unit, _, width] => (unit, width.as_str(), "flex"),
+        [unit, _, width, device] => (unit, width.as_str(), device.as_str()),
         _ => return Err(usage()),
     };
+    let width = width.parse().map_err(|_| usage())?;
     let unit = Unit::named(unit).ok_or_else(usage)?;
-    let counts = unit.counts(&profile(Some(unit.name), width));
+    let counts = counts(unit, device, width)?;
     let mut calls: Vec<_> = counts.calls.iter().collect();
     calls.sort_by(|(_, a), (_, b)| b[0].total_cmp(&a[0]));
     let mut text = format!(
@@ -28,6 +43,9 @@ pub(crate) fn table(arguments: &[String]) -> Result<String, String> {
         counts.uploaded / 1024.0,
         unit.target.uploaded / 1024.0,
     );
+    if device != "flex" {
+        text += &format!("measured on {device}: {:.3} ms\n", counts.seconds * 1e3);
+    }
     text += &format!("{:.2} GFLOP and {:.1} MB in launches\n", counts.operations / 1e9, counts.bytes / 1e6);
     for (name, device) in [("f32", H200), ("TF32", H200_TF32)] {
         let (own, torch) = (device.seconds(&counts), device.torch_seconds(unit, &counts));

@@ -4,7 +4,7 @@
 //! products and convolutions of one repetition. `compare.py` beside this file runs it in pairs with the same work in PyTorch.
 //! `pddflow-bench UNIT WIDTH REPEATS ops` prints instead what each operation costs in a repetition.
 //!
-//! `pddflow-bench UNIT --ledger [WIDTH]` prints what a device is given to do in a unit of `tests/src/ledger.rs`.
+//! `pddflow-bench UNIT --ledger [WIDTH [DEVICE]]` prints what a device is given to do in a unit of `tests/src/ledger.rs`.
 
 mod fits;
 mod ledger;

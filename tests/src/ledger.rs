@@ -1,9 +1,9 @@
 //! The ledger: what a device is given to do in a unit of work, through plugin and host as in a user's run.
 //!
-//! The program runs `tests/bench/ledger.yaml` on burn's CPU backend, the code path of a GPU, and writes its profile; the launches,
-//! uploads and reads within the iterations of a node are those of its unit.
+//! The program runs `tests/bench/ledger.yaml` on burn's CPU backend, the code path of a GPU, or on a GPU, and writes its profile; the
+//! launches, uploads and reads within the iterations of a node are those of its unit.
 
-use crate::{Place, workspace_root};
+use crate::Place;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -122,22 +122,37 @@ pub struct Counts {
     pub calls: BTreeMap<String, [f64; 3]>,
     /// Each launch of the iterations, for a prediction, and in how many units they were.
     pub each: (Vec<Amounts>, f64),
+    /// Of a unit, from the beginning of the second iteration to that of the last.
+    pub seconds: f64,
 }
 
-/// Runs the pipeline, or only up to a node, with nets of a width, and gives its profile.
+/// Runs the pipeline, or only up to a node, on a device with nets of a width, and gives its profile.
 ///
 /// # Panics
 /// When the run fails.
 #[must_use]
-pub fn profile(node: Option<&str>, width: usize) -> Vec<Event> {
-    let place = Place::new();
-    let pipeline = workspace_root().join("tests/bench/ledger.yaml");
-    let pipeline = pipeline.to_str().expect("the path of the workspace is text");
+pub fn profile(node: Option<&str>, device: &str, width: usize) -> Vec<Event> {
+    let place = Place::empty();
+    place.write("ledger.yaml", include_str!("../bench/ledger.yaml"));
     let width = format!("width={width}");
     // One node at a time, so that no other's events lie within its time.
-    let mut arguments =
-        vec!["run", pipeline, "--device", "flex", "--jobs", "1", "--profile-ops", "profile.json", "--set", &width];
-    arguments.extend(node);
+    // For times there must be many steps.
+    let steps = if device == "flex" { "steps=12" } else { "steps=300" };
+    let fixed = [
+        "run",
+        "ledger.yaml",
+        "--jobs",
+        "1",
+        "--profile-ops",
+        "profile.json",
+        "--device",
+        device,
+        "--set",
+        &width,
+        "--set",
+        steps,
+    ];
+    let arguments: Vec<&str> = fixed.into_iter().chain(node).collect();
     let _ = place.run(&arguments).succeeds();
     #[derive(Deserialize)]
     struct Profile {
@@ -172,6 +187,9 @@ impl Unit {
         let units = iterations.len() as f64 * f64::from(self.per_iteration);
         let mut counts = Counts::default();
         counts.each.1 = units;
+        if let [first, .., last] = iterations {
+            counts.seconds = (last.ts - first.ts) / 1e6 / (units - f64::from(self.per_iteration));
+        }
         let inside = |event: &&Event| iterations.iter().any(|span| span.tid == event.tid && span.holds(event));
         for event in events.iter().filter(|event| event.cat != "span" && event.cat != "operation").filter(inside) {
             let Amounts { bytes, operations } = event.args;
@@ -233,4 +251,41 @@ impl Roofline {
     fn work(&self, launch: &Amounts) -> f64 {
         (launch.bytes as f64 / self.bandwidth).max(launch.operations as f64 / self.products)
     }
+}
+
+/// What a unit has with nets of a width, from what it has with three smaller ones: each number is a polynomial of degree 2 in the width.
+/// `None` if these do not have the same launches.
+#[must_use]
+pub fn extrapolated(known: [(usize, &Counts); 3], width: usize) -> Option<Counts> {
+    let share = |index: usize| {
+        let others = known.iter().enumerate().filter(|(other, _)| *other != index);
+        others.map(|(_, (other, _))| (width as f64 - *other as f64) / (known[index].0 as f64 - *other as f64)).product()
+    };
+    let shares: [f64; 3] = [share(0), share(1), share(2)];
+    let of = |part: &dyn Fn(&Counts) -> f64| -> f64 {
+        known.iter().zip(shares).map(|((_, counts), share)| share * part(counts)).sum()
+    };
+    let first = known[0].1;
+    if known
+        .iter()
+        .any(|(_, counts)| counts.each.0.len() != first.each.0.len() || !counts.calls.keys().eq(first.calls.keys()))
+    {
+        return None;
+    }
+    let each = (0..first.each.0.len()).map(|launch| Amounts {
+        bytes: of(&|counts| counts.each.0[launch].bytes as f64).round() as u64,
+        operations: of(&|counts| counts.each.0[launch].operations as f64).round() as u64,
+    });
+    let call = |name: &String| (name.clone(), [0, 1, 2].map(|part| of(&|counts| counts.calls[name][part])));
+    Some(Counts {
+        launches: first.launches,
+        reads: first.reads,
+        uploaded: of(&|counts| counts.uploaded),
+        uploads: first.uploads,
+        bytes: of(&|counts| counts.bytes),
+        operations: of(&|counts| counts.operations),
+        calls: first.calls.keys().map(call).collect(),
+        each: (each.collect(), first.each.1),
+        seconds: 0.0,
+    })
 }

@@ -30,7 +30,7 @@ impl Place {
     /// When it cannot be made.
     #[must_use]
     pub fn new() -> Self {
-        let folder = TempDir::new().unwrap();
+        let Self { folder } = Self::empty();
         for entry in fs_err::read_dir(workspace_root().join("tests/fixtures")).unwrap() {
             let path = entry.unwrap().path();
             if path.is_file() {
@@ -38,6 +38,15 @@ impl Place {
             }
         }
         Self { folder }
+    }
+
+    /// A new folder without the fixtures.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { folder: TempDir::new().unwrap() }
     }
 
     /// A path in it.

@@ -14,11 +14,12 @@ use crate::arena::Arena;
 use crate::environment::{Environment, EnvironmentError};
 use crate::error::{Code, Fault, PluginError};
 use crate::problem::Numbers;
+use crate::steps::Steps;
 use crate::types::{Decoded, LearnableSpec, Need, Problem, WeightSpec};
 use pddflow_abi::{self as abi, Output, Status};
 use pddflow_tensor::{DType, Device, Tensor};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -78,19 +79,7 @@ pub(crate) struct Views {
     pub(crate) weight_shapes: Vec<Vec<u64>>,
     pub(crate) map_names: Vec<String>,
     pub(crate) problem: Option<Numbers>,
-    /// By learnable, the squared lengths of the gradients that it was stepped by, summed, and their number.
-    pub(crate) gradients: BTreeMap<String, (f64, u64)>,
-}
-
-impl Views {
-    /// The root mean square of the lengths of each learnable's gradients, as a metric: `gradient_norm` for `images`, `gradient_norm_NAME` for
-    /// another.
-    pub(crate) fn gradient_norms(&self) -> impl Iterator<Item = (String, f64)> {
-        self.gradients.iter().map(|(name, (squares, steps))| {
-            let metric = if name == "images" { "gradient_norm".to_owned() } else { format!("gradient_norm_{name}") };
-            (metric, (squares / *steps as f64).sqrt())
-        })
-    }
+    pub(crate) steps: Steps,
 }
 
 struct Recorded {
@@ -276,6 +265,10 @@ pub(crate) fn run<'e>(
     };
     // SAFETY: `frame` came from a box above and is off the stack, so that no host function reaches it any more.
     let mut state = unsafe { retire(frame) };
+    let status = match state.views.steps.settle() {
+        Err(fault) if status == Status::Ok as i32 => state.record("distill.step", fault),
+        _ => status,
+    };
     state.finish(status, owner)?;
     Ok(state)
 }

@@ -50,6 +50,7 @@ mod problem;
 mod raw;
 mod registry;
 mod schema;
+mod steps;
 mod table;
 mod types;
 mod view;

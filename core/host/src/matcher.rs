@@ -165,7 +165,7 @@ impl Matcher {
         })?;
         if let Some(environment) = done.environment.take().filter(|_| !again) {
             // A length beyond single precision is none, but the steps were finite.
-            let norms = done.views.gradient_norms().filter(|(_, length)| length.is_finite());
+            let norms = done.views.steps.norms().filter(|(_, length)| length.is_finite());
             norms.for_each(|(name, length)| environment.metric(&name, length));
         }
         Ok(())

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::backend::{self, Value};
 use crate::error::{Result, TensorError};
 use crate::op::{Epilogue, Op, Unary, Window};
-use crate::{trace, watch};
+use crate::{Device, trace, watch};
 
 /// A value with the saved values of its operation.
 pub(crate) type Outcome = (Value, Vec<Value>);
@@ -84,6 +84,14 @@ impl Lazy {
         }
         let missing = || TensorError::Internal { op: "value", message: "neither a value nor a way to it".to_owned() };
         self.outcome.get().ok_or_else(missing)
+    }
+
+    /// Where the value lies or will lie.
+    pub(crate) fn device(&self) -> Device {
+        let of = |lazy: &Self| lazy.known().map(|(value, _)| value.device());
+        let waiting = || self.lock().as_ref().and_then(|recipe| of(&recipe.inputs[0]));
+        // Between the first two looks another thread may have computed it.
+        of(self).or_else(waiting).or_else(|| of(self)).unwrap_or_default()
     }
 
     /// The outcome, if it has been computed.

@@ -1,22 +1,100 @@
 //! Sparse linear maps of an image plane, the common form of crop, shift, mirror, warp and resize.
 
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
 use crate::error::{Result, shape_error, value_error};
 use crate::size::checked_elements;
 use pddflow_kernels::chunks_of_two;
+
+/// Where normalised coordinates -1 and 1 lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grid {
+    /// At the centres of the first and last pixel (`align_corners` true).
+    Corners,
+    /// At the outer edges of the first and last pixel (`align_corners` false).
+    Centres,
+}
+
+impl Grid {
+    #[expect(clippy::cast_precision_loss, reason = "sides of images are small")]
+    fn normalised(self, pixel: usize, side: usize) -> f64 {
+        match self {
+            Self::Corners if side == 1 => 0.0,
+            Self::Corners => 2.0 * pixel as f64 / (side - 1) as f64 - 1.0,
+            Self::Centres => (2 * pixel + 1) as f64 / side as f64 - 1.0,
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "sides of images are small")]
+    fn pixel(self, coordinate: f64, side: usize) -> f64 {
+        match self {
+            Self::Corners => (coordinate + 1.0) / 2.0 * (side - 1) as f64,
+            Self::Centres => ((coordinate + 1.0) * side as f64 - 1.0) / 2.0,
+        }
+    }
+
+    /// Both as lines: `[at 0, slope]`.
+    fn lines(self, side: usize) -> [[f64; 2]; 2] {
+        let (first, zero) = (self.normalised(0, side), self.pixel(0.0, side));
+        [
+            [first, self.normalised(1, side.max(2)) - self.normalised(0, side.max(2))],
+            [zero, self.pixel(1.0, side) - zero],
+        ]
+    }
+}
 
 /// A sparse linear map from planes of `from` pixels to planes of `to` pixels.
 ///
 /// Output pixel `p` is `sum over t of weight[p, t] * input[index[p, t]]` with `taps` terms; a term
 /// that is not needed has weight 0 and index 0. Either one map serves all images, or every image has
 /// its own; channels always share.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ResampleMap {
     from: [usize; 2],
     to: [usize; 2],
     taps: usize,
     images: Option<usize>,
-    index: Vec<u32>,
-    weight: Vec<f64>,
+    /// Those of a warp are computed when they are needed.
+    entries: OnceLock<(Vec<u32>, Vec<f64>)>,
+    warp: Option<Warp>,
+    /// Of a map that is a linear one without being a warp.
+    lines: Vec<Lines>,
+    on_device: OnDevice,
+}
+
+/// In pixels, the source row as `[constant, by row, by column]` and the source column as `[constant, by column, by row]`.
+pub(crate) type Lines = [[f64; 3]; 2];
+
+/// A linear map of normalised coordinates.
+#[derive(Clone, Debug)]
+struct Warp {
+    grid: Grid,
+    /// For each map: source row by row and by column, source column by column and by row.
+    matrices: Vec<[f64; 4]>,
+}
+
+/// What a device has made of a map.
+#[derive(Clone, Default)]
+pub(crate) struct OnDevice(OnceLock<Arc<dyn Any + Send + Sync>>);
+
+impl OnDevice {
+    /// What is kept, if it is of this type.
+    pub(crate) fn get<T: 'static>(&self) -> Option<&T> {
+        self.0.get()?.downcast_ref()
+    }
+
+    /// Keeps the first that is given.
+    pub(crate) fn keep<T: Send + Sync + 'static>(&self, made: T) {
+        let _ = self.0.set(Arc::new(made));
+    }
+}
+
+impl fmt::Debug for OnDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnDevice")
+    }
 }
 
 impl ResampleMap {
@@ -45,7 +123,40 @@ impl ResampleMap {
         if let Some(bad) = index.iter().find(|&&i| i as usize >= pixels) {
             return value_error("resample map", format!("index {bad} lies outside a plane of {pixels} pixels"));
         }
-        Ok(Self { from, to, taps, images, index, weight })
+        let entries = OnceLock::from((index, weight));
+        Ok(Self { from, to, taps, images, entries, warp: None, lines: Vec::new(), on_device: OnDevice::default() })
+    }
+
+    /// A map of planes of a size to themselves that samples at linearly mapped normalised coordinates, as [`sample`](Self::sample) does: for
+    /// each of `matrices` (one for all images, or one for each) source row by row and by column, source column by column and by row.
+    ///
+    /// # Errors
+    /// When a plane is too large.
+    pub fn warp(size: [usize; 2], images: Option<usize>, grid: Grid, matrices: Vec<[f64; 4]>) -> Result<Self> {
+        check_planes(size, size, images.unwrap_or(1).saturating_mul(4))?;
+        let warp = Some(Warp { grid, matrices });
+        let (entries, on_device) = (OnceLock::new(), OnDevice::default());
+        Ok(Self { from: size, to: size, taps: 4, images, entries, warp, lines: Vec::new(), on_device })
+    }
+
+    /// The same map, of which it is known how positions are mapped, one line for each image.
+    pub(crate) fn with_lines(self, lines: Vec<Lines>) -> Self {
+        Self { lines, ..self }
+    }
+
+    /// How positions are mapped, where every image has a linear map of its own.
+    pub(crate) fn lines(&self) -> Option<Vec<Lines>> {
+        let images = self.images?;
+        let Some(Warp { grid, matrices }) = &self.warp else {
+            return (self.lines.len() == images).then(|| self.lines.clone());
+        };
+        let [row, column] = self.from.map(|side| grid.lines(side));
+        let both = |&[rr, rc, cc, cr]: &[f64; 4]| [line([rr, rc], row, column), line([cc, cr], column, row)];
+        Some((0..images).map(|image| both(&matrices[image.min(matrices.len() - 1)])).collect())
+    }
+
+    pub(crate) fn on_device(&self) -> &OnDevice {
+        &self.on_device
     }
 
     /// Rows and columns of the input plane.
@@ -77,7 +188,19 @@ impl ResampleMap {
     pub fn entries(&self, image: usize) -> (&[u32], &[f64]) {
         let length = self.to[0] * self.to[1] * self.taps;
         let start = if self.images.is_some() { image * length } else { 0 };
-        (&self.index[start..start + length], &self.weight[start..start + length])
+        let (index, weight) = self.entries.get_or_init(|| self.sampled());
+        (&index[start..start + length], &weight[start..start + length])
+    }
+
+    /// The entries of a warp.
+    fn sampled(&self) -> (Vec<u32>, Vec<f64>) {
+        let Some(Warp { grid, matrices }) = &self.warp else { return (Vec::new(), Vec::new()) };
+        let [rows, columns] = self.from;
+        sampled(self.from, self.to, self.images, |image, row, column| {
+            let [rr, rc, cc, cr] = matrices[image.min(matrices.len() - 1)];
+            let (row, column) = (grid.normalised(row, rows), grid.normalised(column, columns));
+            (grid.pixel(rr * row + rc * column, rows), grid.pixel(cc * column + cr * row, columns))
+        })
     }
 
     /// Bilinear resize with half-pixel centres (`align_corners` false): output pixel `k` reads position
@@ -135,24 +258,39 @@ impl ResampleMap {
         images: Option<usize>,
         position: impl Fn(usize, usize, usize) -> (f64, f64) + Sync,
     ) -> Result<Self> {
-        let maps = images.unwrap_or(1);
-        check_planes(from, to, maps.saturating_mul(4))?;
-        let entries = to[0] * to[1] * 4;
-        let (mut index, mut weight) = (vec![0; maps * entries], vec![0.0; maps * entries]);
-        chunks_of_two(&mut index, &mut weight, entries, |image, index, weight| {
-            let rows = index.chunks_exact_mut(4 * to[1]).zip(weight.chunks_exact_mut(4 * to[1])).enumerate();
-            for (row, (index, weight)) in rows {
-                let pixels = index.chunks_exact_mut(4).zip(weight.chunks_exact_mut(4)).enumerate();
-                for (column, (index, weight)) in pixels {
-                    let (row, column) = position(image, row, column);
-                    for (entry, (i, w)) in neighbours(from, row, column).into_iter().enumerate() {
-                        (index[entry], weight[entry]) = (i, w);
-                    }
+        check_planes(from, to, images.unwrap_or(1).saturating_mul(4))?;
+        Self::new(from, to, 4, images, sampled(from, to, images, position))
+    }
+}
+
+/// A coordinate in pixels from the own one and the other, given what they are multiplied by where they are normalised, and the lines of
+/// their axes.
+fn line([by_own, by_other]: [f64; 2], own: [[f64; 2]; 2], other: [[f64; 2]; 2]) -> [f64; 3] {
+    let ([[own_at, own_slope], [at, slope]], [other_at, other_slope]) = (own, other[0]);
+    [slope * (by_own * own_at + by_other * other_at) + at, slope * by_own * own_slope, slope * by_other * other_slope]
+}
+
+fn sampled(
+    from: [usize; 2],
+    to: [usize; 2],
+    images: Option<usize>,
+    position: impl Fn(usize, usize, usize) -> (f64, f64) + Sync,
+) -> (Vec<u32>, Vec<f64>) {
+    let (maps, entries) = (images.unwrap_or(1), to[0] * to[1] * 4);
+    let (mut index, mut weight) = (vec![0; maps * entries], vec![0.0; maps * entries]);
+    chunks_of_two(&mut index, &mut weight, entries, |image, index, weight| {
+        let rows = index.chunks_exact_mut(4 * to[1]).zip(weight.chunks_exact_mut(4 * to[1])).enumerate();
+        for (row, (index, weight)) in rows {
+            let pixels = index.chunks_exact_mut(4).zip(weight.chunks_exact_mut(4)).enumerate();
+            for (column, (index, weight)) in pixels {
+                let (row, column) = position(image, row, column);
+                for (entry, (i, w)) in neighbours(from, row, column).into_iter().enumerate() {
+                    (index[entry], weight[entry]) = (i, w);
                 }
             }
-        });
-        Self::new(from, to, 4, images, (index, weight))
-    }
+        }
+    });
+    (index, weight)
 }
 
 /// Whether input pixels can be numbered, and there is room for so many terms of each output pixel.

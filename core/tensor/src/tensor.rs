@@ -179,8 +179,13 @@ impl Tensor {
     /// Where the tensor lies.
     #[must_use]
     pub fn device(&self) -> Device {
-        // Only values on the CPU are lazy.
-        self.0.value.known().map_or(Device::Cpu, |(value, _)| value.device())
+        self.0.value.device()
+    }
+
+    /// Whether its elements can be read without waiting for a device.
+    #[must_use]
+    pub fn is_at_hand(&self) -> bool {
+        self.device() == Device::Cpu || self.0.value.known().is_some_and(|(value, _)| value.is_at_hand())
     }
 
     /// Whether gradients can be taken by this tensor or by one that it was computed from.

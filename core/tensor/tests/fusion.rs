@@ -188,3 +188,59 @@ fn what_a_device_is_given_to_do_is_recorded() {
     let named = |kind, name: &str| of(kind).find(|event| event.name == name).unwrap();
     assert!(within(named(Kind::Launch, "conv2d"), named(Kind::Operation, "conv2d")));
 }
+
+/// How many launches, uploads and reads there are.
+fn traffic(work: impl FnOnce()) -> [usize; 3] {
+    trace::start();
+    work();
+    let events = trace::stop().events;
+    [Kind::Launch, Kind::Upload, Kind::Read].map(|kind| events.iter().filter(|event| event.kind == kind).count())
+}
+
+#[test]
+fn what_is_known_here_is_not_asked_of_the_device() {
+    let _alone = alone();
+    let flex = Device::Burn(Backend::Flex, 0);
+    let x = Tensor::from_f32((0..40).map(|i| i as f32).collect(), &[4, 10], &flex).unwrap();
+    let row = |x: &Tensor, row: usize| x.to_f32_vec().unwrap()[row];
+    let found = traffic(|| {
+        let labels = Tensor::from_i64(vec![3, 0, 2, 2, 1], &[5], &flex).unwrap();
+        let rows = Tensor::from_i64(vec![4, 1], &[2], &flex).unwrap();
+        let chosen = labels.gather(0, &rows).unwrap().slice(0, 0, 2, 1).unwrap();
+        assert_eq!(chosen.to_i64_vec().unwrap(), [1, 0]);
+        assert!(chosen.is_at_hand());
+        assert!(labels.gather(0, &Tensor::from_i64(vec![5], &[1], &flex).unwrap()).is_err(), "and checked");
+        assert!(chosen.one_hot(1, DType::F32).is_err());
+        let rate = Tensor::full(0.5, &[], DType::F32, &flex).unwrap().mul_scalar(3.0).unwrap();
+        assert_eq!(rate.item().unwrap(), 1.5);
+    });
+    assert_eq!(found, [0; 3]);
+    let rate = Tensor::full(0.25, &[], DType::F32, &flex).unwrap();
+    let found = traffic(|| {
+        // A number is told with the launch.
+        let scaled = [x.mul(&rate), rate.mul(&x), x.add(&rate), rate.add(&x), x.sub(&rate)].map(Result::unwrap);
+        assert_eq!(scaled.each_ref().map(|x| row(x, 8)), [2.0, 2.0, 8.25, 8.25, 7.75]);
+        assert_eq!(row(&rate.broadcast_to(&[4, 10]).unwrap(), 39), 0.25);
+    });
+    assert_eq!(found, [6, 0, 6]);
+    // Labels go to the device once, and the rows that they choose stay there.
+    let labels = Tensor::from_i64((0..9).collect(), &[9], &flex).unwrap();
+    let one_hot = || labels.one_hot(10, DType::F32).unwrap();
+    let _ = one_hot();
+    assert_eq!(traffic(|| drop(one_hot())), [1, 0, 0]);
+    let ones = one_hot().to_f32_vec().unwrap();
+    assert!((0..90).all(|place| (ones[place] == 1.0) == (place / 10 == place % 10)));
+}
+
+#[test]
+fn a_map_goes_to_the_device_once() {
+    let _alone = alone();
+    let flex = Device::Burn(Backend::Flex, 0);
+    let x = random("x", &[2, 1, 8, 8]).to_device(&flex).unwrap().variable().unwrap();
+    let resized = || {
+        let y = x.bilinear_resize(4, 4).unwrap();
+        grad(&[y.square().unwrap().sum_all().unwrap()], std::slice::from_ref(&x), None, Keep::No).unwrap()
+    };
+    let _ = resized();
+    assert_eq!(traffic(|| drop(resized()))[1], 2, "indices and weights");
+}

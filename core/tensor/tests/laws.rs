@@ -1,8 +1,8 @@
 //! Laws of tensors that are not about one operation: errors, threads, depth, dtype, augmentation.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use pddflow_tensor::augment::transform::{self, Grid};
 use pddflow_tensor::augment::{self, Draw, Policy};
+use pddflow_tensor::augment::{Grid, transform};
 use pddflow_tensor::{Conv2d, DType, Device, Keep, RandomKey, Tensor, grad};
 
 fn random(name: &str, shape: &[usize], dtype: DType) -> Tensor {

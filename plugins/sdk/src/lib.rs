@@ -66,7 +66,7 @@
 //! | [`Matcher`], [`Description`], [`Learnable`] | what a matcher is |
 //! | [`parameters!`] | what a pipeline file can say of it |
 //! | [`Iteration`] | what it can do in an outer iteration |
-//! | [`ClassBatch`], [`Leaves`], [`total`] | steps that methods share |
+//! | [`ClassBatch`], [`Leaves`], [`total`], [`scalars`] | steps that methods share |
 //! | [`Adam`] | optimisers of learnables beside the host's |
 //! | [`ridge_regression`], [`centred`] | labels carried over by a kernel |
 //! | [`Model`], [`Weights`], [`Norm`], [`StackModel`], [`Layers`] | what a model is |
@@ -103,7 +103,7 @@ pub use error::{Error, Result};
 pub use iteration::{Forward, Iteration, Labelled, Net, Rows, Segment, TrainOn, Training, WeightInfo};
 pub use layers::{Conv, Layers, Pass};
 pub use matcher::{Decoded, Description, Identity, Learnable, Learnables, Matcher, Start, recipe};
-pub use matching::{ClassBatch, ImageInit, Leaves, cosine_distance, total};
+pub use matching::{ClassBatch, ImageInit, Leaves, cosine_distance, scalars, total};
 pub use model::{Batch, Init, Input, Model, Output, Weights};
 pub use norm::Norm;
 pub use pddflow_abi::{Draw, LearnableKind as Kind, Mode, Need, SetPart as Part};

@@ -184,17 +184,17 @@ impl<'call> Iteration<'call> {
         groups: &[Vec<usize>],
         loss: impl Fn(&[usize]) -> Result<Tensor<'call>>,
     ) -> Result<(Tensor<'call>, f64)> {
-        let (images, mut value, mut sum) = ([self.learnable("images")?], 0.0, None);
+        let (images, mut values, mut sum) = ([self.learnable("images")?], Vec::new(), None);
         for classes in groups {
             let loss = loss(classes)?;
-            value += loss.detach()?.scalar()?;
+            values.push(loss.detach()?);
             let own = grad(&loss, &images, Keep::No)?.remove(0);
             sum = Some(match sum {
                 Some(before) => (&before + &own)?,
                 None => own,
             });
         }
-        Ok((sum.ok_or_else(nothing)?, value))
+        Ok((sum.ok_or_else(nothing)?, scalars(&values)?.iter().sum()))
     }
 
     /// A net's weights with those that `choose` picks as leaves of the tape.
@@ -209,6 +209,19 @@ impl<'call> Iteration<'call> {
             leaves.chosen.push(weight.clone());
         }
         Ok(leaves)
+    }
+}
+
+/// The numbers of scalars that are off the tape, read together: a device is waited for once.
+///
+/// # Errors
+/// One is on the tape or not a scalar.
+#[track_caller]
+pub fn scalars(list: &[Tensor<'_>]) -> Result<Vec<f64>> {
+    match list {
+        [] => Ok(Vec::new()),
+        [only] => Ok(vec![only.scalar()?]),
+        _ => Tensor::stack(list, 0)?.to_f64_vec(),
     }
 }
 

@@ -239,7 +239,13 @@ impl<'call> Tensor<'call> {
     /// The tensor is on the tape.
     #[track_caller]
     pub fn to_f64_vec(&self) -> Result<Vec<f64>> {
-        let mut values = vec![0.0f64; self.elements()?];
+        let count = self.elements()?;
+        if self.dtype()? == DType::F32 {
+            let mut values = vec![0.0f32; count];
+            self.read_into(&mut values)?;
+            return Ok(values.into_iter().map(f64::from).collect());
+        }
+        let mut values = vec![0.0f64; count];
         self.cast(DType::F64)?.read_into(&mut values)?;
         Ok(values)
     }

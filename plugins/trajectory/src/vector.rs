@@ -31,7 +31,15 @@ pub fn detached<'call>(a: &[Tensor<'call>]) -> Result<Vec<Tensor<'call>>> {
 /// # Errors
 /// The lists are empty, or the shapes differ.
 pub fn dot<'call>(a: &[Tensor<'call>], b: &[Tensor<'call>]) -> Result<f64> {
-    pddflow_sdk::total(a.iter().zip(b).map(|(a, b)| a.dot(b)))?.scalar()
+    product(a, b)?.scalar()
+}
+
+/// [`dot`] as a tensor, which a device need not be waited for.
+///
+/// # Errors
+/// The lists are empty, or the shapes differ.
+pub fn product<'call>(a: &[Tensor<'call>], b: &[Tensor<'call>]) -> Result<Tensor<'call>> {
+    pddflow_sdk::total(a.iter().zip(b).map(|(a, b)| a.dot(b)))
 }
 
 /// Sum of squared differences of all elements; of values that are off the tape.

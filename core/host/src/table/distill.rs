@@ -28,18 +28,13 @@ fn class_of(state: &mut State<'_>, class: i64) -> Result<Option<usize>, Fault> {
     }
 }
 
-/// A value for a learnable: detached, of its shape, finite.
-fn checked(state: &mut State<'_>, name: &str, value: abi::Tensor, what: &str) -> Result<Tensor, Fault> {
+/// A value for a learnable: detached, of its shape and type.
+fn shaped(state: &mut State<'_>, name: &str, value: abi::Tensor, what: &str) -> Result<Tensor, Fault> {
     let shape = view::learnable(state, name)?.shape().to_vec();
     let value = state.get(value)?.detach();
     if value.shape() != shape {
         let message = format!("{what} of `{name}` has shape {:?}, but `{name}` has {shape:?}", value.shape());
         return Err(Fault::new(Status::Shape, message));
-    }
-    // Zero times a number is zero exactly if the number is finite.
-    if !value.mul_scalar(0.0)?.sum_all()?.item()?.is_finite() {
-        let message = format!("{what} of `{name}` is not finite");
-        return Err(Fault::new(Status::Numeric, message));
     }
     Ok(value.cast(state.dtype)?)
 }
@@ -132,16 +127,22 @@ group! { DISTILL: DistillGroup, "distill", revision 1;
         if !rate.is_finite() {
             return Err(Fault::new(Status::Numeric, format!("the rate of `{name}` is {rate}")));
         }
-        let gradient = checked(state, &name, gradient, "the gradient")?;
+        let gradient = shaped(state, &name, gradient, "the gradient")?;
+        state.views.steps.add(name.clone(), gradient.clone())?;
+        if gradient.is_at_hand() {
+            state.views.steps.settle()?;
+        }
         state.environment()?.step(&name, &gradient, rate)?;
-        let found = state.views.gradients.entry(name).or_default();
-        *found = (found.0 + gradient.dot(&gradient)?.item()?, found.1 + 1);
         view::forget(state);
     }
 
     enter fn assign(state, name: Text, value: abi::Tensor) {
         let name = name_of(name)?;
-        let value = checked(state, &name, value, "the value")?;
+        let value = shaped(state, &name, value, "the value")?;
+        // Zero times a number is zero exactly if the number is finite.
+        if !value.mul_scalar(0.0)?.sum_all()?.item()?.is_finite() {
+            return Err(Fault::new(Status::Numeric, format!("the value of `{name}` is not finite")));
+        }
         state.environment()?.assign(&name, &value)?;
         view::forget(state);
     }

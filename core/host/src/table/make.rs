@@ -2,12 +2,12 @@
 
 use super::group::group;
 use super::shared::dtype_of;
-use crate::call::enter;
+use crate::call::{State, enter};
 use crate::convert::dtype_number;
 use crate::error::Fault;
 use crate::raw;
 use pddflow_abi::{self as abi, Status};
-use pddflow_tensor::{DType, Tensor};
+use pddflow_tensor::{DType, Device, Tensor};
 
 fn width(dtype: DType) -> usize {
     match dtype {
@@ -16,12 +16,15 @@ fn width(dtype: DType) -> usize {
     }
 }
 
-fn from_bytes_checked(
-    data: &[u8],
-    shape: &[usize],
-    dtype: DType,
-    device: &pddflow_tensor::Device,
-) -> Result<Tensor, Fault> {
+/// Where numbers of a type lie: the processor has those in double precision that the device has not.
+fn place(state: &State<'_>, dtype: DType) -> Device {
+    match dtype == DType::F64 && !state.device.has_double() {
+        true => Device::Cpu,
+        false => state.device.clone(),
+    }
+}
+
+fn from_bytes_checked(data: &[u8], shape: &[usize], dtype: DType, device: &Device) -> Result<Tensor, Fault> {
     fn numbers<const N: usize, T>(data: &[u8], read: fn([u8; N]) -> T) -> Vec<T> {
         data.as_chunks::<N>().0.iter().map(|chunk| read(*chunk)).collect()
     }
@@ -41,11 +44,12 @@ group! { MAKE: MakeGroup, "make", revision 1;
             let message = format!("{bytes} bytes were given, but shape {shape:?} of {dtype:?} has {needed}");
             return Err(Fault::new(Status::Shape, message));
         }
-        from_bytes_checked(raw::bytes(data, needed)?, &shape, dtype, &state.device)?
+        from_bytes_checked(raw::bytes(data, needed)?, &shape, dtype, &place(state, dtype))?
     }
 
     enter fn full(state, number: u32, shape: *const u64, rank: u64, value: f64) -> Tensor {
-        Tensor::full(value, &raw::shape(shape, rank)?.0, dtype_of(state, number)?, &state.device)?
+        let dtype = dtype_of(state, number)?;
+        Tensor::full(value, &raw::shape(shape, rank)?.0, dtype, &place(state, dtype))?
     }
 
     enter fn arange(state, count: u64) -> Tensor {
@@ -53,7 +57,12 @@ group! { MAKE: MakeGroup, "make", revision 1;
     }
 
     enter fn cast(state, x: abi::Tensor, number: u32) -> Tensor {
-        state.get(x)?.cast(dtype_of(state, number)?)?
+        let (x, dtype) = (state.get(x)?, dtype_of(state, number)?);
+        match place(state, dtype) {
+            place if place == x.device() => x.cast(dtype)?,
+            place if dtype == DType::F64 => off_tape(x)?.to_device(&place)?.cast(dtype)?,
+            place => x.cast(dtype)?.to_device(&place)?,
+        }
     }
 }
 
@@ -97,9 +106,11 @@ fn off_tape(tensor: Tensor) -> Result<Tensor, Fault> {
 group! { READ: ReadGroup, "read", revision 1;
     enter fn bytes(state, x: abi::Tensor, out: *mut u8, capacity: u64) {
         let tensor = off_tape(state.get(x)?)?;
+        let mut numbers = || state.views.steps.read_with(&tensor);
+        #[expect(clippy::cast_possible_truncation, reason = "these were in single precision")]
         let data: Vec<u8> = match tensor.dtype() {
-            DType::F32 => tensor.to_f32_vec()?.into_iter().flat_map(f32::to_ne_bytes).collect(),
-            DType::F64 => tensor.to_f64_vec()?.into_iter().flat_map(f64::to_ne_bytes).collect(),
+            DType::F32 => numbers()?.into_iter().flat_map(|number| (number as f32).to_ne_bytes()).collect(),
+            DType::F64 => numbers()?.into_iter().flat_map(f64::to_ne_bytes).collect(),
             DType::I64 => tensor.to_i64_vec()?.into_iter().flat_map(i64::to_ne_bytes).collect(),
         };
         if capacity < data.len() as u64 {
@@ -109,6 +120,10 @@ group! { READ: ReadGroup, "read", revision 1;
     }
 
     enter fn scalar(state, x: abi::Tensor) -> f64 {
-        off_tape(state.get(x)?)?.item()?
+        let tensor = off_tape(state.get(x)?)?;
+        match state.views.steps.read_with(&tensor)?[..] {
+            [number] => number,
+            _ => tensor.item()?,
+        }
     }
 }

@@ -11,7 +11,7 @@ use pddflow_tensor::Tensor;
 /// Real numbers in a shape.
 fn real(state: &State<'_>, shape: (*const u64, u64), draw: impl FnOnce(usize) -> Vec<f64>) -> Result<Tensor, Fault> {
     let (shape, elements) = raw::shape(shape.0, shape.1)?;
-    Ok(Tensor::from_f64(draw(elements), &shape, &state.device)?.cast(state.dtype)?)
+    Ok(Tensor::from_values(draw(elements), &shape, state.dtype, &state.device)?)
 }
 
 /// Row numbers as an I64 tensor.

@@ -15,3 +15,5 @@ pub mod transform;
 
 pub use cutmix::{cut_box, cutmix, paste};
 pub use policy::{Draw, Policy, apply};
+
+pub use crate::resample_map::Grid;

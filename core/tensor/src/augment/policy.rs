@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::transform::{self, Grid};
+use super::transform;
 use crate::error::{Result, TensorError, shape_error};
+use crate::resample_map::Grid;
 use crate::{RandomKey, Tensor};
 
 /// Brightness is shifted by up to half of this, either way.

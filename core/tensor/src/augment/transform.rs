@@ -5,35 +5,8 @@
 use std::sync::Arc;
 
 use crate::error::{Result, shape_error, value_error};
-use crate::{ResampleMap, Tensor};
-
-/// Where normalised coordinates -1 and 1 lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grid {
-    /// At the centres of the first and last pixel (`align_corners` true).
-    Corners,
-    /// At the outer edges of the first and last pixel (`align_corners` false).
-    Centres,
-}
-
-impl Grid {
-    #[expect(clippy::cast_precision_loss, reason = "sides of images are small")]
-    fn normalised(self, pixel: usize, side: usize) -> f64 {
-        match self {
-            Self::Corners if side == 1 => 0.0,
-            Self::Corners => 2.0 * pixel as f64 / (side - 1) as f64 - 1.0,
-            Self::Centres => (2 * pixel + 1) as f64 / side as f64 - 1.0,
-        }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "sides of images are small")]
-    fn pixel(self, coordinate: f64, side: usize) -> f64 {
-        match self {
-            Self::Corners => (coordinate + 1.0) / 2.0 * (side - 1) as f64,
-            Self::Centres => ((coordinate + 1.0) * side as f64 - 1.0) / 2.0,
-        }
-    }
-}
+use crate::resample_map::Grid;
+use crate::{Device, ResampleMap, Tensor};
 
 /// `x + delta`.
 ///
@@ -82,7 +55,11 @@ pub fn crop(x: &Tensor, rows: &[i64], columns: &[i64]) -> Result<Tensor> {
             weight.push(w);
         }
     }
-    x.resample(&Arc::new(ResampleMap::new(size, size, 1, images, (index, weight))?))
+    let map = ResampleMap::new(size, size, 1, images, (index, weight))?;
+    let at = |shifts: &[i64], image: usize| shifts[image.min(shifts.len() - 1)];
+    #[expect(clippy::cast_precision_loss, reason = "sides of images are small")]
+    let line = |image| [[at(rows, image) as f64, 1.0, 0.0], [at(columns, image) as f64, 1.0, 0.0]];
+    x.resample(&Arc::new(map.with_lines((0..images.unwrap_or(0)).map(line).collect())))
 }
 
 /// A rectangle of `cut` pixels set to 0: rows `clamp(row - cut/2 + i, 0, height - 1)` for `i < cut`, columns likewise.
@@ -92,10 +69,23 @@ pub fn crop(x: &Tensor, rows: &[i64], columns: &[i64]) -> Result<Tensor> {
 pub fn cutout(x: &Tensor, row: &[i64], column: &[i64], cut: [usize; 2]) -> Result<Tensor> {
     let [height, width] = planes("cutout", x)?;
     let images = maps("cutout", x, &[row.len(), column.len()])?.unwrap_or(1);
+    let at = |centres: &[i64], image: usize| centres[image.min(centres.len() - 1)];
+    let cut = |image: usize| (covered(at(row, image), cut[0], height), covered(at(column, image), cut[1], width));
+    if x.device() != Device::Cpu {
+        // Two lines for each image instead of a plane.
+        let (mut rows, mut columns) = (vec![0.0; images * height], vec![0.0; images * width]);
+        for image in 0..images {
+            let cut = cut(image);
+            rows[image * height..][cut.0].fill(1.0);
+            columns[image * width..][cut.1].fill(1.0);
+        }
+        let rows = Tensor::from_values(rows, &[images, 1, height, 1], x.dtype(), &x.device())?;
+        let columns = Tensor::from_values(columns, &[images, 1, 1, width], x.dtype(), &x.device())?;
+        return x.mul(&rows.mul(&columns)?.mul_scalar(-1.0)?.add_scalar(1.0)?);
+    }
     let mut mask = vec![1.0; images * height * width];
     for (image, plane) in mask.chunks_mut(height * width).enumerate() {
-        let rows = covered(row[image.min(row.len() - 1)], cut[0], height);
-        let columns = covered(column[image.min(column.len() - 1)], cut[1], width);
+        let (rows, columns) = cut(image);
         for r in rows {
             plane[r * width..][columns.clone()].fill(0.0);
         }
@@ -127,10 +117,10 @@ pub fn flip(x: &Tensor, mirrored: &[bool]) -> Result<Tensor> {
 /// When the number of parameters does not fit.
 pub fn scale(x: &Tensor, column_factor: &[f64], row_factor: &[f64], grid: Grid) -> Result<Tensor> {
     let images = maps("scale", x, &[column_factor.len(), row_factor.len()])?;
-    warp("scale", x, images, grid, |image, row, column| {
-        let at = |factor: &[f64]| factor[image.min(factor.len() - 1)];
-        (at(row_factor) * row, at(column_factor) * column)
-    })
+    let count = column_factor.len().max(row_factor.len());
+    let at = |factor: &[f64], map: usize| factor[map.min(factor.len() - 1)];
+    let matrices = (0..count).map(|map| [at(row_factor, map), 0.0, at(column_factor, map), 0.0]);
+    x.resample(&Arc::new(ResampleMap::warp(planes("scale", x)?, images, grid, matrices.collect())?))
 }
 
 /// Source column = cos(a) column - sin(a) row, source row = sin(a) column + cos(a) row, in normalised coordinates;
@@ -140,27 +130,12 @@ pub fn scale(x: &Tensor, column_factor: &[f64], row_factor: &[f64], grid: Grid) 
 /// When the number of parameters does not fit.
 pub fn rotate(x: &Tensor, angle: &[f64], grid: Grid) -> Result<Tensor> {
     let images = maps("rotate", x, &[angle.len()])?;
-    let turns: Vec<(f64, f64)> = angle.iter().map(|&angle| (libm::sin(angle), libm::cos(angle))).collect();
-    warp("rotate", x, images, grid, |image, row, column| {
-        let (sin, cos) = turns[image.min(turns.len() - 1)];
-        (sin * column + cos * row, cos * column - sin * row)
-    })
-}
-
-/// Resamples at `source(image, row, column)`, everything in normalised coordinates.
-fn warp(
-    op: &'static str,
-    x: &Tensor,
-    images: Option<usize>,
-    grid: Grid,
-    source: impl Fn(usize, f64, f64) -> (f64, f64) + Sync,
-) -> Result<Tensor> {
-    let [height, width] = planes(op, x)?;
-    let map = ResampleMap::sample([height, width], [height, width], images, |image, row, column| {
-        let (row, column) = source(image, grid.normalised(row, height), grid.normalised(column, width));
-        (grid.pixel(row, height), grid.pixel(column, width))
-    })?;
-    x.resample(&Arc::new(map))
+    let turn = |&angle: &f64| {
+        let (sin, cos) = (libm::sin(angle), libm::cos(angle));
+        [cos, sin, cos, -sin]
+    };
+    let matrices = angle.iter().map(turn).collect();
+    x.resample(&Arc::new(ResampleMap::warp(planes("rotate", x)?, images, grid, matrices)?))
 }
 
 fn around(x: &Tensor, mean: &Tensor, factor: &Tensor) -> Result<Tensor> {

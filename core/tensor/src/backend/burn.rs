@@ -7,8 +7,9 @@ use burn_backend::ops::ConvOptions;
 use burn_backend::{FloatDType, Scalar, get_device_settings};
 use burn_dispatch::Dispatch;
 
-use super::burn_array::{Array, aligned, expanded, float_type, int_type, physical, real, zeros};
+use super::burn_array::{Array, aligned, dims, empty, expanded, float_type, int_type, physical, real};
 use super::burn_layout;
+use super::burn_norm::{self, Saved};
 use super::calls::{Calls as B, Tensor};
 use super::failure::internal;
 use crate::DType;
@@ -16,17 +17,15 @@ use crate::error::Result;
 use crate::op::elementwise::{binary_table, unary_table};
 use crate::op::{Binary, Conv2d, OVER_CHANNELS, Op, Unary, Window};
 
-/// What an operation gives: its value, and a value saved for its rule.
-type Evaluated = (Array, Option<Array>);
+/// What an operation gives: its value, and values saved for its rule.
+type Evaluated = (Array, Vec<Array>);
 
 /// Computes `op`; shapes and types are those that `infer` has checked.
 pub(crate) fn evaluate(op: &Op, inputs: &[&Array], shape: &[usize]) -> Result<Evaluated> {
     let name = op.name();
     let value = match (op, inputs[0]) {
         (Op::Cast { dtype }, x) => cast(x, *dtype)?,
-        (Op::OneHot { classes, dtype }, x) => {
-            Array::Float(burn_layout::one_hot(x.int(name)?, *classes, shape, real(*dtype)))
-        }
+        (Op::OneHot { .. }, x) => Array::Float(burn_layout::one_hot(x.int(name)?, inputs[1].float(name)?, shape)),
         (_, Array::Int(x)) => Array::Int(burn_layout::integer_op(op, x.clone(), inputs, shape)?),
         (Op::ArgMax { axis }, Array::Float(x)) => {
             let index = B::float_argmax(x.clone(), *axis, int_type(&B::float_device(x)));
@@ -38,11 +37,12 @@ pub(crate) fn evaluate(op: &Op, inputs: &[&Array], shape: &[usize]) -> Result<Ev
         }
         (Op::Standardize { eps }, Array::Float(x)) => {
             let (y, r) = standardize(x.clone(), *eps);
-            return Ok((Array::Float(y), Some(Array::Float(r))));
+            return Ok((Array::Float(y), vec![Array::Float(r)]));
         }
+        (Op::Norm { .. } | Op::NormGradient { .. } | Op::NormCurvature { .. }, _) => return normalise(op, inputs),
         (_, Array::Float(x)) => Array::Float(float_op(op, x.clone(), inputs, shape)?),
     };
-    Ok((value, None))
+    Ok((value, Vec::new()))
 }
 
 fn float_op(op: &Op, x: Tensor, inputs: &[&Array], shape: &[usize]) -> Result<Tensor> {
@@ -55,17 +55,14 @@ fn float_op(op: &Op, x: Tensor, inputs: &[&Array], shape: &[usize]) -> Result<Te
             binary(*op, aligned(x, shape), aligned(float(1)?, shape))
         }
         Op::Binary(op) => binary(*op, expanded(x, shape), expanded(float(1)?, shape)),
-        Op::Gate => {
-            let closed = B::float_lower_equal_elem(float(1)?, Scalar::from(0.0), booleans(&x));
-            B::float_mask_fill(x, closed, Scalar::from(0.0))
-        }
+        Op::Gate => B::float_mask_fill(x, closed(float(1)?), Scalar::from(0.0)),
         Op::Select => {
             let off = B::float_equal_elem(expanded(x.clone(), shape), Scalar::from(0.0), booleans(&x));
             B::float_mask_where(expanded(float(1)?, shape), off, expanded(float(2)?, shape))
         }
-        Op::Sum { axes } => axes.iter().fold(x, |x, &axis| B::float_sum_dim(x, axis)),
-        Op::Max { axes } => axes.iter().fold(x, |x, &axis| B::float_max_dim(x, axis)),
-        Op::Min { axes } => axes.iter().fold(x, |x, &axis| B::float_min_dim(x, axis)),
+        Op::Sum { axes } => reduced(x, axes, B::float_sum_dim),
+        Op::Max { axes } => reduced(x, axes, B::float_max_dim),
+        Op::Min { axes } => reduced(x, axes, B::float_min_dim),
         Op::Matmul { transpose: [ta, tb] } => {
             let turned = |x: Tensor, turn: bool| if turn { B::float_swap_dims(x, 1, 2) } else { x };
             B::float_matmul(turned(x, *ta), turned(float(1)?, *tb))
@@ -74,14 +71,14 @@ fn float_op(op: &Op, x: Tensor, inputs: &[&Array], shape: &[usize]) -> Result<Te
             let bias = inputs.get(2).map(|bias| bias.float(name)).transpose()?;
             B::conv2d(x, float(1)?, bias, options(*conv))
         }
-        Op::ConvInput { conv, .. } => B::conv2d_x_backward(zeros(&x, shape), float(1)?, x, options(*conv)),
+        Op::ConvInput { conv, .. } => B::conv2d_x_backward(empty(&x, shape), float(1)?, x, options(*conv)),
         Op::ConvWeight { conv, .. } => {
-            let weight = zeros(&x, shape);
+            let weight = empty(&x, shape);
             B::conv2d_weight_backward(x, weight, float(1)?, options(*conv))
         }
         Op::AvgPool { window: Window { kernel, stride } } => B::avg_pool2d(x, *kernel, *stride, [0, 0], true, false),
         Op::AvgPoolTranspose { window: Window { kernel, stride }, .. } => {
-            B::avg_pool2d_backward(zeros(&x, shape), x, *kernel, *stride, [0, 0], true, false)
+            B::avg_pool2d_backward(empty(&x, shape), x, *kernel, *stride, [0, 0], true, false)
         }
         Op::InverseStd { eps } => standardize(x, *eps).1,
         Op::StandardizeGradient => standardize_gradient(x, float(1)?, float(2)?),
@@ -177,7 +174,60 @@ fn options(Conv2d { stride, padding }: Conv2d) -> ConvOptions<2> {
 }
 
 fn mean(x: Tensor) -> Tensor {
-    OVER_CHANNELS.iter().fold(x, |x, &axis| B::float_mean_dim(x, axis))
+    reduced(x, OVER_CHANNELS, B::float_mean_dim)
+}
+
+/// Over several axes, of which those that lie together are one.
+fn reduced(x: Tensor, axes: &[usize], reduce: impl Fn(Tensor, usize) -> Tensor) -> Tensor {
+    let mut shape = dims(&x);
+    let mut runs: Vec<(usize, bool)> = Vec::new();
+    for (axis, &length) in shape.iter().enumerate().filter(|(_, length)| **length != 1) {
+        let is_over = axes.contains(&axis);
+        match runs.last_mut() {
+            Some((run, before)) if *before == is_over => *run *= length,
+            _ => runs.push((length, is_over)),
+        }
+    }
+    axes.iter().for_each(|&axis| shape[axis] = 1);
+    let lengths: Vec<usize> = runs.iter().map(|(length, _)| *length).collect();
+    let x = B::float_reshape(x, physical(&lengths));
+    let over = runs.iter().enumerate().filter(|(_, (_, is_over))| *is_over);
+    B::float_reshape(over.fold(x, |x, (axis, _)| reduce(x, axis)), physical(&shape))
+}
+
+/// Where two differ.
+pub(super) fn differs(a: Tensor, b: Tensor) -> Tensor {
+    let booleans = booleans(&a);
+    B::float_not_equal(a, b, booleans)
+}
+
+/// Where ReLU closes.
+pub(super) fn closed(x: Tensor) -> Tensor {
+    let booleans = booleans(&x);
+    B::float_lower_equal_elem(x, Scalar::from(0.0), booleans)
+}
+
+/// Instance normalisation with its epilogue, and its derivatives.
+fn normalise(op: &Op, inputs: &[&Array]) -> Result<Evaluated> {
+    let float = |index: usize| inputs[index].float(op.name());
+    let affine = || Ok([float(0)?, float(1)?, float(2)?]);
+    let saved = || {
+        let [x, weight, bias] = affine()?;
+        Ok(Saved { x, weight, bias, statistics: float(3)?, g: float(4)? })
+    };
+    let values = match op {
+        Op::Norm { eps, epilogue } => <[Tensor; 2]>::from(burn_norm::forward(affine()?, *eps, *epilogue)).to_vec(),
+        Op::NormGradient { epilogue, .. } => burn_norm::gradient(saved()?, *epilogue).to_vec(),
+        Op::NormCurvature { epilogue, .. } => {
+            burn_norm::curvature(saved()?, [float(5)?, float(6)?, float(7)?], *epilogue).to_vec()
+        }
+        _ => return internal(op.name(), "no instance normalisation"),
+    };
+    let mut values = values.into_iter().map(Array::Float);
+    match values.next() {
+        Some(value) => Ok((value, values.collect())),
+        None => internal(op.name(), "nothing"),
+    }
 }
 
 fn standardize(x: Tensor, eps: f64) -> (Tensor, Tensor) {

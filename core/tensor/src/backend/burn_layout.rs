@@ -1,7 +1,7 @@
 //! Rearrangements through burn's dispatch.
 
-use burn_backend::{FloatDType, Shape, Slice, TensorData, get_device_settings};
-use burn_dispatch::{Dispatch, DispatchDevice};
+use burn_backend::{FloatDType, Shape, Slice, TensorData};
+use burn_dispatch::DispatchDevice;
 
 use super::burn_array::{Array, dims, expanded, float_type, integers, physical, zeros};
 use super::calls::{Calls as B, Tensor};
@@ -16,13 +16,14 @@ pub(super) fn float_op(op: &Op, x: Tensor, inputs: &[&Array], shape: &[usize]) -
         Op::Reshape { .. } => B::float_reshape(x, physical(shape)),
         Op::Permute { axes } => B::float_permute(x, axes),
         Op::BroadcastTo { .. } => expanded(x, shape),
-        Op::Slice { axis, start, end, step } => B::float_slice(x, &along(shape.len(), *axis, [*start, *end, *step])),
+        Op::Slice { axis, start, end, step } => B::float_slice(x, &part_of(shape.len(), *axis, [*start, *end, *step])),
         Op::Place { axis, start, step, .. } => {
-            let count = i64::try_from(dims(&x)[*axis]).unwrap_or(i64::MAX);
-            let [start, step] = [*start, *step].map(|v| i64::try_from(v).unwrap_or(i64::MAX));
-            let rows = (0..count).map(|i| start + i * step).collect();
-            let rows = vector(rows, &B::float_device(&x));
-            B::float_select_add(zeros(&x, shape), *axis, rows, x)
+            let end = start + dims(&x)[*axis].saturating_sub(1) * step + 1;
+            let place = part_of(shape.len(), *axis, [*start, end, *step]);
+            match dims(&x)[*axis] {
+                0 => zeros(&x, shape),
+                _ => B::float_slice_assign(zeros(&x, shape), &place, x),
+            }
         }
         Op::Pad { widths } => {
             let ranges = widths.iter().zip(dims(&x)).map(|(&(before, _), size)| part([before, before + size, 1]));
@@ -52,7 +53,7 @@ pub(super) fn integer_op(op: &Op, x: Tensor, inputs: &[&Array], shape: &[usize])
             to.extend(own);
             B::int_expand(B::int_reshape(x, Shape::from(to)), physical(shape))
         }
-        Op::Slice { axis, start, end, step } => B::int_slice(x, &along(shape.len(), *axis, [*start, *end, *step])),
+        Op::Slice { axis, start, end, step } => B::int_slice(x, &part_of(shape.len(), *axis, [*start, *end, *step])),
         Op::Concat { axis } => {
             let parts = inputs.iter().map(|input| input.int(name)).collect::<Result<Vec<_>>>()?;
             B::int_cat(parts, *axis)
@@ -62,15 +63,11 @@ pub(super) fn integer_op(op: &Op, x: Tensor, inputs: &[&Array], shape: &[usize])
     })
 }
 
-pub(super) fn one_hot(labels: Tensor, classes: usize, shape: &[usize], dtype: FloatDType) -> Tensor {
-    let device = B::int_device(&labels);
+/// Rows of the identity.
+pub(super) fn one_hot(labels: Tensor, identity: Tensor, shape: &[usize]) -> Tensor {
     let count = dims(&labels).iter().product::<usize>();
-    let table = Shape::from([count, classes]);
-    let labels = B::int_expand(B::int_reshape(labels, Shape::from([count, 1])), table.clone());
-    let numbers = vector((0..i64::try_from(classes).unwrap_or(i64::MAX)).collect(), &device);
-    let numbers = B::int_expand(B::int_reshape(numbers, Shape::from([1, classes])), table);
-    let mask = B::int_equal(labels, numbers, get_device_settings::<Dispatch>(&device).bool_dtype);
-    B::float_reshape(B::bool_into_float(mask, dtype), physical(shape))
+    let labels = B::int_reshape(labels, Shape::from([count]));
+    B::float_reshape(B::float_select(identity, 0, labels), physical(shape))
 }
 
 /// Every output pixel from its taps: gathered, weighted, added up.
@@ -78,9 +75,9 @@ pub(super) fn resample(x: Tensor, map: &ResampleMap) -> Tensor {
     let size = dims(&x);
     let (images, channels) = (size[0], size[1]);
     let [from, to] = [map.from(), map.to()].map(|[rows, columns]| rows * columns);
-    let (index, weight) = tables(map, [images, channels], &x);
+    let (index, weight, taps) = tables(map, [images, channels], &x);
     let taken = B::float_gather(2, B::float_reshape(x, Shape::from([images, channels, from])), index);
-    let terms = B::float_reshape(B::float_mul(taken, weight), Shape::from([images, channels, to, map.taps()]));
+    let terms = B::float_reshape(B::float_mul(taken, weight), Shape::from([images, channels, to, taps]));
     B::float_reshape(B::float_sum_dim(terms, 3), Shape::from([images, channels, map.to()[0], map.to()[1]]))
 }
 
@@ -88,18 +85,45 @@ pub(super) fn resample_transpose(g: &Tensor, map: &ResampleMap) -> Tensor {
     let size = dims(g);
     let (images, channels) = (size[0], size[1]);
     let [from, to] = [map.from(), map.to()].map(|[rows, columns]| rows * columns);
-    let (index, weight) = tables(map, [images, channels], g);
+    let (index, weight, taps) = tables(map, [images, channels], g);
     let repeated = B::float_expand(
         B::float_reshape(g.clone(), Shape::from([images, channels, to, 1])),
-        Shape::from([images, channels, to, map.taps()]),
+        Shape::from([images, channels, to, taps]),
     );
-    let repeated = B::float_reshape(repeated, Shape::from([images, channels, to * map.taps()]));
+    let repeated = B::float_reshape(repeated, Shape::from([images, channels, to * taps]));
     let out = B::float_scatter_add(2, zeros(g, &[images, channels, from]), index, B::float_mul(repeated, weight));
     B::float_reshape(out, Shape::from([images, channels, map.from()[0], map.from()[1]]))
 }
 
-/// Indices `[image, channel, output pixel and tap]` and weights that broadcast to them.
-fn tables(map: &ResampleMap, [images, channels]: [usize; 2], like: &Tensor) -> (Tensor, Tensor) {
+/// What a device has of a map: `[map, 1, output pixel and tap]`.
+struct Tables {
+    index: Tensor,
+    weight: Tensor,
+    of: (DispatchDevice, FloatDType),
+}
+
+/// Indices `[image, channel, output pixel and tap]`, weights that broadcast to them, and the number of taps. They are made once.
+fn tables(map: &ResampleMap, [images, channels]: [usize; 2], like: &Tensor) -> (Tensor, Tensor, usize) {
+    let of = (B::float_device(like), float_type(like));
+    let expanded = |index: &Tensor| {
+        let entries = dims(index)[2];
+        let taps = entries / (map.to()[0] * map.to()[1]).max(1);
+        (B::int_expand(index.clone(), Shape::from([images, channels, entries])), taps)
+    };
+    if let Some(known) = map.on_device().get::<Tables>().filter(|tables| tables.of == of) {
+        let (index, taps) = expanded(&known.index);
+        return (index, known.weight.clone(), taps);
+    }
+    let (index, weight) = match map.lines() {
+        Some(lines) => super::burn_warp::tables(map.from(), &lines, like),
+        None => uploaded(map, like),
+    };
+    map.on_device().keep(Tables { index: index.clone(), weight: weight.clone(), of });
+    let (index, taps) = expanded(&index);
+    (index, weight, taps)
+}
+
+fn uploaded(map: &ResampleMap, like: &Tensor) -> (Tensor, Tensor) {
     let device = &B::float_device(like);
     let (mut index, mut weight) = (Vec::new(), Vec::new());
     let maps = map.images().unwrap_or(1);
@@ -108,20 +132,13 @@ fn tables(map: &ResampleMap, [images, channels]: [usize; 2], like: &Tensor) -> (
         index.extend(i.iter().map(|&i| i64::from(i)));
         weight.extend_from_slice(w);
     }
-    let entries = map.to()[0] * map.to()[1] * map.taps();
-    let table = Shape::from([maps, 1, entries]);
+    let table = Shape::from([maps, 1, map.to()[0] * map.to()[1] * map.taps()]);
     let index = integers(TensorData::new(index, table.clone()), device);
     let weight = TensorData::new(weight, table).convert_dtype(float_type(like).into());
-    let weight = B::float_from_data(weight, device);
-    (B::int_expand(index, Shape::from([images, channels, entries])), weight)
+    (index, B::float_from_data(weight, device))
 }
 
-fn vector(values: Vec<i64>, device: &DispatchDevice) -> Tensor {
-    let count = values.len();
-    integers(TensorData::new(values, Shape::from([count])), device)
-}
-
-fn along(rank: usize, axis: usize, range: [usize; 3]) -> Vec<Slice> {
+pub(super) fn part_of(rank: usize, axis: usize, range: [usize; 3]) -> Vec<Slice> {
     let mut slices = vec![Slice::full(); rank];
     slices[axis] = part(range);
     slices

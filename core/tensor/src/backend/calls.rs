@@ -49,6 +49,7 @@ no_tensors! {
 /// A launch per row. `each`: additions and multiplications for each element of the result; `all`: of the whole.
 macro_rules! launches {
     ($(fn $name:ident($($argument:ident: $type:ty),*) $(each $each:expr)? $(, all $all:expr)?;)*) => {
+        #[expect(clippy::too_many_arguments, reason = "those of burn")]
         impl Calls {
             $(pub(super) fn $name($($argument: $type),*) -> Tensor {
                 if !trace::is_on() {
@@ -94,6 +95,7 @@ launches! {
     fn float_erf(x: Tensor);
     fn float_exp(x: Tensor);
     fn float_flip(x: Tensor, axes: &[usize]);
+    fn float_floor(x: Tensor);
     fn float_full(shape: Shape, value: Scalar, device: &DispatchDevice, dtype: FloatDType);
     fn float_gather(axis: usize, x: Tensor, index: Tensor);
     fn float_greater(a: Tensor, b: Tensor, dtype: BoolDType);
@@ -114,6 +116,7 @@ launches! {
     fn float_mul(a: Tensor, b: Tensor);
     fn float_mul_scalar(x: Tensor, value: Scalar);
     fn float_neg(x: Tensor);
+    fn float_not_equal(a: Tensor, b: Tensor, dtype: BoolDType);
     fn float_powf_scalar(x: Tensor, value: Scalar);
     fn float_recip(x: Tensor);
     fn float_scatter_add(axis: usize, x: Tensor, index: Tensor, value: Tensor);
@@ -130,7 +133,6 @@ launches! {
     fn float_zeros(shape: Shape, device: &DispatchDevice, dtype: FloatDType);
     fn int_cast(x: Tensor, dtype: IntDType);
     fn int_cat(parts: Vec<Tensor>, axis: usize);
-    fn int_equal(a: Tensor, b: Tensor, dtype: BoolDType);
     fn int_full(shape: Shape, value: Scalar, device: &DispatchDevice, dtype: IntDType);
     fn int_into_float(x: Tensor, dtype: FloatDType);
     fn int_select(x: Tensor, axis: usize, index: Tensor);
@@ -165,7 +167,11 @@ impl Calls {
         })
     }
 
-    // Looks at the same numbers.
+    // Nothing to compute: memory, and looks at the same numbers.
+
+    pub(super) fn float_empty(shape: Shape, device: &DispatchDevice, dtype: FloatDType) -> Tensor {
+        Dispatch::float_empty(shape, device, dtype)
+    }
 
     pub(super) fn float_expand(x: Tensor, shape: Shape) -> Tensor {
         Dispatch::float_expand(x, shape)
@@ -197,10 +203,6 @@ impl Calls {
 
     pub(super) fn float_device(x: &Tensor) -> DispatchDevice {
         Dispatch::float_device(x)
-    }
-
-    pub(super) fn int_device(x: &Tensor) -> DispatchDevice {
-        Dispatch::int_device(x)
     }
 }
 

@@ -228,6 +228,11 @@ fn rearrange<T: Stored>(op: &Op, inputs: &[&Array]) -> Result<Vec<T>> {
     })
 }
 
+/// Whether indices lie in `0..size`.
+pub(super) fn check_rows(op: &Op, rows: &Array, size: usize) -> Result<()> {
+    rows_in(op, rows, size).map(|_| ())
+}
+
 /// The indices, all checked to lie in `0..size`.
 fn rows_in<'a>(op: &Op, rows: &'a Array, size: usize) -> Result<&'a [i64]> {
     let rows = rows.slice::<i64>()?;

@@ -4,6 +4,8 @@ mod array;
 mod burn;
 mod burn_array;
 mod burn_layout;
+mod burn_norm;
+mod burn_warp;
 mod calls;
 mod cpu;
 mod failure;
@@ -12,7 +14,7 @@ mod on_device;
 mod tests;
 
 use array::{Array, Stored};
-use burn_backend::{Element, TensorData};
+use burn_backend::Element;
 use failure::internal;
 use on_device::{DeviceValue, Place};
 
@@ -33,6 +35,14 @@ impl Value {
         match self {
             Self::Cpu(_) => Device::Cpu,
             Self::Device(value) => value.device(),
+        }
+    }
+
+    /// Whether it can be read without waiting for a device.
+    pub(crate) fn is_at_hand(&self) -> bool {
+        match self {
+            Self::Cpu(_) => true,
+            Self::Device(value) => value.is_at_hand(),
         }
     }
 
@@ -94,8 +104,7 @@ pub(crate) fn value<T: Stored + Element>(values: Vec<T>, shape: &[usize], device
     match device {
         Device::Cpu => Ok(Value::Cpu(Array::new(values, shape))),
         Device::Burn(backend, index) => {
-            let data = TensorData::new(values, burn_array::physical(shape));
-            DeviceValue::new(data, T::DTYPE, Place::new(*backend, *index)).map(Value::Device)
+            DeviceValue::new(values, shape, Place::new(*backend, *index)).map(Value::Device)
         }
     }
 }

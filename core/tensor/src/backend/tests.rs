@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{Value, evaluate};
-use crate::op::{Binary, Conv2d, Form, Op, Unary, Window, channels, infer as infer_forms};
+use crate::augment::Grid;
+use crate::augment::transform::{crop, cutout};
+use crate::op::{Binary, Conv2d, Epilogue, Form, Op, Unary, Window, channels, infer as infer_forms};
 use crate::{Backend, DType, Device, Keep, RandomKey, ResampleMap, Tensor, grad};
 
 fn random(name: &str, shape: &[usize]) -> Tensor {
@@ -181,8 +183,46 @@ fn plane_operations_agree_with_burn() {
         check(&Op::Resample { map: Arc::clone(&map) }, &[&x]);
         check(&Op::ResampleTranspose { map }, &[&random("g", &[2, 3, 4, 5])]);
     }
+    for grid in [Grid::Corners, Grid::Centres] {
+        // Where no position is whole, or just outside: there rounding would choose another neighbour, if with a weight of nearly 0.
+        let turned = vec![[0.83, 0.21, 0.95, -0.17], [1.1, 0.0, 0.9, 0.03]];
+        let map = Arc::new(ResampleMap::warp([7, 6], Some(2), grid, turned).unwrap());
+        check(&Op::Resample { map: Arc::clone(&map) }, &[&x]);
+        check(&Op::ResampleTranspose { map }, &[&x]);
+    }
+    for (rows, columns) in [([2, -1], [0, 3]), ([-7, 1], [1, -6])] {
+        let flex = Device::Burn(Backend::Flex, 0);
+        let shifted = |device: &Device| {
+            let x = x.to_device(device).unwrap();
+            let cropped = crop(&x, &rows, &columns).unwrap();
+            [cropped, cutout(&x, &rows.map(i64::abs), &columns.map(i64::abs), [3, 2]).unwrap()]
+                .map(|x| x.to_f32_vec().unwrap())
+        };
+        assert_eq!(shifted(&flex), shifted(&Device::Cpu), "{rows:?} {columns:?}");
+    }
     check(&Op::Standardize { eps: 1e-3 }, &[&x]);
     let (y, g) = (random("y", &[2, 3, 7, 6]), random("g", &[2, 3, 7, 6]));
     check(&Op::InverseStd { eps: 1e-3 }, &[&x, &y]);
     check(&Op::StandardizeGradient, &[&y, &random("r", &channels(&[2, 3, 7, 6])), &g]);
+}
+
+#[test]
+fn normalisations_and_their_derivatives_agree_with_burn() {
+    let (eps, shape) = (1e-3, [2, 3, 7, 6]);
+    let (x, weight, bias) = (random("x", &shape), random("weight", &[3]), random("bias", &[3]));
+    for epilogue in [Epilogue::Identity, Epilogue::Relu, Epilogue::ReluPool] {
+        let norm = Op::Norm { eps, epilogue };
+        check(&norm, &[&x, &weight, &bias]);
+        let (out, _) = infer(&norm, &[&x, &weight, &bias]).unwrap();
+        let inputs = [&x, &weight, &bias].map(|input| input.value().unwrap());
+        let (_, saved) = evaluate(&norm, &inputs, &out).unwrap();
+        let statistics = Tensor::from_f32(saved[0].read().unwrap(), &[2, 3, 2], &Device::Cpu).unwrap();
+        let (g, c, s) = (random("g", &out), random("c", &shape), random("s", &[2, 3, 2]));
+        let gradient = Op::NormGradient { eps, epilogue };
+        check(&gradient, &[&x, &weight, &bias, &statistics, &g]);
+        let inputs = [&x, &weight, &bias, &statistics, &g].map(|input| input.value().unwrap());
+        let (_, saved) = evaluate(&gradient, &inputs, &shape).unwrap();
+        let sums = Tensor::from_f32(saved[0].read().unwrap(), &[2, 3, 2], &Device::Cpu).unwrap();
+        check(&Op::NormCurvature { eps, epilogue }, &[&x, &weight, &bias, &statistics, &g, &sums, &c, &s]);
+    }
 }

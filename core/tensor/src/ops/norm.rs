@@ -1,9 +1,9 @@
 //! Normalisations.
 
+use crate::Tensor;
 use crate::error::{Result, shape_error};
 use crate::op::{Epilogue, OVER_CHANNELS, Op};
 use crate::tensor::apply;
-use crate::{Device, Tensor};
 
 /// Normalisations of `[image, channel, row, column]`. Variances are divided by the count.
 impl Tensor {
@@ -13,8 +13,8 @@ impl Tensor {
     /// When an axis does not exist or there is nothing to take the mean of.
     pub fn standardize(&self, axes: &[usize], eps: f64) -> Result<Self> {
         match *self.shape() {
-            [_, channels, _, _] if axes == [2, 3] && self.device() == Device::Cpu => {
-                let affine = |value| Self::full(value, &[channels], self.dtype(), &Device::Cpu);
+            [_, channels, _, _] if axes == [2, 3] => {
+                let affine = |value| Self::full(value, &[channels], self.dtype(), &self.device());
                 self.instance_norm(&affine(1.0)?, &affine(0.0)?, eps)
             }
             [_, _, _, _] if axes == OVER_CHANNELS => apply(Op::Standardize { eps }, &[self]),
@@ -34,11 +34,7 @@ impl Tensor {
     /// # Errors
     /// When shapes do not fit.
     pub fn instance_norm(&self, weight: &Self, bias: &Self, eps: f64) -> Result<Self> {
-        if self.device() == Device::Cpu {
-            apply(Op::Norm { eps, epilogue: Epilogue::Identity }, &[self, weight, bias])
-        } else {
-            self.standardize(&[2, 3], eps)?.affine("instance_norm", weight, bias)
-        }
+        apply(Op::Norm { eps, epilogue: Epilogue::Identity }, &[self, weight, bias])
     }
 
     /// Every channel standardised over images, rows and columns, then `weight` and `bias` (both `[channel]`)

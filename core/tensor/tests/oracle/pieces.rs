@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pddflow_tensor::augment::{cut_box, paste, transform};
+use pddflow_tensor::augment::{Grid, cut_box, paste, transform};
 use pddflow_tensor::{DType, Keep, ResampleMap, Result, Tensor, grad, linalg};
 
 use crate::case::{Case, Outputs, device};
@@ -21,7 +21,7 @@ fn with_pull_back(case: &Case, y: &str, f: impl Fn(&Tensor) -> Result<Tensor>) -
 
 pub(crate) fn dsa_op(case: &Case) -> Result<Outputs> {
     let corners = case.params["align_corners"].as_bool() == Some(true);
-    let grid = if corners { transform::Grid::Corners } else { transform::Grid::Centres };
+    let grid = if corners { Grid::Corners } else { Grid::Centres };
     with_pull_back(case, "y", |x| match case.text("op") {
         "brightness" => transform::brightness(x, &case.numbers("delta")),
         "saturation" => transform::saturation(x, &case.numbers("saturation")),

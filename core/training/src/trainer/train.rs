@@ -193,16 +193,16 @@ impl Trainer<'_> {
     }
 }
 
-/// Losses are read after a part, so that a device need not wait at every batch.
+/// Losses are read after a part, all at once, so that a device need not wait at every batch.
 fn mean_loss(losses: &[Tensor], from: usize) -> NodeResult<f64> {
-    let mut sum = 0.0;
-    for (number, loss) in (from..).zip(losses) {
-        let value = loss.item().during("reading the training loss")?;
-        if !value.is_finite() {
-            return Err(fail("loss_not_finite", format!("the training loss of batch {number} is {value}"))
-                .with_help("lower the learning rate, or look for images that are not finite"));
-        }
-        sum += value;
+    if losses.is_empty() {
+        return Ok(0.0);
     }
-    Ok(sum / losses.len().max(1) as f64)
+    let together =
+        Tensor::stack(losses, 0).and_then(|losses| losses.to_f64_vec()).during("reading the training loss")?;
+    if let Some((number, value)) = (from..).zip(&together).find(|(_, value)| !value.is_finite()) {
+        return Err(fail("loss_not_finite", format!("the training loss of batch {number} is {value}"))
+            .with_help("lower the learning rate, or look for images that are not finite"));
+    }
+    Ok(together.iter().sum::<f64>() / losses.len() as f64)
 }

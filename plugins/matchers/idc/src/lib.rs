@@ -25,7 +25,7 @@ mod metric;
 use metric::Metric;
 use pddflow_sdk::{
     Decoded, Description, Error, Iteration, Keep, Key, Learnable, Learnables, Leaves, Matcher, Mode, Need, Net,
-    Problem, Result, Start, TrainOn, Training, grad,
+    Problem, Result, Start, Tensor, TrainOn, Training, grad, scalars,
 };
 use serde_json::{Value, json};
 
@@ -120,14 +120,20 @@ impl Idc {
     }
 
     /// One class: distance and step.
-    fn step<'call>(&self, run: &Iteration<'call>, net: &Leaves<'call>, class: usize, key: Key<'call>) -> Result<f64> {
+    fn step<'call>(
+        &self,
+        run: &Iteration<'call>,
+        net: &Leaves<'call>,
+        class: usize,
+        key: Key<'call>,
+    ) -> Result<Tensor<'call>> {
         let real = run.real(&[class], self.batch, &self.augment, key)?;
         let wanted = net.gradient(run, &real.set, Mode::Train, Keep::No)?;
         let synthetic = run.synthetic(&[class], Some(self.batch_syn_max), &self.augment, key)?;
         let found = net.gradient(run, &synthetic.set, Mode::Train, Keep::OnTape)?;
         let distance = self.metric.between(&wanted, &found)?;
         run.step("images", &grad(&distance, &[run.learnable("images")?], Keep::No)?[0])?;
-        distance.detach()?.scalar()
+        distance.detach()
     }
 
     fn train<'call>(
@@ -192,7 +198,7 @@ impl Matcher for Idc {
             let sizes = (0..classes).map(|class| run.class_size(class)).collect::<Result<Vec<_>>>()?;
             self.train(run, &mut net, (sizes.iter().sum(), self.early), run.key().fold("early")?)?;
         }
-        let mut loss = 0.0;
+        let mut losses = Vec::new();
         for round in 0..self.inner {
             let key = run.key().fold("round")?.fold_u64(round)?;
             // Only the convolutions are matched: the other weights need no gradient.
@@ -201,13 +207,14 @@ impl Matcher for Idc {
                 return Err(Error::shape("the model has no convolution, so there is nothing to match"));
             }
             for class in 0..classes {
-                loss += self.step(run, &leaves, class, key)?;
+                losses.push(self.step(run, &leaves, class, key)?);
             }
             // Nothing would see what is learned after the last step.
             if round + 1 < self.inner {
                 self.train(run, &mut net, (self.samples, 1), key.fold("train")?)?;
             }
         }
+        let loss: f64 = scalars(&losses)?.iter().sum();
         run.metric("loss", loss / (classes as f64 * self.inner as f64))
     }
 }

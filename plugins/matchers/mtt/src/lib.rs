@@ -34,10 +34,10 @@
 mod labels;
 
 use labels::Labels;
-use pddflow_sdk::{Decoded, Description, Iteration, Learnables, Matcher, Problem, Result, Tensor};
+use pddflow_sdk::{Decoded, Description, Iteration, Learnables, Matcher, Problem, Result, Tensor, scalars};
 use pddflow_trajectory::{
     Attempt, Outcome, Path,
-    vector::{add_scaled, dot, scaled},
+    vector::{add_scaled, product, scaled},
 };
 
 pddflow_trajectory::parameters! {
@@ -66,13 +66,14 @@ impl Mtt {
         // loss = |theta_N - target|^2 / |theta_0 - target|^2, and back through every step
         attempt.finish(&end, |difference| {
             let mut lambda = scaled(difference, 2.0 / segment.squared_length)?;
-            let (mut by_alpha, mut rows) = (0.0, student.no_rows()?);
+            let (mut by_alpha, mut rows) = (Vec::new(), student.no_rows()?);
             while let Some((t, theta)) = path.back(&mut student)? {
                 let step = student.backward(t, &theta, &lambda, t > 0)?;
-                by_alpha -= dot(&lambda, &step.gradient)?;
+                by_alpha.push(product(&lambda, &step.gradient)?);
                 rows = add_scaled(&rows, &step.rows, -alpha)?;
                 lambda = add_scaled(&lambda, &step.theta, -alpha)?;
             }
+            let by_alpha = scalars(&by_alpha)?.iter().fold(0.0, |sum, part| sum - part);
             Ok((by_alpha, student.by_learnables(&rows, self.labels.learnables())?))
         })
     }
