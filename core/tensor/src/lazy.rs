@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::backend::{self, Value};
 use crate::error::{Result, TensorError};
 use crate::op::{Epilogue, Op, Unary, Window};
-use crate::{Device, trace, watch};
+use crate::trace::{self, Kind};
+use crate::{Device, watch};
 
 /// A value with the saved values of its operation.
 pub(crate) type Outcome = (Value, Vec<Value>);
@@ -119,7 +120,33 @@ impl Lazy {
 
 fn evaluate(op: &Op, inputs: &[&Arc<Lazy>], shape: &[usize]) -> Result<Outcome> {
     let values = inputs.iter().map(|input| input.get().map(|(value, _)| value)).collect::<Result<Vec<_>>>()?;
-    let outcome = trace::operation(op, &values, shape, || backend::evaluate(op, &values, shape))?;
+    let about = |_: &Result<Outcome>| (shape.to_vec(), [bytes(&values, shape), operations(op, &values, shape)]);
+    let outcome = trace::record(Kind::Operation, op.name(), || backend::evaluate(op, &values, shape), about)?;
     watch::check(op, &values, &outcome.0)?;
     Ok(outcome)
+}
+
+fn elements(shape: &[usize]) -> usize {
+    shape.iter().product()
+}
+
+fn bytes(inputs: &[&Value], shape: &[usize]) -> usize {
+    let result = inputs.first().map_or(0, |input| elements(shape) * input.width());
+    result + inputs.iter().map(|input| elements(&input.shape()) * input.width()).sum::<usize>()
+}
+
+fn operations(op: &Op, inputs: &[&Value], shape: &[usize]) -> usize {
+    let of = |index: usize| inputs.get(index).map_or_else(Vec::new, |input| input.shape());
+    // Of a weight `[out, in, rows, columns]`: what one element of the result is summed from.
+    let window = |weight: &[usize]| elements(weight.get(1..).unwrap_or_default());
+    match op {
+        Op::Matmul { transpose } => {
+            let inner = of(0).get(if transpose[0] { 1 } else { 2 }).copied().unwrap_or(0);
+            2 * elements(shape) * inner
+        }
+        Op::Conv { .. } => 2 * elements(shape) * window(&of(1)),
+        Op::ConvInput { .. } => 2 * elements(&of(0)) * window(&of(1)),
+        Op::ConvWeight { .. } => 2 * elements(&of(1)) * window(shape),
+        _ => 0,
+    }
 }

@@ -25,9 +25,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::backend::Value;
-use crate::op::Op;
-
 /// Most events that are kept (about 100 bytes each); later ones are counted.
 const MOST_EVENTS: usize = 4_000_000;
 
@@ -130,23 +127,6 @@ impl Drop for Span {
     }
 }
 
-/// Records an operation that `compute` does.
-pub(crate) fn operation<T>(op: &Op, inputs: &[&Value], shape: &[usize], compute: impl FnOnce() -> T) -> T {
-    if !is_on() {
-        return compute();
-    }
-    let begin = Instant::now();
-    let result = compute();
-    add(begin, |times| Event {
-        name: op.name().into(),
-        shape: shape.to_vec(),
-        bytes: bytes(inputs, shape),
-        operations: operations(op, inputs, shape),
-        ..times
-    });
-    result
-}
-
 /// Records what is no operation on tensors: the shape of its result, the bytes that it reads and writes, and its operations.
 pub(crate) fn named<T>(
     name: &'static str,
@@ -164,8 +144,8 @@ pub(crate) fn named<T>(
     result
 }
 
-/// Records a call of a backend that `compute` makes; `about` its result are the shape, bytes read and written, and its operations.
-pub(crate) fn device<T>(
+/// Records what `compute` does; `about` its result are the shape, bytes read and written, and its operations.
+pub(crate) fn record<T>(
     kind: Kind,
     name: &'static str,
     compute: impl FnOnce() -> T,
@@ -217,29 +197,4 @@ fn add(begin: Instant, event: impl FnOnce(Event) -> Event) {
 
 fn lock() -> std::sync::MutexGuard<'static, Option<(Instant, Trace)>> {
     TRACE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn elements(shape: &[usize]) -> u64 {
-    shape.iter().map(|&side| side as u64).product()
-}
-
-fn bytes(inputs: &[&Value], shape: &[usize]) -> u64 {
-    let result = inputs.first().map_or(0, |input| elements(shape) * input.width() as u64);
-    result + inputs.iter().map(|input| elements(&input.shape()) * input.width() as u64).sum::<u64>()
-}
-
-fn operations(op: &Op, inputs: &[&Value], shape: &[usize]) -> u64 {
-    let of = |index: usize| inputs.get(index).map_or_else(Vec::new, |input| input.shape());
-    // Of a weight `[out, in, rows, columns]`: what one element of the result is summed from.
-    let window = |weight: &[usize]| elements(weight.get(1..).unwrap_or_default());
-    match op {
-        Op::Matmul { transpose } => {
-            let inner = of(0).get(if transpose[0] { 1 } else { 2 }).copied().unwrap_or(0);
-            2 * elements(shape) * inner as u64
-        }
-        Op::Conv { .. } => 2 * elements(shape) * window(&of(1)),
-        Op::ConvInput { .. } => 2 * elements(&of(0)) * window(&of(1)),
-        Op::ConvWeight { .. } => 2 * elements(&of(1)) * window(shape),
-        _ => 0,
-    }
 }

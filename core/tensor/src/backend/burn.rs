@@ -4,13 +4,12 @@
 //! device.
 
 use burn_backend::ops::ConvOptions;
-use burn_backend::{FloatDType, Scalar, get_device_settings};
-use burn_dispatch::Dispatch;
+use burn_backend::{FloatDType, Scalar};
 
-use super::burn_array::{Array, aligned, dims, empty, expanded, float_type, int_type, physical, real};
+use super::burn_array::{Array, aligned, booleans, closed, empty, expanded, float_type, int_type, physical, real};
 use super::burn_layout;
 use super::burn_norm::{self, Saved};
-use super::calls::{Calls as B, Tensor};
+use super::calls::{Calls as B, Tensor, dims};
 use super::failure::internal;
 use crate::DType;
 use crate::error::Result;
@@ -155,11 +154,6 @@ fn choose(mask: Tensor, a: Tensor, b: Tensor) -> Tensor {
     B::float_mask_where(b, mask, a)
 }
 
-/// How the device stores booleans.
-fn booleans(x: &Tensor) -> burn_backend::BoolDType {
-    get_device_settings::<Dispatch>(&B::float_device(x)).bool_dtype
-}
-
 fn cast(x: &Array, dtype: DType) -> Result<Array> {
     Ok(match (x, dtype) {
         (Array::Float(x), DType::I64) => Array::Int(B::float_into_int(x.clone(), int_type(&B::float_device(x)))),
@@ -193,18 +187,6 @@ fn reduced(x: Tensor, axes: &[usize], reduce: impl Fn(Tensor, usize) -> Tensor) 
     let x = B::float_reshape(x, physical(&lengths));
     let over = runs.iter().enumerate().filter(|(_, (_, is_over))| *is_over);
     B::float_reshape(over.fold(x, |x, (axis, _)| reduce(x, axis)), physical(&shape))
-}
-
-/// Where two differ.
-pub(super) fn differs(a: Tensor, b: Tensor) -> Tensor {
-    let booleans = booleans(&a);
-    B::float_not_equal(a, b, booleans)
-}
-
-/// Where ReLU closes.
-pub(super) fn closed(x: Tensor) -> Tensor {
-    let booleans = booleans(&x);
-    B::float_lower_equal_elem(x, Scalar::from(0.0), booleans)
 }
 
 /// Instance normalisation with its epilogue, and its derivatives.

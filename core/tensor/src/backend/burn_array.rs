@@ -2,10 +2,12 @@
 //!
 //! burn has no tensors without axes, so that a single number has shape `[1]` here.
 
-use burn_backend::{Element, FloatDType, IntDType, Scalar, Shape, TensorData, TensorMetadata, get_device_settings};
+use burn_backend::{
+    BoolDType, Element, FloatDType, IntDType, Scalar, Shape, TensorData, TensorMetadata, get_device_settings,
+};
 use burn_dispatch::{Dispatch, DispatchDevice};
 
-use super::calls::{Calls as B, Tensor};
+use super::calls::{Calls as B, Tensor, dims};
 use super::failure::internal;
 use crate::DType;
 use crate::error::{Result, TensorError};
@@ -90,10 +92,6 @@ pub(super) fn physical(shape: &[usize]) -> Shape {
     if shape.is_empty() { Shape::from([1]) } else { Shape::from(shape) }
 }
 
-pub(super) fn dims(x: &impl TensorMetadata) -> Vec<usize> {
-    x.shape().to_vec()
-}
-
 pub(super) fn zeros(like: &Tensor, shape: &[usize]) -> Tensor {
     B::float_zeros(physical(shape), &B::float_device(like), float_type(like))
 }
@@ -117,4 +115,21 @@ pub(super) fn aligned(x: Tensor, shape: &[usize]) -> Tensor {
 
 pub(super) fn expanded(x: Tensor, shape: &[usize]) -> Tensor {
     B::float_expand(aligned(x, shape), physical(shape))
+}
+
+/// How the device stores booleans.
+pub(super) fn booleans(x: &Tensor) -> BoolDType {
+    get_device_settings::<Dispatch>(&B::float_device(x)).bool_dtype
+}
+
+/// Where two differ.
+pub(super) fn differs(a: Tensor, b: Tensor) -> Tensor {
+    let booleans = booleans(&a);
+    B::float_not_equal(a, b, booleans)
+}
+
+/// Where ReLU closes.
+pub(super) fn closed(x: Tensor) -> Tensor {
+    let booleans = booleans(&x);
+    B::float_lower_equal_elem(x, Scalar::from(0.0), booleans)
 }

@@ -3,8 +3,8 @@
 use burn_backend::{FloatDType, Shape, Slice, TensorData};
 use burn_dispatch::DispatchDevice;
 
-use super::burn_array::{Array, dims, expanded, float_type, integers, physical, zeros};
-use super::calls::{Calls as B, Tensor};
+use super::burn_array::{Array, expanded, float_type, integers, physical, zeros};
+use super::calls::{Calls as B, Tensor, dims};
 use super::failure::internal;
 use crate::ResampleMap;
 use crate::error::Result;

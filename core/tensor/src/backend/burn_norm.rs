@@ -3,9 +3,9 @@
 
 use burn_backend::{Scalar, Shape};
 
-use super::burn_array::{dims, empty, physical, zeros};
+use super::burn_array::{closed, empty, physical, zeros};
 use super::burn_layout::part_of;
-use super::calls::{Calls as B, Tensor};
+use super::calls::{Calls as B, Tensor, dims};
 use crate::op::{Epilogue, Window};
 
 const CLOSED: f64 = 0.0;
@@ -108,7 +108,7 @@ fn opened(Saved { x, weight, bias, statistics, g }: Saved, epilogue: Epilogue) -
     let scale = B::float_mul(r.clone(), per_channel(weight));
     let closed = (epilogue != Epilogue::Identity).then(|| {
         let line = B::float_add(B::float_mul(centred.clone(), scale.clone()), per_channel(bias));
-        super::burn::closed(line)
+        closed(line)
     });
     let u = match closed.clone() {
         Some(closed) => B::float_mask_fill(u, closed, Scalar::from(CLOSED)),

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use burn_backend::{FloatDType, Scalar, Shape, TensorData};
 use burn_dispatch::DispatchDevice;
 
-use super::burn_array::{float_type, int_type};
+use super::burn_array::{differs, float_type, int_type};
 use super::calls::{Calls as B, Tensor};
 use crate::resample_map::Lines;
 
@@ -44,7 +44,7 @@ fn axis(side: usize, [own, other, offset]: [&Tensor; 3], part: impl Fn(usize) ->
     let distance = B::float_abs(B::float_sub(position, neighbour.clone()));
     let weight = B::float_add_scalar(B::float_neg(distance), Scalar::from(1.0));
     let within = B::float_clamp(neighbour.clone(), Scalar::from(0.0), number(side - 1));
-    let outside = super::burn::differs(neighbour, within.clone());
+    let outside = differs(neighbour, within.clone());
     [within, B::float_mask_fill(weight, outside, Scalar::from(0.0))]
 }
 

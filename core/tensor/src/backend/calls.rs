@@ -7,7 +7,6 @@ use burn_backend::{
 };
 use burn_dispatch::{Dispatch, DispatchDevice, DispatchTensor};
 
-use super::burn_array::dims;
 use crate::trace::{self, Kind};
 
 /// Numbers, integers or booleans on a device.
@@ -58,7 +57,7 @@ macro_rules! launches {
                 let read: usize = 0 $(+ $argument.bytes())*;
                 let (each, all): (usize, usize) = (0 $(+ $each)?, 0 $(+ $all)?);
                 let call = || Dispatch::$name($($argument),*);
-                trace::device(Kind::Launch, stringify!($name), call, |result| {
+                trace::record(Kind::Launch, stringify!($name), call, |result| {
                     (dims(result), [read + result.bytes(), all + each * elements(result)])
                 })
             })*
@@ -162,7 +161,7 @@ impl Calls {
     pub(super) fn max_pool2d_indices(x: Tensor, kernel: [usize; 2], stride: [usize; 2]) -> Tensor {
         let read = x.bytes();
         let call = || Dispatch::max_pool2d_with_indices(x, kernel, stride, [0, 0], [1, 1], false).indices;
-        trace::device(Kind::Launch, "max_pool2d_with_indices", call, |result| {
+        trace::record(Kind::Launch, "max_pool2d_with_indices", call, |result| {
             (dims(result), [read + result.bytes(), 0])
         })
     }
@@ -207,11 +206,16 @@ impl Calls {
 }
 
 fn uploaded(call: impl FnOnce() -> Tensor) -> Tensor {
-    trace::device(Kind::Upload, "upload", call, |result| (dims(result), [result.bytes(), 0]))
+    trace::record(Kind::Upload, "upload", call, |result| (dims(result), [result.bytes(), 0]))
 }
 
 fn downloaded<T>(x: &Tensor, call: impl FnOnce() -> T) -> T {
-    trace::device(Kind::Read, "read", call, |_| (dims(x), [x.bytes(), 0]))
+    trace::record(Kind::Read, "read", call, |_| (dims(x), [x.bytes(), 0]))
+}
+
+/// Lengths of the axes.
+pub(super) fn dims(x: &Tensor) -> Vec<usize> {
+    x.shape().to_vec()
 }
 
 fn elements(x: &Tensor) -> usize {

@@ -8,7 +8,8 @@ use burn_backend::TensorData;
 use burn_dispatch::DispatchDevice;
 
 use super::array::{self, Stored};
-use super::burn_array::{Array, dims, physical};
+use super::burn_array::{Array, physical};
+use super::calls::dims;
 use super::{burn, cpu};
 use crate::error::{Result, TensorError};
 use crate::op::{Binary, Op, Unary};
