@@ -11,8 +11,8 @@ pub(crate) fn create(path: &Path) -> Result<fs_err::File, Problem> {
     fs_err::File::create(path).map_err(|error| unwritable(&error))
 }
 
-/// Writes a trace as one JSON object: nodes, iterations and epochs as spans, in which the operations lie, and in those of a device its launches, uploads
-/// and reads.
+/// Writes a trace as one JSON object: nodes, iterations and epochs as spans, in which the operations lie, and in those of a device
+/// its launches, uploads and reads.
 pub(crate) fn write(file: fs_err::File, trace: &Trace) -> Result<(), Problem> {
     let write = || -> io::Result<()> {
         let mut file = BufWriter::new(file);

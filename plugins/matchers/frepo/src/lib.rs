@@ -9,10 +9,10 @@
 //! mean over rows of |scores - y_t|^2 / 2  -  mean over rows of min(largest - second largest of y_s, 1 / C)
 //! ```
 //!
-//! The features of real images are constant, and the net is: only the last layer is trained to its end. Then the net itself makes one step of Adam on
-//! the set, by half the squared distance of its scores from the labels, or is replaced by a fresh one when it has made `max_age` steps. Nets of the pool start at
-//! ages that are spread evenly, so that they are replaced one after the other. Features are taken in evaluation mode; running statistics keep a
-//! tenth of the old ones in a step, as the release's.
+//! The features of real images are constant, and the net is: only the last layer is trained to its end. Then the net itself makes
+//! one step of Adam on the set, by half the squared distance of its scores from the labels, or is replaced by a fresh one when it has
+//! made `max_age` steps. Nets of the pool start at ages that are spread evenly, so that they are replaced one after the other.
+//! Features are taken in evaluation mode; running statistics keep a tenth of the old ones in a step, as the release's.
 //!
 //! With earlier sets wired (PDD), s is the union of all sets, only new images and labels move, and fresh nets are those of `start`.
 //!
