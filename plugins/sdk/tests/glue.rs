@@ -176,6 +176,10 @@ unsafe extern "C" fn elements(_: Call, x: abi::Tensor, out: *mut u64) -> i32 {
     unsafe { out.write(values(x).len() as u64) };
     0
 }
+unsafe extern "C" fn dtype(_: Call, _: abi::Tensor, out: *mut u32) -> i32 {
+    unsafe { out.write(abi::Dtype::F64 as u32) };
+    0
+}
 unsafe extern "C" fn bytes(_: Call, x: abi::Tensor, out: *mut u8, capacity: u64) -> i32 {
     let values = values(x);
     assert_eq!(capacity as usize, 8 * values.len());
@@ -204,7 +208,7 @@ fn enter(config: &str, body: impl FnOnce(Call, &abi::MatcherTable) -> i32) -> (i
     let settings = group!(ConfigGroup, json = json);
     let log = group!(LogGroup, metric = metric);
     let make = group!(MakeGroup, from_bytes = from_bytes, cast = cast);
-    let info = group!(InfoGroup, elements = elements);
+    let info = group!(InfoGroup, dtype = dtype, elements = elements);
     let read = group!(ReadGroup, bytes = bytes);
     let map = group!(MapGroup, unary = unary, binary = binary);
     let arena = group!(ArenaGroup, release = release);
