@@ -1,6 +1,6 @@
 //! Batched matrix products.
 //!
-//! Every number of a result is a sum over the inner axis in order, cut only every [`DEPTH`] terms: its bits depend on the
+//! Every number of a result is a sum over the inner axis in order, cut only every `DEPTH` terms: its bits depend on the
 //! instructions in use and on nothing else of the machine, neither caches nor threads.
 
 use std::mem::MaybeUninit;
