@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use pddflow_runner::NodeError;
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
 use super::container::{self, Array};
 use super::error::ArtifactError;
+use super::failure::NodeResult;
 
 const ARTIFACT: &str = "files";
 const VERSION: u32 = 1;
@@ -44,6 +46,18 @@ impl Files {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Files of names that are known to be right.
+    ///
+    /// # Errors
+    /// Only by a mistake of the caller: a name that no file can have, or one twice.
+    pub fn of<const N: usize>(contents: [(&str, Vec<u8>); N]) -> NodeResult<Self> {
+        let mut files = Self::new();
+        for (name, bytes) in contents {
+            files.insert(name, bytes).map_err(|error| NodeError::internal(error.to_string()))?;
+        }
+        Ok(files)
     }
 
     /// Adds a file. The name is a relative path with `/` between folders.

@@ -9,13 +9,11 @@
 //! | `kinds` | the list of kinds, and [`Library`] |
 //! | `dataset`, `classes`, `forgetting`, `filter`, `select`, `split`, `train`, `advance`, `distill` | one kind each |
 //! | `import`, `evaluate`, `continual`, `rank`, `table`, `figure`, `images`, `export`, `command` | one kind each |
-//! | `drawing` | charts and pictures, for `figure`, `forgetting`, `images` and `export` |
-//! | `observe`, `names` | results by labels, for `table` and `figure`; one name or several |
 //! | `shard` | nets of a node, trained by several |
-//! | [`trial`] | a plugin on small problems: what is wrong with it |
 //! | `kind`, `surroundings` | what each kind must say of itself, and what it is given |
 //!
-//! What kinds work with is in crates of its own: [`pddflow_artifact`], [`pddflow_data`], [`pddflow_training`].
+//! What kinds work with is in crates of its own: [`pddflow_artifact`], [`pddflow_data`], [`pddflow_distillation`],
+//! [`pddflow_exchange`], [`pddflow_figures`], [`pddflow_training`].
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::allow_attributes, reason = "tests may unwrap")
@@ -26,8 +24,7 @@ mod classes;
 mod command;
 mod continual;
 mod dataset;
-pub mod distill;
-mod drawing;
+mod distill;
 mod evaluate;
 mod export;
 mod figure;
@@ -37,8 +34,6 @@ mod images;
 mod import;
 mod kind;
 mod kinds;
-mod names;
-mod observe;
 mod rank;
 mod select;
 mod shard;
@@ -46,9 +41,9 @@ mod split;
 mod surroundings;
 mod table;
 mod train;
-pub mod trial;
 
 pub use command::visible_gpus;
+pub use pddflow_distillation::{tile, trial};
 pub use pddflow_host::{PluginInfo, Registry};
 pub use pddflow_tensor::{Backend, Device, Instructions, check_device, keep_freed_memory, trace, use_at_most};
 

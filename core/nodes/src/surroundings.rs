@@ -113,6 +113,11 @@ impl Surroundings {
         &self.tensors
     }
 
+    /// What nets are made with.
+    pub(crate) fn for_nets(&self) -> (&Plugins, &TensorOptions) {
+        (&self.plugins, &self.tensors)
+    }
+
     /// Where tensors live.
     pub(crate) fn device(&self) -> &Device {
         &self.tensors.device

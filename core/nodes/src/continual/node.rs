@@ -7,7 +7,7 @@ use pddflow_host::{Decoded, Role};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
 use pddflow_runner::{Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::evaluation::{Curve, Evaluation, Test};
-use pddflow_training::recipe::{NetsParams, Preset, ProtocolParams, Recipe, recipes_differ};
+use pddflow_training::recipe::{NetsParams, OTHER_RECIPES, Preset, ProtocolParams, Recipe, recipes_differ};
 use pddflow_training::segments::JoinedSets;
 use pddflow_training::sets::one_artifact;
 use pddflow_training::summary::Summary;
@@ -19,7 +19,6 @@ use super::params::{ContinualParams, check, parts};
 use super::phases::{classes_seen, phases, test_order};
 use super::report::{Made, report};
 use super::segments::{segments, stages_of_a_phase};
-use crate::evaluate::OTHER_RECIPES;
 use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 

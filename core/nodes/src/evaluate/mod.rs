@@ -15,4 +15,4 @@ mod params;
 mod regress;
 mod report;
 
-pub(crate) use node::{EvaluateKind, OTHER_RECIPES, check_learning_rates};
+pub(crate) use node::{EvaluateKind, check_learning_rates};

@@ -8,7 +8,8 @@ use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
 use pddflow_runner::{Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::evaluation::{Curve, Evaluation, Start, Test};
 use pddflow_training::recipe::{
-    LENGTH_HELP, NetsParams, Preset, ProtocolParams, Recipe, Script, Stage, follows_script, recipes_differ,
+    LENGTH_HELP, NetsParams, OTHER_RECIPES, Preset, ProtocolParams, Recipe, Script, Stage, follows_script,
+    recipes_differ,
 };
 use pddflow_training::segments::{self, JoinedSets, Training, segments, stage_sets, stages};
 use pddflow_training::sets::{LoadedSet, load_sets, one_artifact};
@@ -27,10 +28,6 @@ use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
 const REVISION: u32 = 4;
-
-/// Said where sets of several methods are trained on together.
-pub(crate) const OTHER_RECIPES: &str =
-    "the sets carry different recipes, and that of the last one is used: name one with `recipe:`";
 
 /// See the module.
 pub(crate) struct EvaluateKind;

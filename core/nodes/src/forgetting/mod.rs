@@ -14,7 +14,6 @@
 //! | order of images, augmentation | `epoch`, epoch |
 
 mod count;
-mod histogram;
 mod node;
 mod params;
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use pddflow_artifact::Scores;
 use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
 use pddflow_artifact::params::{read, schema};
-use pddflow_artifact::{Files, Scores};
 use pddflow_cache::KeyPart;
+use pddflow_figures::score_histogram;
 use pddflow_host::Role;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
 use pddflow_runner::{Expected, Inputs, NodeContext, NodeError, Outputs, Task};
@@ -15,7 +16,6 @@ use pddflow_training::trainer::Architecture;
 use serde_json::{Value, json};
 
 use super::count::{Counted, Counter};
-use super::histogram::{bars, csv, json as histogram_json, markdown, svg};
 use super::params::{ForgettingParams, check};
 use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
@@ -96,19 +96,8 @@ fn finish(
     let Counted { scores, never } = counted;
     let never: Vec<bool> = never.into_iter().map(|runs| runs == params.runs as u64).collect();
     let made_by = json!({ "kind": "forgetting", "parameters": with });
-    let bars = bars(&scores, &never);
     let title = format!("forgetting events over {} epochs, {} runs", params.epochs, params.runs);
-    let json = serde_json::to_vec_pretty(&histogram_json(&bars, &made_by)).during("writing the histogram")?;
-    let mut files = Files::new();
-    let contents = [
-        ("histogram.md", markdown(&bars).into_bytes()),
-        ("histogram.csv", csv(&bars).into_bytes()),
-        ("histogram.json", json),
-        ("histogram.svg", svg(&bars, &title)?.into_bytes()),
-    ];
-    for (name, bytes) in contents {
-        files.insert(name, bytes).map_err(|error| NodeError::internal(error.to_string()))?;
-    }
+    let files = score_histogram::files(&scores, &never, &title, &made_by)?;
     let rows = scores.len() as f64;
     let share = |count: usize| 100.0 * count as f64 / rows;
     let metrics = BTreeMap::from([

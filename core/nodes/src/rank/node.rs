@@ -7,6 +7,7 @@ use pddflow_artifact::params::{read, schema, suggestion};
 use pddflow_artifact::statistics::{accuracy_metrics, mean};
 use pddflow_artifact::{Reading, Results};
 use pddflow_cache::KeyPart;
+use pddflow_figures::shown;
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use serde_json::Value;
@@ -14,7 +15,6 @@ use serde_json::Value;
 use super::params::{RankParams, check};
 use super::scores::{Accuracies, scores};
 use crate::kind::{Kind, input_problem, port};
-use crate::observe::shown;
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the scores change for the same results.

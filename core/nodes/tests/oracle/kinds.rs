@@ -2,7 +2,7 @@
 
 use pddflow_data::class_order;
 use pddflow_host::{InputShape, Sgd};
-use pddflow_nodes::distill::tile;
+use pddflow_nodes::tile;
 use pddflow_tensor::{Device, Keep, Tensor, grad};
 use pddflow_training::selection::{Features, easiest_first, forgetting_scores, herding, highest, k_center};
 use pddflow_training::trainer::{Schedule, sgd_step};

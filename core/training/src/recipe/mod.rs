@@ -12,6 +12,7 @@
 
 mod budget;
 mod learning_rate;
+mod of_sets;
 mod own;
 mod params;
 mod preset;
@@ -19,7 +20,8 @@ mod resolved;
 mod script;
 
 pub use learning_rate::{LENGTH_HELP, LearningRate};
-pub use own::{own_regression, recipes_differ};
+pub use of_sets::{TrainingParams, check_training, pretrain_defaults};
+pub use own::{OTHER_RECIPES, own_regression, recipes_differ};
 pub use params::{NetsParams, ProtocolParams, check_nets, check_protocol};
 pub use preset::{Preset, Published, points_every};
 pub use resolved::{Recipe, Stage};

@@ -23,6 +23,10 @@ use super::preset::{PDD_IDC_HALVED_AFTER, Published, dsa};
 use crate::regression::Regression;
 use crate::trainer::{Loss, Optimizer, Schedule};
 
+/// Said where sets of several methods are trained on together.
+pub const OTHER_RECIPES: &str =
+    "the sets carry different recipes, and that of the last one is used: name one with `recipe:`";
+
 /// What a set can say; a matcher may note more in its recipe.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 struct Own {

@@ -4,7 +4,7 @@ use super::{Problems, list};
 use serde_json::Value;
 
 /// A crate and the crates of ours that it may depend on. The drawing is in `core/ARCHITECTURE.md`.
-const ARROWS: [(&str, &[&str]); 22] = [
+const ARROWS: [(&str, &[&str]); 25] = [
     ("pddflow-abi", &[]),
     ("pddflow-artifact", &["pddflow-cache", "pddflow-host", "pddflow-runner", "pddflow-tensor"]),
     ("pddflow-cache", &[]),
@@ -24,6 +24,24 @@ const ARROWS: [(&str, &[&str]); 22] = [
     ),
     ("pddflow-cluster", &["pddflow-cache", "pddflow-pipeline", "pddflow-runner"]),
     ("pddflow-data", &["pddflow-artifact", "pddflow-cache", "pddflow-runner", "pddflow-tensor"]),
+    (
+        "pddflow-distillation",
+        &["pddflow-artifact", "pddflow-host", "pddflow-runner", "pddflow-tensor", "pddflow-training"],
+    ),
+    (
+        "pddflow-exchange",
+        &[
+            "pddflow-artifact",
+            "pddflow-cache",
+            "pddflow-data",
+            "pddflow-figures",
+            "pddflow-host",
+            "pddflow-runner",
+            "pddflow-tensor",
+            "pddflow-training",
+        ],
+    ),
+    ("pddflow-figures", &["pddflow-artifact", "pddflow-runner"]),
     ("pddflow-fuzz", &[]),
     ("pddflow-host", &["pddflow-abi", "pddflow-tensor"]),
     ("pddflow-kernels", &[]),
@@ -33,6 +51,9 @@ const ARROWS: [(&str, &[&str]); 22] = [
             "pddflow-artifact",
             "pddflow-cache",
             "pddflow-data",
+            "pddflow-distillation",
+            "pddflow-exchange",
+            "pddflow-figures",
             "pddflow-host",
             "pddflow-runner",
             "pddflow-tensor",

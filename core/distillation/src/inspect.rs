@@ -1,0 +1,158 @@
+//! Looking at the set during a distillation: nets are trained on it and tested, and the best set may be kept.
+//!
+//! By default they are tested on the training images that the data set holds out. Testing on the test split, as several papers
+//! do to choose a snapshot, flatters; it has to be asked for, and the set says so.
+//!
+//! The nets start where this stage starts: at nets of the pool, else at the first snapshots of experts that were advanced, else
+//! at new nets that are trained progressively on the earlier sets. They train on the union of all sets. Every
+//! stage is trained by the recipe of the set for one set alone, as the releases of PDD do at this place.
+//!
+//! | randomness | key below `(seed, "distill", stage - 1, "evaluation")` |
+//! |---|---|
+//! | first weights of net j | j, `weights` |
+//! | its training on the earlier sets and on the union | j, then `stage`, stage, epoch |
+
+use std::sync::{Arc, OnceLock};
+
+use pddflow_artifact::failure::{NodeResult, fail};
+use pddflow_host::{Decoded, Net};
+use pddflow_runner::NodeError;
+use pddflow_tensor::RandomKey;
+use pddflow_training::accuracy::accuracy_unless;
+use pddflow_training::recipe::{LearningRate, Recipe, follows_script};
+use pddflow_training::samples::Samples;
+use pddflow_training::segments::progressive;
+use pddflow_training::sets::{LoadedSet, join_sets};
+use pddflow_training::splits::Split;
+use pddflow_training::trainer::{Segment, each};
+use serde_json::Value;
+
+use crate::network::Network;
+use crate::params::EvaluationParams;
+
+/// Trains nets on the set as it is and tests them.
+pub(crate) struct Inspector<'a> {
+    pub(crate) params: &'a EvaluationParams,
+    recipe: Recipe,
+    pub(crate) earlier: &'a [LoadedSet],
+    /// Number of the stage, from 1.
+    stage: usize,
+    pub(crate) classes: usize,
+    pub(crate) test: Arc<Split>,
+    pub(crate) key: RandomKey,
+    starts: OnceLock<Vec<Net>>,
+}
+
+impl<'a> Inspector<'a> {
+    pub(crate) fn new(
+        params: &'a EvaluationParams,
+        (own, (earlier, stage, classes)): (&Value, (&'a [LoadedSet], usize, usize)),
+        test: Arc<Split>,
+        key: RandomKey,
+    ) -> NodeResult<Self> {
+        if test.rows() == 0 {
+            return Err(fail("empty_data", format!("there are no {} to evaluate on", params.on.words())));
+        }
+        if follows_script(&params.training, &[own]) {
+            return Err(fail(
+                "script",
+                "the set is of use step by step only, which an evaluation during distillation does not follow",
+            )
+            .with_help(
+                "leave out `evaluation` and evaluate the set behind, or name a recipe in `evaluation.training`",
+            ));
+        }
+        let recipe = Recipe::of(&params.training, &[own], 1)?;
+        Ok(Self { params, recipe, earlier, stage, classes, test, key, starts: OnceLock::new() })
+    }
+
+    /// Whether an evaluation belongs after so many of `all` iterations.
+    pub(crate) fn is_due(&self, iteration: u64, all: u64) -> bool {
+        iteration > 0 && (iteration.is_multiple_of(self.params.every) || iteration == all)
+    }
+
+    /// Mean accuracy, 0 to 1; `None` when the learned learning rate is none that one can train at.
+    pub(crate) fn accuracy(
+        &self,
+        network: &Network,
+        new: &Decoded,
+        learned: Option<f64>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> NodeResult<Option<f64>> {
+        let learnt = |rate: &f64| *rate > 0.0 && rate.is_finite();
+        if self.recipe.lr == LearningRate::Learned && !learned.as_ref().is_some_and(learnt) {
+            return Ok(None);
+        }
+        let lr = self.lr(self.stage - 1, learned)?;
+        let sets: Vec<Decoded> = self.earlier.iter().map(|set| set.decoded.clone()).chain([new.clone()]).collect();
+        let union = join_sets(&sets, self.classes)?.ok_or_else(|| fail("empty_data", "the set is empty"))?;
+        let before = self.earlier.len();
+        let samples = Samples { images: union.images, labels: union.labels };
+        let segments = [Segment { stage: before + 1, ..self.with_epochs(Segment::new(samples, lr)) }];
+        let trainer = network.trainer((&segments, before), &self.recipe.settings);
+        let starts = self.starts(network, stop)?;
+        let shares = each(starts.len(), trainer.width(&network.device), |net, workers| {
+            workers.compute(|| {
+                let key = self.key.fold_u64(net as u64);
+                let trained = trainer.finish(starts[net].clone(), key, &|| stop() || workers.failed())?;
+                let (images, labels) = (&self.test.samples().images, self.test.classes_of_rows());
+                accuracy_unless(stop, &network.model, &trained.weights, images, labels)
+            })
+        })?;
+        Ok(Some(shares.iter().sum::<f64>() / shares.len() as f64))
+    }
+
+    /// A segment with the epochs that the recipe has for so many images.
+    fn with_epochs(&self, segment: Segment) -> Segment {
+        let rows = segment.samples.rows();
+        Segment { epochs: self.recipe.budgets(&[rows], rows).first().copied(), ..segment }
+    }
+
+    /// The learning rate of a stage, from 0.
+    fn lr(&self, stage: usize, learned: Option<f64>) -> NodeResult<f64> {
+        Ok(self.recipe.lr.of_early_stage(stage, &[(stage, learned)])? * self.recipe.late_factor(stage))
+    }
+
+    /// Where the nets start; made at the first evaluation.
+    fn starts(&self, network: &Network, stop: &(dyn Fn() -> bool + Sync)) -> NodeResult<&[Net]> {
+        if let Some(starts) = self.starts.get() {
+            return Ok(starts);
+        }
+        let lr = |stage: usize| self.lr(stage, self.earlier[stage].step_size);
+        let made = match network.advanced(0)? {
+            Some(_) => {
+                let net = |net| Ok(Net::new(network.advanced(net)?.unwrap_or_default()));
+                (0..self.params.nets).map(net).collect::<NodeResult<Vec<Net>>>()?
+            }
+            None => {
+                let segments = progressive(self.earlier, 0, &lr, self.classes)?.into_iter();
+                self.new_starts(network, &segments.map(|one| self.with_epochs(one)).collect::<Vec<_>>(), stop)?
+            }
+        };
+        Ok(self.starts.get_or_init(|| made))
+    }
+
+    /// New nets, trained on the earlier sets.
+    fn new_starts(
+        &self,
+        network: &Network,
+        segments: &[Segment],
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> NodeResult<Vec<Net>> {
+        let trainer = network.trainer((segments, 0), &self.recipe.settings);
+        each(self.params.nets, trainer.width(&network.device), |net, workers| {
+            let key = self.key.fold_u64(net as u64);
+            let fresh = Net::new(network.fresh_weights(key.fold("weights"))?);
+            workers.compute(|| trainer.finish(fresh, key, &|| stop() || workers.failed()))
+        })
+    }
+}
+
+/// A failure while looking, with its place.
+pub(crate) fn while_evaluating(error: NodeError, iteration: u64) -> NodeError {
+    if error.cancelled {
+        return error;
+    }
+    let message = format!("the evaluation after iteration {iteration} failed: {}", error.message);
+    NodeError { message, ..error }
+}
