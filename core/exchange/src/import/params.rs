@@ -69,7 +69,7 @@ pub enum SoftLabels {
     Logits,
 }
 
-/// What is imported, and what the files do not say of it.
+/// Parameters of the kind `import`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportParams {

@@ -7,50 +7,9 @@ use crate::raw;
 use pddflow_abi::{self as abi, Op, Status};
 use pddflow_tensor::{Binary, Tensor, Unary};
 
-/// Every op code; what `core.supports` answers for.
-pub(super) const OPS: &[Op] = &[
-    Op::Neg,
-    Op::Exp,
-    Op::Log,
-    Op::Sqrt,
-    Op::Recip,
-    Op::Square,
-    Op::Abs,
-    Op::Sign,
-    Op::Relu,
-    Op::Step,
-    Op::Sin,
-    Op::Cos,
-    Op::Tanh,
-    Op::Sigmoid,
-    Op::Power,
-    Op::Clamp,
-    Op::AddScalar,
-    Op::MulScalar,
-    Op::Acos,
-    Op::Erf,
-    Op::Add,
-    Op::Sub,
-    Op::Mul,
-    Op::Div,
-    Op::Maximum,
-    Op::Minimum,
-    Op::Greater,
-    Op::GreaterEqual,
-    Op::Less,
-    Op::Equal,
-    Op::LessEqual,
-    Op::Sum,
-    Op::Mean,
-    Op::Max,
-    Op::Min,
-    Op::ArgMax,
-    Op::LogSumExp,
-];
-
 /// The op of a number.
 fn op(code: u32) -> Result<Op, Fault> {
-    let known = OPS.iter().find(|op| **op as u32 == code);
+    let known = Op::ALL.iter().find(|op| **op as u32 == code);
     known.copied().ok_or_else(|| Fault::new(Status::Unsupported, format!("op code {code} is not known to this host")))
 }
 
