@@ -131,7 +131,7 @@ def used(params, name):
 
 def verdict(table):
     """Which differences of a table are decided: each is meant to be above 0, and two seeds have no interval to trust."""
-    said = {"above 0": [], "below 0, against the claim": [], "not decided": []}
+    said = {"above 0": {}, "below 0, against the claim": {}, "not decided": {}}
     differences = json.loads(table.read_text())["differences"]
     if differences and all(one["seeds"] < SEEDS for one in differences):
         return [f"With fewer than {SEEDS} seeds no difference is decided, whatever its interval: it rests on one degree of freedom.", ""]
@@ -140,7 +140,13 @@ def verdict(table):
             word = "not decided"
         else:
             word = "above 0" if one["mean"] > 0 else "below 0, against the claim"
-        said[word].append(" − ".join(" / ".join(row) if isinstance(row, list) else row for row in one["rows"]))
+        pair = " − ".join(" / ".join(row) if isinstance(row, list) else row for row in one["rows"])
+        # Rows that are one and the same training in a column say nothing there.
+        if one["mean"] != 0 or one.get("half_width") != 0:
+            said[word].setdefault(pair, []).append(one["column"])
+    columns = {one["column"] for one in differences}
+    where = lambda found: f" ({', '.join(found)})" if len(columns) > 1 else ""
+    said = {word: [pair + where(found) for pair, found in pairs.items()] for word, pairs in said.items()}
     parts = [f"{word}: {', '.join(pairs)}" for word, pairs in said.items() if pairs]
     return [f"By the 95 % intervals: {'; '.join(parts)}.", ""] if parts else []
 
