@@ -33,6 +33,7 @@ MEMORY_KEPT = {
 REPEATS = {
     "train": 3,
     "train-gray": 5,
+    "train-batch": 3,
     "epoch-100": 6,
     "forward-1000": 3,
     "dm": 2,

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use matching::Matching;
+use network::Norm;
 use pddflow_tensor::{DType, Device, RandomKey, Result, Tensor, keep_freed_memory, trace};
 use training::Training;
 
@@ -32,13 +33,14 @@ type Work = Box<dyn FnMut(u64) -> Result<()>>;
 type SetUp = fn(usize) -> Result<Work>;
 
 /// Every unit by name, and how it is set up for nets of a width.
-const UNITS: [(&str, SetUp); 15] = [
+const UNITS: [(&str, SetUp); 16] = [
     ("gemm", |_| gemm()),
-    ("train", |width| training(width, 256, (3, 32))),
-    ("train-gray", |width| training(width, 256, (1, 28))),
-    ("epoch-100", |width| training(width, 100, (3, 32))),
+    ("train", |width| training(width, 256, (3, 32), Norm::Instance)),
+    ("train-gray", |width| training(width, 256, (1, 28), Norm::Instance)),
+    ("train-batch", |width| training(width, 256, (3, 32), Norm::Batch)),
+    ("epoch-100", |width| training(width, 100, (3, 32), Norm::Instance)),
     ("forward-1000", |width| {
-        let net = Training::new(width, 1000, (3, 32))?;
+        let net = Training::new(width, 1000, (3, 32), Norm::Instance)?;
         Ok(Box::new(move |_| net.forward()))
     }),
     ("dm", |width| matching(width, 10, Matching::dm)),
@@ -49,7 +51,7 @@ const UNITS: [(&str, SetUp); 15] = [
     ("mtt-10", |width| matching(width, 1, |bench, iteration| bench.mtt(iteration, 10))),
     ("mtt-100", |width| matching(width, 10, |bench, iteration| bench.mtt(iteration, 5))),
     ("forgetting", |width| {
-        let mut net = Training::new(width, 256, (3, 32))?;
+        let mut net = Training::new(width, 256, (3, 32), Norm::Instance)?;
         Ok(Box::new(move |iteration| net.forgetting(iteration)))
     }),
     ("zca", |_| {
@@ -70,8 +72,8 @@ fn matching(width: usize, ipc: usize, work: fn(&mut Matching, u64) -> Result<()>
     Ok(Box::new(move |iteration| work(&mut bench, iteration)))
 }
 
-fn training(width: usize, batch: usize, image: (usize, usize)) -> Result<Work> {
-    let mut net = Training::new(width, batch, image)?;
+fn training(width: usize, batch: usize, image: (usize, usize), norm: Norm) -> Result<Work> {
+    let mut net = Training::new(width, batch, image, norm)?;
     Ok(Box::new(move |iteration| net.step(iteration).map(|_| ())))
 }
 

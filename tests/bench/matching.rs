@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use pddflow_tensor::augment::{self, Draw, Policy};
 use pddflow_tensor::{Device, Keep, RandomKey, Result, Tensor, grad, tape_bytes};
 
-use crate::network::{CLASSES, features, labels, logits, normal, weights};
+use crate::network::{CLASSES, Norm, features, labels, logits, normal, weights};
 
 /// Real images of a class in one batch.
 const REAL: usize = 256;
@@ -66,9 +66,9 @@ impl Matching {
         for class in 0..CLASSES {
             let key = key.fold("augment").fold_u64(class as u64);
             let real = augment::apply(&self.policy, &self.real, Draw::Siamese, key)?;
-            let real = features(&weights, &real)?.mean(&[0], false)?;
+            let real = features(&weights, &real, Norm::Instance)?.mean(&[0], false)?;
             let own = augment::apply(&self.policy, &self.of_class(&images, class)?, Draw::Siamese, key)?;
-            let own = features(&weights, &own)?.mean(&[0], false)?;
+            let own = features(&weights, &own, Norm::Instance)?.mean(&[0], false)?;
             distances.push(real.sub(&own)?.square()?.sum_all()?);
         }
         let loss = Tensor::stack(&distances, 0)?.sum_all()?;
@@ -124,7 +124,7 @@ impl Matching {
     fn slopes(&self, weights: &[Tensor], x: &Tensor, class: usize, key: RandomKey, keep: Keep) -> Result<Vec<Tensor>> {
         let x = augment::apply(&self.policy, x, Draw::Siamese, key.fold("augment"))?;
         let labels = Tensor::from_i64(vec![class as i64; x.shape()[0]], &[x.shape()[0]], &Device::Cpu)?;
-        grad(&[logits(weights, &x)?.cross_entropy(&labels)?], weights, None, keep)
+        grad(&[logits(weights, &x, Norm::Instance)?.cross_entropy(&labels)?], weights, None, keep)
     }
 
     fn dc_distance(&self, weights: &[Tensor], images: &Tensor, class: usize, key: RandomKey) -> Result<Tensor> {
@@ -188,7 +188,7 @@ impl Student<'_> {
     fn slopes(&self, step: usize, theta: &[Tensor], images: &Tensor) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
         let leaves = theta.iter().map(Tensor::variable).collect::<Result<Vec<_>>>()?;
         let x = augment::apply(self.policy, images, Draw::Siamese, self.key.fold_u64(step as u64))?;
-        let loss = logits(&leaves, &x)?.cross_entropy(&self.labels)?;
+        let loss = logits(&leaves, &x, Norm::Instance)?.cross_entropy(&self.labels)?;
         let slopes = grad(&[loss], &leaves, None, Keep::OnTape)?;
         Ok((leaves, slopes))
     }

@@ -1,5 +1,4 @@
-//! ConvNet-3: three blocks of convolution, instance normalisation, ReLU and average pooling, and a
-//! linear layer.
+//! ConvNet-3: three blocks of convolution, normalisation, ReLU and average pooling, and a linear layer.
 
 use pddflow_tensor::{Conv2d, DType, Device, RandomKey, Result, Tensor};
 
@@ -9,6 +8,15 @@ pub(crate) const CLASSES: usize = 10;
 const BLOCKS: usize = 3;
 /// Added to variances.
 const EPS: f64 = 1e-5;
+
+/// What is normalised together.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Norm {
+    /// Every plane.
+    Instance,
+    /// Every channel over the batch, as in training.
+    Batch,
+}
 
 /// Random weights for images of `channels`, whose planes have `side` rows and columns at the end: of each block convolution
 /// weight and bias, norm weight and bias; then the linear weight and bias.
@@ -38,20 +46,24 @@ fn uniform(shape: &[usize], fan_in: usize, key: RandomKey) -> Result<Tensor> {
 }
 
 /// The flattened result of the blocks, `[image, feature]`.
-pub(crate) fn features(weights: &[Tensor], images: &Tensor) -> Result<Tensor> {
+pub(crate) fn features(weights: &[Tensor], images: &Tensor, norm: Norm) -> Result<Tensor> {
     let mut x = images.clone();
     for block in weights.chunks_exact(4).take(BLOCKS) {
         let padded = Conv2d { stride: [1, 1], padding: [1, 1] };
         let y = x.conv2d(&block[0], Some(&block[1]), padded)?;
-        x = y.instance_norm(&block[2], &block[3], EPS)?.relu()?.avg_pool2d([2, 2], [2, 2])?;
+        let y = match norm {
+            Norm::Instance => y.instance_norm(&block[2], &block[3], EPS)?,
+            Norm::Batch => y.batch_norm_train(&block[2], &block[3], EPS)?.0,
+        };
+        x = y.relu()?.avg_pool2d([2, 2], [2, 2])?;
     }
     let images = x.shape()[0];
     x.reshape(&[images, x.elements() / images])
 }
 
 /// Logits `[image, class]`.
-pub(crate) fn logits(weights: &[Tensor], images: &Tensor) -> Result<Tensor> {
-    features(weights, images)?.linear(&weights[4 * BLOCKS], Some(&weights[4 * BLOCKS + 1]))
+pub(crate) fn logits(weights: &[Tensor], images: &Tensor, norm: Norm) -> Result<Tensor> {
+    features(weights, images, norm)?.linear(&weights[4 * BLOCKS], Some(&weights[4 * BLOCKS + 1]))
 }
 
 /// The class of every image of a set, `ipc` of each class in turn.

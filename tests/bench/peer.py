@@ -18,13 +18,13 @@ OPERATIONS = ["color", "crop", "cutout", "flip", "scale", "rotate"]
 
 
 class ConvNet(nn.Module):
-    def __init__(self, width, channels=3, side=32):
+    def __init__(self, width, channels=3, side=32, batch_norm=False):
         super().__init__()
         blocks, inputs = [], channels
         for _ in range(3):
             blocks += [
                 nn.Conv2d(inputs, width, 3, padding=1),
-                nn.GroupNorm(width, width, affine=True),
+                nn.BatchNorm2d(width) if batch_norm else nn.GroupNorm(width, width, affine=True),
                 nn.ReLU(inplace=True),
                 nn.AvgPool2d(2, 2),
             ]
@@ -174,8 +174,8 @@ class Matching:
 class Training:
     """A net, its optimiser and a batch of images."""
 
-    def __init__(self, width, batch, channels, side):
-        self.net = ConvNet(width, channels, side)
+    def __init__(self, width, batch, channels, side, batch_norm=False):
+        self.net = ConvNet(width, channels, side, batch_norm)
         if "compile" in sys.argv[6:]:
             self.net = torch.compile(self.net)
         self.images = torch.randn(batch, channels, side, side)
@@ -236,6 +236,7 @@ UNITS = {
     "gemm": lambda width: gemm(),
     "train": lambda width: Training(width, 256, 3, 32).step,
     "train-gray": lambda width: Training(width, 256, 1, 28).step,
+    "train-batch": lambda width: Training(width, 256, 3, 32, batch_norm=True).step,
     "epoch-100": lambda width: Training(width, 100, 3, 32).step,
     "forward-1000": lambda width: Training(width, 1000, 3, 32).forward,
     "dm": lambda width: Matching(width, 10).dm,

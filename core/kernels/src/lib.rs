@@ -26,9 +26,9 @@ mod real;
 pub mod reduce;
 pub mod resample;
 mod simd;
-pub mod standardize;
 mod strides;
 pub mod symmetric;
+mod term;
 mod vector;
 
 pub use memory::keep_freed_memory;

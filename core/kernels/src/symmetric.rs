@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::matmul::{Matrix, gemm_add_part};
 use super::parallel::chunks;
 use super::simd::{Kernel, dispatch};
-use super::standardize::{Product, total};
+use super::term::{Product, total};
 
 /// Numbers of the triangle that a task reads at least: about 20 us.
 const TASK: usize = 1 << 17;

@@ -1,6 +1,6 @@
 //! Lazy evaluation: values that are computed when they are needed.
 //!
-//! Only instance normalisations are lazy: ReLU and 2x2 average pooling that follow one are then computed in the same pass, and the
+//! Only instance and batch normalisations are lazy: ReLU and 2x2 average pooling that follow one are then computed in the same pass, and the
 //! values in between, which are rarely needed, are never written. Whether a value was lazy makes no difference to its bits. The tape
 //! knows nothing of it: see `tape` for the gradients.
 
@@ -64,8 +64,8 @@ impl Lazy {
     /// How to compute this normalisation with another epilogue, unless it has been computed.
     fn with_epilogue(&self, [now, then]: [Epilogue; 2], shape: &[usize]) -> Option<Recipe> {
         match self.lock().as_ref()? {
-            Recipe { op: Op::Norm { eps, epilogue }, inputs, .. } if *epilogue == now => {
-                let op = Op::Norm { eps: *eps, epilogue: then };
+            Recipe { op: Op::Norm { eps, over, epilogue }, inputs, .. } if *epilogue == now => {
+                let op = Op::Norm { eps: *eps, over: *over, epilogue: then };
                 Some(Recipe { op, inputs: inputs.clone(), shape: shape.to_vec() })
             }
             _ => None,

@@ -55,5 +55,5 @@ pub use tensor::Tensor;
 /// results stale.
 #[must_use]
 pub fn kernel_revision() -> u32 {
-    5
+    6
 }

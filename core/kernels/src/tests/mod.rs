@@ -10,7 +10,6 @@ mod parallel;
 mod pool;
 mod reduce;
 mod resample;
-mod standardize;
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,8 +1,12 @@
 use super::{assert_near, assert_same_bits, at_all_levels, numbers, wide};
 use crate::Real;
-use crate::norm::{Affine, Cotangents, Epilogue, Planes, Saved, curvature, forward, gradient};
+use crate::norm::{
+    Affine, Cotangents, Epilogue, Over, Planes, Saved, curvature, forward, forward_by, gradient, statistics,
+};
 
 const EPILOGUES: [Epilogue; 3] = [Epilogue::Identity, Epilogue::Relu, Epilogue::ReluPool];
+
+const OVER: [Over; 2] = [Over::Plane, Over::Channel];
 
 /// Random arguments of all three functions.
 struct Case<T> {
@@ -16,8 +20,8 @@ struct Case<T> {
 }
 
 impl<T: Real> Case<T> {
-    fn new([images, channels, height, width]: [usize; 4], epilogue: Epilogue) -> Self {
-        let planes = Planes::new([images, channels, height, width], epilogue);
+    fn new([images, channels, height, width]: [usize; 4], over: Over, epilogue: Epilogue) -> Self {
+        let planes = Planes::new([images, channels, height, width], over, epilogue);
         let [rows, columns] = epilogue.plane([height, width]);
         let count = images * channels;
         // An offset of several standard deviations shows sums of squares that cancel.
@@ -30,7 +34,14 @@ impl<T: Real> Case<T> {
     /// Every result of the three functions.
     fn run(&self) -> Vec<Vec<T>> {
         let affine = Affine { weight: &self.weight, bias: &self.bias };
-        let (y, statistics) = forward(&self.x, affine, self.planes, T::from_f64(1e-5));
+        let eps = T::from_f64(1e-5);
+        let (y, statistics) = match self.planes.over {
+            Over::Plane => forward(&self.x, affine, self.planes, eps),
+            Over::Channel => {
+                let statistics = statistics(&self.x, self.planes, eps);
+                (forward_by(&self.x, affine, &statistics, self.planes), statistics)
+            }
+        };
         let saved = Saved { x: &self.x, affine, statistics: &statistics, g: &self.g };
         let (by_x, sums, totals) = gradient(saved, self.planes);
         let plane = self.planes.height * self.planes.width;
@@ -48,12 +59,20 @@ impl<T: Real> Case<T> {
 
 /// The function by its definition; the derivatives are checked against differences with the tape's rules.
 fn defined(case: &Case<f64>) -> Vec<f64> {
-    let Planes { channels, height, width, epilogue, .. } = case.planes;
+    let Planes { images, channels, height, width, over, epilogue } = case.planes;
     let plane = height * width;
     let mut out = Vec::new();
     for (index, x) in case.x.chunks(plane).enumerate() {
-        let mean = x.iter().sum::<f64>() / plane as f64;
-        let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / plane as f64;
+        let group: Vec<f64> = match over {
+            Over::Plane => x.to_vec(),
+            Over::Channel => (0..images)
+                .flat_map(|image| &case.x[(image * channels + index % channels) * plane..][..plane])
+                .copied()
+                .collect(),
+        };
+        let count = group.len() as f64;
+        let mean = group.iter().sum::<f64>() / count;
+        let variance = group.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
         let (weight, bias) = (case.weight[index % channels], case.bias[index % channels]);
         let h: Vec<f64> = x.iter().map(|x| (x - mean) / (variance + 1e-5).sqrt() * weight + bias).collect();
         let at = |row: usize, column: usize| h[row * width + column].max(0.0);
@@ -75,8 +94,9 @@ fn defined(case: &Case<f64>) -> Vec<f64> {
 fn normalisation_agrees_with_its_definition_and_single_with_double_precision() {
     at_all_levels(|| {
         for shape in [[2, 3, 2, 2], [1, 2, 5, 7], [3, 5, 8, 8], [2, 3, 28, 28], [40, 3, 32, 32], [1, 2, 9, 140]] {
-            for epilogue in EPILOGUES {
-                let (double, single) = (Case::<f64>::new(shape, epilogue), Case::<f32>::new(shape, epilogue));
+            for (over, epilogue) in OVER.into_iter().flat_map(|over| EPILOGUES.map(|epilogue| (over, epilogue))) {
+                let (double, single) =
+                    (Case::<f64>::new(shape, over, epilogue), Case::<f32>::new(shape, over, epilogue));
                 // The same numbers, rounded.
                 let double = Case {
                     x: wide(&single.x),
@@ -99,8 +119,8 @@ fn normalisation_agrees_with_its_definition_and_single_with_double_precision() {
 
 #[test]
 fn bits_do_not_depend_on_threads() {
-    for epilogue in EPILOGUES {
-        let case = Case::<f32>::new([50, 8, 32, 32], epilogue);
+    for (over, epilogue) in OVER.into_iter().flat_map(|over| EPILOGUES.map(|epilogue| (over, epilogue))) {
+        let case = Case::<f32>::new([50, 8, 32, 32], over, epilogue);
         assert_same_bits(|| case.run().concat());
     }
 }

@@ -14,7 +14,7 @@ use super::failure::internal;
 use crate::DType;
 use crate::error::Result;
 use crate::op::elementwise::{binary_table, unary_table};
-use crate::op::{Binary, Conv2d, OVER_CHANNELS, Op, Unary, Window};
+use crate::op::{Binary, Conv2d, Op, Over, Unary, Window};
 
 /// What an operation gives: its value, and values saved for its rule.
 type Evaluated = (Array, Vec<Array>);
@@ -33,10 +33,6 @@ pub(crate) fn evaluate(op: &Op, inputs: &[&Array], shape: &[usize]) -> Result<Ev
         (Op::MaxPoolIndex { window: Window { kernel, stride } }, Array::Float(x)) => {
             let indices = B::max_pool2d_indices(x.clone(), *kernel, *stride);
             Array::Int(B::int_cast(indices, int_type(&B::float_device(x))))
-        }
-        (Op::Standardize { eps }, Array::Float(x)) => {
-            let (y, r) = standardize(x.clone(), *eps);
-            return Ok((Array::Float(y), vec![Array::Float(r)]));
         }
         (Op::Norm { .. } | Op::NormGradient { .. } | Op::NormCurvature { .. }, _) => return normalise(op, inputs),
         (_, Array::Float(x)) => Array::Float(float_op(op, x.clone(), inputs, shape)?),
@@ -79,8 +75,7 @@ fn float_op(op: &Op, x: Tensor, inputs: &[&Array], shape: &[usize]) -> Result<Te
         Op::AvgPoolTranspose { window: Window { kernel, stride }, .. } => {
             B::avg_pool2d_backward(empty(&x, shape), x, *kernel, *stride, [0, 0], true, false)
         }
-        Op::InverseStd { eps } => standardize(x, *eps).1,
-        Op::StandardizeGradient => standardize_gradient(x, float(1)?, float(2)?),
+        Op::ChannelStatistics { eps } => burn_norm::statistics(x, *eps),
         Op::Resample { map } => burn_layout::resample(x, map),
         Op::ResampleTranspose { map } => burn_layout::resample_transpose(&x, map),
         Op::Reshape { .. } | Op::Permute { .. } | Op::BroadcastTo { .. } | Op::Slice { .. } | Op::Place { .. } => {
@@ -167,10 +162,6 @@ fn options(Conv2d { stride, padding }: Conv2d) -> ConvOptions<2> {
     ConvOptions::new(stride, padding, [1, 1], 1)
 }
 
-fn mean(x: Tensor) -> Tensor {
-    reduced(x, OVER_CHANNELS, B::float_mean_dim)
-}
-
 /// Over several axes, of which those that lie together are one.
 fn reduced(x: Tensor, axes: &[usize], reduce: impl Fn(Tensor, usize) -> Tensor) -> Tensor {
     let mut shape = dims(&x);
@@ -198,29 +189,19 @@ fn normalise(op: &Op, inputs: &[&Array]) -> Result<Evaluated> {
         Ok(Saved { x, weight, bias, statistics: float(3)?, g: float(4)? })
     };
     let values = match op {
-        Op::Norm { eps, epilogue } => <[Tensor; 2]>::from(burn_norm::forward(affine()?, *eps, *epilogue)).to_vec(),
-        Op::NormGradient { epilogue, .. } => burn_norm::gradient(saved()?, *epilogue).to_vec(),
-        Op::NormCurvature { epilogue, .. } => {
-            burn_norm::curvature(saved()?, [float(5)?, float(6)?, float(7)?], *epilogue).to_vec()
+        Op::Norm { eps, over: Over::Plane, epilogue } => {
+            <[Tensor; 2]>::from(burn_norm::forward(affine()?, *eps, *epilogue)).to_vec()
         }
-        _ => return internal(op.name(), "no instance normalisation"),
+        Op::Norm { epilogue, .. } => vec![burn_norm::forward_by(affine()?, &float(3)?, *epilogue)],
+        Op::NormGradient { over, epilogue, .. } => burn_norm::gradient(saved()?, *over, *epilogue),
+        Op::NormCurvature { over, epilogue, .. } => {
+            burn_norm::curvature(saved()?, [float(5)?, float(6)?, float(7)?], *over, *epilogue).to_vec()
+        }
+        _ => return internal(op.name(), "no normalisation"),
     };
     let mut values = values.into_iter().map(Array::Float);
     match values.next() {
         Some(value) => Ok((value, values.collect())),
         None => internal(op.name(), "nothing"),
     }
-}
-
-fn standardize(x: Tensor, eps: f64) -> (Tensor, Tensor) {
-    let centred = B::float_sub(x.clone(), mean(x));
-    let variance = mean(B::float_mul(centred.clone(), centred.clone()));
-    let r = B::float_recip(B::float_sqrt(B::float_add_scalar(variance, Scalar::from(eps))));
-    (B::float_mul(centred, r.clone()), r)
-}
-
-fn standardize_gradient(y: Tensor, r: Tensor, g: Tensor) -> Tensor {
-    let along = mean(B::float_mul(g.clone(), y.clone()));
-    let centred = B::float_sub(g.clone(), mean(g));
-    B::float_mul(B::float_sub(centred, B::float_mul(y, along)), r)
 }

@@ -1,4 +1,4 @@
-//! Instance normalisation with what follows it, and its first and second derivative, through burn's dispatch: the formulas of
+//! Instance and batch normalisation with what follows, and its first and second derivative, through burn's dispatch: the formulas of
 //! [`pddflow_kernels::norm`], whose letters are used here, over `[image, channel, pixel]`.
 
 use burn_backend::{Scalar, Shape};
@@ -6,7 +6,7 @@ use burn_backend::{Scalar, Shape};
 use super::burn_array::{closed, empty, physical, zeros};
 use super::burn_layout::part_of;
 use super::calls::{Calls as B, Tensor, dims};
-use crate::op::{Epilogue, Window};
+use crate::op::{Epilogue, Over, Window};
 
 const CLOSED: f64 = 0.0;
 
@@ -15,7 +15,7 @@ pub(super) struct Saved {
     pub(super) x: Tensor,
     pub(super) weight: Tensor,
     pub(super) bias: Tensor,
-    /// Mean and r of each plane.
+    /// Mean and r of each plane or channel.
     pub(super) statistics: Tensor,
     /// Gradient of the result.
     pub(super) g: Tensor,
@@ -33,47 +33,70 @@ struct Planes {
     closed: Option<Tensor>,
 }
 
-/// The result, and for each plane mean and r.
+/// The result of instance normalisation, and for each plane mean and r.
 pub(super) fn forward([x, weight, bias]: [Tensor; 3], eps: f64, epilogue: Epilogue) -> (Tensor, Tensor) {
     let shape = dims(&x);
-    let x = planes(x);
-    let mean = B::float_mean_dim(x.clone(), 2);
-    let centred = B::float_sub(x, mean.clone());
-    let variance = B::float_mean_dim(B::float_mul(centred.clone(), centred.clone()), 2);
-    let r = B::float_powf_scalar(B::float_add_scalar(variance, Scalar::from(eps)), Scalar::from(-0.5));
-    let scale = B::float_mul(r.clone(), per_channel(weight));
-    let y = B::float_add(B::float_mul(centred, scale), per_channel(bias));
-    let y = if epilogue == Epilogue::Identity { y } else { B::relu(y) };
-    (pooled(B::float_reshape(y, physical(&shape)), epilogue), pair(mean, r))
+    let (centred, mean, r) = centred(planes(x), eps, Over::Plane);
+    (line([centred, weight, bias], r.clone(), &shape, epilogue), pair(mean, r))
 }
 
-/// The gradient by x; for each plane the sums of u and of u x̂; and the sum of the first, which is 0.
-pub(super) fn gradient(saved: Saved, epilogue: Epilogue) -> [Tensor; 3] {
+/// Mean and r of each channel.
+pub(super) fn statistics(x: Tensor, eps: f64) -> Tensor {
+    let (_, mean, r) = centred(planes(x), eps, Over::Channel);
+    pair(mean, r)
+}
+
+/// The result of batch normalisation by given statistics.
+pub(super) fn forward_by([x, weight, bias]: [Tensor; 3], statistics: &Tensor, epilogue: Epilogue) -> Tensor {
+    let (shape, [mean, r]) = (dims(&x), halves(statistics));
+    line([B::float_sub(planes(x), mean), weight, bias], r, &shape, epilogue)
+}
+
+/// x - mean, the mean, and r.
+fn centred(x: Tensor, eps: f64, over: Over) -> (Tensor, Tensor, Tensor) {
+    let mean = mean_of(x.clone(), over);
+    let centred = B::float_sub(x, mean.clone());
+    let variance = mean_of(B::float_mul(centred.clone(), centred.clone()), over);
+    let r = B::float_powf_scalar(B::float_add_scalar(variance, Scalar::from(eps)), Scalar::from(-0.5));
+    (centred, mean, r)
+}
+
+fn line([centred, weight, bias]: [Tensor; 3], r: Tensor, shape: &[usize], epilogue: Epilogue) -> Tensor {
+    let y = B::float_add(B::float_mul(centred, B::float_mul(r, per_channel(weight))), per_channel(bias));
+    let y = if epilogue == Epilogue::Identity { y } else { B::relu(y) };
+    pooled(B::float_reshape(y, physical(shape)), epilogue)
+}
+
+/// The gradient by x; for each plane or channel the sums of u and of u x̂; and the sum of the first for each plane that is normalised
+/// by itself.
+pub(super) fn gradient(saved: Saved, over: Over, epilogue: Epilogue) -> Vec<Tensor> {
     let shape = dims(&saved.x);
     let Planes { standard, scale, u, .. } = opened(saved, epilogue);
-    let sum = B::float_sum_dim(u.clone(), 2);
-    let along = B::float_sum_dim(B::float_mul(u.clone(), standard.clone()), 2);
+    let sum = sum_of(u.clone(), over);
+    let along = sum_of(B::float_mul(u.clone(), standard.clone()), over);
     let sums = pair(sum.clone(), along.clone());
-    let [mean, along] = [sum, along].map(|sum| B::float_mul_scalar(sum, Scalar::from(share(&shape))));
+    let [mean, along] = [sum, along].map(|sum| B::float_mul_scalar(sum, Scalar::from(share(&shape, over))));
     let by_x = B::float_sub(B::float_sub(u, mean), B::float_mul(standard, along));
     let by_x = B::float_mul(by_x, scale);
-    let none = zeros(&by_x, &shape[..2]);
-    [B::float_reshape(by_x, physical(&shape)), sums, none]
+    // Of a plane that is normalised by itself it is 0; of others it is not worth a launch.
+    let totals = (over == Over::Plane).then(|| zeros(&by_x, &shape[..2]));
+    [B::float_reshape(by_x, physical(&shape)), sums].into_iter().chain(totals).collect()
 }
 
-/// Derivatives of `<c, weight S(u)> + s0 sum(u) + s1 sum(u x̂)` by x, by g, and for each plane by the weight.
-pub(super) fn curvature(saved: Saved, [sums, c, s]: [Tensor; 3], epilogue: Epilogue) -> [Tensor; 3] {
+/// Derivatives of `<c, weight S(u)> + s0 sum(u) + s1 sum(u x̂)` by x, by g, and for each plane or channel by the
+/// weight.
+pub(super) fn curvature(saved: Saved, [sums, c, s]: [Tensor; 3], over: Over, epilogue: Epilogue) -> [Tensor; 3] {
     let (shape, out) = (dims(&saved.x), dims(&saved.g));
     let Planes { standard, r, scale, u, closed } = opened(saved, epilogue);
     let c = planes(c);
-    let [sum, product] = halves(&B::float_mul_scalar(sums, Scalar::from(share(&shape))));
+    let [sum, product] = halves(&B::float_mul_scalar(sums, Scalar::from(share(&shape, over))));
     let [s0, s1] = halves(&s);
     let mul = |a: &Tensor, b: &Tensor| B::float_mul(a.clone(), b.clone());
-    let mean = |x: Tensor| B::float_mean_dim(x, 2);
+    let mean = |x: Tensor| mean_of(x, over);
     let (c_sum, c_product) = (mean(c.clone()), mean(mul(&c, &standard)));
     let inner = B::float_sub(B::float_sub(mean(mul(&u, &c)), mul(&c_sum, &sum)), mul(&c_product, &product));
     let inner = B::float_mul(inner, r.clone());
-    let by_weight = B::float_mul_scalar(inner.clone(), Scalar::from(1.0 / share(&shape)));
+    let by_weight = B::float_mul_scalar(inner.clone(), Scalar::from(1.0 / share(&shape, over)));
 
     // weight S(c) + s0 + s1 x̂ where it is open.
     let of_u = B::float_sub(s1, mul(&scale, &c_product));
@@ -145,7 +168,19 @@ fn halves(both: &Tensor) -> [Tensor; 2] {
     [0, 1].map(|half| B::float_slice(both.clone(), &part_of(3, 2, [half, half + 1, 1])))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "sides of images are small")]
-fn share(shape: &[usize]) -> f64 {
-    1.0 / (shape[2] * shape[3]) as f64
+fn sum_of(x: Tensor, over: Over) -> Tensor {
+    let sum = B::float_sum_dim(x, 2);
+    if over == Over::Plane { sum } else { B::float_sum_dim(sum, 0) }
+}
+
+fn mean_of(x: Tensor, over: Over) -> Tensor {
+    let mean = B::float_mean_dim(x, 2);
+    if over == Over::Plane { mean } else { B::float_mean_dim(mean, 0) }
+}
+
+/// 1 / n
+#[expect(clippy::cast_precision_loss, reason = "counts lie below 2^53")]
+fn share(shape: &[usize], over: Over) -> f64 {
+    let planes = if over == Over::Plane { 1 } else { shape[0] };
+    1.0 / (planes * shape[2] * shape[3]) as f64
 }

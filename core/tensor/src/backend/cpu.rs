@@ -4,12 +4,11 @@ use super::array::{Array, RealStored, Stored};
 use super::failure::internal;
 use crate::error::{Result, value_error};
 use crate::op::elementwise::{binary_table, unary_table};
-use crate::op::{Binary, Descent, Op, Unary, channels};
+use crate::op::{Binary, Descent, Epilogue, Op, Over, Unary};
 use crate::{DType, ResampleMap};
 use pddflow_kernels::matmul::Factor;
 use pddflow_kernels::norm::{self, Affine, Cotangents, Planes, Saved};
 use pddflow_kernels::resample::Sizes;
-use pddflow_kernels::standardize::{self, Channels};
 use pddflow_kernels::{Real, conv, descent, elementwise, layout, matmul, pool, reduce, resample};
 
 pub(super) fn descend(
@@ -71,9 +70,9 @@ fn evaluate_real<T: RealStored>(op: &Op, inputs: &[&Array], shape: &[usize]) -> 
         Op::Norm { .. } | Op::NormGradient { .. } | Op::NormCurvature { .. } => {
             return normalise::<T>(op, inputs, shape);
         }
-        Op::Standardize { eps } => {
-            let (y, inverse_std) = standardize::forward(x, of_channels(x_shape), T::from_f64(*eps));
-            return Ok((Array::new(y, shape), vec![Array::new(inverse_std, &channels(shape))]));
+        Op::ChannelStatistics { eps } => {
+            let planes = Planes::new(four(x_shape)?, Over::Channel, Epilogue::Identity);
+            Array::new(norm::statistics(x, planes, T::from_f64(*eps)), shape)
         }
         Op::ArgMax { axis } => Array::new(reduce::argmax(x, x_shape, *axis), shape),
         Op::MaxPoolIndex { window } => {
@@ -104,10 +103,6 @@ fn numbers_of<T: RealStored>(op: &Op, inputs: &[&Array], shape: &[usize]) -> Res
         Op::AvgPoolTranspose { window, .. } => pool::average_gradient(x, &four(shape)?, window.kernel, window.stride),
         Op::Resample { map } => resample::apply(x, sizes(map, shape[1]), |image| map.entries(image)),
         Op::ResampleTranspose { map } => resample::transpose(x, sizes(map, shape[1]), |image| map.entries(image)),
-        Op::InverseStd { eps } => standardize::forward(x, of_channels(x_shape), T::from_f64(*eps)).1,
-        Op::StandardizeGradient => {
-            standardize::gradient(x, inputs[1].slice()?, inputs[2].slice()?, of_channels(x_shape))
-        }
         Op::ScatterAdd { axis, size } => layout::scatter_add(x, x_shape, *axis, rows_in(op, inputs[1], *size)?, *size),
         Op::Take => {
             let index = rows_in(op, inputs[1], x_shape[1])?;
@@ -169,29 +164,35 @@ fn convolution<T: RealStored>(op: &Op, inputs: &[&Array], shape: &[usize]) -> Re
     })
 }
 
-/// Instance normalisation with its epilogue, and its derivatives: see [`norm`].
+/// Normalisation with its epilogue, and its derivatives: see [`norm`].
 fn normalise<T: RealStored>(op: &Op, inputs: &[&Array], shape: &[usize]) -> Result<Outcome> {
     let (x, x_shape) = inputs[0].view::<T>()?;
     let affine = Affine { weight: inputs[1].slice()?, bias: inputs[2].slice()? };
-    let (planes, pairs) = (&x_shape[..2], [x_shape[0], x_shape[1], 2]);
-    let sizes = |epilogue| Ok(Planes::new(four(x_shape)?, epilogue));
+    let sizes = |over, epilogue| Ok(Planes::new(four(x_shape)?, over, epilogue));
+    let groups = |over: Over| [over.rows(x_shape[0]), x_shape[1]];
+    let pairs = |over: Over| [over.rows(x_shape[0]), x_shape[1], 2];
     let saved = || Ok(Saved { x, affine, statistics: inputs[3].slice()?, g: inputs[4].slice()? });
     match op {
-        Op::Norm { eps, epilogue } => {
-            let (y, statistics) = norm::forward(x, affine, sizes(*epilogue)?, T::from_f64(*eps));
-            Ok((Array::new(y, shape), vec![Array::new(statistics, &pairs)]))
+        Op::Norm { eps, over: over @ Over::Plane, epilogue } => {
+            let (y, statistics) = norm::forward(x, affine, sizes(*over, *epilogue)?, T::from_f64(*eps));
+            Ok((Array::new(y, shape), vec![Array::new(statistics, &pairs(*over))]))
         }
-        Op::NormGradient { epilogue, .. } => {
-            let (by_x, sums, totals) = norm::gradient(saved()?, sizes(*epilogue)?);
-            Ok((Array::new(by_x, shape), vec![Array::new(sums, &pairs), Array::new(totals, planes)]))
+        Op::Norm { over, epilogue, .. } => {
+            let y = norm::forward_by(x, affine, inputs[3].slice()?, sizes(*over, *epilogue)?);
+            Ok((Array::new(y, shape), Vec::new()))
         }
-        Op::NormCurvature { epilogue, .. } => {
+        Op::NormGradient { over, epilogue, .. } => {
+            let (by_x, sums, totals) = norm::gradient(saved()?, sizes(*over, *epilogue)?);
+            Ok((Array::new(by_x, shape), vec![Array::new(sums, &pairs(*over)), Array::new(totals, &x_shape[..2])]))
+        }
+        Op::NormCurvature { over, epilogue, .. } => {
             let cotangents = Cotangents { c: inputs[6].slice()?, sums: inputs[7].slice()? };
-            let (by_x, by_g, by_weight) = norm::curvature(saved()?, inputs[5].slice()?, cotangents, sizes(*epilogue)?);
+            let sizes = sizes(*over, *epilogue)?;
+            let (by_x, by_g, by_weight) = norm::curvature(saved()?, inputs[5].slice()?, cotangents, sizes);
             let by_g = Array::new(by_g, inputs[4].shape());
-            Ok((Array::new(by_x, shape), vec![by_g, Array::new(by_weight, planes)]))
+            Ok((Array::new(by_x, shape), vec![by_g, Array::new(by_weight, &groups(*over))]))
         }
-        _ => internal(op.name(), "no instance normalisation"),
+        _ => internal(op.name(), "no normalisation"),
     }
 }
 
@@ -245,10 +246,6 @@ fn rows_in<'a>(op: &Op, rows: &'a Array, size: usize) -> Result<&'a [i64]> {
 fn sizes(map: &ResampleMap, channels: usize) -> Sizes {
     let pixels = |[rows, columns]: [usize; 2]| rows * columns;
     Sizes { channels, from: pixels(map.from()), to: pixels(map.to()), taps: map.taps() }
-}
-
-fn of_channels(shape: &[usize]) -> Channels {
-    Channels { images: shape[0], channels: shape[1], plane: shape[2] * shape[3] }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "conversion is what a cast is for")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Value, evaluate};
 use crate::augment::Grid;
 use crate::augment::transform::{crop, cutout};
-use crate::op::{Binary, Conv2d, Epilogue, Form, Op, Unary, Window, channels, infer as infer_forms};
+use crate::op::{Binary, Conv2d, Epilogue, Form, Op, Over, Unary, Window, infer as infer_forms};
 use crate::{Backend, DType, Device, Keep, RandomKey, ResampleMap, Tensor, grad};
 
 fn random(name: &str, shape: &[usize]) -> Tensor {
@@ -200,29 +200,38 @@ fn plane_operations_agree_with_burn() {
         };
         assert_eq!(shifted(&flex), shifted(&Device::Cpu), "{rows:?} {columns:?}");
     }
-    check(&Op::Standardize { eps: 1e-3 }, &[&x]);
-    let (y, g) = (random("y", &[2, 3, 7, 6]), random("g", &[2, 3, 7, 6]));
-    check(&Op::InverseStd { eps: 1e-3 }, &[&x, &y]);
-    check(&Op::StandardizeGradient, &[&y, &random("r", &channels(&[2, 3, 7, 6])), &g]);
+    check(&Op::ChannelStatistics { eps: 1e-3 }, &[&x]);
 }
 
 #[test]
 fn normalisations_and_their_derivatives_agree_with_burn() {
     let (eps, shape) = (1e-3, [2, 3, 7, 6]);
     let (x, weight, bias) = (random("x", &shape), random("weight", &[3]), random("bias", &[3]));
-    for epilogue in [Epilogue::Identity, Epilogue::Relu, Epilogue::ReluPool] {
-        let norm = Op::Norm { eps, epilogue };
-        check(&norm, &[&x, &weight, &bias]);
-        let (out, _) = infer(&norm, &[&x, &weight, &bias]).unwrap();
-        let inputs = [&x, &weight, &bias].map(|input| input.value().unwrap());
-        let (_, saved) = evaluate(&norm, &inputs, &out).unwrap();
-        let statistics = Tensor::from_f32(saved[0].read().unwrap(), &[2, 3, 2], &Device::Cpu).unwrap();
-        let (g, c, s) = (random("g", &out), random("c", &shape), random("s", &[2, 3, 2]));
-        let gradient = Op::NormGradient { eps, epilogue };
+    let channels = {
+        let op = Op::ChannelStatistics { eps };
+        let (value, _) = evaluate(&op, &[x.value().unwrap()], &[1, 3, 2]).unwrap();
+        Tensor::from_f32(value.read().unwrap(), &[1, 3, 2], &Device::Cpu).unwrap()
+    };
+    let overs = [(Over::Plane, vec![], 2), (Over::Channel, vec![&channels], 1)];
+    let epilogues = [Epilogue::Identity, Epilogue::Relu, Epilogue::ReluPool];
+    for ((over, given, rows), epilogue) in overs.iter().flat_map(|over| epilogues.map(|epilogue| (over, epilogue))) {
+        let (over, pairs) = (*over, [*rows, 3, 2]);
+        let norm = Op::Norm { eps, over, epilogue };
+        let inputs: Vec<&Tensor> = [&x, &weight, &bias].into_iter().chain(given.iter().copied()).collect();
+        check(&norm, &inputs);
+        let (out, _) = infer(&norm, &inputs).unwrap();
+        let values: Vec<_> = inputs.iter().map(|input| input.value().unwrap()).collect();
+        let (_, saved) = evaluate(&norm, &values, &out).unwrap();
+        let statistics = match saved.first() {
+            Some(saved) => Tensor::from_f32(saved.read().unwrap(), &pairs, &Device::Cpu).unwrap(),
+            None => channels.clone(),
+        };
+        let (g, c, s) = (random("g", &out), random("c", &shape), random("s", &pairs));
+        let gradient = Op::NormGradient { eps, over, epilogue };
         check(&gradient, &[&x, &weight, &bias, &statistics, &g]);
         let inputs = [&x, &weight, &bias, &statistics, &g].map(|input| input.value().unwrap());
         let (_, saved) = evaluate(&gradient, &inputs, &shape).unwrap();
-        let sums = Tensor::from_f32(saved[0].read().unwrap(), &[2, 3, 2], &Device::Cpu).unwrap();
-        check(&Op::NormCurvature { eps, epilogue }, &[&x, &weight, &bias, &statistics, &g, &sums, &c, &s]);
+        let sums = Tensor::from_f32(saved[0].read().unwrap(), &pairs, &Device::Cpu).unwrap();
+        check(&Op::NormCurvature { eps, over, epilogue }, &[&x, &weight, &bias, &statistics, &g, &sums, &c, &s]);
     }
 }

@@ -13,7 +13,7 @@ pub use elementwise::{Binary, Unary};
 pub(crate) use infer::{Form, broadcast, infer};
 
 use crate::{DType, ResampleMap};
-pub(crate) use pddflow_kernels::norm::Epilogue;
+pub(crate) use pddflow_kernels::norm::{Epilogue, Over};
 
 /// Windows moving over a plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,21 +133,18 @@ ops! {
     Resample { map: Arc<ResampleMap> } = "resample", true;
     /// Transpose of `Resample`.
     ResampleTranspose { map: Arc<ResampleMap> } = "resample_transpose", true;
-    /// Every channel over images, rows and columns. Saved value 0: `1 / sqrt(var + eps)`, `[1, channel, 1, 1]`.
-    Standardize { eps: f64 } = "standardize", true;
-    /// `1 / sqrt(var + eps)` for inputs (x, y), y being the standardised x: given for the rule's sake only.
-    InverseStd { eps: f64 } = "inverse_std", true;
-    /// `r (g - mean(g) - y mean(g y))` for inputs (y, r, g): derivative of `Standardize` applied to g.
-    StandardizeGradient = "standardize_gradient", true;
-    /// Instance normalisation with its affine map and more, for inputs (x, weight, bias). Saved value 0: mean and 1 / sqrt(var + eps)
-    /// of each plane, `[image, channel, 2]`.
-    Norm { eps: f64, epilogue: Epilogue } = "instance_norm", true;
-    /// Gradient of `Norm` by x, for inputs (x, weight, bias, saved value, g). Saved values for each plane: 0, `[image, channel, 2]`, the
-    /// parts of the gradients by bias and weight; 1, `[image, channel]`, the sum of the result.
-    NormGradient { eps: f64, epilogue: Epilogue } = "instance_norm_gradient", true;
-    /// Gradient of `NormGradient` and its first saved value by x, for inputs (x, weight, bias, saved value of `Norm`, g, saved value,
-    /// c, s) with c and s the cotangents of the two. Saved values: the gradients by g, and by weight for each plane, `[image, channel]`.
-    NormCurvature { eps: f64, epilogue: Epilogue } = "instance_norm_curvature", true;
+    /// Mean and 1 / sqrt(var + eps) of each channel over images, rows and columns, `[1, channel, 2]`.
+    ChannelStatistics { eps: f64 } = "channel_statistics", false;
+    /// Normalisation with its affine map and more: instance normalisation for inputs (x, weight, bias); batch normalisation, over
+    /// channels, for inputs (x, weight, bias, statistics of x), whose gradient by x is that by way of the statistics too. Saved value 0
+    /// of instance normalisation: mean and 1 / sqrt(var + eps) of each plane, `[image, channel, 2]`.
+    Norm { eps: f64, over: Over, epilogue: Epilogue } = "norm", true;
+    /// Gradient of `Norm` by x, for inputs (x, weight, bias, statistics, g). Saved values: 0, in the shape of the statistics, the
+    /// parts of the gradients by bias and weight; 1, `[image, channel]`, the sum of each plane of the result.
+    NormGradient { eps: f64, over: Over, epilogue: Epilogue } = "norm_gradient", true;
+    /// Gradient of `NormGradient` and its first saved value by x, for inputs (x, weight, bias, statistics, g, saved value, c, s) with c
+    /// and s the cotangents of the two. Saved values: the gradients by g, and by weight for each plane or channel, `[image or 1, channel]`.
+    NormCurvature { eps: f64, over: Over, epilogue: Epilogue } = "norm_curvature", true;
     /// A saved value of the operation that made the input.
     Saved { index: usize } = "saved", true;
 }
@@ -155,20 +152,17 @@ ops! {
 impl Op {
     /// Shape of a saved value, given those of the inputs.
     pub(crate) fn saved_shape(&self, index: usize, inputs: &[&[usize]]) -> Vec<usize> {
-        let planes = |x: &[usize]| vec![x[0], x[1]];
+        let groups = |over: &Over, x: &[usize]| vec![over.rows(x[0]), x[1]];
         match (self, index) {
-            (Self::Standardize { .. }, _) => channels(inputs[0]),
             (Self::NormCurvature { .. }, 0) => inputs[4].to_vec(),
-            (Self::NormCurvature { .. }, _) => planes(inputs[0]),
-            _ => [planes(inputs[0]), vec![2]].concat(),
+            (Self::NormCurvature { over, .. }, _) => groups(over, inputs[0]),
+            (Self::Norm { over, .. } | Self::NormGradient { over, .. }, _) => {
+                [groups(over, inputs[0]), vec![2]].concat()
+            }
+            _ => Vec::new(),
         }
     }
 }
 
 /// Axes of `[image, channel, row, column]` that a channel's statistics are over.
 pub(crate) const OVER_CHANNELS: &[usize] = &[0, 2, 3];
-
-/// Shape of a statistic of each channel.
-pub(crate) fn channels(shape: &[usize]) -> Vec<usize> {
-    vec![1, shape[1], 1, 1]
-}

@@ -6,8 +6,8 @@
 use crate::Tensor;
 use crate::error::Result;
 use crate::op::elementwise::{binary_table, unary_table};
-use crate::op::{Binary, OVER_CHANNELS, Op, Unary, channels};
-use crate::tensor::{apply, with_value};
+use crate::op::{Binary, OVER_CHANNELS, Op, Unary};
+use crate::tensor::apply;
 
 use super::norm;
 use super::site::{Parts, Site, missing};
@@ -46,13 +46,14 @@ pub(super) fn rule(site: &Site<'_>, g: &Tensor) -> Parts {
         Op::AvgPoolTranspose { window, .. } => one(apply(Op::AvgPool { window: *window }, &[g])),
         Op::Resample { map } => one(apply(Op::ResampleTranspose { map: map.clone() }, &[g])),
         Op::ResampleTranspose { map } => one(apply(Op::Resample { map: map.clone() }, &[g])),
-        Op::Standardize { eps } => one(standardize(site, g, *eps)),
-        Op::InverseStd { .. } => one(inverse_std(site, g)),
-        Op::StandardizeGradient => standardize_gradient(site, g),
-        Op::Norm { eps, epilogue } => norm::gradient(site, g, *eps, *epilogue),
-        Op::NormGradient { eps, epilogue } => norm::curvature(site, g, *eps, *epilogue),
-        Op::NormCurvature { eps, epilogue } => norm::third(site, g, *eps, *epilogue),
-        Op::ArgMax { .. } | Op::MaxPoolIndex { .. } | Op::OneHot { .. } | Op::Cholesky => none(site),
+        Op::Norm { eps, over, epilogue } => norm::gradient(site, g, (*eps, *over), *epilogue),
+        Op::NormGradient { eps, over, epilogue } => norm::curvature(site, g, (*eps, *over), *epilogue),
+        Op::NormCurvature { eps, over, epilogue } => norm::third(site, g, (*eps, *over), *epilogue),
+        Op::ArgMax { .. }
+        | Op::MaxPoolIndex { .. }
+        | Op::OneHot { .. }
+        | Op::Cholesky
+        | Op::ChannelStatistics { .. } => none(site),
         // Its cotangent goes to the rule of what made it, before any rule is asked.
         Op::Saved { .. } => missing(site.op),
     }
@@ -169,38 +170,6 @@ fn convolution(site: &Site<'_>, g: &Tensor) -> Parts {
         ),
         op => missing(op),
     }
-}
-
-/// With r = 1 / sqrt(var + eps): dx = r (g - mean(g) - y mean(g y)).
-fn standardize(site: &Site<'_>, g: &Tensor, eps: f64) -> Result<Tensor> {
-    let (x, y) = (&site.inputs[0], site.output);
-    let r = site.saved(0)?.value()?.clone();
-    let r = with_value(Op::InverseStd { eps }, &[x, y], r, (channels(x.shape()), x.dtype()));
-    apply(Op::StandardizeGradient, &[y, &r, g])
-}
-
-/// dr/dx = -r^2 y / n, since d var/dx = 2 (x - mean) / n and y = r (x - mean).
-fn inverse_std(site: &Site<'_>, g: &Tensor) -> Result<Tensor> {
-    let (y, r) = (&site.inputs[1], site.output);
-    #[expect(clippy::cast_precision_loss, reason = "counts lie below 2^53")]
-    let count = (y.elements() / r.elements()) as f64;
-    y.mul(&g.mul(&r.square()?)?.mul_scalar(-1.0 / count)?)
-}
-
-/// z = r (g - mean(g) - y mean(g y)), with c the cotangent of z. The map from g to z is symmetric.
-/// By y: -r (c mean(g y) + g mean(c y)). By r: sum of c z / r.
-fn standardize_gradient(site: &Site<'_>, c: &Tensor) -> Parts {
-    let (y, r, g, z) = (&site.inputs[0], &site.inputs[1], &site.inputs[2], site.output);
-    let mean = |t: Tensor| t.mean(OVER_CHANNELS, true);
-    let by_y = || {
-        let both = c.mul(&mean(g.mul(y)?)?)?.add(&g.mul(&mean(c.mul(y)?)?)?)?;
-        both.mul(&r.neg()?)
-    };
-    Ok(vec![
-        site.part(0, by_y)?,
-        site.part(1, || c.mul(z)?.sum(OVER_CHANNELS, true)?.div(r))?,
-        site.part(2, || apply(Op::StandardizeGradient, &[y, r, c]))?,
-    ])
 }
 
 /// Equal extremes share the cotangent.
