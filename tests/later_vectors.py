@@ -158,16 +158,21 @@ def kip_cases():
         write("kip", name, params, kip(params), inputs, KIP_MEANINGS)
 
 
-def convnet(weights, x):
-    """Blocks of convolution, instance normalisation, ReLU and average pooling, and a linear layer."""
-    *blocks, weight, bias = weights
+def convnet_features(blocks, x):
+    """Blocks of convolution, instance normalisation, ReLU and average pooling."""
     for block in range(0, len(blocks), 4):
         kernel, shift, scale, offset = blocks[block : block + 4]
         x = torch.nn.functional.conv2d(x, kernel, shift, padding=1)
         x = (x - x.mean((2, 3), keepdim=True)) / torch.sqrt(x.var((2, 3), unbiased=False, keepdim=True) + 1e-5)
         x = torch.relu(x * scale[:, None, None] + offset[:, None, None])
         x = torch.nn.functional.avg_pool2d(x, 2)
-    return x.flatten(1) @ weight.T + bias
+    return x.flatten(1)
+
+
+def convnet(weights, x):
+    """The blocks and a linear layer."""
+    *blocks, weight, bias = weights
+    return convnet_features(blocks, x) @ weight.T + bias
 
 
 def mtt(params, shapes):
@@ -550,6 +555,99 @@ def regression_cases():
         write("rfad", name, own, rfad(own), inputs, meanings)
 
 
+def hallucinated(parts, number):
+    """All bases by one hallucinator; the decoder of the file is the kernel of a convolution, not of a transposed one."""
+    inner = torch.nn.functional.conv2d(parts["images"], parts["encoder"][number], parts["encoder_bias"][number])
+    inner = inner * parts["scale"][number] + parts["shift"][number]
+    transposed = parts["decoder"][number].transpose(0, 1).flip(2, 3)
+    return torch.nn.functional.conv_transpose2d(inner, transposed, parts["decoder_bias"][number])
+
+
+def contrast(features, labels):
+    """Supervised contrastive loss at temperature 0.07, row by row."""
+    unit = torch.nn.functional.normalize(features)
+    losses = []
+    for row in range(len(unit)):
+        others = [other for other in range(len(unit)) if other != row]
+        alike = unit[others] @ unit[row] / 0.07
+        shares = torch.log_softmax(alike, 0)
+        same = [place for place, other in enumerate(others) if labels[other] == labels[row]]
+        losses.append(-shares[same].mean())
+    return torch.stack(losses).mean()
+
+
+HABA_PARTS = ["images", "encoder", "encoder_bias", "scale", "shift", "decoder", "decoder_bias"]
+
+
+def haba(params, shapes):
+    """Matching of trajectories with images by two hallucinators, and their adversary."""
+
+    def compute(inputs, dtype):
+        given = {key: value.to(dtype) if value.is_floating_point() else value for key, value in inputs.items()}
+        sizes = [math.prod(shape) for shape in shapes]
+        cut = lambda flat: [part.view(shape) for part, shape in zip(flat.split(sizes), shapes)]
+        labels = torch.arange(params["classes"]).repeat_interleave(params["ipc"])
+        parts = {name: given[name].clone() for name in HABA_PARTS} | {"alpha": given["alpha"].clone()}
+        rates = {name: (params["lr_hallucinators"], params["momentum_hallucinators"]) for name in HABA_PARTS}
+        rates |= {"images": (params["lr"], params["momentum"]), "alpha": (params["lr_lr"], params["momentum_lr"])}
+        buffers, adversary, adversary_buffer, results = {}, given["adversary"].clone(), 0, {}
+        both = lambda parts: torch.cat([hallucinated(parts, 0), hallucinated(parts, 1)])
+        for iteration, drawn in enumerate(params["drawn"]):
+            leaves = {name: value.detach().clone().requires_grad_() for name, value in parts.items()}
+            theta = given["theta0"].clone().requires_grad_()
+            for number in drawn:
+                logits = convnet(cut(theta), hallucinated(leaves, number))
+                slope = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, labels), theta, create_graph=True)[0]
+                theta = theta - leaves["alpha"] * slope
+            loss = ((theta - given["target"]) ** 2).sum() / ((given["theta0"] - given["target"]) ** 2).sum()
+            first, second = convnet_features(cut(adversary)[:-2], both(leaves)).chunk(2)
+            likeness = ((torch.nn.functional.cosine_similarity(first, second) + 1) / 2).mean()
+            slopes = torch.autograd.grad(loss + params["likeness"] * likeness, list(leaves.values()))
+            for (name, value), slope in zip(leaves.items(), slopes):
+                lr, momentum = rates[name]
+                buffers[name] = momentum * buffers.get(name, 0) + slope
+                parts[name] = (value - lr * buffers[name]).detach()
+            weights = adversary.clone().requires_grad_()
+            features = convnet_features(cut(weights)[:-2], both(parts))
+            *_, weight, bias = cut(weights)
+            first, second = features.chunk(2)
+            apart = ((1 - torch.nn.functional.cosine_similarity(first, second)) / 2).mean()
+            twice = labels.repeat(2)
+            against = torch.nn.functional.cross_entropy(features @ weight.T + bias, twice)
+            against = against + params["contrast"] * (apart + contrast(features, twice))
+            adversary_buffer = params["momentum_adversary"] * adversary_buffer + torch.autograd.grad(against, weights)[0]
+            adversary = adversary - params["lr_adversary"] * adversary_buffer
+            if iteration == 0:
+                results = {"loss": loss + params["likeness"] * likeness, "likeness": likeness, "adversary_loss": against}
+                results |= {f"d.{name}": slope for name, slope in zip(leaves, slopes)}
+        results |= {f"after.{name}": value for name, value in parts.items()} | {"adversary": adversary}
+        return {name: value.detach() for name, value in results.items()}
+
+    return compute
+
+
+def haba_cases():
+    shapes, names = small_convnet(True)
+    params = {"channels": 3, "height": 8, "width_px": 8, "classes": 3, "depth": 2, "width": 4, "norm": "instance"}
+    params |= {"parameters": names, "ipc": 2, "hallucinators": 2, "drawn": [[1, 0, 1], [0, 1, 1]], "lr": 0.5, "momentum": 0.9}
+    params |= {"lr_hallucinators": 0.3, "momentum_hallucinators": 0.8, "lr_lr": 1e-4, "momentum_lr": 0.7, "likeness": 0.2}
+    params |= {"contrast": 0.3, "lr_adversary": 0.05, "momentum_adversary": 0.6}
+    draw = torch.Generator().manual_seed(13)
+    noise = lambda *shape: torch.randn(shape, generator=draw, dtype=torch.float64)
+    total = sum(math.prod(shape) for shape in shapes)
+    inputs = {"images": noise(6, 3, 8, 8), "encoder": 0.3 * noise(2, 3, 3, 3, 3), "encoder_bias": 0.2 * noise(2, 3)}
+    inputs |= {"scale": 1 + 0.2 * noise(2, 3, 6, 6), "shift": 0.2 * noise(2, 3, 6, 6), "decoder": 0.3 * noise(2, 3, 3, 3, 3)}
+    inputs |= {"decoder_bias": 0.2 * noise(2, 3), "alpha": torch.tensor(0.1, dtype=torch.float64), "theta0": 0.3 * noise(total)}
+    inputs |= {"target": inputs["theta0"] + 0.05 * noise(total), "adversary": 0.3 * noise(total)}
+    meanings = {f"in.{name}": "what images are made of, before the first iteration" for name in HABA_PARTS}
+    meanings |= {"in.alpha": "step size", "in.theta0": "start, flat", "in.target": "target, flat", "in.adversary": "first weights of the adversary"}
+    meanings |= {"out.loss": "normalised distance and weighted likeness in the first iteration", "out.likeness": "mean of (1 + cosine) / 2 in it"}
+    meanings |= {"out.adversary_loss": "loss of the adversary in it", "out.adversary": "its weights after all iterations, flat"}
+    for name in [*HABA_PARTS, "alpha"]:
+        meanings |= {f"out.d.{name}": "gradient in the first iteration", f"out.after.{name}": "value after all iterations"}
+    write("haba", "haba__two", params, haba(params, shapes), inputs, meanings)
+
+
 def tangent_kernel_of_a_net(x, seed, width):
     """Products of the gradients of a net by all of its weights."""
     draw = torch.Generator().manual_seed(seed)
@@ -582,3 +680,4 @@ if __name__ == "__main__":
     network_cases()
     dd_cases()
     regression_cases()
+    haba_cases()

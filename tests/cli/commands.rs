@@ -162,6 +162,7 @@ fn the_plugins_of_this_repository_are_listed() {
         ("matcher", "dd"),
         ("matcher", "dm"),
         ("matcher", "frepo"),
+        ("matcher", "haba"),
         ("matcher", "idc"),
         ("matcher", "kip"),
         ("matcher", "mtt"),

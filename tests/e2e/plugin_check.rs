@@ -32,12 +32,13 @@ fn check(file: &Path, more: &[&str]) -> pddflow_tests::Ran {
 }
 
 /// Parameters that make an iteration quick; what is checked does not depend on them.
-const OWN: [(&str, &[&str]); 18] = [
+const OWN: [(&str, &[&str]); 19] = [
     ("matcher_cafe", &["batch=4", "max_outer=2", "max_inner=2"]),
     ("matcher_dc", &["batch=4", "outer=2", "inner=1"]),
     ("matcher_dd", &["batch=4", "epochs=2"]),
     ("matcher_dm", &["batch=4"]),
     ("matcher_frepo", &["batch=12", "pool=2"]),
+    ("matcher_haba", &["syn_steps=3"]),
     ("matcher_idc", &["batch=4", "inner=2", "samples=16"]),
     ("matcher_kip", &["batch=12"]),
     ("matcher_mtt", &["syn_steps=3"]),

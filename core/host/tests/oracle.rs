@@ -15,6 +15,8 @@ mod dd;
 mod features;
 #[path = "oracle/gradients.rs"]
 mod gradients;
+#[path = "oracle/haba.rs"]
+mod haba;
 #[path = "oracle/idc.rs"]
 mod idc;
 #[path = "oracle/kip.rs"]
@@ -110,6 +112,7 @@ fn share_of_tolerance(case: &Case, registry: &Registry) -> Option<f64> {
         "dc_match" => gradients::dc_match(case, registry),
         "dc_iteration" => gradients::dc_iteration(case, registry),
         "frepo" => regression::frepo(case, registry),
+        "haba" => haba::haba(case, registry),
         "idc_decode" => idc::idc_decode(case, registry),
         "idc_match" => idc::idc_match(case, registry),
         "kip" => kip::kip(case, registry),

@@ -380,7 +380,7 @@ fn published_parameters_are_presets() {
     written["preset"] = json!("tini-ipc1");
     let problem = filled(written).unwrap_err().remove(0);
     assert_eq!((problem.pointer.as_str(), problem.help.as_deref()), ("/preset", Some("did you mean `tiny-ipc1`?")));
-    for matcher in ["mtt", "tesla", "dc", "cafe", "idc"] {
+    for matcher in ["mtt", "haba", "tesla", "dc", "cafe", "idc"] {
         let presets = registry.find(Role::Matcher, matcher).unwrap().schema["presets"].as_object().unwrap().clone();
         for name in presets.keys() {
             registry.matcher(matcher, &json!({ "preset": name })).unwrap_or_else(|error| panic!("{matcher}: {error}"));

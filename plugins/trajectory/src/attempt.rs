@@ -14,7 +14,8 @@ const CHUNK: usize = 256;
 pub struct Attempt<'a, 'call> {
     pub(crate) run: &'a Iteration<'call>,
     pub(crate) settings: &'a Settings<'a>,
-    pub(crate) key: Key<'call>,
+    /// Randomness of this attempt.
+    pub key: Key<'call>,
     /// The student's learning rate (alpha).
     pub rate: f64,
     /// From where the student starts to where the expert came.

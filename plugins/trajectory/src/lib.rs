@@ -1,11 +1,11 @@
-//! What the matchers of training trajectories (MTT, TESLA) share: a student that is trained on the synthetic set, step by step,
+//! What the matchers of training trajectories (MTT, TESLA, HaBa) share: a student that is trained on the synthetic set, step by step,
 //! from where an expert was, and is compared with where the expert went.
 //!
 //! | item | what |
 //! |---|---|
-//! | [`parameters!`](crate::parameters) | the parameters that both have, beside their own |
+//! | [`parameters!`](crate::parameters) | the parameters that all have, beside their own |
 //! | [`Settings`] | what they mean: learnables, needs, recipe, and the outer iteration with its attempts |
-//! | [`Attempt`] | one attempt: a segment of an expert and the student's learning rate |
+//! | [`Attempt`] | one attempt: a segment of an expert and the student's learning rate; [`exact`](Attempt::exact) is MTT's gradient |
 //! | [`Student`] | its mini-batches, and the gradient of each step on the tape |
 //! | [`Path`] | its weights before each step |
 //! | [`Window`] | start epochs of segments, and how their range widens |
@@ -13,9 +13,10 @@
 //!
 //! Randomness, for an outer iteration's key `k` and the attempt `a` (0 unless the loss blew up): with `j = k.fold("attempt").fold_u64(a)`,
 //! the segment is drawn by `j.fold("segment")`, the p-th order of the rows is `j.fold("order").fold_u64(p).permutation(rows)`, and
-//! step t is augmented with `j.fold("augment").fold_u64(t)`.
+//! step t is augmented with `j.fold("augment").fold_u64(t)` and sees variant `j.fold("variant").fold_u64(t).below(variants)` of images that have several.
 
 mod attempt;
+mod exact;
 mod guard;
 mod outer;
 mod parameters;
@@ -30,7 +31,7 @@ mod window;
 pub use attempt::{Attempt, Found, Gradient, Outcome, logits};
 pub use guard::Limits;
 pub use path::Path;
-pub use presets::{mtt, tesla};
+pub use presets::{haba, mtt, tesla};
 pub use segment::Segment;
 pub use settings::{LEARNING_RATE, LearnedRate, Settings};
 pub use student::{BackwardStep, Student};

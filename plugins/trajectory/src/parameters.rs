@@ -87,6 +87,7 @@ macro_rules! parameters {
                     batch: self.batch_syn,
                     augment: &self.augment,
                     skip_above: self.skip_above,
+                    variants: 1,
                     limits: $crate::Limits { loss: self.loss_limit, rate: self.lr_limit, retries: self.retries },
                 }
             }

@@ -2,11 +2,12 @@
 //!
 //! MTT's are the authors' commands as dc_benchmark collected them (justincui03/dc_benchmark at 2a57711; GeorgeCazenavette/mtt-distillation
 //! issues 31 and 42 for the learning rate of CIFAR-10 at 10 images per class). Those of PDD are the README of VITA-Group/ProgressiveDD at
-//! 844fa9a: the number of images is the total of five sets. TESLA's are the README of justincui03/tesla at 488842e. DATM's are the
+//! 844fa9a: the number of images is the total of five sets. HaBa's are the commands of Huage001/DatasetFactorization at 60c9128, where they
+//! count bases. TESLA's are the README of justincui03/tesla at 488842e. DATM's are the
 //! configurations of NUS-HPC-AI-Lab/DATM at 97ae510, whose labels start from all experts instead of ten.
 //!
 //! Normalisation is not a matcher's: ZCA for MTT on CIFAR-10 at 1 and 10 and on CIFAR-100 at 1 and 50, for PDD on all of CIFAR, and for
-//! TESLA and DATM; mean and deviation for the rest.
+//! TESLA, HaBa and DATM; mean and deviation for the rest.
 
 use serde_json::{Map, Value, json};
 
@@ -29,6 +30,12 @@ const MTT: [Row; 15] = [
     ("pdd-cifar100-ipc50", [20, 2, 20], [1000.0, 1e-5, 0.01], 512),
     ("pdd-tiny-ipc10", [20, 2, 20], [10000.0, 1e-4, 0.01], 64),
     ("pdd-tiny-ipc50", [20, 2, 20], [10000.0, 1e-4, 0.01], 64),
+];
+
+const HABA: [Row; 3] = [
+    ("cifar10-ipc1", [50, 2, 2], [100.0, 1e-7, 0.01], 0),
+    ("cifar10-ipc10", [30, 2, 20], [100.0, 1e-5, 0.001], 0),
+    ("cifar10-ipc50", [30, 2, 20], [100.0, 1e-5, 0.01], 0),
 ];
 
 const TESLA: [Row; 2] =
@@ -61,6 +68,18 @@ pub fn mtt() -> Value {
         }
         if batch > 0 {
             all[name]["batch_syn"] = batch.into();
+        }
+    }
+    all
+}
+
+/// Of HaBa, whose momenta and floor all settings share.
+#[must_use]
+pub fn haba() -> Value {
+    let mut all = table(&HABA);
+    for preset in all.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        for (name, value) in [("momentum", 0.95), ("momentum_lr", 0.9), ("lr_floor", 0.001)] {
+            preset[name] = value.into();
         }
     }
     all

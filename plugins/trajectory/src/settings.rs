@@ -37,6 +37,9 @@ pub struct Settings<'a> {
     pub augment: &'a str,
     /// The loss above which an iteration makes no step.
     pub skip_above: Option<f64>,
+    /// Rows of the set that stand next to each other and are one image to a student, of which a step sees one: the same of all images.
+    /// 1 where every row is an image of its own.
+    pub variants: usize,
     /// What a blow-up is.
     pub limits: Limits,
 }
@@ -69,7 +72,8 @@ impl Settings<'_> {
         description.learnable(&Learnable::images(problem, init, lr).with_momentum(momentum))?;
         let learned = Learnable::new(Kind::LearningRate, LEARNING_RATE, &[], Start::Constant(rate.first), rate.lr);
         description.learnable(&learned.with_momentum(rate.momentum).with_floor(rate.floor))?;
-        let mut recipe = pddflow_sdk::recipe(1000, self.augment);
+        // As many images are presented whatever the number of variants.
+        let mut recipe = pddflow_sdk::recipe((1000 / self.variants.max(1) as u64).max(1), self.augment);
         recipe["lr"] = "learned".into();
         description.recipe(&recipe)
     }

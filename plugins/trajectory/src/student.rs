@@ -7,11 +7,12 @@ use pddflow_sdk::{
     DType, Draw, Error, Iteration, Keep, Key, Labelled, Mode, Part, Result, Rows, Tensor, grad, gradients, tape_bytes,
 };
 use std::collections::VecDeque;
+use std::ops::Range;
 
 /// Most tensors that kept tapes name; a call may have 65,536.
 const HANDLES: usize = 8192;
 
-/// A student on the union of the new set with earlier ones. Mini-batches are chunks of a random order of all rows, from the last chunk
+/// A student on the union of the new set with earlier ones. Mini-batches are chunks of a random order of all images, from the last chunk
 /// (which may be short) backwards; then a new order is drawn.
 ///
 /// The tapes of its last steps are kept for the way back: as many as fit the host's budget, and always the last one's. What was dropped
@@ -23,9 +24,11 @@ pub struct Student<'a, 'call> {
     /// All weights of the model at the start; the statistics among them stay.
     weights: Vec<Tensor<'call>>,
     learnable: Vec<bool>,
-    /// Rows of the set, and of a mini-batch.
-    rows: usize,
+    /// Images of the set, and of a mini-batch.
+    images: usize,
     batch: usize,
+    /// Where images have several rows of which a step sees one: those of each image, and how many they are at most.
+    variants: Option<(Vec<Range<usize>>, usize)>,
     key: Key<'call>,
     /// The set as decoded from the learnables.
     set: Labelled<'call>,
@@ -65,24 +68,57 @@ impl<'a, 'call> Student<'a, 'call> {
     ) -> Result<Self> {
         let set = run.set(&Rows::all(Part::Union))?;
         let rows = set.images.shape()?[0];
-        let batch = settings.batch.unwrap_or(run.problem().classes * run.problem().ipc).clamp(1, rows);
+        let variants = match settings.variants {
+            0 | 1 => None,
+            several => Some((variants(run, rows, several)?, several)),
+        };
+        let images = variants.as_ref().map_or(rows, |(rows, _)| rows.len());
+        let batch = settings.batch.unwrap_or(run.problem().classes * run.problem().ipc).clamp(1, images);
         let learned_labels = set.labels.dtype()? != DType::I64 && set.labels.is_on_tape()?;
         let labels = if learned_labels { set.labels.variable()? } else { set.labels.detach()? };
         let leaf = Labelled { images: set.images.variable()?, labels };
         let (weights, learnable) = (segment.weights.clone(), segment.learnable.clone());
         let (augment, budget, kept) = (settings.augment, run.call().tape_budget()?, VecDeque::new());
-        Ok(Self { run, augment, weights, learnable, rows, batch, key, set, leaf, learned_labels, budget, kept })
+        Ok(Self {
+            run,
+            augment,
+            weights,
+            learnable,
+            images,
+            variants,
+            batch,
+            key,
+            set,
+            leaf,
+            learned_labels,
+            budget,
+            kept,
+        })
     }
 
     /// Which rows of the set a step sees; all of them if `None`.
     fn drawn(&self, step: usize) -> Result<Option<Tensor<'call>>> {
-        if self.batch == self.rows {
-            return Ok(None);
-        }
-        let chunks = self.rows.div_ceil(self.batch);
-        let order = self.key.fold("order")?.fold_u64((step / chunks) as u64)?.permutation(self.rows)?;
-        let from = (chunks - 1 - step % chunks) * self.batch;
-        order.slice(0, from, (from + self.batch).min(self.rows), 1).map(Some)
+        let order = match self.batch == self.images {
+            true => None,
+            false => {
+                let chunks = self.images.div_ceil(self.batch);
+                let order = self.key.fold("order")?.fold_u64((step / chunks) as u64)?.permutation(self.images)?;
+                let from = (chunks - 1 - step % chunks) * self.batch;
+                Some(order.slice(0, from, (from + self.batch).min(self.images), 1)?)
+            }
+        };
+        let Some((variants, most)) = &self.variants else { return Ok(order) };
+        let drawn = self.key.fold("variant")?.fold_u64(step as u64)?.below(*most as u64)? as usize;
+        let images = match order {
+            Some(order) => order.to_i64_vec()?,
+            None => (0..self.images as i64).collect(),
+        };
+        let row = |image: i64| {
+            let own = &variants[image as usize];
+            (own.start + drawn % own.len()) as i64
+        };
+        let rows: Vec<i64> = images.into_iter().map(row).collect();
+        Tensor::from_i64(self.run.call(), &rows, &[rows.len()]).map(Some)
     }
 
     /// Mean cross-entropy of a step's mini-batch.
@@ -189,4 +225,29 @@ impl<'a, 'call> Student<'a, 'call> {
         let inputs: Vec<_> = names.iter().map(|name| self.run.learnable(name)).collect::<Result<_>>()?;
         gradients(&decoded, Some(rows), &inputs, Keep::No)
     }
+}
+
+/// The rows of each image in the union, `rows` in all, where new images have `several`. Those of earlier sets have as many if their numbers allow it,
+/// else one each.
+fn variants(run: &Iteration<'_>, rows: usize, several: usize) -> Result<Vec<Range<usize>>> {
+    let new = run.problem().classes * run.problem().ipc * several;
+    let mut images = Vec::new();
+    let mut add = |from: usize, to: usize| {
+        let each = if (to - from).is_multiple_of(several) { several } else { 1 };
+        images.extend((from..to).step_by(each).map(|row| row..row + each));
+    };
+    if rows == new {
+        add(0, rows);
+        return Ok(images);
+    }
+    // Class by class, earlier images before new ones.
+    let mut from = 0;
+    for class in 0..run.problem().classes {
+        let count = |part| Ok::<_, Error>(run.set(&Rows::all(part).of_class(class))?.images.shape()?[0]);
+        let (own, all) = (count(Part::New)?, count(Part::Union)?);
+        add(from, from + all - own);
+        add(from + all - own, from + all);
+        from += all;
+    }
+    Ok(images)
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
 /// A flat vector as weights.
-fn split(flat: &Tensor, specs: &[WeightSpec]) -> Vec<Tensor> {
+pub(crate) fn split(flat: &Tensor, specs: &[WeightSpec]) -> Vec<Tensor> {
     let mut at = 0;
     let part = |spec: &WeightSpec| {
         let count: usize = spec.shape.iter().product();
@@ -18,7 +18,7 @@ fn split(flat: &Tensor, specs: &[WeightSpec]) -> Vec<Tensor> {
     specs.iter().map(part).collect()
 }
 
-fn flat(weights: &[Tensor]) -> Tensor {
+pub(crate) fn flat(weights: &[Tensor]) -> Tensor {
     let parts: Vec<Tensor> = weights.iter().map(|weight| weight.reshape(&[weight.elements()]).unwrap()).collect();
     Tensor::concat(&parts, 0).unwrap()
 }

@@ -10,7 +10,7 @@
 //!
 //! # The gradient
 //!
-//! It is exact, and its memory is bounded. The weights of each step are kept ([`Path`]); then, with `lambda_N = d loss / d theta_N`, for
+//! It is exact, and its memory is bounded (`Attempt::exact` of `pddflow-trajectory`). The weights of each step are kept; then, with `lambda_N = d loss / d theta_N`, for
 //! t = N-1 down to 0
 //!
 //! ```text
@@ -34,11 +34,7 @@
 mod labels;
 
 use labels::Labels;
-use pddflow_sdk::{Decoded, Description, Iteration, Learnables, Matcher, Problem, Result, Tensor, scalars};
-use pddflow_trajectory::{
-    Attempt, Outcome, Path,
-    vector::{add_scaled, product, scaled},
-};
+use pddflow_sdk::{Decoded, Description, Iteration, Learnables, Matcher, Problem, Result, Tensor};
 
 pddflow_trajectory::parameters! {
     /// Parameters of MTT.
@@ -55,27 +51,6 @@ pddflow_trajectory::parameters! {
         /// Momentum of learned labels.
         #[schemars(range(min = 0.0, max = 1.0))]
         momentum_labels: f64 = 0.9,
-    }
-}
-
-impl Mtt {
-    fn gradient<'call>(&self, attempt: &Attempt<'_, 'call>) -> Result<Outcome<'call>> {
-        let (alpha, segment, mut student) = (attempt.rate, &attempt.segment, attempt.student()?);
-        // theta_{t+1} = theta_t - alpha g_t
-        let (mut path, end) = Path::walk(&mut student, &segment.start, (self.syn_steps, alpha))?;
-        // loss = |theta_N - target|^2 / |theta_0 - target|^2, and back through every step
-        attempt.finish(&end, |difference| {
-            let mut lambda = scaled(difference, 2.0 / segment.squared_length)?;
-            let (mut by_alpha, mut rows) = (Vec::new(), student.no_rows()?);
-            while let Some((t, theta)) = path.back(&mut student)? {
-                let step = student.backward(t, &theta, &lambda, t > 0)?;
-                by_alpha.push(product(&lambda, &step.gradient)?);
-                rows = add_scaled(&rows, &step.rows, -alpha)?;
-                lambda = add_scaled(&lambda, &step.theta, -alpha)?;
-            }
-            let by_alpha = scalars(&by_alpha)?.iter().fold(0.0, |sum, part| sum - part);
-            Ok((by_alpha, student.by_learnables(&rows, self.labels.learnables())?))
-        })
     }
 }
 
@@ -109,7 +84,8 @@ impl Matcher for Mtt {
         if run.number() == 0 {
             self.labels.start(run, &self.settings(), self.label_experts)?;
         }
-        self.settings().iterate(run, self.labels.learnables(), |attempt| self.gradient(attempt))
+        let names = self.labels.learnables();
+        self.settings().iterate(run, names, |attempt| attempt.exact(self.syn_steps, names))
     }
 }
 
