@@ -96,6 +96,39 @@ def test_learning_rates_fall_and_start_over_in_each_stage(tiny: pddflow.Distille
     assert seen == pytest.approx([0.02] * 4 + [0.002] + [0.01] * 4 + [0.001])
 
 
+def test_learning_rates_follow_waves_behind_a_warm_up() -> None:
+    """The numbers are those of the program's own test."""
+    from pddflow._plan import Stage, scheduled
+
+    def factors(schedule: str, warm_up: int) -> list[float]:
+        run, drops, _ = scheduled(schedule, 10, warm_up)
+        stage = Stage(1, (1,), 1.0, run, drops)
+        return [stage.factor(epoch) for epoch in range(run)]
+
+    whole, half, warm = factors("cosine", 0), factors("half_cosine", 0), factors("cosine", 4)
+    assert [len(one) for one in (whole, half, warm)] == [10] * 3
+    assert [whole[0], whole[5], half[5]] == pytest.approx([1.0, 0.505, 0.5 + 0.5**1.5])
+    assert [warm[at] for at in (0, 3, 4, 7)] == pytest.approx([0.2, 0.8, 1.0, 0.505])
+    assert scheduled("dc", 10, 4)[::2] == (11, (9,))
+    assert len(factors("constant", 12)) == 10
+
+
+def test_the_average_of_the_weights_is_what_comes_back(tiny: pddflow.Distilled) -> None:
+    from dataclasses import replace
+
+    def weights(average: float) -> Any:
+        torch.manual_seed(0)
+        model = pddflow.convnet(tiny, width=4, depth=1)
+        first = model.state_dict()["0.weight"].clone()
+        plan = replace(tiny.plan, average=average, augment="none")
+        replace(tiny, plan=plan).train(model, epochs=3, batch=8)
+        return first, model.state_dict()["0.weight"]
+
+    (first, stayed), (_, plain), (_, between) = weights(1.0), weights(0.0), weights(0.5)
+    assert torch.equal(first, stayed)
+    assert not torch.allclose(plain, stayed) and not torch.allclose(plain, between, rtol=1e-7, atol=0)
+
+
 def run_stages(distilled: pddflow.Distilled) -> list[pddflow.StageData]:
     return list(distilled.progressive())
 

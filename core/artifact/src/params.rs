@@ -91,7 +91,7 @@ pub fn check_numbers(with: &Value, positive: &[&str]) -> Vec<ParamProblem> {
             wrong(field, "at least 1");
         }
     }
-    for field in ["momentum", "cutmix"] {
+    for field in ["momentum", "cutmix", "average"] {
         if number(field).is_some_and(|value| !(0.0..=1.0).contains(&value)) {
             wrong(field, "from 0 to 1");
         }

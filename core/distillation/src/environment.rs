@@ -195,7 +195,7 @@ pub(crate) fn train_net(
         TrainData::Real { samples } => (real.clone(), Order::Draws(*samples)),
     };
     let settings = Hyperparameters {
-        schedule: LrSchedule::Script { schedule: Schedule::Constant, epochs: spec.epochs },
+        schedule: LrSchedule::Script { schedule: Schedule::Constant, epochs: spec.epochs, warm_up: 0 },
         loss: Loss::default(),
         optimizer: Optimizer::default(),
         momentum: spec.momentum,
@@ -205,6 +205,8 @@ pub(crate) fn train_net(
         augment: spec.augment.clone(),
         cutmix: spec.cutmix,
         carry_momentum: true,
+        average: None,
+        flat: None,
     };
     let segments = [trainer::Segment { order, ..trainer::Segment::new(samples, spec.lr) }];
     let trainer = Trainer { architecture, segments: &segments, settings: &settings, keys: EpochKeys::Plain };

@@ -160,7 +160,7 @@ impl Observer for Evaluation<'_> {
         }
         let share = |on: &Test<'_>, rows: usize| {
             let model = self.architecture.model;
-            accuracy_unless(stop, model, &state.net.weights, on.images, &on.labels[..rows])
+            accuracy_unless(stop, model, state.tested(), on.images, &on.labels[..rows])
         };
         let held_out = self.held_out.as_ref().map(|on| share(on, on.labels.len())).transpose()?;
         let test = share(&self.test, self.test_rows[self.segments[state.at.segment].phase - 1])?;

@@ -4,6 +4,7 @@ A manifest of `export` (formats 2 and 3) has every number. A set straight from a
 several stages is in `own_plan`, by the program's rule for `recipe: own`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -15,10 +16,10 @@ DSA = "dsa:color_crop_cutout_flip_scale_rotate"
 #: Sets after which PDD with IDC halves its learning rate.
 _HALVED_AFTER = 6
 
-Schedule = Literal["constant", "dc", "pdd", "idc"]
+Schedule = Literal["constant", "dc", "pdd", "idc", "cosine", "half_cosine"]
 _LOSSES = ("cross_entropy", "mse")
 _OPTIMIZERS = ("sgd", "adam", "adamw")
-_SCHEDULES: tuple[Schedule, ...] = ("constant", "dc", "pdd", "idc")
+_SCHEDULES: tuple[Schedule, ...] = ("constant", "dc", "pdd", "idc", "cosine", "half_cosine")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ class Plan:
     loss: str = "cross_entropy"
     #: `sgd`, `adam` or `adamw`.
     optimizer: str = "sgd"
+    #: Epochs of a stage in which the learning rate rises first.
+    warm_up: int = 0
+    #: What a step leaves of the average of the weights, which is tested; 0 for no average.
+    average: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value, known in (("loss", self.loss, _LOSSES), ("optimizer", self.optimizer, _OPTIMIZERS)):
@@ -92,7 +97,7 @@ class Plan:
         stages = []
         for stage, rate in zip(self.stages, rates):
             if epochs is not None:
-                run, drops, resets = scheduled(self.schedule, epochs)
+                run, drops, resets = scheduled(self.schedule, epochs, self.warm_up)
                 stage = replace(stage, epochs=run, drops=drops, resets=resets)
             stages.append(stage if rate is None else replace(stage, lr=float(rate)))
         given = {"batch": batch, "augment": augment, "cutmix": cutmix, "momentum": momentum, "weight_decay": weight_decay}
@@ -100,8 +105,23 @@ class Plan:
         return replace(self, stages=tuple(stages), **changes)
 
 
-def scheduled(schedule: str, epochs: int) -> tuple[int, tuple[tuple[int, float], ...], tuple[int, ...]]:
-    """Epochs that are run for a budget, drops of the learning rate, and epochs before which the momentum is emptied."""
+Scheduled = tuple[int, tuple[tuple[int, float], ...], tuple[int, ...]]
+
+
+def scheduled(schedule: str, epochs: int, warm_up: int = 0) -> Scheduled:
+    """Epochs that are run for a budget, changes of the learning rate, and epochs before which the momentum is emptied."""
+    run, drops, resets = _without_warm_up(schedule, max(0, epochs - warm_up))
+    if warm_up <= 0:
+        return run, drops, resets
+    rising = [(epoch, (epoch + 1) / (warm_up + 1)) for epoch in range(min(warm_up, epochs))]
+    after = [(epoch + warm_up, by) for epoch, by in ((0, 1.0), *drops)] if epochs > warm_up else []
+    return max(run + warm_up, epochs) if epochs > warm_up else epochs, (*rising, *after), tuple(at + warm_up for at in resets)
+
+
+def _without_warm_up(schedule: str, epochs: int) -> Scheduled:
+    def wave(done: float) -> float:
+        return 0.5 * (1.0 + math.cos(math.pi * done))
+
     if schedule in ("dc", "pdd"):
         drop = epochs // 2 + 2
         happens = drop <= epochs
@@ -112,6 +132,10 @@ def scheduled(schedule: str, epochs: int) -> tuple[int, tuple[tuple[int, float],
         return epochs, (*drops, (second, 0.2 * 0.2)), ()
     if schedule == "constant":
         return epochs, (), ()
+    if schedule == "cosine":
+        return epochs, tuple((at, 0.01 + 0.99 * wave(at / epochs)) for at in range(1, epochs)), ()
+    if schedule == "half_cosine":
+        return epochs, tuple((at, wave(0.5 * at / epochs)) for at in range(1, epochs)), ()
     raise FormatError(f"the schedule `{schedule}` is not known; expected one of {', '.join(_SCHEDULES)}")
 
 
@@ -143,6 +167,8 @@ def plan_of_manifest(manifest: Mapping[str, Any], what: str) -> Plan:
         schedule=field(training, "schedule", str, what, None) or _schedule_of(stages[0]),
         loss=field(training, "loss", str, what, "cross_entropy"),
         optimizer=field(training, "optimizer", str, what, "sgd"),
+        warm_up=field(training, "warm_up", int, what, 0),
+        average=float(field(training, "average", (int, float), what, 0.0)),
     )
 
 
@@ -211,7 +237,8 @@ def own_plan(recipes: Sequence[Mapping[str, Any]], learned: Sequence[float | Non
         epochs = max(1, epochs // 2)
     if several and "schedule" not in given and schedule == "dc":
         schedule = "pdd"
-    run, drops, resets = scheduled(schedule, epochs)
+    warm_up = field(recipe, "warm_up", int, what, 0) // (2 if several else 1)
+    run, drops, resets = scheduled(schedule, epochs, warm_up)
     halved = field(recipe, "halve_lr_after_sets", int, what, _HALVED_AFTER if several and schedule == "idc" else None)
     fixed = recipe.get("lr", 0.01)
     stages = []
@@ -235,6 +262,8 @@ def own_plan(recipes: Sequence[Mapping[str, Any]], learned: Sequence[float | Non
         schedule=schedule,
         loss=field(recipe, "loss", str, what, "cross_entropy"),
         optimizer=field(recipe, "optimizer", str, what, "sgd"),
+        warm_up=warm_up,
+        average=float(field(recipe, "average", (int, float), what, 0.0)),
     )
 
 
@@ -265,5 +294,7 @@ def manifest_of_plan(plan: Plan, images_per_class: Sequence[int]) -> dict[str, A
         "augment": plan.augment,
         "cutmix": plan.cutmix,
         "schedule": plan.schedule,
+        "warm_up": plan.warm_up,
+        "average": plan.average,
         "momentum_is_kept_between_stages": plan.carry_momentum,
     }

@@ -84,7 +84,10 @@ def train(
     results = []
     for stage in distilled.progressive():
         loss = run.stage(stage, progress)
+        own = run.take_average()
         results.append(StageResult(stage.number, loss, None if tested is None else accuracy(net, *tested)))
+        if stage.number < len(distilled.plan.stages):
+            net.load_state_dict(own)
     return Trained(net, tuple(results))
 
 
@@ -129,6 +132,18 @@ class _Run:
         self.plan, self.net, self.generator, self.device = distilled.plan, net, generator, device
         self.augment = Policy(self.plan.augment)
         self.optimizer: Any = None
+        #: Of the weights over all steps, where that is what is tested.
+        self.average = self.weights() if self.plan.average > 0 else None
+
+    def weights(self) -> dict[str, Any]:
+        return {name: value.detach().clone() for name, value in self.net.state_dict().items()}
+
+    def take_average(self) -> dict[str, Any]:
+        """Gives the net the average of its weights, if there is one; what it had comes back."""
+        own = self.weights()
+        if self.average is not None:
+            self.net.load_state_dict(self.average)
+        return own
 
     def stage(self, data: StageData, progress: Callable[[int, int, float], object] | None) -> float:
         rate = data.stage.lr
@@ -169,6 +184,11 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
+        for name, value in self.net.state_dict().items() if self.average is not None else ():
+            if value.is_floating_point():
+                self.average[name].mul_(self.plan.average).add_(value.detach(), alpha=1.0 - self.plan.average)
+            else:
+                self.average[name].copy_(value)
         return loss.detach()
 
 

@@ -193,6 +193,9 @@ fn stages_text(plan: &Plan) -> String {
     text
 }
 
+/// Changes of the learning rate that are told one by one.
+const MOST_DROPS: usize = 4;
+
 fn rules_text(plan: &Plan) -> String {
     let parameter = |name: &str| plain(&plan.parameters[name]);
     let mut text = format!(
@@ -218,12 +221,27 @@ fn rules_text(plan: &Plan) -> String {
     );
     text.push_str(&augmentation(plan.parameters["augment"].as_str().unwrap_or("none")));
     text.push_str(&cutmix(plan.parameters["cutmix"].as_f64().unwrap_or(0.0)));
+    if let Some(left) = plan.parameters["average"].as_f64().filter(|left| *left > 0.0) {
+        let _ = write!(
+            text,
+            "The net that is tested has the average of the weights over all steps: after each step {left} of the average\n\
+             and the rest of the weights; before the first one they are it.\n"
+        );
+    }
     text.push('\n');
     let alike = plan.stages.windows(2).all(|pair| pair[0].drops == pair[1].drops && pair[0].resets == pair[1].resets);
     let shown = if alike { 1 } else { plan.stages.len() };
     for (number, stage) in plan.stages.iter().take(shown).enumerate() {
         let whose = if alike { "the stage".to_owned() } else { format!("stage {}", number + 1) };
-        for (epoch, factor) in &stage.drops {
+        if stage.drops.len() > MOST_DROPS {
+            let _ = writeln!(
+                text,
+                "The learning rate follows the schedule `{}`: `lr_is_multiplied` of {whose} in `manifest.json` has what it is multiplied by from\n\
+                 which epoch on.",
+                parameter("schedule")
+            );
+        }
+        for (epoch, factor) in stage.drops.iter().filter(|_| stage.drops.len() <= MOST_DROPS) {
             let _ = writeln!(
                 text,
                 "From epoch {epoch} of {whose} on (counted from 0), the learning rate is multiplied by {factor:.2}."

@@ -237,7 +237,7 @@ def wide(values):
 def train(net, sets, plan, generator, after_stage=None):
     """One net through all stages. `plan` is `training` of the manifest, `generator` draws on the processor."""
     device = next(net.parameters()).device
-    optimizer = None
+    optimizer, average = None, weights_of(net) if plan.get("average") else None
     net.train()
     for stage in plan["stages"]:
         numbers = [number - 1 for number in stage["trains_on_sets"]]
@@ -255,8 +255,29 @@ def train(net, sets, plan, generator, after_stage=None):
             order = torch.randperm(len(images), generator=generator).to(device)
             for rows in order.split(plan["batch"]):
                 step(net, optimizer, images[rows], labels[rows], plan, generator)
+                if average is not None:
+                    take_in(average, net, plan["average"])
+        # What is tested, and what is left in the end, is the average.
+        own = weights_of(net)
+        if average is not None:
+            net.load_state_dict(average)
         if after_stage is not None:
             after_stage(stage["stage"])
+        if average is not None and stage is not plan["stages"][-1]:
+            net.load_state_dict(own)
+
+
+def weights_of(net):
+    return {name: value.detach().clone() for name, value in net.state_dict().items()}
+
+
+def take_in(average, net, left):
+    """The weights into their average, of which a step leaves so much."""
+    for name, value in net.state_dict().items():
+        if value.is_floating_point():
+            average[name].mul_(left).add_(value.detach(), alpha=1.0 - left)
+        else:
+            average[name].copy_(value)
 
 
 def make_optimizer(parameters, lr, plan):

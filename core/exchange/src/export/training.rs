@@ -86,6 +86,11 @@ impl Plan {
         for name in ["momentum", "weight_decay", "batch", "augment", "cutmix", "schedule", "presented_images"] {
             text[name] = self.parameters[name].clone();
         }
+        for name in ["warm_up", "average"] {
+            if let Some(value) = self.parameters.get(name).filter(|value| !value.is_null()) {
+                text[name] = value.clone();
+            }
+        }
         text
     }
 }
@@ -94,12 +99,13 @@ fn stage(stage: &Stage, schedule: &LrSchedule, entries: &[Entry<'_>]) -> StagePl
     let schedule = schedule.with_epochs(stage.budget);
     // With an initial learning rate of 1, the factor.
     let factor = |epoch: u64| schedule.lr(1.0, epoch);
+    let before = |epoch: u64| epoch.checked_sub(1).map_or(1.0, factor);
     StagePlan {
         sets: stage.sets.clone().map(|set| set + 1).collect(),
         images_per_class: entries[stage.sets.clone()].iter().map(|entry| entry.set.info.ipc).sum(),
         lr: stage.lr,
         epochs: stage.epochs,
-        drops: (1..stage.epochs).filter(|at| factor(*at) != factor(at - 1)).map(|at| (at, factor(at))).collect(),
+        drops: (0..stage.epochs).filter(|at| factor(*at) != before(*at)).map(|at| (at, factor(at))).collect(),
         resets: (0..stage.epochs).filter(|at| schedule.empties_momentum(*at)).collect(),
     }
 }

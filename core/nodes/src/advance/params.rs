@@ -100,7 +100,7 @@ impl AdvanceParams {
     /// How every stage trains.
     pub(super) fn settings(&self) -> NodeResult<Hyperparameters> {
         Ok(Hyperparameters {
-            schedule: LrSchedule::Script { schedule: self.schedule, epochs: self.epochs },
+            schedule: LrSchedule::Script { schedule: self.schedule, epochs: self.epochs, warm_up: 0 },
             loss: self.loss,
             optimizer: self.optimizer,
             momentum: self.momentum,
@@ -110,6 +110,8 @@ impl AdvanceParams {
             augment: Policy::parse(&self.augment).during("reading `augment`")?,
             cutmix: (self.cutmix > 0.0).then_some(self.cutmix),
             carry_momentum: false,
+            average: None,
+            flat: None,
         })
     }
 }

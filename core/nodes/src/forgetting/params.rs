@@ -111,6 +111,8 @@ impl ForgettingParams {
             augment: Policy::parse(&self.augment).during("reading `augment`")?,
             cutmix: None,
             carry_momentum: false,
+            average: None,
+            flat: None,
         })
     }
 }

@@ -20,8 +20,19 @@ use crate::surroundings::{Surroundings, part};
 /// Raised when the scores change for the same results.
 const REVISION: u32 = 1;
 /// Parameters of a training in which a set and random images should agree.
-const SAME_RECIPE: [&str; 9] =
-    ["stage_epochs", "batch", "augment", "cutmix", "loss", "optimizer", "momentum", "weight_decay", "schedule"];
+const SAME_RECIPE: [&str; 11] = [
+    "stage_epochs",
+    "batch",
+    "augment",
+    "cutmix",
+    "loss",
+    "optimizer",
+    "momentum",
+    "weight_decay",
+    "schedule",
+    "warm_up",
+    "average",
+];
 /// What all results are of.
 const SAME: [&str; 2] = ["source", "model"];
 

@@ -177,7 +177,7 @@ fn measured(data: &Prepared) -> NodeResult<(Option<std::sync::Arc<Split>>, &'sta
 
 fn settings(params: &TrainParams) -> NodeResult<Hyperparameters> {
     Ok(Hyperparameters {
-        schedule: LrSchedule::Script { schedule: params.schedule, epochs: params.epochs },
+        schedule: LrSchedule::Script { schedule: params.schedule, epochs: params.epochs, warm_up: 0 },
         loss: Loss::default(),
         optimizer: Optimizer::default(),
         momentum: params.momentum,
@@ -187,6 +187,8 @@ fn settings(params: &TrainParams) -> NodeResult<Hyperparameters> {
         augment: Policy::parse(&params.augment).during("reading `augment`")?,
         cutmix: None,
         carry_momentum: false,
+        average: None,
+        flat: params.flat,
     })
 }
 

@@ -5,7 +5,7 @@ use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_training::choice::{PluginChoice, check_choice};
 use pddflow_training::stored::NetRange;
-use pddflow_training::trainer::Schedule;
+use pddflow_training::trainer::{Flat, Schedule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -40,6 +40,9 @@ pub(super) struct TrainParams {
     /// How the learning rate falls over the epochs.
     #[serde(default = "constant")]
     pub(super) schedule: Schedule,
+    /// Seeks flat minima, which later matching follows more easily: `{ rho: 0.01, alpha: 0.3 }` are FTD's and DATM's. By default plain gradients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) flat: Option<Flat>,
     /// Images in a step.
     #[serde(default = "batch")]
     pub(super) batch: usize,
@@ -90,6 +93,11 @@ pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, 
         problems.extend(found);
     }
     let params: TrainParams = read(&resolved).map_err(|error| vec![problem("", error.message, error.help)])?;
+    if let Some(Flat { rho, alpha }) = params.flat
+        && !(rho >= 0.0 && alpha >= 0.0)
+    {
+        problems.push(problem("/flat", format!("`rho` {rho} and `alpha` {alpha} must be at least 0"), None));
+    }
     if let Err(message) = params.snapshots.epochs(params.schedule.epochs_run(params.epochs)) {
         let help = "train longer, or keep fewer snapshots";
         problems.push(problem("/snapshots", message, Some(help.to_owned())));

@@ -5,7 +5,7 @@ use pddflow_host::{InputShape, Sgd};
 use pddflow_nodes::tile;
 use pddflow_tensor::{Device, Keep, Tensor, grad};
 use pddflow_training::selection::{Features, easiest_first, forgetting_scores, herding, highest, k_center};
-use pddflow_training::trainer::{Schedule, sgd_step};
+use pddflow_training::trainer::{Flat, Schedule, sgd_step};
 
 use crate::case::{Array, Case, Outputs};
 use crate::convnet;
@@ -19,6 +19,7 @@ pub(crate) fn compute(case: &Case) -> Option<Outputs> {
         "lr_schedule" => Some(schedule(case)),
         "image_sgd" => Some(image_sgd(case)),
         "sgd" => Some(sgd(case)),
+        "flat" => Some(flat(case)),
         "idc_mix" => Some(idc_mix(case)),
         _ => None,
     }
@@ -154,6 +155,29 @@ fn sgd(case: &Case) -> Outputs {
     }
     let length = path.len() / batches.shape[0];
     one("path", Array::real(&[batches.shape[0], length], path))
+}
+
+/// Steps along gradients that seek flat minima, on all rows.
+fn flat(case: &Case) -> Outputs {
+    let names: Vec<&str> = case.params["parameters"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
+    let mut weights: Vec<Tensor> = names.iter().map(|name| tensor(case.input(&format!("w.{name}")))).collect();
+    let mut buffers: Vec<Option<Tensor>> = vec![None; weights.len()];
+    let flat = Flat { rho: case.real("rho"), alpha: case.real("alpha") };
+    let rule = Sgd { lr: case.real("lr"), momentum: case.real("momentum"), weight_decay: case.real("weight_decay") };
+    let rows: Vec<f64> = (0..case.input("y").shape[0]).map(|row| row as f64).collect();
+    let mut path = Vec::new();
+    for _ in 0..case.number("steps") {
+        let first = gradients(case, &weights, &rows);
+        let up = flat.climb(&first).unwrap();
+        let moved: Vec<Tensor> = weights.iter().zip(&up).map(|(weight, up)| weight.add(up).unwrap()).collect();
+        let direction = flat.direction(&first, &gradients(case, &moved, &rows)).unwrap();
+        for ((weight, buffer), along) in weights.iter_mut().zip(&mut buffers).zip(&direction) {
+            (*weight, *buffer) = sgd_step(weight, along, buffer.as_ref(), &rule).unwrap();
+        }
+        weights.iter().for_each(|weight| path.extend(weight.to_f64_vec().unwrap()));
+    }
+    let length = path.len() / case.number("steps");
+    one("path", Array::real(&[case.number("steps"), length], path))
 }
 
 fn drop_after(case: &Case) -> Option<usize> {

@@ -75,6 +75,7 @@ impl TrainingParams {
             schedule: LrSchedule::Script {
                 schedule: self.schedule.ok_or_else(missing)?,
                 epochs: self.epochs.ok_or_else(missing)?,
+                warm_up: 0,
             },
             loss: self.loss.unwrap_or_default(),
             optimizer: self.optimizer.unwrap_or_default(),
@@ -85,6 +86,8 @@ impl TrainingParams {
             augment: Policy::parse(self.augment.as_deref().ok_or_else(missing)?).during("reading `augment`")?,
             cutmix: (cutmix > 0.0).then_some(cutmix),
             carry_momentum: self.carry_momentum.ok_or_else(missing)?,
+            average: None,
+            flat: None,
         })
     }
 }

@@ -3,6 +3,7 @@
 //! | | one stage | several stages (`methods.md` 8.2, 8.3) |
 //! |---|---|---|
 //! | epochs, steps | the set's | half of them in each |
+//! | warm-up | the set's | half of it in each |
 //! | schedule | the set's | `pdd` for `dc`: the momentum is not emptied at the drop |
 //! | momentum between stages | – | kept |
 //! | schedule `idc` | | learning rate halved after six sets |
@@ -49,6 +50,10 @@ struct Own {
     #[serde(default)]
     schedule: Option<Schedule>,
     #[serde(default)]
+    warm_up: u64,
+    #[serde(default)]
+    average: f64,
+    #[serde(default)]
     batch: Option<usize>,
     #[serde(default)]
     augment: Option<String>,
@@ -94,6 +99,8 @@ pub(super) fn own(carried: &[&Value], stages: usize) -> NodeResult<Published> {
         momentum: own.momentum.unwrap_or(base.momentum),
         weight_decay: own.weight_decay.unwrap_or(base.weight_decay),
         schedule,
+        warm_up: if several { own.warm_up / 2 } else { own.warm_up },
+        average: own.average,
         batch: own.batch.unwrap_or(base.batch),
         augment: own.augment.map_or(base.augment, Cow::Owned),
         cutmix: own.cutmix.unwrap_or(base.cutmix),

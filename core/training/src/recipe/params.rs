@@ -80,6 +80,13 @@ pub struct ProtocolParams {
     /// How the learning rate falls within a stage.
     #[serde(default)]
     pub schedule: Option<Schedule>,
+    /// Epochs of a stage in which the learning rate rises first; the schedule is that of the others. By default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<u64>,
+    /// Nets are tested by the average of their weights over all steps, of which a step leaves this much, such as 0.9995 (an exponential moving average); 0
+    /// for no average, by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average: Option<f64>,
     /// Images in a step.
     #[serde(default)]
     pub batch: Option<usize>,

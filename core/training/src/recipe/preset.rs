@@ -81,6 +81,10 @@ pub struct Published {
     pub weight_decay: f64,
     /// How the learning rate falls within a stage.
     pub schedule: Schedule,
+    /// Epochs of a stage in which it rises first.
+    pub warm_up: u64,
+    /// What a step leaves of the average of weights; 0 for no average.
+    pub average: f64,
     /// Images in a step.
     pub batch: usize,
     /// Augmentation, in its canonical form.
@@ -144,6 +148,8 @@ pub(super) fn dsa() -> Published {
         momentum: 0.9,
         weight_decay: 5e-4,
         schedule: Schedule::Dc,
+        warm_up: 0,
+        average: 0.0,
         batch: 256,
         augment: Cow::Borrowed(DSA),
         cutmix: 0.0,
@@ -175,6 +181,12 @@ impl Published {
         }
         if !self.optimizer.is_default() {
             all["optimizer"] = json!(self.optimizer);
+        }
+        if self.warm_up > 0 {
+            all["warm_up"] = self.warm_up.into();
+        }
+        if self.average > 0.0 {
+            all["average"] = self.average.into();
         }
         all
     }

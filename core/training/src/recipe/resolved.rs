@@ -66,7 +66,11 @@ impl Recipe {
             lr: all.lr.unwrap_or(none.lr),
             halve_lr_after_sets: all.halve_lr_after_sets,
             settings: Hyperparameters {
-                schedule: LrSchedule::Script { schedule, epochs: all.epochs.unwrap_or(none.epochs) },
+                schedule: LrSchedule::Script {
+                    schedule,
+                    epochs: all.epochs.unwrap_or(none.epochs),
+                    warm_up: all.warm_up.unwrap_or(0),
+                },
                 loss: all.loss.unwrap_or_default(),
                 optimizer: all.optimizer.unwrap_or_default(),
                 momentum: all.momentum.unwrap_or(none.momentum),
@@ -76,6 +80,8 @@ impl Recipe {
                 augment: Policy::parse(all.augment.as_deref().unwrap_or(&none.augment)).during("reading `augment`")?,
                 cutmix: (cutmix > 0.0).then_some(cutmix),
                 carry_momentum: all.carry_momentum.unwrap_or(none.carry_momentum),
+                average: all.average.filter(|left| *left > 0.0),
+                flat: None,
             },
             schedule,
             presented: all.presented,

@@ -25,7 +25,7 @@ const LR: f64 = 0.01;
 /// The rest: as the evaluation recipes have it, without augmentation.
 fn settings(epochs: u64) -> Hyperparameters {
     Hyperparameters {
-        schedule: LrSchedule::Script { schedule: Schedule::Constant, epochs },
+        schedule: LrSchedule::Script { schedule: Schedule::Constant, epochs, warm_up: 0 },
         loss: Loss::default(),
         optimizer: Optimizer::default(),
         momentum: 0.9,
@@ -35,6 +35,8 @@ fn settings(epochs: u64) -> Hyperparameters {
         augment: Policy::none(),
         cutmix: None,
         carry_momentum: false,
+        average: None,
+        flat: None,
     }
 }
 

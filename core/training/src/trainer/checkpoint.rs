@@ -33,7 +33,8 @@ struct NetNote<N> {
 
 pub(super) fn encode<N: Serialize + Clone>(nets: &[NetState<N>]) -> NodeResult<Vec<u8>> {
     let mut tensors = Named::new();
-    for NetState { number, net, kept, .. } in nets {
+    for NetState { number, net, average, kept, .. } in nets {
+        extend(&mut tensors, &format!("net{number}.average"), average);
         extend(&mut tensors, &format!("net{number}.weight"), &net.weights);
         extend(&mut tensors, &format!("net{number}.momentum"), net.momentum.as_deref().unwrap_or_default());
         for (at, snapshot) in kept.iter().enumerate() {
@@ -74,7 +75,8 @@ fn restored<N>(weights: usize, note: NetNote<N>, tensors: &Named) -> NodeResult<
     let momentum = series(tensors, &format!("net{number}.momentum"));
     let kept = (0..kept).map(|at| series(tensors, &format!("net{number}.kept{at}."))).collect();
     let net = Net { weights: found, momentum: (!momentum.is_empty()).then_some(momentum) };
-    Ok(NetState { number, net, at, kept, notes, loss })
+    let average = series(tensors, &format!("net{number}.average"));
+    Ok(NetState { number, net, average, at, kept, notes, loss })
 }
 
 #[cfg(test)]
@@ -88,6 +90,7 @@ mod tests {
         let tensor = |values: Vec<f32>| Tensor::from_f32(values, &[2], &Device::Cpu).unwrap();
         let mut halfway = NetState::<Vec<f64>>::new(1);
         halfway.net = Net { weights: vec![tensor(vec![0.1, -0.0])], momentum: Some(vec![tensor(vec![1e-30, 3.0])]) };
+        halfway.average = vec![tensor(vec![0.75, -1.5])];
         halfway.at = Position { segment: 1, epoch: 7, batch: 3 };
         halfway.kept = vec![vec![tensor(vec![0.5, 0.25])], vec![]];
         halfway.notes = vec![0.1 + 0.2, 1.0 / 3.0];
@@ -100,7 +103,7 @@ mod tests {
         assert_eq!(note.version, VERSION);
         let whole: Vec<_> = back([0, 1]).into_iter().map(Result::unwrap).collect();
         assert_eq!(encode(&whole).unwrap(), bytes);
-        assert_eq!(whole[1].kept.len(), 2);
+        assert_eq!((whole[1].kept.len(), whole[1].average.len()), (2, 1));
         assert_eq!(whole[1].kept[0][0].dtype(), DType::F32);
         assert!(back([0, 2])[1].is_err(), "a net of another model");
         assert!(back([1, 1])[0].is_err(), "a net that should have begun");

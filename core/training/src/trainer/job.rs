@@ -171,6 +171,7 @@ impl<O: Observer> Run<'_, '_, O> {
         }
         if self.job.keeps < Keeps::Weights {
             net.net.weights.clear();
+            net.average.clear();
         }
     }
 

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `settings`, `schedule` | hyperparameters; learning rate over the epochs |
 //! | `segment` | images, their order, initial learning rate |
-//! | `step`, `loss`, `sgd`, `optimizer` | one step on one batch |
+//! | `step`, `loss`, `sgd`, `optimizer`, `flat` | one step on one batch |
 //! | `train` | one net through its segments |
 //! | `net` | a net in training, and what an observer is told |
 //! | `job`, `threads`, `checkpoint` | several nets side by side |
@@ -19,6 +19,7 @@
 //! | augmentation, CutMix, dropout | the epoch's, see `step` |
 
 mod checkpoint;
+mod flat;
 mod job;
 mod loss;
 mod net;
@@ -31,6 +32,7 @@ mod step;
 mod threads;
 mod train;
 
+pub use flat::Flat;
 pub use job::{Job, Keeps, SHARD_FORMAT, shard};
 pub use loss::Loss;
 pub use net::{NetState, Observer, Position, Unobserved};

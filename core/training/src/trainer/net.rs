@@ -3,7 +3,7 @@
 use pddflow_artifact::failure::NodeResult;
 use pddflow_host::Net;
 use pddflow_runner::NodeError;
-use pddflow_tensor::Tensor;
+use pddflow_tensor::{Tensor, TensorError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,8 @@ pub struct NetState<N> {
     pub number: usize,
     /// Without weights before its first batch, and after its last one where nobody needs them.
     pub net: Net,
+    /// The average of its weights over all steps; empty where none is asked for.
+    pub average: Vec<Tensor>,
     /// How far it is.
     pub at: Position,
     /// Snapshots that the observer keeps, in the order of time.
@@ -40,7 +42,27 @@ impl<N: Default> NetState<N> {
     /// A net that has not begun.
     pub fn new(number: usize) -> Self {
         let net = Net::new(Vec::new());
-        Self { number, net, at: Position::default(), kept: Vec::new(), notes: N::default(), loss: 0.0 }
+        let (at, kept, average) = (Position::default(), Vec::new(), Vec::new());
+        Self { number, net, average, at, kept, notes: N::default(), loss: 0.0 }
+    }
+}
+
+impl<N> NetState<N> {
+    /// What is tested: the average of its weights, else the weights.
+    pub fn tested(&self) -> &[Tensor] {
+        if self.average.is_empty() { &self.net.weights } else { &self.average }
+    }
+
+    /// Takes the present weights into the average, of which a step leaves `left`. Without one they are it.
+    pub(super) fn take_in(&mut self, left: f64) -> Result<(), TensorError> {
+        if self.average.is_empty() {
+            self.average.clone_from(&self.net.weights);
+            return Ok(());
+        }
+        for (average, weight) in self.average.iter_mut().zip(&self.net.weights) {
+            *average = average.mul_scalar(left)?.add(&weight.mul_scalar(1.0 - left)?)?;
+        }
+        Ok(())
     }
 }
 
@@ -97,5 +119,25 @@ impl Observer for Unobserved {
 
     fn epoch(&self, _: &mut NetState<()>, _: u64, _: &dyn Fn() -> bool) -> NodeResult<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pddflow_tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn averages_leave_a_part_of_what_was() {
+        let one = |value: f64| vec![Tensor::from_f64(vec![value], &[1], &Device::Cpu).unwrap()];
+        let mut state = NetState::<()>::new(0);
+        state.net = Net::new(one(8.0));
+        assert_eq!(state.tested()[0].item().unwrap(), 8.0);
+        for (weight, expected) in [(8.0, 8.0), (4.0, 7.0), (3.0, 6.0)] {
+            state.net = Net::new(one(weight));
+            state.take_in(0.75).unwrap();
+            assert_eq!(state.tested()[0].item().unwrap(), expected);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use pddflow_tensor::Descent;
 use pddflow_tensor::augment::Policy;
 
+use super::flat::Flat;
 use super::loss::Loss;
 use super::optimizer::{Adaptive, Optimizer};
 use super::schedule::LrSchedule;
@@ -30,6 +31,10 @@ pub struct Hyperparameters {
     pub cutmix: Option<f64>,
     /// Whether the momentum is kept from one segment to the next.
     pub carry_momentum: bool,
+    /// What each step leaves of the average of all weights so far, which is tested in place of the weights; none for no average.
+    pub average: Option<f64>,
+    /// Whether steps seek flat minima, and how; none for plain gradients.
+    pub flat: Option<Flat>,
 }
 
 impl Hyperparameters {

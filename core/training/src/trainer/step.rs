@@ -75,9 +75,22 @@ pub(super) fn train_step(
     .during("mixing images")?;
     let weights = on_tape(specs, &net.weights).during("training")?;
     let forward = model.forward(&weights, &images, Mode::Train, keys.model).during("training")?;
-    let loss = mixed_loss(settings.loss, &forward.logits, &samples.labels, partner, ratio);
+    let loss = mixed_loss(settings.loss, &forward.logits, &samples.labels, &partner, ratio);
     let loss = loss.during("training")?;
-    let gradients = slopes(specs, &weights, &loss).during("training")?;
+    let mut gradients = slopes(specs, &weights, &loss).during("training")?;
+    if let Some(flat) = settings.flat {
+        // Running statistics are those of the first pass.
+        let mut moved = net.weights.clone();
+        let up = flat.climb(&gradients).during("training")?;
+        for (place, up) in places(specs, WeightRole::Learnable).into_iter().zip(up) {
+            moved[place] = moved[place].add(&up).during("training")?;
+        }
+        let moved = on_tape(specs, &moved).during("training")?;
+        let logits = model.forward(&moved, &images, Mode::Train, keys.model).during("training")?.logits;
+        let loss = mixed_loss(settings.loss, &logits, &samples.labels, &partner, ratio).during("training")?;
+        let second = slopes(specs, &moved, &loss).during("training")?;
+        gradients = flat.direction(&gradients, &second).during("training")?;
+    }
     let stepped = Stepped { loss: loss.detach(), logits: forward.logits.detach() };
     replace_statistics(specs, net, forward.statistics);
     // With the tape go the other holders of the weights, which then move in place.
@@ -91,7 +104,7 @@ fn mixed_loss(
     loss: Loss,
     logits: &Tensor,
     labels: &Labels,
-    partner: Tensor,
+    partner: &Tensor,
     ratio: f64,
 ) -> Result<Tensor, TensorError> {
     let own = loss.of(logits, labels)?;
@@ -99,8 +112,8 @@ fn mixed_loss(
         return Ok(own);
     }
     let partner = match labels {
-        Labels::Hard(_) => Labels::Hard(partner),
-        Labels::Soft(_) => Labels::Soft(partner),
+        Labels::Hard(_) => Labels::Hard(partner.clone()),
+        Labels::Soft(_) => Labels::Soft(partner.clone()),
     };
     own.mul_scalar(ratio)?.add(&loss.of(logits, &partner)?.mul_scalar(1.0 - ratio)?)
 }

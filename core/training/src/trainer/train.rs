@@ -76,7 +76,8 @@ impl Trainer<'_> {
         (VALUES_AT_ONCE / values.max(1)).clamp(1, rayon::current_num_threads())
     }
 
-    /// Trains a net through all segments; `key` is the net's. `stop` is asked after every batch.
+    /// Trains a net through all segments; `key` is the net's. `stop` is asked after every batch. Where weights are averaged, the
+    /// net that comes back has the average.
     ///
     /// # Errors
     /// As those of [`Self::advance`]; cancelled where `stop` says so.
@@ -88,7 +89,10 @@ impl Trainer<'_> {
                 return Err(NodeError::cancelled());
             }
         }
-        Ok(state.net)
+        match state.average.is_empty() {
+            true => Ok(state.net),
+            false => Ok(Net { weights: state.average, momentum: state.net.momentum }),
+        }
     }
 
     /// Trains to the end of the present epoch, or until `pause` says so after a batch. `key` is the net's; `stop` ends what
@@ -134,7 +138,13 @@ impl Trainer<'_> {
         while let Some(rows) = batches.get(state.at.batch) {
             let samples = segment.samples.take(rows).during("taking a training batch")?;
             let batch = Batch { samples: &samples, number: state.at.batch, key };
+            if let (true, Some(left)) = (state.average.is_empty(), self.settings.average) {
+                state.take_in(left).during("averaging weights")?;
+            }
             let stepped = train_step(self.architecture, &mut state.net, &batch, self.settings, lr)?;
+            if let Some(left) = self.settings.average {
+                state.take_in(left).during("averaging weights")?;
+            }
             losses.push(stepped.loss);
             observer.batch(&mut state.notes, rows, &stepped.logits)?;
             state.at.batch += 1;
@@ -158,6 +168,7 @@ impl Trainer<'_> {
         }
         if begins && segment.fresh {
             observer.begin(state, segment.phase)?;
+            state.average.clear();
         }
         let anew = begins && !self.settings.carry_momentum;
         if anew || segment.schedule(self.settings).empties_momentum(state.at.epoch) {
