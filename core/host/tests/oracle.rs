@@ -115,6 +115,7 @@ fn share_of_tolerance(case: &Case, registry: &Registry) -> Option<f64> {
         "haba" => haba::haba(case, registry),
         "idc_decode" => idc::idc_decode(case, registry),
         "idc_match" => idc::idc_match(case, registry),
+        "idc_prefix" => idc::idc_prefix(case, registry),
         "kip" => kip::kip(case, registry),
         "net" => dd::net(case, registry),
         "mtt" => trajectory::mtt(case, registry),

@@ -17,16 +17,20 @@
 //! stand for CIFAR-10, CIFAR-100 and Tiny-ImageNet. For pictures of 224 pixels the authors take `factor: 3`, `metric: l1`,
 //! `side: 224`, `early: 10`.
 //!
+//! With `prefix_period` each first part of the images of a class becomes good by itself (see `prefix`): MDC, whose authors take 100.
+//!
 //! Labels are the classes; the method has no soft labels.
 
 mod formation;
 mod metric;
+mod prefix;
 
 use metric::Metric;
 use pddflow_sdk::{
     Decoded, Description, Error, Iteration, Keep, Key, Learnable, Learnables, Leaves, Matcher, Mode, Need, Net,
     Problem, Result, Start, Tensor, TrainOn, Training, grad, scalars,
 };
+use prefix::Prefixes;
 use serde_json::{Value, json};
 
 pddflow_sdk::parameters! {
@@ -79,6 +83,10 @@ pddflow_sdk::parameters! {
         /// Weight decay of the net's training.
         #[schemars(range(min = 0.0))]
         decay_net: f64 = 5e-4,
+        /// Iterations after which another first part of each class is chosen, to be matched beside the whole, so that smaller sets are good, too (MDC: 100); none
+        /// if not given.
+        #[schemars(range(min = 1))]
+        prefix_period: Option<u64> = None,
         /// Augmentation in the recipe of the set, drawn per image. Digits are not mirrored.
         augment_recipe: String = "idc:color_crop_flip_scale_rotate".to_owned(),
         /// Probability of CutMix in the recipe of the set.
@@ -119,20 +127,32 @@ impl Idc {
         self.lr * (problem.ipc as f64 / 10.0) * scale * scale
     }
 
-    /// One class: distance and step.
+    /// One class: distance and step, with a prefix if there are such.
     fn step<'call>(
         &self,
         run: &Iteration<'call>,
         net: &Leaves<'call>,
-        class: usize,
+        (class, prefixes): (usize, &mut Option<Prefixes<'_, 'call>>),
         key: Key<'call>,
     ) -> Result<Tensor<'call>> {
         let real = run.real(&[class], self.batch, &self.augment, key)?;
         let wanted = net.gradient(run, &real.set, Mode::Train, Keep::No)?;
-        let synthetic = run.synthetic(&[class], Some(self.batch_syn_max), &self.augment, key)?;
+        let most = prefixes.is_none().then_some(self.batch_syn_max);
+        let synthetic = run.synthetic(&[class], most, &self.augment, key)?;
         let found = net.gradient(run, &synthetic.set, Mode::Train, Keep::OnTape)?;
-        let distance = self.metric.between(&wanted, &found)?;
-        run.step("images", &grad(&distance, &[run.learnable("images")?], Keep::No)?[0])?;
+        let mut distance = self.metric.between(&wanted, &found)?;
+        if let Some(prefixes) = prefixes {
+            prefixes.measure(net, &real.set, &synthetic.set)?;
+            if let Some(part) = prefixes.part(&synthetic.set)? {
+                let found = net.gradient(run, &part, Mode::Train, Keep::OnTape)?;
+                distance = (&distance + &self.metric.between(&wanted, &found)?)?;
+            }
+        }
+        let mut gradient = grad(&distance, &[run.learnable("images")?], Keep::No)?.remove(0);
+        if let Some(prefixes) = prefixes {
+            gradient = prefixes.moving(gradient)?;
+        }
+        run.step("images", &gradient)?;
         distance.detach()
     }
 
@@ -173,6 +193,9 @@ impl Matcher for Idc {
                 "`factor` is {factor}, more than images of {rows}x{columns} can be cut into"
             )));
         }
+        if self.prefix_period.is_some() && problem.ipc < 2 {
+            return Err(Error::config("`prefix_period` is given, and one image per class has no first part"));
+        }
         let start = if factor == 1 { Start::Real } else { Start::Tile(self.factor) };
         let images = Learnable::images(problem, start, self.lr(problem))
             .with_momentum(self.momentum)
@@ -198,6 +221,8 @@ impl Matcher for Idc {
             let sizes = (0..classes).map(|class| run.class_size(class)).collect::<Result<Vec<_>>>()?;
             self.train(run, &mut net, (sizes.iter().sum(), self.early), run.key().fold("early")?)?;
         }
+        let cells = self.factor as usize * self.factor as usize;
+        let mut prefixes = self.prefix_period.map(|period| Prefixes::open(run, period, cells)).transpose()?;
         let mut losses = Vec::new();
         for round in 0..self.inner {
             let key = run.key().fold("round")?.fold_u64(round)?;
@@ -207,13 +232,14 @@ impl Matcher for Idc {
                 return Err(Error::shape("the model has no convolution, so there is nothing to match"));
             }
             for class in 0..classes {
-                losses.push(self.step(run, &leaves, class, key)?);
+                losses.push(self.step(run, &leaves, (class, &mut prefixes), key)?);
             }
             // Nothing would see what is learned after the last step.
             if round + 1 < self.inner {
                 self.train(run, &mut net, (self.samples, 1), key.fold("train")?)?;
             }
         }
+        prefixes.map_or(Ok(()), Prefixes::finish)?;
         let loss: f64 = scalars(&losses)?.iter().sum();
         run.metric("loss", loss / (classes as f64 * self.inner as f64))
     }
