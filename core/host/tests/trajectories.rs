@@ -255,6 +255,45 @@ fn labels_start_from_the_experts_that_are_right() {
     }
 }
 
+/// Of four real images of each class, those that the expert takes for their class come first.
+#[test]
+fn images_start_as_ones_that_an_expert_recognises() {
+    let registry = registry();
+    let mut right = 0;
+    for matcher in ["mtt", "tesla", "haba"] {
+        let matcher = registry.matcher(matcher, &config(json!({"init": "recognised", "augment": "none"}))).unwrap();
+        let mut bench = bench(&registry, "instance");
+        let (model, drawn) = (bench.model.clone().unwrap(), Arc::new(Mutex::new(Vec::new())));
+        let (kept, mut real) = (Arc::clone(&drawn), bench.real);
+        let segment = bench.segment.as_mut().unwrap();
+        let expert = segment(0..1, 1).target;
+        bench.real = Box::new(move |class, count, call| {
+            let batch = real(class, count, call);
+            kept.lock().unwrap().push(batch.images.clone());
+            batch
+        });
+        bench = bench.learning(&matcher);
+        for spec in &mut bench.declared {
+            spec.optimizer.lr = 0.0;
+        }
+        bench.iterate(&matcher, 0).unwrap();
+        let images = bench.value("images");
+        for (class, real) in drawn.lock().unwrap().iter().enumerate() {
+            let logits = model.forward(&expert, real, Mode::Eval, RandomKey::new(0)).unwrap().logits;
+            let own = |row: &[f64]| row.iter().all(|other| *other <= row[class]);
+            let said: Vec<bool> = logits.to_f64_vec().unwrap().chunks(CLASSES).map(own).collect();
+            right += said.iter().filter(|own| **own).count();
+            let mut order: Vec<usize> = (0..said.len()).collect();
+            order.sort_by_key(|row| !said[*row]);
+            for (place, row) in order.into_iter().take(IPC).enumerate() {
+                let row_of = |of: &Tensor, row: usize| of.slice(0, row, row + 1, 1).unwrap().to_f64_vec().unwrap();
+                assert_eq!(row_of(&images, class * IPC + place), row_of(real, row), "class {class}, image {place}");
+            }
+        }
+    }
+    assert!(right > 0, "some are recognised");
+}
+
 #[test]
 fn a_blow_up_is_undone_and_the_next_steps_are_halved() {
     let registry = registry();
@@ -374,6 +413,8 @@ fn published_parameters_are_presets() {
     let pdd = filled(json!({"preset": "pdd-cifar100-ipc50", "lr": 3.0})).unwrap();
     let read = ["syn_steps", "expert_epochs", "max_start", "lr", "lr_lr", "lr_teacher", "batch_syn"];
     assert_eq!(json!(read.map(|name| pdd[name].clone())), json!([20, 2, 20, 3.0, 1e-5, 0.01, 512]));
+    let datm = filled(json!({"preset": "datm-cifar10-ipc10"})).unwrap();
+    assert_eq!((&datm["init"], &datm["labels"]), (&json!("recognised"), &json!("teacher")));
     // The key sees the values; a preset that is written out is the same node.
     let mut written = json!({"syn_steps": 30, "expert_epochs": 2, "max_start": 20, "lr": 100.0, "lr_teacher": 0.001});
     assert_eq!(filled(json!({"preset": "cifar10-ipc10"})), filled(written.clone()));

@@ -97,7 +97,17 @@ pub fn logits<'call>(run: &Iteration<'call>, weights: &[Tensor<'call>], key: Key
     let rows = images.shape()?[0];
     let chunk = |from: usize| -> Result<Tensor<'call>> {
         let chunk = images.slice(0, from, (from + CHUNK).min(rows), 1)?;
-        Ok(run.forward(weights, &chunk, Mode::Eval, key)?.logits)
+        class_logits(run, weights, &chunk, key)
     };
     Tensor::concat(&(0..rows).step_by(CHUNK).map(chunk).collect::<Result<Vec<_>>>()?, 0)
+}
+
+/// Logits of some images, `[row, class]`, by a net with these weights, in evaluation mode.
+pub(crate) fn class_logits<'call>(
+    run: &Iteration<'call>,
+    weights: &[Tensor<'call>],
+    images: &Tensor<'call>,
+    key: Key<'call>,
+) -> Result<Tensor<'call>> {
+    Ok(run.forward(weights, images, Mode::Eval, key)?.logits)
 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`parameters!`](crate::parameters) | the parameters that all have, beside their own |
 //! | [`Settings`] | what they mean: learnables, needs, recipe, and the outer iteration with its attempts |
+//! | [`First`] | what images start as |
 //! | [`Attempt`] | one attempt: a segment of an expert and the student's learning rate; [`exact`](Attempt::exact) is MTT's gradient |
 //! | [`Student`] | its mini-batches, and the gradient of each step on the tape |
 //! | [`Path`] | its weights before each step |
@@ -17,6 +18,7 @@
 
 mod attempt;
 mod exact;
+mod first;
 mod guard;
 mod outer;
 mod parameters;
@@ -29,6 +31,7 @@ pub mod vector;
 mod window;
 
 pub use attempt::{Attempt, Found, Gradient, Outcome, logits};
+pub use first::First;
 pub use guard::Limits;
 pub use path::Path;
 pub use presets::{haba, mtt, tesla};

@@ -50,7 +50,7 @@ macro_rules! parameters {
                 #[schemars(range(min = 0.0))]
                 lr_limit: f64 = 1.0,
                 /// How the images start.
-                init: pddflow_sdk::ImageInit = pddflow_sdk::ImageInit::Real,
+                init: $crate::First = $crate::First::Real,
                 /// Augmentation of the student's training, drawn per image: `dsa:...`, or `none`. Leave out `flip` for digits.
                 augment: String = "dsa:color_crop_cutout_flip_scale_rotate".to_owned(),
                 /// Losses above this are blow-ups; a student that does not move has the loss 1.

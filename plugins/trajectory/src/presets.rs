@@ -4,7 +4,7 @@
 //! issues 31 and 42 for the learning rate of CIFAR-10 at 10 images per class). Those of PDD are the README of VITA-Group/ProgressiveDD at
 //! 844fa9a: the number of images is the total of five sets. HaBa's are the commands of Huage001/DatasetFactorization at 60c9128, where they
 //! count bases. TESLA's are the README of justincui03/tesla at 488842e. DATM's are the
-//! configurations of NUS-HPC-AI-Lab/DATM at 97ae510, whose labels start from all experts instead of ten.
+//! configurations of NUS-HPC-AI-Lab/DATM at 97ae510, whose images start as ones that an expert takes for their class, and whose labels start from all experts instead of ten.
 //!
 //! Normalisation is not a matcher's: ZCA for MTT on CIFAR-10 at 1 and 10 and on CIFAR-100 at 1 and 50, for PDD on all of CIFAR, and for
 //! TESLA, HaBa and DATM; mean and deviation for the rest.
@@ -61,7 +61,8 @@ pub fn mtt() -> Value {
         let skip = if name == "datm-cifar10-ipc1" { 1.1 } else { 1.0 };
         all[name] = json!({
             "syn_steps": steps, "expert_epochs": 2, "min_start": min, "max_start": max, "lr": lr, "lr_lr": lr_lr, "lr_teacher": 0.01,
-            "labels": "teacher", "label_experts": 10, "lr_labels": lr_labels, "momentum_labels": 0.9, "skip_above": skip
+            "labels": "teacher", "label_experts": 10, "lr_labels": lr_labels, "momentum_labels": 0.9, "skip_above": skip,
+            "init": "recognised"
         });
         if from < max {
             (all[name]["expand_from"], all[name]["expand_iterations"]) = (from.into(), iterations.into());

@@ -1,8 +1,9 @@
 //! What the shared parameters mean to the host: learnables, needs, recipe.
 
+use crate::first::First;
 use crate::guard::Limits;
 use crate::window::Window;
-use pddflow_sdk::{Description, Error, ImageInit, Kind, Learnable, Need, Problem, Result, Start};
+use pddflow_sdk::{Description, Error, Kind, Learnable, Need, Problem, Result, Start};
 
 /// The learnable that is the student's learning rate (alpha), and the metric of its value before the step.
 pub const LEARNING_RATE: &str = "learning_rate";
@@ -24,7 +25,7 @@ pub struct LearnedRate {
 #[derive(Clone, Copy, Debug)]
 pub struct Settings<'a> {
     /// How images start, their learning rate, their momentum.
-    pub images: (ImageInit, f64, f64),
+    pub images: (First, f64, f64),
     /// Of the student.
     pub rate: LearnedRate,
     /// Where segments start.

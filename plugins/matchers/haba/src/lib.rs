@@ -105,6 +105,7 @@ impl Matcher for Haba {
     }
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
+        self.matching().begin(run)?;
         let apart = self.likeness > 0.0 && self.hallucinators > 1;
         let adversary = apart.then(|| Adversary { run, matcher: self });
         self.matching().iterate(run, &hallucinator::NAMES, |attempt| {

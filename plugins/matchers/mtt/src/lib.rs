@@ -27,8 +27,8 @@
 //! - `lr_floor`: the release has none, so its alpha may become negative; `null` is as released.
 //! - Blow-ups (a loss that is not finite or above `loss_limit`, an alpha above `lr_limit`) are undone: the run goes back to the last good
 //!   state and draws another segment, with half the steps; metric `blow_ups` counts them.
-//! - `expand_from`: start epochs widen over the run, `labels`: soft labels are learned as logits, and `skip_above`: no step from a high loss, as
-//!   in Guo et al., "Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching" (DATM), ICLR 2024.
+//! - `expand_from`: start epochs widen over the run, `init: recognised`: images start as ones that an expert takes for their class,
+//!   `labels`: soft labels are learned as logits, and `skip_above`: no step from a high loss, as in Guo et al., "Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching" (DATM), ICLR 2024.
 //! - Running statistics of batch normalisation are carried but not compared: they do not act in training mode.
 
 mod labels;
@@ -81,6 +81,7 @@ impl Matcher for Mtt {
     }
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
+        self.settings().begin(run)?;
         if run.number() == 0 {
             self.labels.start(run, &self.settings(), self.label_experts)?;
         }

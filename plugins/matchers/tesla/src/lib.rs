@@ -112,6 +112,7 @@ impl Matcher for Tesla {
     }
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
+        self.settings().begin(run)?;
         self.settings().iterate(run, &["images"], |attempt| self.gradient(attempt))
     }
 }
