@@ -1,4 +1,5 @@
-"""Reference vectors of the methods that came after the first ones: `python3 tests/later_vectors.py` writes them to core/host/tests/oracle.
+"""Reference vectors of the methods that came after the first ones: `python3 tests/later_vectors.py` writes them to core/host/tests/oracle,
+and those of training to core/nodes/tests/oracle.
 
 PyTorch in double precision; the form of the files and the kinds are described in core/tensor/tests/oracle/README.md.
 """
@@ -11,10 +12,11 @@ import struct
 import torch
 
 FOLDER = pathlib.Path(__file__).parent.parent / "core/host/tests/oracle"
+OF_TRAINING = FOLDER.parents[2] / "nodes/tests/oracle"
 TOLERANCE = {"f64_rel": 1e-8, "f32_rel": 5e-3}
 
 
-def write(kind, name, params, compute, inputs, meanings):
+def write(kind, name, params, compute, inputs, meanings, folder=FOLDER):
     """Computes a case in both precisions and writes it as safetensors, whose metadata is the case."""
     outputs = compute(inputs, torch.float64)
     single = compute(inputs, torch.float32)
@@ -42,7 +44,7 @@ def write(kind, name, params, compute, inputs, meanings):
         data += part
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    (FOLDER / f"{name}.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+    (folder / f"{name}.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
     print(f"{name}: single precision is off by {seen:.1e}")
 
 
@@ -648,6 +650,107 @@ def haba_cases():
     write("haba", "haba__two", params, haba(params, shapes), inputs, meanings)
 
 
+def flat(params):
+    """Sharpness-aware steps that leave out a part of the first gradient, with momentum and weight decay."""
+
+    def compute(inputs, dtype):
+        given = {key: value.to(dtype) if value.is_floating_point() else value for key, value in inputs.items()}
+        weights = [given[f"w.{name}"].clone() for name in params["parameters"]]
+        together = lambda slopes: torch.cat([slope.flatten() for slope in slopes])
+
+        def gradient(at):
+            leaves = [weight.clone().requires_grad_() for weight in at]
+            loss = torch.nn.functional.cross_entropy(convnet(leaves, given["x"]), given["y"])
+            return torch.autograd.grad(loss, leaves)
+
+        buffers, path = [0] * len(weights), []
+        for _ in range(params["steps"]):
+            first = gradient(weights)
+            scale = params["rho"] / together(first).norm()
+            second = gradient([weight + scale * slope for weight, slope in zip(weights, first)])
+            g, h = together(first), together(second)
+            along = h - params["alpha"] * (g - (g @ h) / (h @ h) * h)
+            parts = along.split([weight.numel() for weight in weights])
+            for at, part in enumerate(parts):
+                slope = part.view(weights[at].shape) + params["weight_decay"] * weights[at]
+                buffers[at] = params["momentum"] * buffers[at] + slope
+                weights[at] = weights[at] - params["lr"] * buffers[at]
+            path.append(together(weights))
+        return {"path": torch.stack(path)}
+
+    return compute
+
+
+def flat_cases():
+    shapes, names = small_convnet(True)
+    draw = torch.Generator().manual_seed(17)
+    noise = lambda *shape: torch.randn(shape, generator=draw, dtype=torch.float64)
+    inputs = {f"w.{name}": 0.4 * noise(*shape) for name, shape in zip(names, shapes)}
+    inputs |= {"x": noise(5, 3, 8, 8), "y": torch.tensor([0, 1, 2, 2, 1])}
+    params = {"depth": 2, "parameters": names, "steps": 3, "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-3}
+    meanings = {f"in.w.{name}": "first weights" for name in names} | {"in.x": "images", "in.y": "classes"}
+    meanings["out.path"] = "flat weights after each step"
+    for name, rho, alpha in [("flat__gap", 0.2, 0.3), ("flat__plain", 0.05, 0.0)]:
+        own = params | {"rho": rho, "alpha": alpha}
+        write("flat", name, own, flat(own), inputs, meanings, OF_TRAINING)
+
+
+def prefix(params):
+    """Gradients of the convolutions over all cells of a class and over those of its first images, without what does not move."""
+
+    def compute(inputs, dtype):
+        given = {key: value.to(dtype) if value.is_floating_point() else value for key, value in inputs.items()}
+        weights = [given[f"w.{name}"] for name in params["parameters"]]
+        ipc, chosen, frozen = params["ipc"], params["chosen"], params["frozen"]
+        x = given["x_syn"].clone().requires_grad_()
+        still = torch.arange(len(x)) % ipc < frozen
+        moving = torch.where(still[:, None, None, None], x.detach(), x)
+        mean, std = (torch.tensor(params[name], dtype=dtype)[:, None, None] for name in ["mean", "std"])
+
+        def cells(images):
+            parts = [images[:, :, i : i + 4, j : j + 4] for i in (0, 4) for j in (0, 4)]
+            large = lambda part: torch.nn.functional.interpolate(part, (8, 8), mode="bilinear", align_corners=False)
+            return (torch.cat([large(part) for part in parts]) - mean) / std
+
+        def slopes(images, label):
+            leaves = [weight.clone().requires_grad_() for weight in weights]
+            loss = torch.nn.functional.cross_entropy(convnet(leaves, images), torch.full((len(images),), label))
+            every = torch.autograd.grad(loss, leaves, create_graph=True)
+            return [slope for slope, weight in zip(every, weights) if weight.ndim == 4]
+
+        total, distances = 0, torch.zeros(ipc - 1, dtype=dtype)
+        for label in range(params["classes"]):
+            own, real = moving[label * ipc : (label + 1) * ipc], given["x_real"][label]
+            wanted = [slope.detach() for slope in slopes(real, label)]
+            for images in [own, own[:chosen]]:
+                total = total + sum(((a - b) ** 2).sum() for a, b in zip(slopes(cells(images), label), wanted))
+            features = lambda images: convnet_features(weights[:-2], images).mean(0)
+            off = [((features(cells(own[:first])) - features(real)) ** 2).sum() for first in range(1, ipc)]
+            distances = distances + torch.stack(off).detach() / params["classes"]
+        total.backward()
+        following = (distances - given["before"]).abs().argmax() + 1
+        return {"loss": total.detach() / params["classes"], "dx": x.grad, "distances": distances, "next": following.to(dtype)}
+
+    return compute
+
+
+def prefix_cases():
+    shapes, names = small_convnet(True)
+    draw = torch.Generator().manual_seed(19)
+    noise = lambda *shape: torch.randn(shape, generator=draw, dtype=torch.float64)
+    inputs = {f"w.{name}": 0.4 * noise(*shape) for name, shape in zip(names, shapes)}
+    inputs |= {"x_syn": torch.rand((9, 3, 8, 8), generator=draw, dtype=torch.float64), "x_real": noise(3, 4, 3, 8, 8)}
+    inputs["before"] = torch.tensor([0.0, 5.0], dtype=torch.float64)
+    params = {"channels": 3, "height": 8, "width_px": 8, "classes": 3, "depth": 2, "width": 4, "norm": "instance", "parameters": names}
+    params |= {"ipc": 3, "factor": 2, "chosen": 2, "frozen": 1, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.25]}
+    meanings = {f"in.w.{name}": "weights" for name in names}
+    meanings |= {"in.x_syn": "stored images, class by class", "in.x_real": "real images [class, image, ..], normalised"}
+    meanings |= {"in.before": "distances of the prefixes of one and of two images as they were measured before"}
+    meanings |= {"out.loss": "distance of gradients, mean over the classes", "out.dx": "its gradient by the stored images, times the number of classes"}
+    meanings |= {"out.distances": "squared distances of mean features", "out.next": "images of the prefix that is chosen then"}
+    write("idc_prefix", "idc_prefix", params, prefix(params), inputs, meanings)
+
+
 def tangent_kernel_of_a_net(x, seed, width):
     """Products of the gradients of a net by all of its weights."""
     draw = torch.Generator().manual_seed(seed)
@@ -681,3 +784,5 @@ if __name__ == "__main__":
     dd_cases()
     regression_cases()
     haba_cases()
+    flat_cases()
+    prefix_cases()

@@ -104,6 +104,9 @@ struct SelectParams {
     /// Least share of an image's area in a crop.
     #[serde(default = "least_area", skip_serializing_if = "is_least_area")]
     least_area: f64,
+    /// Crops along each side of an image of `crops`, at so much lower resolution: 1 as published for images of 32 pixels, 2 for large ones.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    tile: usize,
     /// Root of the node's randomness.
     #[serde(default)]
     seed: u64,
@@ -131,6 +134,15 @@ fn least_area() -> f64 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
 fn is_candidates(value: &usize) -> bool {
     *value == CROPS.0
+}
+
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_one(value: &usize) -> bool {
+    *value == 1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
@@ -188,7 +200,7 @@ impl Kind for SelectKind {
             let message = format!("method {} {asks} and needs a model", resolved["method"]);
             problems.push(problem("/method", message, Some("give `model:`, the net that is asked".into())));
         }
-        for field in ["candidates", "crops"] {
+        for field in ["candidates", "crops", "tile"] {
             if resolved[field] == 0 {
                 problems.push(problem(format!("/{field}"), format!("`{field}` must be at least 1"), None));
             }
@@ -237,7 +249,8 @@ impl Kind for SelectKind {
         if let (Method::Crops, Some(choice)) = (params.method, &params.model) {
             let net = FeatureNet { plugins: surroundings.plugins(), choice, data: &data };
             let (model, weights) = net.net(inputs, params.epochs, key.fold("net"), context)?;
-            let crops = Crops { candidates: params.candidates, crops: params.crops, least_area: params.least_area };
+            let SelectParams { candidates, crops, least_area, tile, .. } = params;
+            let crops = Crops { candidates, crops, least_area, tile };
             let chosen = crops.choose((&model, &weights), &data.train, params.ipc, key.fold("choice"))?;
             let chosen_set = Decoded { images: chosen.images, labels: Labels::Soft(chosen.labels) };
             return stored(&params, (node.with, chosen.rows), &data, &chosen_set, context);
@@ -296,9 +309,11 @@ fn needs_features(with: &Value) -> bool {
 
 fn check_class_sizes(params: &SelectParams, data: &Prepared) -> NodeResult<()> {
     for (class, own) in data.train.class_rows().iter().enumerate() {
-        if own.len() < params.ipc {
+        let parts = if params.method == Method::Crops { params.tile * params.tile } else { 1 };
+        if own.len() < params.ipc * parts {
             let message = format!("`ipc` is {}, but class {class} has only {} real images", params.ipc, own.len());
-            return Err(fail("class_size", message).with_help(format!("lower `ipc` to {} or less", own.len())));
+            let (most, of) = (own.len() / parts, if parts > 1 { " in parts of `tile` by `tile`" } else { "" });
+            return Err(fail("class_size", message + of).with_help(format!("lower `ipc` to {most} or less")));
         }
     }
     Ok(())

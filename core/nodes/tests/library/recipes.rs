@@ -29,6 +29,56 @@ fn losses_and_optimisers_train_differently_and_are_recorded() {
 }
 
 #[test]
+fn nets_are_tested_by_the_average_of_their_weights_where_asked() {
+    let curve =
+        |with: &str| results(&picked(1, &format!("nets: 2, epochs: 3, recipe: dsa, {with}"))).reported.accuracies;
+    // An average that steps leave as it is: that of nets which have learned nothing, whatever the learning rate.
+    assert_eq!(curve("lr: 0.1, average: 1"), curve("lr: 0.0001, average: 1"));
+    assert_ne!(curve("lr: 0.1, average: 1"), curve("lr: 0.1"));
+    assert_eq!(curve("lr: 0.1, average: 0"), curve("lr: 0.1"));
+    let protocol = results(&picked(1, "nets: 1, epochs: 4, average: 0.9, schedule: cosine, warm_up: 2")).protocol;
+    assert_eq!((&protocol["average"], &protocol["warm_up"]), (&json!(0.9), &json!(2)));
+    assert_eq!(protocol["stage_epochs"], json!([4]));
+    let problems = Bench::new().problems(&picked(1, "average: 1.5"));
+    assert!(problems.contains("`average` is 1.5 and must be from 0 to 1"), "{problems}");
+}
+
+#[test]
+fn averages_survive_a_stop() {
+    let text = picked(1, "nets: 1, epochs: 4, recipe: dsa, lr: 0.1, average: 0.5");
+    let (whole, parts) = (ran(&text), Bench::new());
+    assert!(parts.run_until(&text, 2));
+    parts.run(&text).unwrap();
+    assert_eq!(parts.results("eval").reported.accuracies, whole.results("eval").reported.accuracies);
+    assert_eq!(parts.digests()["eval.results"], whole.digests()["eval.results"]);
+}
+
+#[test]
+fn experts_seek_flat_minima_where_asked() {
+    let text = |with: &str| {
+        format!(
+            "format: 1\nname: flat\nnodes:\n  data: {{ kind: dataset, with: {{ source: fashion-mini }} }}\n  experts: {{ kind: train, needs: \
+             {{ data: data }}, with: {{ model: {{ convnet: {{ width: 4, norm: batch }} }}, nets: 1, epochs: 2{with} }} }}\n"
+        )
+    };
+    let experts = |with: &str| ran(&text(with)).digests()["experts.trajectories"];
+    let plain = experts("");
+    // Of the file only what it says of its own making differs.
+    let weights = |with: &str| {
+        let blob = ran(&text(with)).artifact("experts.trajectories");
+        pddflow_artifact::Trajectories::decode(&blob).unwrap().snapshot(0, 2).unwrap()
+    };
+    let values = |with: &str| weights(with).iter().flat_map(|one| one.to_f64_vec().unwrap()).collect::<Vec<_>>();
+    let of_plain = values("");
+    assert_eq!(of_plain, values(", flat: { rho: 0, alpha: 0 }"));
+    let (sharp, gap) = (values(", flat: { rho: 0.05, alpha: 0 }"), values(", flat: { rho: 0.05 }"));
+    assert!(of_plain != sharp && sharp != gap && gap.iter().all(|value| value.is_finite()));
+    assert_ne!(plain, experts(", flat: {}"));
+    let problems = Bench::new().problems(&text(", flat: { rho: -1 }"));
+    assert!(problems.contains("must be at least 0"), "{problems}");
+}
+
+#[test]
 fn steps_are_whole_epochs_that_have_so_many() {
     // Ten images in batches of 4 are three steps.
     for (steps, schedule, expected) in [(1, "constant", 1), (4, "constant", 2), (9, "dc", 3), (10, "idc", 4)] {
@@ -150,9 +200,42 @@ fn crops_are_those_that_a_net_finds_easiest_with_its_labels() {
     let mut same =
         pixels.chunks(784).map(|one| random.images.to_f64_vec().unwrap().chunks(784).any(|other| other == one));
     assert!(same.all(|same| same), "the same two images of each class, whatever the net says");
-    for (wrong, expected) in [("least_area: 0", "above 0 and at most 1"), ("crops: 0", "at least 1")] {
+    for (wrong, expected) in
+        [("least_area: 0", "above 0 and at most 1"), ("crops: 0", "at least 1"), ("tile: 0", "at least 1")]
+    {
         assert!(Bench::new().problems(&text(wrong)).contains(expected));
     }
+}
+
+/// Whole images in place of crops, four of which are one image of half the resolution each.
+#[test]
+fn crops_are_laid_side_by_side() {
+    let text = |with: &str| {
+        let choice =
+            format!("method: crops, model: {{ convnet: {{ width: 4 }} }}, crops: 1, least_area: 1, epochs: 1, {with}");
+        picked(1, "nets: 1, epochs: 1").replace("method: random, ipc: 1", &choice)
+    };
+    let set = |with: &str| DistilledSet::decode(&ran(&text(with)).artifact("pick[1].set")).unwrap();
+    let rows = |set: &DistilledSet| -> Vec<usize> { serde_json::from_value(set.info.made_by["rows"].clone()).unwrap() };
+    let (tiled, whole) = (set("ipc: 2, tile: 2, candidates: 8"), set("ipc: 8, candidates: 8"));
+    assert_eq!(tiled.images.shape(), [20, 1, 28, 28]);
+    let (parts, known) = (rows(&tiled), rows(&whole));
+    assert_eq!((parts.len(), known.len()), (80, 80));
+    for (number, row) in parts.iter().enumerate() {
+        let (image, quarter) = (number / 4, number % 4);
+        let at = known.iter().position(|known| known == row).expect("one of the class");
+        let (top, left) = (quarter / 2 * 14, quarter % 2 * 14);
+        let part = tiled.images.slice(0, image, image + 1, 1).unwrap().slice(2, top, top + 14, 1).unwrap();
+        let part = part.slice(3, left, left + 14, 1).unwrap();
+        let small = whole.images.slice(0, at, at + 1, 1).unwrap().bilinear_resize(14, 14).unwrap();
+        assert_eq!(part.to_f64_vec().unwrap(), small.to_f64_vec().unwrap(), "part {quarter} of image {image}");
+    }
+    let labels = tiled.labels.tensor().to_f64_vec().unwrap();
+    assert!(labels.chunks(10).all(|row| (row.iter().sum::<f64>() - 1.0).abs() < 1e-5), "probabilities");
+    let failure = Bench::new().run(&text("ipc: 1, tile: 3")).unwrap_err();
+    assert!(failure.message.contains("28 x 28 cannot be cut into 3 parts"), "{}", failure.message);
+    let failure = Bench::new().run(&text("ipc: 100, tile: 2")).unwrap_err();
+    assert!(failure.message.contains("in parts of `tile` by `tile`"), "{}", failure.message);
 }
 
 /// DD from always the same weights, and nets that begin with these.
