@@ -17,6 +17,7 @@
 //! step t is augmented with `j.fold("augment").fold_u64(t)` and sees variant `j.fold("variant").fold_u64(t).below(variants)` of images that have several.
 
 mod attempt;
+mod begin;
 mod exact;
 mod first;
 mod guard;

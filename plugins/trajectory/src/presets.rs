@@ -1,10 +1,11 @@
 //! Published parameters by data set and images per class.
 //!
-//! MTT's are the authors' commands as dc_benchmark collected them (justincui03/dc_benchmark at 2a57711; GeorgeCazenavette/mtt-distillation
-//! issues 31 and 42 for the learning rate of CIFAR-10 at 10 images per class). Those of PDD are the README of VITA-Group/ProgressiveDD at
-//! 844fa9a: the number of images is the total of five sets. HaBa's are the commands of Huage001/DatasetFactorization at 60c9128, where they
-//! count bases. TESLA's are the README of justincui03/tesla at 488842e. DATM's are the
-//! configurations of NUS-HPC-AI-Lab/DATM at 97ae510, whose images start as ones that an expert takes for their class, and whose labels start from all experts instead of ten.
+//! MTT's are the authors' commands as dc_benchmark collected them (justincui03/dc_benchmark at 2a57711;
+//! GeorgeCazenavette/mtt-distillation issues 31 and 42 for the learning rate of CIFAR-10 at 10 images per class). Those of PDD are the
+//! README of VITA-Group/ProgressiveDD at 844fa9a: the number of images is the total of five sets. HaBa's are the commands of
+//! Huage001/DatasetFactorization at 60c9128, where they count bases. TESLA's are the README of justincui03/tesla at 488842e. DATM's are
+//! the configurations of NUS-HPC-AI-Lab/DATM at 97ae510, whose images start as ones that an expert takes for their class, and whose
+//! labels start from all experts instead of ten.
 //!
 //! Normalisation is not a matcher's: ZCA for MTT on CIFAR-10 at 1 and 10 and on CIFAR-100 at 1 and 50, for PDD on all of CIFAR, and for
 //! TESLA, HaBa and DATM; mean and deviation for the rest.

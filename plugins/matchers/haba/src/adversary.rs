@@ -1,6 +1,5 @@
 //! The net that tells images of different hallucinators alike.
 
-use crate::Haba;
 use crate::hallucinator::NAMES;
 use pddflow_sdk::{Forward, Iteration, Keep, Key, Labelled, Mode, Part, Result, Rows, Tensor, WeightInfo, grad};
 
@@ -11,10 +10,21 @@ const EPSILON: f64 = 1e-14;
 /// Taken from the likeness of a row with itself, so that it does not count.
 const NEVER: f64 = 1e9;
 
+/// How it sees images and learns.
+pub(crate) struct Rules<'a> {
+    pub(crate) hallucinators: usize,
+    /// Bases of a batch; all if not given.
+    pub(crate) batch: Option<usize>,
+    pub(crate) augment: &'a str,
+    pub(crate) contrast: f64,
+    pub(crate) lr: f64,
+    pub(crate) momentum: f64,
+}
+
 /// Weights and momentum are named state, `adversary.PLACE` and `adversary.momentum.PLACE`.
 pub(crate) struct Adversary<'a, 'call> {
     pub(crate) run: &'a Iteration<'call>,
-    pub(crate) matcher: &'a Haba,
+    pub(crate) rules: Rules<'a>,
 }
 
 impl<'call> Adversary<'_, 'call> {
@@ -30,10 +40,10 @@ impl<'call> Adversary<'_, 'call> {
 
     /// New images of two different hallucinators, those of the second behind those of the first, augmented; on the tape.
     fn pair(&self, key: Key<'call>) -> Result<Labelled<'call>> {
-        let count = self.matcher.hallucinators;
+        let count = self.rules.hallucinators;
         let set = self.run.set(&Rows::all(Part::New))?;
         let bases = set.images.shape()?[0] / count;
-        let chosen = match self.matcher.batch_syn.filter(|batch| *batch < bases) {
+        let chosen = match self.rules.batch.filter(|batch| *batch < bases) {
             Some(batch) => key.fold("bases")?.choose(bases, batch)?.to_i64_vec()?,
             None => (0..bases as i64).collect(),
         };
@@ -42,9 +52,8 @@ impl<'call> Adversary<'_, 'call> {
         let rows = |number: u64| chosen.iter().map(move |basis| basis * count as i64 + number as i64);
         let rows: Vec<i64> = rows(first).chain(rows(second)).collect();
         let rows = Tensor::from_i64(self.run.call(), &rows, &[rows.len()])?;
-        let policy = self.matcher.settings().augment;
         let images = self.run.augment(
-            policy,
+            self.rules.augment,
             pddflow_sdk::Draw::PerImage,
             &set.images.gather(0, &rows)?,
             key.fold("augment")?,
@@ -72,7 +81,7 @@ impl<'call> Adversary<'_, 'call> {
         let Forward { logits, features, .. } =
             self.run.forward(&leaves.weights, &images, Mode::Train, key.fold("model")?)?;
         let apart = (&(&cosines(&features)?.negated()? + 1.0)?.mean(&[], false)? * 0.5)?;
-        let against = (&(&apart + &contrast(self.run, &features, &pair.labels)?)? * self.matcher.contrast)?;
+        let against = (&(&apart + &contrast(self.run, &features, &pair.labels)?)? * self.rules.contrast)?;
         let loss = (&logits.cross_entropy(&pair.labels)? + &against)?;
         self.run.metric("adversary_loss", loss.detach()?.scalar()?)?;
         let mut slopes = grad(&loss, &leaves.chosen, Keep::No)?.into_iter();
@@ -85,10 +94,10 @@ impl<'call> Adversary<'_, 'call> {
             };
             let momentum = format!("adversary.momentum.{place}");
             let step = match self.run.state(&momentum)? {
-                Some(kept) => (&(&kept * self.matcher.momentum_adversary)? + &slope)?,
+                Some(kept) => (&(&kept * self.rules.momentum)? + &slope)?,
                 None => slope,
             };
-            self.run.keep_state(&name, &(&before - &(&step * self.matcher.lr_adversary)?)?)?;
+            self.run.keep_state(&name, &(&before - &(&step * self.rules.lr)?)?)?;
             self.run.keep_state(&momentum, &step)?;
         }
         Ok(())

@@ -1,9 +1,10 @@
 //! Dataset factorization (HaBa) as a plugin: Liu, Wang, Yang, Ye and Wang, "Dataset Distillation via Factorization", NeurIPS 2022, as in the authors'
 //! release.
 //!
-//! A set is bases, as many as it has images per class, and hallucinators that all classes share: small networks that each make an image of a
-//! basis. So `hallucinators` times as many images are stored as bases and the weights of the networks (see `hallucinator`). Bases and hallucinators are learned
-//! by matching training trajectories (`mtt`), each step of the student seeing all bases through one hallucinator.
+//! A set is bases, as many as it has images per class, and hallucinators that all classes share: small networks that each make an image
+//! of a basis. So `hallucinators` times as many images are stored as bases and the weights of the networks (see `hallucinator`). Bases
+//! and hallucinators are learned by matching training trajectories (`mtt`), each step of the student seeing all bases through one
+//! hallucinator.
 //!
 //! Images of one basis are kept apart by an adversary, a net A of the node's model. To the gradient of each iteration is added that of
 //!
@@ -18,11 +19,11 @@
 //! cross-entropy(A)  +  contrast * (mean of (1 - cos(e_a, e_b)) / 2  +  supervised contrastive loss of all features)
 //! ```
 //!
-//! the latter being Khosla et al., NeurIPS 2020, at temperature 0.07. A is never drawn anew. The metric `loss` is that of the trajectory and the weighted likeness
-//! together; `likeness` is the mean by itself, `adversary_loss` the loss of A.
+//! the latter being Khosla et al., NeurIPS 2020, at temperature 0.07. A is never drawn anew. The metric `loss` is that of the trajectory
+//! and the weighted likeness together; `likeness` is the mean by itself, `adversary_loss` the loss of A.
 //!
-//! Images of a basis stand next to each other, hallucinator by hallucinator, and have its class. With earlier sets wired (PDD) the student is trained on the
-//! union, of which each step sees one image of each basis; each set keeps its own hallucinators.
+//! Images of a basis stand next to each other, hallucinator by hallucinator, and have its class. With earlier sets wired (PDD) the
+//! student is trained on the union, of which each step sees one image of each basis; each set keeps its own hallucinators.
 //!
 //! | release | here |
 //! |---|---|
@@ -36,7 +37,7 @@
 mod adversary;
 mod hallucinator;
 
-use adversary::Adversary;
+use adversary::{Adversary, Rules};
 use pddflow_sdk::{Decoded, Description, Error, Iteration, Learnables, Matcher, Problem, Result, Tensor};
 use pddflow_trajectory::{Found, Settings, vector::add_scaled};
 
@@ -73,6 +74,18 @@ impl Haba {
     fn matching(&self) -> Settings<'_> {
         Settings { variants: self.hallucinators, ..self.settings() }
     }
+
+    /// What they mean to the adversary.
+    fn rules(&self) -> Rules<'_> {
+        Rules {
+            hallucinators: self.hallucinators,
+            batch: self.batch_syn,
+            augment: &self.augment,
+            contrast: self.contrast,
+            lr: self.lr_adversary,
+            momentum: self.momentum_adversary,
+        }
+    }
 }
 
 impl Matcher for Haba {
@@ -107,7 +120,7 @@ impl Matcher for Haba {
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
         self.matching().begin(run)?;
         let apart = self.likeness > 0.0 && self.hallucinators > 1;
-        let adversary = apart.then(|| Adversary { run, matcher: self });
+        let adversary = apart.then(|| Adversary { run, rules: self.rules() });
         self.matching().iterate(run, &hallucinator::NAMES, |attempt| {
             let mut outcome = attempt.exact(self.syn_steps, &hallucinator::NAMES)?;
             if let (Some(adversary), Ok(Found { loss, gradient: Some(by) })) = (&adversary, &mut outcome) {

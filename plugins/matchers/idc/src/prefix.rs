@@ -1,10 +1,11 @@
-//! The prefix of a set that is matched besides the whole, so that each first part of the images of a class is good by itself: He, Xiao, Zhou and Tsang,
-//! "Multisize Dataset Condensation" (MDC), ICLR 2024, as in the authors' code.
+//! The prefix of a set that is matched besides the whole, so that each first part of the images of a class is good by itself: He, Xiao,
+//! Zhou and Tsang, "Multisize Dataset Condensation" (MDC), ICLR 2024, as in the authors' code.
 //!
-//! A prefix of k are the first k stored images of each class, with all of their cells; earlier sets belong to each. In the first and in every `period`-th
-//! iteration the squared distance of the mean features of real images and of each prefix is measured, and averaged over classes and rounds. Behind it a
-//! prefix is chosen for the next iterations: of one image after the first, later that whose distance changed most since it was measured before. The gradients of the
-//! chosen prefix are matched, too, and what belongs to the largest smaller prefix that was chosen before gets no gradient any more.
+//! A prefix of k are the first k stored images of each class, with all of their cells; earlier sets belong to each. In the first and in
+//! every `period`-th iteration the squared distance of the mean features of real images and of each prefix is measured, and averaged over
+//! classes and rounds. Behind it a prefix is chosen for the next iterations: of one image after the first, later that whose distance
+//! changed most since it was measured before. The gradients of the chosen prefix are matched, too, and what belongs to the largest
+//! smaller prefix that was chosen before gets no gradient any more.
 //!
 //! | release | here |
 //! |---|---|

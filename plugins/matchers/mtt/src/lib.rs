@@ -10,8 +10,8 @@
 //!
 //! # The gradient
 //!
-//! It is exact, and its memory is bounded (`Attempt::exact` of `pddflow-trajectory`). The weights of each step are kept; then, with `lambda_N = d loss / d theta_N`, for
-//! t = N-1 down to 0
+//! It is exact, and its memory is bounded (`Attempt::exact` of `pddflow-trajectory`). The weights of each step are kept; then, with
+//! `lambda_N = d loss / d theta_N`, for t = N-1 down to 0
 //!
 //! ```text
 //! d loss / d x_t   = -alpha d <lambda_{t+1}, g_t> / d x_t
@@ -28,7 +28,8 @@
 //! - Blow-ups (a loss that is not finite or above `loss_limit`, an alpha above `lr_limit`) are undone: the run goes back to the last good
 //!   state and draws another segment, with half the steps; metric `blow_ups` counts them.
 //! - `expand_from`: start epochs widen over the run, `init: recognised`: images start as ones that an expert takes for their class,
-//!   `labels`: soft labels are learned as logits, and `skip_above`: no step from a high loss, as in Guo et al., "Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching" (DATM), ICLR 2024.
+//!   `labels`: soft labels are learned as logits, and `skip_above`: no step from a high loss, as in Guo et al., "Towards Lossless Dataset
+//!   Distillation via Difficulty-Aligned Trajectory Matching" (DATM), ICLR 2024.
 //! - Running statistics of batch normalisation are carried but not compared: they do not act in training mode.
 
 mod labels;
