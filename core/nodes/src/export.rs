@@ -16,7 +16,7 @@ use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the folder changes for the same parameters.
-const REVISION: u32 = 8;
+const REVISION: u32 = 9;
 
 /// See the module.
 pub(crate) struct ExportKind;

@@ -40,7 +40,8 @@ pub(super) struct TrainParams {
     /// How the learning rate falls over the epochs.
     #[serde(default = "constant")]
     pub(super) schedule: Schedule,
-    /// Seeks flat minima, which later matching follows more easily: `{ rho: 0.01, alpha: 0.3 }` are FTD's and DATM's. By default plain gradients.
+    /// Seeks flat minima, by steps along the gradient at weights that lie a bit up the first one; such experts are easier to match. By default plain
+    /// gradients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) flat: Option<Flat>,
     /// Images in a step.

@@ -3,8 +3,8 @@
 //! Of each class some images are drawn, of each image some square crops, resized to the whole; each image's crop with the lowest
 //! cross-entropy stays, and of these the lowest ones of the class are chosen. Ties go to the one that was drawn first.
 //!
-//! With tiles an image of the set is f x f crops, each of so much lower resolution, enlarged again for the net to see them by themselves; the labels are what the
-//! net says of the whole.
+//! With tiles an image of the set is f x f crops, each of so much lower resolution, enlarged again for the net to see them by themselves;
+//! the labels are what the net says of the whole.
 //!
 //! | randomness | key below that of the choice |
 //! |---|---|

@@ -35,9 +35,9 @@ pub enum Schedule {
     Pdd,
     /// Two drops late (IDC).
     Idc,
-    /// Half a wave of the cosine from the whole to a hundredth (FRePo).
+    /// Half a wave of the cosine from the whole to a hundredth.
     Cosine,
-    /// A quarter of a wave, from the whole to a half (RDED).
+    /// A quarter of a wave, from the whole to a half.
     HalfCosine,
 }
 
