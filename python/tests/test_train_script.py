@@ -16,7 +16,7 @@ import pddflow
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 torch.set_num_threads(1)
 
-SCRIPT = Path(__file__).parents[2] / "core" / "nodes" / "src" / "export" / "train.py"
+SCRIPT = Path(__file__).parents[2] / "core" / "exchange" / "src" / "export" / "train.py"
 NETS = 8
 
 
@@ -124,3 +124,21 @@ def test_whitened_data_and_wrong_files(ran: Ran, tmp_path: Path, capsys: pytest.
         np.savez(wrong, images=images, labels=labels)
         with pytest.raises(SystemExit, match=message):
             own.test_images(wrong, manifest, folder)
+
+
+def test_the_average_of_the_weights_is_left_in_the_net() -> None:
+    own, images = script(), torch.randn(4, 1, 2, 2, generator=torch.Generator().manual_seed(1))
+
+    def trained(average: float) -> Any:
+        torch.manual_seed(0)
+        net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
+        first = own.weights_of(net)["1.weight"]
+        stage = {"stage": 1, "trains_on_sets": [1], "lr": 0.1, "epochs": 2, "lr_is_multiplied": [{"from_epoch": 0, "by": 0.5}]}
+        plan = {"stages": [stage | {"momentum_is_emptied_before_epochs": []}], "momentum_is_kept_between_stages": False}
+        plan |= {"momentum": 0.0, "weight_decay": 0.0, "batch": 4, "augment": "none", "average": average}
+        own.train(net, [(images, torch.tensor([0, 1, 0, 1]))], plan, torch.Generator().manual_seed(2))
+        return first, own.weights_of(net)["1.weight"]
+
+    (first, stayed), (_, plain), (_, between) = trained(1.0), trained(0.0), trained(0.5)
+    assert torch.equal(first, stayed) and not torch.allclose(plain, first)
+    assert float((between - first).abs().max()) < float((plain - first).abs().max())
