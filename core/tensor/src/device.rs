@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
-use burn_dispatch::DispatchDevice;
+use burn_flex::FlexDevice;
 
 /// `name` is that of the option `--device`, `built` whether this build has it, `feature` the cargo feature that adds it, `double`
 /// whether it computes in double precision, and `devices` lists what the machine has.
@@ -61,10 +61,9 @@ backends! {
     /// NVIDIA GPUs.
     Cuda "cuda", built: feature = "cuda", feature: Some("cuda"), double: false, devices: cuda();
     /// Apple GPUs.
-    Metal "metal", built: feature = "metal", feature: Some("metal"), double: false, devices: wgpu(DispatchDevice::Metal);
+    Metal "metal", built: feature = "metal", feature: Some("metal"), double: false, devices: wgpu();
     /// GPUs with a Vulkan driver.
-    Vulkan "vulkan", built: all(feature = "vulkan", not(feature = "metal")), feature: Some("vulkan"), double: false,
-        devices: wgpu(DispatchDevice::Vulkan);
+    Vulkan "vulkan", built: all(feature = "vulkan", not(feature = "metal")), feature: Some("vulkan"), double: false, devices: wgpu();
     /// burn's own CPU backend: the code path of a GPU on any machine, for checks. Far slower than the kernels of this crate.
     Flex "flex", built: all(), feature: None, double: true, devices: flex();
 }
@@ -76,8 +75,14 @@ impl Backend {
         self.devices().len()
     }
 
+    /// How many of these are hardware: the first ones. The others are drivers that compute on the processor, slower than it.
+    #[must_use]
+    pub fn hardware_count(self) -> usize {
+        self.devices().iter().filter(|found| !found.is_software).count()
+    }
+
     /// A device by its number.
-    pub(crate) fn device(self, index: usize) -> Option<DispatchDevice> {
+    pub(crate) fn device(self, index: usize) -> Option<BurnDevice> {
         self.devices().get(index).map(|found| found.device.clone())
     }
 
@@ -88,10 +93,21 @@ impl Backend {
     }
 }
 
+/// A device as its backend knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum BurnDevice {
+    Flex(FlexDevice),
+    #[cfg(feature = "cuda")]
+    Cuda(burn_cuda::CudaDevice),
+    #[cfg(any(feature = "metal", feature = "vulkan"))]
+    Wgpu(burn_wgpu::WgpuDevice),
+}
+
 /// A device of the machine.
 struct Found {
-    device: DispatchDevice,
+    device: BurnDevice,
     model: String,
+    is_software: bool,
 }
 
 /// What a backend lists; a driver that is missing makes some panic.
@@ -156,7 +172,7 @@ impl fmt::Display for Device {
 }
 
 fn flex() -> Vec<Found> {
-    vec![Found { device: DispatchDevice::Flex(burn_flex::FlexDevice), model: String::new() }]
+    vec![Found { device: BurnDevice::Flex(FlexDevice), model: String::new(), is_software: true }]
 }
 
 #[cfg(feature = "cuda")]
@@ -169,14 +185,17 @@ fn cuda() -> Vec<Found> {
         let minor = of(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
         Some(format!("{} sm_{major}{minor}", device.name().ok()?))
     };
-    let devices = numbered(|index| DispatchDevice::Cuda(burn_cuda::CudaDevice::new(index)));
-    let found = |(index, device)| Found { device, model: model(index).unwrap_or_default() };
-    devices.into_iter().enumerate().map(found).collect()
+    let found = |device: burn_cuda::CudaDevice| Found {
+        model: model(device.index).unwrap_or_default(),
+        device: BurnDevice::Cuda(device),
+        is_software: false,
+    };
+    numbered::<burn_cuda::Cuda>(burn_cuda::CudaDevice::new).into_iter().map(found).collect()
 }
 
 /// Discrete GPUs, then integrated and virtual ones, then software.
 #[cfg(any(feature = "vulkan", feature = "metal"))]
-fn wgpu(device: impl Fn(burn_wgpu::WgpuDevice) -> DispatchDevice) -> Vec<Found> {
+fn wgpu() -> Vec<Found> {
     use burn_wgpu::{WgpuDevice, graphics::AutoGraphicsApi};
     let kinds: [fn(usize) -> WgpuDevice; 4] =
         [WgpuDevice::DiscreteGpu, WgpuDevice::IntegratedGpu, WgpuDevice::VirtualGpu, |_| WgpuDevice::Cpu];
@@ -185,23 +204,31 @@ fn wgpu(device: impl Fn(burn_wgpu::WgpuDevice) -> DispatchDevice) -> Vec<Found> 
         let open = || burn_wgpu::init_setup::<AutoGraphicsApi>(&adapter, Default::default()).adapter.get_info();
         let about = catch_unwind(AssertUnwindSafe(open)).ok()?;
         Some(Found {
-            device: device(adapter),
+            is_software: adapter == WgpuDevice::Cpu,
+            device: BurnDevice::Wgpu(adapter),
             model: format!("{} {}", about.name, about.driver_info).trim().to_owned(),
         })
     };
-    let adapters = kinds.into_iter().flat_map(|kind| {
-        let count = numbered(|index| device(kind(index))).len();
-        (0..count).map(kind)
-    });
-    adapters.filter_map(one).collect()
+    kinds.into_iter().flat_map(numbered::<burn_wgpu::Wgpu>).filter_map(one).collect()
 }
 
 /// All devices of a kind.
 #[cfg(any(feature = "cuda", feature = "vulkan", feature = "metal"))]
-fn numbered(device: impl Fn(usize) -> DispatchDevice) -> Vec<DispatchDevice> {
-    use burn_backend::{Backend as _, DeviceOps as _};
-    let count = burn_dispatch::Dispatch::device_count(device(0).id().type_id);
-    (0..count).map(device).collect()
+fn numbered<B: burn_backend::Backend>(device: impl Fn(usize) -> B::Device) -> Vec<B::Device> {
+    use burn_backend::DeviceOps as _;
+    (0..B::device_count(device(0).id().type_id)).map(device).collect()
+}
+
+/// The first device of every backend that this build and the machine have, for tests. burn's CPU backend is always there.
+#[cfg(test)]
+pub(crate) fn devices() -> Vec<Device> {
+    let found: Vec<Device> =
+        Backend::ALL.iter().filter(|backend| backend.count() > 0).map(|&backend| Device::Burn(backend, 0)).collect();
+    #[expect(clippy::print_stdout, reason = "what a test ran on")]
+    for device in &found {
+        println!("on {}", device.class());
+    }
+    found
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Arrays on the CPU: burn's storage, always in row-major order, under a shape.
 
-use burn_backend::TensorData;
+use burn_backend::{TensorData, TensorMetadata};
 use burn_flex::FlexTensor;
 
 use crate::DType;
@@ -51,6 +51,16 @@ impl Array {
     pub(crate) fn new<T: Stored>(values: Vec<T>, shape: &[usize]) -> Self {
         debug_assert_eq!(values.len(), shape.iter().product::<usize>());
         Self { storage: T::wrap(values, shape), shape: shape.into() }
+    }
+
+    /// The numbers of a tensor of burn's CPU backend, in row-major order.
+    pub(super) fn from_flex(tensor: &FlexTensor) -> Self {
+        let storage = tensor.to_contiguous();
+        Self { shape: storage.shape().to_vec().into(), storage }
+    }
+
+    pub(super) fn into_flex(self) -> FlexTensor {
+        self.storage
     }
 
     pub(crate) fn dtype(&self) -> DType {

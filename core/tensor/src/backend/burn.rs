@@ -1,20 +1,22 @@
-//! Operations through burn's dispatch: what a GPU computes with, and a second opinion on the CPU kernels in tests.
+//! Operations through burn's backends: what a GPU computes with, and a second opinion on the CPU kernels in tests.
 //!
 //! Values follow the CPU kernels up to rounding. Indices and labels are not checked: reading them back would stall the
 //! device.
 
 use burn_backend::ops::ConvOptions;
-use burn_backend::{FloatDType, Scalar};
+use burn_backend::{FloatDType, Scalar, Slice};
 
-use super::burn_array::{Array, aligned, booleans, closed, empty, expanded, float_type, int_type, physical, real};
+use super::burn_array::{
+    Array, aligned, booleans, closed, empty, expanded, float_type, int_type, physical, real, zeros,
+};
 use super::burn_layout;
-use super::burn_norm::{self, Saved};
 use super::calls::{Calls as B, Tensor, dims};
 use super::failure::internal;
+use super::fused;
 use crate::DType;
 use crate::error::Result;
 use crate::op::elementwise::{binary_table, unary_table};
-use crate::op::{Binary, Conv2d, Op, Over, Unary, Window};
+use crate::op::{Binary, Conv2d, Op, Unary, Window};
 
 /// What an operation gives: its value, and values saved for its rule.
 type Evaluated = (Array, Vec<Array>);
@@ -34,7 +36,9 @@ pub(crate) fn evaluate(op: &Op, inputs: &[&Array], shape: &[usize]) -> Result<Ev
             let indices = B::max_pool2d_indices(x.clone(), *kernel, *stride);
             Array::Int(B::int_cast(indices, int_type(&B::float_device(x))))
         }
-        (Op::Norm { .. } | Op::NormGradient { .. } | Op::NormCurvature { .. }, _) => return normalise(op, inputs),
+        (Op::Norm { .. } | Op::NormGradient { .. } | Op::NormCurvature { .. } | Op::ChannelStatistics { .. }, _) => {
+            return fused::evaluate(op, inputs, shape);
+        }
         (_, Array::Float(x)) => Array::Float(float_op(op, x.clone(), inputs, shape)?),
     };
     Ok((value, Vec::new()))
@@ -66,7 +70,7 @@ fn float_op(op: &Op, x: Tensor, inputs: &[&Array], shape: &[usize]) -> Result<Te
             let bias = inputs.get(2).map(|bias| bias.float(name)).transpose()?;
             B::conv2d(x, float(1)?, bias, options(*conv))
         }
-        Op::ConvInput { conv, .. } => B::conv2d_x_backward(empty(&x, shape), float(1)?, x, options(*conv)),
+        Op::ConvInput { conv, .. } => conv_input(x, float(1)?, *conv, shape),
         Op::ConvWeight { conv, .. } => {
             let weight = empty(&x, shape);
             B::conv2d_weight_backward(x, weight, float(1)?, options(*conv))
@@ -75,7 +79,6 @@ fn float_op(op: &Op, x: Tensor, inputs: &[&Array], shape: &[usize]) -> Result<Te
         Op::AvgPoolTranspose { window: Window { kernel, stride }, .. } => {
             B::avg_pool2d_backward(empty(&x, shape), x, *kernel, *stride, [0, 0], true, false)
         }
-        Op::ChannelStatistics { eps } => burn_norm::statistics(x, *eps),
         Op::Resample { map } => burn_layout::resample(x, map),
         Op::ResampleTranspose { map } => burn_layout::resample_transpose(&x, map),
         Op::Reshape { .. } | Op::Permute { .. } | Op::BroadcastTo { .. } | Op::Slice { .. } | Op::Place { .. } => {
@@ -162,6 +165,23 @@ fn options(Conv2d { stride, padding }: Conv2d) -> ConvOptions<2> {
     ConvOptions::new(stride, padding, [1, 1], 1)
 }
 
+/// Where steps are longer than the kernel, which burn's kernel for GPUs makes zeros of, the gradient is first put at its distances: that of
+/// all steps of one, of which the others are left out.
+fn conv_input(g: Tensor, weight: Tensor, conv: Conv2d, shape: &[usize]) -> Tensor {
+    let (own, kernel) = (dims(&g), dims(&weight));
+    if kernel[2] >= conv.stride[0] && kernel[3] >= conv.stride[1] {
+        return B::conv2d_x_backward(empty(&g, shape), weight, g, options(conv));
+    }
+    let (mut full, mut parts) = (own.clone(), vec![Slice::full(); 2]);
+    for axis in 0..2 {
+        full[axis + 2] = shape[axis + 2] + 2 * conv.padding[axis] + 1 - kernel[axis + 2];
+        let end = own[axis + 2].saturating_sub(1) * conv.stride[axis] + 1;
+        parts.push(burn_layout::part([0, end, conv.stride[axis]]));
+    }
+    let g = B::float_slice_assign(zeros(&g, &full), &parts, g);
+    B::conv2d_x_backward(empty(&g, shape), weight, g, options(Conv2d { stride: [1, 1], ..conv }))
+}
+
 /// Over several axes, of which those that lie together are one.
 fn reduced(x: Tensor, axes: &[usize], reduce: impl Fn(Tensor, usize) -> Tensor) -> Tensor {
     let mut shape = dims(&x);
@@ -178,30 +198,4 @@ fn reduced(x: Tensor, axes: &[usize], reduce: impl Fn(Tensor, usize) -> Tensor) 
     let x = B::float_reshape(x, physical(&lengths));
     let over = runs.iter().enumerate().filter(|(_, (_, is_over))| *is_over);
     B::float_reshape(over.fold(x, |x, (axis, _)| reduce(x, axis)), physical(&shape))
-}
-
-/// Instance normalisation with its epilogue, and its derivatives.
-fn normalise(op: &Op, inputs: &[&Array]) -> Result<Evaluated> {
-    let float = |index: usize| inputs[index].float(op.name());
-    let affine = || Ok([float(0)?, float(1)?, float(2)?]);
-    let saved = || {
-        let [x, weight, bias] = affine()?;
-        Ok(Saved { x, weight, bias, statistics: float(3)?, g: float(4)? })
-    };
-    let values = match op {
-        Op::Norm { eps, over: Over::Plane, epilogue } => {
-            <[Tensor; 2]>::from(burn_norm::forward(affine()?, *eps, *epilogue)).to_vec()
-        }
-        Op::Norm { epilogue, .. } => vec![burn_norm::forward_by(affine()?, &float(3)?, *epilogue)],
-        Op::NormGradient { over, epilogue, .. } => burn_norm::gradient(saved()?, *over, *epilogue),
-        Op::NormCurvature { over, epilogue, .. } => {
-            burn_norm::curvature(saved()?, [float(5)?, float(6)?, float(7)?], *over, *epilogue).to_vec()
-        }
-        _ => return internal(op.name(), "no normalisation"),
-    };
-    let mut values = values.into_iter().map(Array::Float);
-    match values.next() {
-        Some(value) => Ok((value, values.collect())),
-        None => internal(op.name(), "nothing"),
-    }
 }

@@ -2,14 +2,12 @@
 //!
 //! burn has no tensors without axes, so that a single number has shape `[1]` here.
 
-use burn_backend::{
-    BoolDType, Element, FloatDType, IntDType, Scalar, Shape, TensorData, TensorMetadata, get_device_settings,
-};
-use burn_dispatch::{Dispatch, DispatchDevice};
+use burn_backend::{BoolDType, Element, FloatDType, IntDType, Scalar, Shape, TensorData};
 
-use super::calls::{Calls as B, Tensor, dims};
+use super::calls::{Calls as B, Tensor, dims, settings};
 use super::failure::internal;
 use crate::DType;
+use crate::device::BurnDevice;
 use crate::error::{Result, TensorError};
 
 /// Numbers of one of the two kinds.
@@ -20,14 +18,14 @@ pub(crate) enum Array {
 }
 
 impl Array {
-    pub(crate) fn from_data(values: TensorData, dtype: DType, device: &DispatchDevice) -> Self {
+    pub(crate) fn from_data(values: TensorData, dtype: DType, device: &BurnDevice) -> Self {
         match dtype {
             DType::I64 => Self::Int(integers(values, device)),
             _ => Self::Float(B::float_from_data(values, device)),
         }
     }
 
-    pub(crate) fn full(number: f64, shape: &[usize], dtype: DType, device: &DispatchDevice) -> Self {
+    pub(crate) fn full(number: f64, shape: &[usize], dtype: DType, device: &BurnDevice) -> Self {
         let (shape, value) = (physical(shape), Scalar::from(number));
         match dtype {
             DType::I64 => Self::Int(B::int_full(shape, value, device, int_type(device))),
@@ -78,12 +76,12 @@ pub(super) fn float_type(x: &Tensor) -> FloatDType {
 }
 
 /// How a device stores integers.
-pub(super) fn int_type(device: &DispatchDevice) -> IntDType {
-    get_device_settings::<Dispatch>(device).int_dtype
+pub(super) fn int_type(device: &BurnDevice) -> IntDType {
+    settings(device).int_dtype
 }
 
 /// Integers as the device stores them.
-pub(super) fn integers(values: TensorData, device: &DispatchDevice) -> Tensor {
+pub(super) fn integers(values: TensorData, device: &BurnDevice) -> Tensor {
     B::int_from_data(values.convert_dtype(int_type(device).into()), device)
 }
 
@@ -119,7 +117,7 @@ pub(super) fn expanded(x: Tensor, shape: &[usize]) -> Tensor {
 
 /// How the device stores booleans.
 pub(super) fn booleans(x: &Tensor) -> BoolDType {
-    get_device_settings::<Dispatch>(&B::float_device(x)).bool_dtype
+    settings(&B::float_device(x)).bool_dtype
 }
 
 /// Where two differ.

@@ -1,12 +1,12 @@
-//! Rearrangements through burn's dispatch.
+//! Rearrangements through burn's backends.
 
 use burn_backend::{FloatDType, Shape, Slice, TensorData};
-use burn_dispatch::DispatchDevice;
 
 use super::burn_array::{Array, expanded, float_type, integers, physical, zeros};
 use super::calls::{Calls as B, Tensor, dims};
 use super::failure::internal;
 use crate::ResampleMap;
+use crate::device::BurnDevice;
 use crate::error::Result;
 use crate::op::Op;
 
@@ -99,7 +99,7 @@ pub(super) fn resample_transpose(g: &Tensor, map: &ResampleMap) -> Tensor {
 struct Tables {
     index: Tensor,
     weight: Tensor,
-    of: (DispatchDevice, FloatDType),
+    of: (BurnDevice, FloatDType),
 }
 
 /// Indices `[image, channel, output pixel and tap]`, weights that broadcast to them, and the number of taps. They are made once.
@@ -145,6 +145,6 @@ pub(super) fn part_of(rank: usize, axis: usize, range: [usize; 3]) -> Vec<Slice>
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "lengths of tensors lie below isize::MAX")]
-fn part([start, end, step]: [usize; 3]) -> Slice {
+pub(super) fn part([start, end, step]: [usize; 3]) -> Slice {
     Slice::new(start as isize, Some(end as isize), step as isize)
 }

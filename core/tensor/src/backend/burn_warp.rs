@@ -4,10 +4,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use burn_backend::{FloatDType, Scalar, Shape, TensorData};
-use burn_dispatch::DispatchDevice;
 
 use super::burn_array::{differs, float_type, int_type};
 use super::calls::{Calls as B, Tensor};
+use crate::device::BurnDevice;
 use crate::resample_map::Lines;
 
 const TAPS: usize = 4;
@@ -15,7 +15,7 @@ const TAPS: usize = 4;
 /// For the pixels of a plane with their four neighbours, `[1, 1, pixel and tap]`: row, column, and which neighbour in both directions.
 #[derive(Clone)]
 struct Plane {
-    of: (DispatchDevice, FloatDType, [usize; 2]),
+    of: (BurnDevice, FloatDType, [usize; 2]),
     row: Tensor,
     column: Tensor,
     down: Tensor,

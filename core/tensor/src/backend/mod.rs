@@ -4,11 +4,12 @@ mod array;
 mod burn;
 mod burn_array;
 mod burn_layout;
-mod burn_norm;
+mod burn_tensor;
 mod burn_warp;
 mod calls;
 mod cpu;
 mod failure;
+mod fused;
 mod on_device;
 #[cfg(test)]
 mod tests;
@@ -117,6 +118,22 @@ pub(crate) fn full(number: f64, shape: &[usize], dtype: DType, device: &Device) 
             DeviceValue::full(number, shape, dtype, Place::new(*backend, *index)).map(Value::Device)
         }
     }
+}
+
+/// A step of gradient descent on a device: the weight after it, and the buffer if the rule has one.
+pub(crate) fn descend_there(
+    rule: &Descent,
+    weight: &Value,
+    gradient: &Value,
+    buffer: Option<&Value>,
+) -> Result<(Value, Option<Value>)> {
+    let there = |value: &Value| match value {
+        Value::Device(value) => Ok(value.clone()),
+        Value::Cpu(_) => internal("descent", "not on a device"),
+    };
+    let buffer = buffer.map(there).transpose()?;
+    let (weight, buffer) = on_device::descend(rule, &there(weight)?, &there(gradient)?, buffer.as_ref())?;
+    Ok((Value::Device(weight), buffer.map(Value::Device)))
 }
 
 /// A step of gradient descent in place, on the CPU; shapes and types are equal.

@@ -1,18 +1,18 @@
-//! Values on devices of burn's backends, through its dispatch: one path for every backend.
+//! Values on devices of burn's backends: one path for every backend.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use burn_backend::TensorData;
-use burn_dispatch::DispatchDevice;
 
 use super::array::{self, Stored};
 use super::burn_array::{Array, physical};
 use super::calls::dims;
-use super::{burn, cpu};
+use super::{burn, cpu, fused};
+use crate::device::BurnDevice;
 use crate::error::{Result, TensorError};
-use crate::op::{Binary, Op, Unary};
+use crate::op::{Binary, Descent, Op, Unary};
 use crate::{Backend, DType, Device};
 
 /// Most single numbers that are kept.
@@ -60,7 +60,7 @@ impl Place {
         Device::Burn(self.backend, self.index)
     }
 
-    fn open(self, op: &'static str) -> Result<DispatchDevice> {
+    fn open(self, op: &'static str) -> Result<BurnDevice> {
         self.backend.device(self.index).ok_or_else(|| self.failed(op, "there is no such device"))
     }
 
@@ -278,4 +278,29 @@ pub(crate) fn evaluate(op: &Op, inputs: &[&DeviceValue], shape: &[usize]) -> Res
     let (array, saved) = place.guard(op.name(), || burn::evaluate(op, &arrays, shape))?;
     let value = |array: Array| DeviceValue::there(array, dtype, place);
     Ok((value(array), saved.into_iter().map(value).collect()))
+}
+
+/// A step of gradient descent: the weight after it, and the buffer if the rule has one.
+pub(crate) fn descend(
+    rule: &Descent,
+    weight: &DeviceValue,
+    gradient: &DeviceValue,
+    buffer: Option<&DeviceValue>,
+) -> Result<(DeviceValue, Option<DeviceValue>)> {
+    let (place, dtype) = (weight.place, weight.dtype);
+    if let (Some(here), Some(slope)) = (weight.as_known(), gradient.as_known())
+        && buffer.is_none_or(DeviceValue::is_at_hand)
+    {
+        // A few numbers that stay here.
+        let known = buffer.and_then(DeviceValue::as_known).cloned();
+        let (mut moved, first) = (here.clone(), known.is_none());
+        let mut kept = (rule.momentum != 0.0).then(|| known.unwrap_or_else(|| slope.clone()));
+        cpu::descend(rule, &mut moved, slope, kept.as_mut(), first)?;
+        return Ok((DeviceValue::known(moved, place), kept.map(|kept| DeviceValue::known(kept, place))));
+    }
+    let (weight, gradient) = (weight.array()?, gradient.array()?);
+    let there = buffer.map(DeviceValue::array).transpose()?;
+    let (weight, buffer) = place.guard("descent", || fused::descend(rule, weight, gradient, there))?;
+    let value = |array: Array| DeviceValue::there(array, dtype, place);
+    Ok((value(weight), buffer.map(value)))
 }

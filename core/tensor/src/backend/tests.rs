@@ -1,12 +1,13 @@
-//! Every operation through burn's dispatch against the CPU kernels: the code that a GPU runs, run by burn-flex.
+//! Every operation on every device against the CPU kernels. burn's CPU backend, which is always there, runs the code that a GPU runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::{Value, evaluate};
 use crate::augment::Grid;
 use crate::augment::transform::{crop, cutout};
+use crate::device::devices;
 use crate::op::{Binary, Conv2d, Epilogue, Form, Op, Over, Unary, Window, infer as infer_forms};
-use crate::{Backend, DType, Device, Keep, RandomKey, ResampleMap, Tensor, grad};
+use crate::{DType, Device, Keep, RandomKey, ResampleMap, Tensor, grad};
 
 fn random(name: &str, shape: &[usize]) -> Tensor {
     let values = RandomKey::new(3).fold(name).normal_f64(shape.iter().product());
@@ -30,6 +31,8 @@ fn infer(op: &Op, inputs: &[&Tensor]) -> crate::Result<(Vec<usize>, DType)> {
     infer_forms(op, &inputs.iter().map(|input| input.form()).collect::<Vec<Form<'_>>>())
 }
 
+static DEVICES: LazyLock<Vec<Device>> = LazyLock::new(devices);
+
 /// Both in single precision: sums of up to some hundred terms, so a hundred roundings of 6e-8.
 const TOLERANCE: f64 = 1e-5;
 
@@ -37,23 +40,25 @@ fn check(op: &Op, inputs: &[&Tensor]) {
     let (shape, dtype) = infer(op, inputs).unwrap();
     let values: Vec<&Value> = inputs.iter().map(|input| input.value().unwrap()).collect();
     let (own, own_saved) = evaluate(op, &values, &shape).unwrap();
-    let flex = Device::Burn(Backend::Flex, 0);
-    let moved: Vec<Tensor> = inputs.iter().map(|input| input.to_device(&flex).unwrap()).collect();
-    let values: Vec<&Value> = moved.iter().map(|input| input.value().unwrap()).collect();
-    let (other, other_saved) = evaluate(op, &values, &shape).unwrap();
-    let mut pairs = vec![(numbers(&own, dtype), numbers(&other, dtype))];
-    pairs.extend(own_saved.iter().zip(&other_saved).map(|(a, b)| (numbers(a, dtype), numbers(b, dtype))));
-    for (own, other) in pairs {
-        assert_eq!(own.len(), other.len(), "{op:?}");
-        let scale = own.iter().fold(1.0_f64, |scale, v| scale.max(v.abs()));
-        for (a, b) in own.iter().zip(&other) {
-            assert!((a - b).abs() <= TOLERANCE * scale, "{op:?}: {a} {b}");
+    for device in &*DEVICES {
+        let moved: Vec<Tensor> = inputs.iter().map(|input| input.to_device(device).unwrap()).collect();
+        let values: Vec<&Value> = moved.iter().map(|input| input.value().unwrap()).collect();
+        let (other, other_saved) = evaluate(op, &values, &shape).unwrap_or_else(|error| panic!("{op:?}: {error}"));
+        let mut pairs = vec![(numbers(&own, dtype), numbers(&other, dtype))];
+        // Sums of planes are saved where they cost nothing.
+        pairs.extend(own_saved.iter().zip(&other_saved).map(|(a, b)| (numbers(a, dtype), numbers(b, dtype))));
+        for (own, other) in pairs {
+            assert_eq!(own.len(), other.len(), "{device}: {op:?}");
+            let scale = own.iter().fold(1.0_f64, |scale, v| scale.max(v.abs()));
+            for (a, b) in own.iter().zip(&other) {
+                assert!((a - b).abs() <= TOLERANCE * scale, "{device}: {op:?}: {a} {b}");
+            }
         }
     }
 }
 
 #[test]
-fn elementwise_operations_agree_with_burn() {
+fn elementwise_operations_agree_on_every_device() {
     let (x, row, single) = (random("x", &[2, 3, 4]), random("row", &[3, 1]), random("single", &[]));
     let positive = x.abs().unwrap();
     for number in 0..100 {
@@ -77,7 +82,7 @@ fn elementwise_operations_agree_with_burn() {
 }
 
 #[test]
-fn reductions_and_rearrangements_agree_with_burn() {
+fn reductions_and_rearrangements_agree_on_every_device() {
     let x = random("x", &[2, 3, 4]);
     let labels = integers(&[2, 0, 1, 2], &[4]);
     let operations = [
@@ -120,7 +125,7 @@ fn reductions_and_rearrangements_agree_with_burn() {
 }
 
 #[test]
-fn products_agree_with_burn() {
+fn products_agree_on_every_device() {
     for transpose in [[false, false], [true, false], [false, true], [true, true]] {
         let shape =
             |turned: bool, rows: usize, columns: usize| if turned { [2, columns, rows] } else { [2, rows, columns] };
@@ -143,16 +148,18 @@ fn systems_are_solved_alike_on_every_device() {
         let gradient = grad(&[x.square().unwrap().sum_all().unwrap()], &[a], None, Keep::No).unwrap().remove(0);
         [x.to_f64_vec().unwrap(), gradient.to_f64_vec().unwrap()].concat()
     };
-    let flex = Device::Burn(Backend::Flex, 0);
     for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
-        let (own, other) = (solved(&Device::Cpu, dtype), solved(&flex, dtype));
+        let own = solved(&Device::Cpu, dtype);
         let scale = own.iter().fold(0.0_f64, |scale, v| scale.max(v.abs()));
-        assert!(own.iter().zip(&other).all(|(a, b)| (a - b).abs() <= tolerance * scale), "{dtype:?}");
+        for device in DEVICES.iter().filter(|device| dtype == DType::F32 || device.has_double()) {
+            let other = solved(device, dtype);
+            assert!(own.iter().zip(&other).all(|(a, b)| (a - b).abs() <= tolerance * scale), "{device}: {dtype:?}");
+        }
     }
 }
 
 #[test]
-fn plane_operations_agree_with_burn() {
+fn plane_operations_agree_on_every_device() {
     let x = random("x", &[2, 3, 7, 6]);
     for (stride, padding, kernel) in
         [([1, 1], [1, 1], [3, 3]), ([2, 2], [1, 1], [3, 3]), ([2, 1], [0, 2], [3, 2]), ([2, 2], [0, 0], [1, 1])]
@@ -191,20 +198,21 @@ fn plane_operations_agree_with_burn() {
         check(&Op::ResampleTranspose { map }, &[&x]);
     }
     for (rows, columns) in [([2, -1], [0, 3]), ([-7, 1], [1, -6])] {
-        let flex = Device::Burn(Backend::Flex, 0);
         let shifted = |device: &Device| {
             let x = x.to_device(device).unwrap();
             let cropped = crop(&x, &rows, &columns).unwrap();
             [cropped, cutout(&x, &rows.map(i64::abs), &columns.map(i64::abs), [3, 2]).unwrap()]
                 .map(|x| x.to_f32_vec().unwrap())
         };
-        assert_eq!(shifted(&flex), shifted(&Device::Cpu), "{rows:?} {columns:?}");
+        for device in &*DEVICES {
+            assert_eq!(shifted(device), shifted(&Device::Cpu), "{device}: {rows:?} {columns:?}");
+        }
     }
     check(&Op::ChannelStatistics { eps: 1e-3 }, &[&x]);
 }
 
 #[test]
-fn normalisations_and_their_derivatives_agree_with_burn() {
+fn normalisations_and_their_derivatives_agree_on_every_device() {
     let (eps, shape) = (1e-3, [2, 3, 7, 6]);
     let (x, weight, bias) = (random("x", &shape), random("weight", &[3]), random("bias", &[3]));
     let channels = {

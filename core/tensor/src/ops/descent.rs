@@ -1,6 +1,6 @@
 //! Steps of gradient descent, off the tape.
 
-use crate::backend::{Value, descend};
+use crate::backend::{Value, descend, descend_there};
 use crate::error::{Result, TensorError, shape_error};
 use crate::op::Descent;
 use crate::{Device, Tensor, trace};
@@ -27,7 +27,7 @@ impl Descent {
             }
         }
         if weight.device() != Device::Cpu {
-            return self.one_by_one(weight, gradient, buffer);
+            return self.on_device(weight, gradient, buffer);
         }
         let shape = weight.shape().to_vec();
         // Weight and buffer are read and written.
@@ -47,23 +47,11 @@ impl Descent {
         descend(self, weight.value_mut()?, gradient.value()?, buffer, first)
     }
 
-    /// The same by operations on tensors, on any device.
-    fn one_by_one(&self, weight: &mut Tensor, gradient: &Tensor, buffer: &mut Option<Tensor>) -> Result<()> {
-        let now = weight.detach();
-        let slope = match self.weight_decay {
-            0.0 => gradient.detach(),
-            decay => gradient.detach().add(&now.mul_scalar(decay)?)?,
-        };
-        let moved = match buffer.take() {
-            Some(buffer) if self.momentum != 0.0 => buffer.detach().mul_scalar(self.momentum)?.add(&slope)?,
-            _ => slope.clone(),
-        };
-        let along = match self.nesterov {
-            true => slope.add(&moved.mul_scalar(self.momentum)?)?,
-            false => moved.clone(),
-        };
-        *weight = now.sub(&along.mul_scalar(self.lr)?)?;
-        *buffer = (self.momentum != 0.0).then_some(moved);
+    fn on_device(&self, weight: &mut Tensor, gradient: &Tensor, buffer: &mut Option<Tensor>) -> Result<()> {
+        let before = buffer.as_ref().map(Tensor::value).transpose()?;
+        let (moved, kept) = descend_there(self, weight.value()?, gradient.value()?, before)?;
+        *buffer = kept.map(|kept| Tensor::constant(kept, weight.shape(), weight.dtype()));
+        *weight = Tensor::constant(moved, weight.shape(), weight.dtype());
         Ok(())
     }
 }
@@ -75,6 +63,26 @@ mod tests {
 
     fn bits(tensor: &Tensor) -> Vec<u64> {
         tensor.to_f64_vec().unwrap().into_iter().map(f64::to_bits).collect()
+    }
+
+    /// The same by operations on tensors.
+    fn one_by_one(rule: &Descent, weight: &mut Tensor, gradient: &Tensor, buffer: &mut Option<Tensor>) -> Result<()> {
+        let now = weight.detach();
+        let slope = match rule.weight_decay {
+            0.0 => gradient.detach(),
+            decay => gradient.detach().add(&now.mul_scalar(decay)?)?,
+        };
+        let moved = match buffer.take() {
+            Some(buffer) if rule.momentum != 0.0 => buffer.detach().mul_scalar(rule.momentum)?.add(&slope)?,
+            _ => slope.clone(),
+        };
+        let along = match rule.nesterov {
+            true => slope.add(&moved.mul_scalar(rule.momentum)?)?,
+            false => moved.clone(),
+        };
+        *weight = now.sub(&along.mul_scalar(rule.lr)?)?;
+        *buffer = (rule.momentum != 0.0).then_some(moved);
+        Ok(())
     }
 
     fn random(name: &str, dtype: DType) -> Tensor {
@@ -94,9 +102,38 @@ mod tests {
                 for name in ["first", "second", "third"] {
                     let gradient = random(name, dtype);
                     rule.step(&mut weight, &gradient, &mut buffer).unwrap();
-                    rule.one_by_one(&mut expected, &gradient, &mut expected_buffer).unwrap();
+                    one_by_one(&rule, &mut expected, &gradient, &mut expected_buffer).unwrap();
                     assert_eq!(bits(&weight), bits(&expected), "{rule:?}");
                     assert_eq!(buffer.as_ref().map(bits), expected_buffer.as_ref().map(bits), "{rule:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn steps_agree_on_every_device() {
+        let rules = [(0.0, 0.0, false), (0.0, 0.1, false), (0.9, 0.0, false), (0.9, 5e-4, true)];
+        for (momentum, weight_decay, nesterov) in rules {
+            let rule = Descent { lr: 0.1, momentum, weight_decay, nesterov };
+            // So few numbers that they stay on the processor, and many.
+            for shape in [&[][..], &[3, 7, 11]] {
+                let draw = |name: &str, device: &Device| {
+                    let values = RandomKey::new(5).fold(name).normal_f64(shape.iter().product());
+                    Tensor::from_values(values, shape, DType::F32, device).unwrap()
+                };
+                let moved = |device: &Device| {
+                    let (mut weight, mut buffer) = (draw("weight", device), None);
+                    for name in ["first", "second", "third"] {
+                        rule.step(&mut weight, &draw(name, device), &mut buffer).unwrap();
+                    }
+                    assert_eq!((weight.device(), buffer.is_some()), (device.clone(), momentum != 0.0));
+                    let buffer = buffer.map_or(Vec::new(), |buffer| buffer.to_f64_vec().unwrap());
+                    [weight.to_f64_vec().unwrap(), buffer].concat()
+                };
+                let own = moved(&Device::Cpu);
+                for device in crate::device::devices() {
+                    let far = moved(&device).iter().zip(&own).any(|(a, b)| (a - b).abs() > 1e-6 * (1.0 + b.abs()));
+                    assert!(!far, "{device}: {rule:?}");
                 }
             }
         }

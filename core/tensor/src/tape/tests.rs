@@ -17,6 +17,8 @@ const EPSILON: f64 = 1e-5;
 /// A thousand times that error, for third derivatives of size 10 and sums over some hundred elements; a wrong rule is
 /// off by 0.01 or more.
 const TOLERANCE: f64 = 1e-7;
+/// Of second derivatives in single precision: some hundred roundings of 6e-8.
+const SINGLE: f64 = 3e-5;
 
 fn random(key: RandomKey, shape: &[usize], positive: bool) -> Tensor {
     let values = key.normal_f64(shape.iter().product());
@@ -104,13 +106,23 @@ fn to_third_order(case: Case) -> Case {
     Case { order: 3, ..case }
 }
 
+thread_local! {
+    static PLACE: RefCell<(Device, DType)> = const { RefCell::new((Device::Cpu, DType::F64)) };
+}
+
+/// Where the cases of this thread are computed, and in which type.
+fn place() -> (Device, DType) {
+    PLACE.with_borrow(Clone::clone)
+}
+
 fn rows(rows: &[i64]) -> Tensor {
-    Tensor::from_i64(rows.to_vec(), &[rows.len()], &Device::Cpu).unwrap()
+    Tensor::from_i64(rows.to_vec(), &[rows.len()], &place().0).unwrap()
 }
 
 fn eye(size: usize, value: f64) -> Result<Tensor> {
     let values = (0..size * size).map(|at| if at % (size + 1) == 0 { value } else { 0.0 }).collect();
-    Tensor::from_f64(values, &[size, size], &Device::Cpu)
+    let (device, dtype) = place();
+    Tensor::from_values(values, &[size, size], dtype, &device)
 }
 
 /// A Gram matrix with a ridge.
@@ -140,7 +152,7 @@ fn map_cases() -> Vec<Case> {
         positive(case("powf", s, |x| x[0].powf(2.7))),
         case("clamp", s, |x| x[0].clamp(-0.5, 0.8)?.mul(&x[0])),
         case("add_scalar and mul_scalar", s, |x| x[0].add_scalar(2.0)?.mul_scalar(-3.0)?.square()),
-        case("cast", s, |x| crate::tensor::apply(Op::Cast { dtype: DType::F64 }, &[&x[0]])?.square()),
+        case("cast", s, |x| crate::tensor::apply(Op::Cast { dtype: place().1 }, &[&x[0]])?.square()),
     ]
 }
 
@@ -258,6 +270,51 @@ fn rules_agree_with_finite_differences_to_second_order_or_third() {
         Op::all().filter(|(_, differentiable)| *differentiable).map(|(name, _)| name).collect();
     let missing: Vec<&&str> = expected.difference(&seen).collect();
     assert!(missing.is_empty(), "rules without a case: {missing:?}");
+}
+
+/// The value of a case, its gradients by all inputs and, where it has a second order, their derivatives along some directions.
+fn orders(case: &Case) -> Vec<Vec<f64>> {
+    let (device, dtype) = place();
+    let key = RandomKey::new(13).fold(case.name);
+    let draw = |name: &str, shape: &[usize], positive: bool| {
+        random(key.fold(name), shape, positive).cast(dtype).unwrap().to_device(&device).unwrap()
+    };
+    let drawn = |name: &str, like: &[Tensor]| -> Vec<Tensor> {
+        like.iter().enumerate().map(|(i, t)| draw(&format!("{name}{i}"), t.shape(), false)).collect()
+    };
+    let inputs = case.shapes.iter().enumerate().map(|(i, shape)| draw(&format!("x{i}"), shape, case.positive));
+    let inputs: Vec<Tensor> = inputs.map(|x| x.variable().unwrap()).collect();
+    let outputs = (case.f)(&inputs).unwrap();
+    let first = grad(&outputs, &inputs, Some(&drawn("u", &outputs)), Keep::OnTape).unwrap();
+    let second = match first.iter().any(Tensor::is_on_tape) {
+        true => grad(&first, &inputs, Some(&drawn("v", &first)), Keep::No).unwrap(),
+        false => Vec::new(),
+    };
+    [outputs, first, second].concat().iter().map(|t| t.to_f64_vec().unwrap()).collect()
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "how many there are")]
+fn rules_agree_on_every_device_to_second_order() {
+    // Those of the processor in double precision are checked by differences; a device has single precision.
+    let (mut count, devices) = (0, crate::device::devices());
+    for case in [map_cases(), pair_cases(), axis_cases(), plane_cases()].into_iter().flatten() {
+        let exact = orders(&case);
+        for device in &devices {
+            PLACE.set((device.clone(), DType::F32));
+            let found = orders(&case);
+            PLACE.set((Device::Cpu, DType::F64));
+            assert_eq!(found.len(), exact.len(), "{device}: {}", case.name);
+            for (found, exact) in found.iter().zip(&exact) {
+                let scale = exact.iter().fold(1.0_f64, |scale, v| scale.max(v.abs()));
+                for (a, b) in found.iter().zip(exact) {
+                    assert!((a - b).abs() <= SINGLE * scale, "{device}: {}: {a} {b}", case.name);
+                }
+            }
+            count += 1;
+        }
+    }
+    println!("{count} cases on {} devices", devices.len());
 }
 
 fn small_network(x: &[Tensor]) -> Result<Tensor> {

@@ -85,7 +85,7 @@ const PLUGIN_MAY: [&str; 6] = ["pddflow-sdk", "pddflow-trajectory", "libm", "sch
 const FUZZ: &str = "pddflow-fuzz";
 /// An iteration without a pipeline, for the tests of plugins and of the host.
 const PLUGIN_TEST: &str = "pddflow-plugin-test";
-/// The only crate that may name burn.
+/// The only crate that may name burn, and the language of its kernels.
 const NAMES_BURN: &str = "pddflow-tensor";
 
 pub(super) fn check(packages: &[Value]) -> Problems {
@@ -106,7 +106,7 @@ fn check_package(package: &Value) -> Problems {
 
 /// Why `name` may not depend on `on`, if it may not.
 fn refusal(name: &str, on: &str, dev: bool) -> Option<String> {
-    if on.starts_with("burn") && name != NAMES_BURN {
+    if (on.starts_with("burn") || on.starts_with("cubecl")) && name != NAMES_BURN {
         return Some(format!("only {NAMES_BURN} names burn"));
     }
     if dev && (is_plugin(on) || [FUZZ, PLUGIN_TEST, name].contains(&on)) {
@@ -134,6 +134,7 @@ fn forbidden_arrows_are_refused() {
     check("pddflow-runner", "pddflow-tensor", true);
     check("pddflow-runner", "pddflow-cache", false);
     check("pddflow-nodes", "burn-flex", true);
+    check("pddflow-host", "cubecl", true);
     check("pddflow-tensor", "burn-flex", false);
     check("pddflow-matcher-dc", "rayon", true);
     check("pddflow-matcher-dc", "pddflow-sdk", false);
