@@ -66,10 +66,10 @@ impl DeviceChoice {
     }
 }
 
-/// The first GPU there is.
+/// The first GPU there is. A driver that computes on the processor is none.
 fn best_of(backends: &[Backend]) -> Device {
-    let gpus = backends.iter().filter(|backend| backend.feature().is_some() && backend.is_built());
-    gpus.into_iter().find(|backend| backend.count() > 0).map_or(Device::Cpu, |&backend| Device::Burn(backend, 0))
+    let gpu = backends.iter().find(|backend| backend.hardware_count() > 0);
+    gpu.map_or(Device::Cpu, |&backend| Device::Burn(backend, 0))
 }
 
 fn not_built(backend: Backend) -> Problem {
