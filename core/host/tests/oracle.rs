@@ -1,6 +1,7 @@
 //! The reference vectors that go through plugins; each file of `oracle/` has the routines of some kinds.
 //!
-//! The plugins are loaded as libraries, with tensors in double precision, and run with each instruction set. `PDDFLOW_ORACLE_DIR` points the test at another folder of
+//! The plugins are loaded as libraries, with tensors in double precision where the device has it, and run with each instruction set and
+//! on each device that the build and the machine have. `PDDFLOW_ORACLE_DIR` points the test at another folder of
 //! cases; the ones of these kinds lie in `tests/oracle`. Every case prints one line; kinds of other crates are listed, and one
 //! that nobody knows fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
@@ -73,10 +74,12 @@ fn plugins_agree_with_the_reference() {
         use_at_most(instructions);
         check(&files, &registry);
     }
-    // What a GPU runs, by burn's CPU backend, which has double precision; every test run has it.
-    println!("flex");
-    support::use_device(Device::Burn(Backend::Flex, 0));
-    check(&files, &registry);
+    // What a GPU runs. burn's CPU backend is always there, and has double precision.
+    for backend in Backend::ALL.iter().filter(|backend| backend.count() > 0) {
+        println!("{}: {}", backend.name(), backend.model(0));
+        support::use_device(Device::Burn(*backend, 0));
+        check(&files, &registry);
+    }
 }
 
 fn check(files: &[PathBuf], registry: &Registry) {

@@ -105,12 +105,13 @@ impl Plugins {
     }
 }
 
-/// Normal numbers with mean 0 in double precision.
+/// Normal numbers with mean 0, in double precision where the device has it.
 ///
 /// # Panics
 /// There is no memory for them.
 #[must_use]
 pub fn noise(shape: &[usize], key: RandomKey, std: f64, device: &Device) -> Tensor {
     let values = key.normal_f64(shape.iter().product()).into_iter().map(|value| value * std).collect();
-    Tensor::from_f64(values, shape, device).unwrap()
+    let dtype = if device.has_double() { DType::F64 } else { DType::F32 };
+    Tensor::from_values(values, shape, dtype, device).unwrap()
 }

@@ -1,8 +1,8 @@
 //! A reference vector, and what its routines share.
 
-use crate::support::{self, Bench, device};
+use crate::support::{self, Bench, device, dtype};
 use pddflow_host::{Batch, InputShape, Mode, Model, Registry, WeightRole, WeightSpec};
-use pddflow_tensor::Tensor;
+use pddflow_tensor::{DType, Tensor};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ impl Case {
             let tensor = match view.dtype() {
                 safetensors::Dtype::F64 => {
                     let values = chunks.iter().map(|chunk| f64::from_le_bytes(*chunk)).collect();
-                    Tensor::from_f64(values, view.shape(), &device()).unwrap()
+                    Tensor::from_values(values, view.shape(), dtype(), &device()).unwrap()
                 }
                 _ => {
                     let values = chunks.iter().map(|chunk| i64::from_le_bytes(*chunk)).collect();
@@ -36,10 +36,11 @@ impl Case {
             };
             (name.to_owned(), tensor)
         });
+        let tolerance = if dtype() == DType::F64 { "f64_rel" } else { "f32_rel" };
         Self {
             kind: case["kind"].as_str().unwrap().to_owned(),
             name: case["name"].as_str().unwrap().to_owned(),
-            tolerance: case["tolerance"]["f64_rel"].as_f64().unwrap(),
+            tolerance: case["tolerance"][tolerance].as_f64().unwrap(),
             tensors: tensors.collect(),
             params: case["params"].clone(),
         }
@@ -99,7 +100,7 @@ impl Case {
 }
 
 pub(crate) fn scalar(value: f64) -> Tensor {
-    Tensor::from_f64(vec![value], &[], &device()).unwrap()
+    Tensor::from_values(vec![value], &[], dtype(), &device()).unwrap()
 }
 
 pub(crate) fn mode(case: &Case) -> Mode {

@@ -1,7 +1,7 @@
 //! Kinds `dd`, gradient descent that is unrolled, and `net`, networks whose weights are a pattern.
 
 use crate::case::{Case, leaves, scalar};
-use crate::support::{self, Bench, device};
+use crate::support::{self, Bench, device, dtype};
 use pddflow_host::{Batch, InputShape, Mode, Registry, WeightSpec};
 use pddflow_tensor::{Keep, RandomKey, Tensor, grad};
 use serde_json::json;
@@ -75,7 +75,7 @@ fn pattern(shape: &[usize], number: usize) -> Tensor {
     let inputs = if shape.len() > 1 { count / shape[0] } else { 100 };
     let scale = (3.0 / inputs as f64).sqrt();
     let values = (0..count).map(|at| libm::sin(0.7 * at as f64 + number as f64) * scale).collect();
-    Tensor::from_f64(values, shape, &device()).unwrap()
+    Tensor::from_values(values, shape, dtype(), &device()).unwrap()
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Kinds `dc_distance`, `dc_match` and `dc_iteration`: gradient matching.
 
 use crate::case::{Case, bench, real_of, scalar};
-use crate::support::{self, Bench, device};
+use crate::support::{self, Bench, device, dtype};
 use pddflow_host::{Batch, Forward, Init, InputShape, Mode, Registry, WeightRole, WeightSpec};
-use pddflow_tensor::{DType, RandomKey, Tensor};
+use pddflow_tensor::{RandomKey, Tensor};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ pub(crate) fn dc_distance(case: &Case, registry: &Registry) -> f64 {
         role: WeightRole::Learnable,
     };
     bench.specs = names.iter().zip(&shapes).map(spec).collect();
-    bench.start = shapes.iter().map(|shape| Tensor::zeros(shape, DType::F64, &device()).unwrap()).collect();
+    bench.start = shapes.iter().map(|shape| Tensor::zeros(shape, dtype(), &device()).unwrap()).collect();
     bench.learnables = vec![("images".to_owned(), synthetic)];
     let labels = Tensor::from_i64(vec![0], &[1], &device()).unwrap();
     bench.real = Box::new(move |_, _, _| Batch { images: real.clone(), labels: labels.clone() });
@@ -86,7 +86,7 @@ pub(crate) fn gradient_is_input(weights: &[Tensor], x: &Tensor, shapes: &[Vec<us
         at += count;
     }
     let first = sum.mul_scalar(-2.0).unwrap().reshape(&[1, 1]).unwrap();
-    let zero = Tensor::zeros(&[1, 1], DType::F64, &device()).unwrap();
+    let zero = Tensor::zeros(&[1, 1], dtype(), &device()).unwrap();
     let logits = Tensor::concat(&[first, zero], 1).unwrap();
     Forward { features: logits.clone(), logits, maps: Vec::new(), statistics: Vec::new() }
 }

@@ -2,7 +2,7 @@
 
 use crate::case::{Case, bench, real_of, scalar};
 use crate::support;
-use crate::support::device;
+use crate::support::{device, dtype};
 use pddflow_host::{Decoded, Forward, InputShape, Labels, Mode, Problem, Registry};
 use pddflow_tensor::{Keep, RandomKey, Tensor, grad};
 use serde_json::json;
@@ -40,7 +40,7 @@ pub(crate) fn idc_match(case: &Case, registry: &Registry) -> f64 {
     let channel = |name: &str| {
         let values = numbers(name);
         let shape = [1, values.len(), 1, 1];
-        Tensor::from_f64(values, &shape, &device()).unwrap()
+        Tensor::from_values(values, &shape, dtype(), &device()).unwrap()
     };
     let real = case.tensor("in.x_real").sub(&channel("mean")).unwrap().div(&channel("std")).unwrap();
     let real = Tensor::stack(&[real], 0).unwrap();
@@ -69,7 +69,7 @@ pub(crate) fn idc_prefix(case: &Case, registry: &Registry) -> f64 {
     let real = case.tensor("in.x_real");
     bench.real = Box::new(move |class, _, _| real_of(&real, class.unwrap()));
     bench.lr = 0.0;
-    let seen = Tensor::from_f64(vec![1.0, 0.0], &[2], &device()).unwrap();
+    let seen = Tensor::from_values(vec![1.0, 0.0], &[2], dtype(), &device()).unwrap();
     bench.state.insert("prefix.chosen".to_owned(), scalar(case.number("chosen") as f64));
     bench.state.insert("prefix.seen".to_owned(), seen);
     bench.state.insert("prefix.distances".to_owned(), case.tensor("in.before"));

@@ -3,7 +3,7 @@
 use crate::case::{Case, scalar};
 use crate::support::{self, Bench};
 use pddflow_host::{Batch, Forward, Init, InputShape, Registry, WeightRole};
-use pddflow_tensor::{DType, Tensor};
+use pddflow_tensor::Tensor;
 use serde_json::{Value, json};
 
 /// The parameters of a matcher that the case gives.
@@ -34,7 +34,7 @@ pub(crate) fn frepo(case: &Case, registry: &Registry) -> f64 {
         let weights = specs.iter().map(|spec| match (spec.role, &spec.init) {
             (WeightRole::Learnable, _) => case.tensor(&format!("in.w.{}", spec.name)),
             (WeightRole::Statistic, Init::Constant(value)) => {
-                Tensor::full(*value, &spec.shape, DType::F64, &support::device()).unwrap()
+                Tensor::full(*value, &spec.shape, support::dtype(), &support::device()).unwrap()
             }
             _ => panic!("a statistic starts at a constant"),
         });

@@ -46,10 +46,14 @@ fn profile_folder() -> PathBuf {
     test.parent().and_then(Path::parent).unwrap().to_path_buf()
 }
 
-/// The plugins of this repository and the misbehaving example of the SDK; built once in a test process.
+/// The plugins of this repository and the misbehaving example of the SDK; built once in a test process, unless `PDDFLOW_TEST_PLUGINS`
+/// is a folder that has them.
 pub fn built() -> &'static PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
+        if let Some(folder) = std::env::var_os("PDDFLOW_TEST_PLUGINS") {
+            return folder.into();
+        }
         let folder = profile_folder();
         let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
         command.current_dir(root()).args(["build", "--quiet", "--target-dir"]).arg(folder.parent().unwrap());
@@ -142,12 +146,17 @@ pub fn device() -> Device {
     DEVICE.with_borrow(Device::clone)
 }
 
+/// In what type: the widest that the device has.
+pub fn dtype() -> DType {
+    if device().has_double() { DType::F64 } else { DType::F32 }
+}
+
 /// Computes there from now on, in this thread.
 pub fn use_device(device: Device) {
     DEVICE.set(device);
 }
 
-/// A task on `f64` images.
+/// A task on images of [`dtype`].
 pub fn problem(classes: usize, shape: InputShape, ipc: usize) -> Problem {
     let channels = shape.channels;
     Problem {
@@ -158,7 +167,7 @@ pub fn problem(classes: usize, shape: InputShape, ipc: usize) -> Problem {
         horizon: Some(10),
         seed_key: RandomKey::new(7),
         device: device(),
-        dtype: DType::F64,
+        dtype: dtype(),
         value_range: ValueRange {
             min: vec![-1.0; channels],
             max: vec![1.0; channels],

@@ -47,10 +47,10 @@ impl Case {
             let words = view.data().as_chunks::<8>().0.iter();
             let tensor = match view.dtype() {
                 Dtype::F64 => {
-                    Tensor::from_f64(words.map(|word| f64::from_le_bytes(*word)).collect(), view.shape(), &device())
+                    Tensor::from_f64(words.map(|word| f64::from_le_bytes(*word)).collect(), view.shape(), &Device::Cpu)
                 }
                 Dtype::I64 => {
-                    Tensor::from_i64(words.map(|word| i64::from_le_bytes(*word)).collect(), view.shape(), &device())
+                    Tensor::from_i64(words.map(|word| i64::from_le_bytes(*word)).collect(), view.shape(), &Device::Cpu)
                 }
                 other => panic!("{}: {name} is {other:?}", file.display()),
             };
@@ -59,7 +59,7 @@ impl Case {
                 expected.insert(name.to_owned(), tensor);
             } else if let Some(name) = name.strip_prefix("in.") {
                 let rounded = if tensor.dtype() == DType::I64 { tensor } else { tensor.cast(dtype).unwrap() };
-                inputs.insert(name.to_owned(), rounded);
+                inputs.insert(name.to_owned(), rounded.to_device(&device()).unwrap());
             }
         }
         let tolerance = if dtype == DType::F64 { "f64_rel" } else { "f32_rel" };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pddflow_tensor::augment::{Grid, cut_box, paste, transform};
-use pddflow_tensor::{DType, Keep, ResampleMap, Result, Tensor, grad, linalg};
+use pddflow_tensor::{DType, Device, Keep, ResampleMap, Result, Tensor, grad, linalg};
 
 use crate::case::{Case, Outputs, device};
 
@@ -126,19 +126,22 @@ pub(crate) fn zca(case: &Case) -> Result<Outputs> {
         let pixels = x.elements() / images;
         x.reshape(&[images, pixels])
     };
-    let (train, shape) = (rows(case.input("train").cast(DType::F64)?)?, case.input("test").shape().to_vec());
+    // Fitted in double precision on the processor, as for a data set.
+    let train = case.input("train").to_device(&Device::Cpu)?.cast(DType::F64)?;
+    let (train, shape) = (rows(train)?, case.input("test").shape().to_vec());
     let [images, pixels] = [train.shape()[0], train.shape()[1]];
     let mean = train.mean(&[0], false)?;
     let centred = train.sub(&mean)?;
     let covariance = centred.permute(&[1, 0])?.matmul(&centred)?.mul_scalar(1.0 / (images - 1) as f64)?;
     let (values, vectors) = linalg::symmetric_eigen(&covariance.to_f64_vec()?, pixels)?;
-    let vectors = Tensor::from_f64(vectors, &[pixels, pixels], &device())?;
+    let vectors = Tensor::from_f64(vectors, &[pixels, pixels], &Device::Cpu)?;
+    let there = |x: &Tensor| x.cast(case.dtype)?.to_device(&device());
     let transform = |power: f64| {
         let scale = values.iter().map(|s| libm::pow(s.max(0.0) + case.number("eps"), power)).collect();
-        let scaled = vectors.mul(&Tensor::from_f64(scale, &[pixels, 1], &device())?)?;
-        vectors.permute(&[1, 0])?.matmul(&scaled)?.cast(case.dtype)
+        let scaled = vectors.mul(&Tensor::from_f64(scale, &[pixels, 1], &Device::Cpu)?)?;
+        there(&vectors.permute(&[1, 0])?.matmul(&scaled)?)
     };
-    let (t, t_inv, mean) = (transform(-0.5)?, transform(0.5)?, mean.cast(case.dtype)?);
+    let (t, t_inv, mean) = (transform(-0.5)?, transform(0.5)?, there(&mean)?);
     let white = rows(case.input("test"))?.sub(&mean)?.matmul(&t)?;
     let back = white.matmul(&t_inv)?.add(&mean)?;
     Ok(out([
