@@ -75,8 +75,9 @@ impl Records {
 
     /// The key of every record, pending ones too, sorted.
     pub(crate) fn keys(&self) -> Result<Vec<Key>, StoreError> {
-        let mut names = self.files.fanned_out("records")?;
-        names.extend(self.files.names_in(&self.files.path(["pending"]))?);
+        // In the direction in which they move: one that is committed meanwhile is in one list or in both.
+        let mut names = self.files.names_in(&self.files.path(["pending"]))?;
+        names.extend(self.files.fanned_out("records")?);
         let key = |name: &String| format!("{}{}", Key::PREFIX, name.strip_suffix(".json")?).parse().ok();
         let mut keys: Vec<Key> = names.iter().filter_map(key).collect();
         keys.sort_unstable();
@@ -91,8 +92,17 @@ impl Records {
     /// The record under a key, or of it what `parse` takes in.
     fn read<T: Borrow<RecordHead>>(&self, key: &Key, parse: Parse<T>) -> Result<Option<T>, StoreError> {
         let path = self.path(key);
-        let Some(bytes) = self.files.read_if_there("reading a record", &path)? else {
-            return self.pending(key, parse);
+        let look = || self.files.read_if_there("reading a record", &path);
+        let bytes = match look()? {
+            Some(bytes) => bytes,
+            None => match self.pending(key, parse)? {
+                Some(found) => return Ok(Some(found)),
+                // Another process may have given it its final name between the two looks.
+                None => match look()? {
+                    Some(bytes) => bytes,
+                    None => return Ok(None),
+                },
+            },
         };
         let what = || format!("record {}{}", Key::PREFIX, key.short());
         match parse(&bytes) {

@@ -256,3 +256,42 @@ proptest! {
         prop_assert_eq!(store.checkpoint(&key("a")).unwrap().unwrap(), put);
     }
 }
+
+/// A record gets its final name when it is durable. Whoever looks at that moment sees it, under one name or the other.
+#[test]
+fn a_record_is_seen_while_it_is_committed() {
+    const RECORDS: usize = 200;
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, reader) = (Store::open(folder.path()).unwrap(), Store::open(folder.path()).unwrap());
+    let digest = writer.put(b"bytes").unwrap();
+    let (written, seen, missed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..RECORDS {
+                let key = key(&number.to_string());
+                while written.load(Ordering::Acquire) <= 2 * number {
+                    std::hint::spin_loop();
+                }
+                // Until it is committed, and once more.
+                loop {
+                    let committed = written.load(Ordering::Acquire) == 2 * number + 2;
+                    missed.fetch_add(usize::from(reader.record_head(&key).unwrap().is_none()), Ordering::Relaxed);
+                    if committed {
+                        break;
+                    }
+                }
+                seen.store(number + 1, Ordering::Release);
+            }
+        });
+        for number in 0..RECORDS {
+            writer.put_record(&record(&number.to_string(), digest)).unwrap();
+            written.fetch_add(1, Ordering::Release);
+            writer.commit().unwrap();
+            written.fetch_add(1, Ordering::Release);
+            while seen.load(Ordering::Acquire) <= number {
+                std::thread::yield_now();
+            }
+        }
+    });
+    assert_eq!(missed.into_inner(), 0, "looks at a record that was there");
+}
