@@ -271,12 +271,11 @@ impl Judge<'_> {
         if !self.maps.readable(text.data.cast(), text.length as usize) {
             return wrong("is not readable data".to_owned());
         }
-        // SAFETY: readable for its length (checked).
-        let bytes = unsafe { std::slice::from_raw_parts(text.data.cast::<u8>(), text.length as usize) };
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(text.to_owned()),
-            Err(_) => wrong("is not UTF-8".to_owned()),
-        }
+        let mut bytes = vec![0; text.length as usize];
+        // SAFETY: readable for its length (checked), and `bytes` has as many. A pointer that may lead anywhere may also lead to where
+        // `bytes` lie: the two may overlap.
+        unsafe { std::ptr::copy(text.data.cast::<u8>(), bytes.as_mut_ptr(), bytes.len()) };
+        String::from_utf8(bytes).or_else(|_| wrong("is not UTF-8".to_owned()))
     }
 
     fn open(&self, header: &Header) -> Result<(), PluginError> {
