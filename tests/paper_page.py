@@ -144,9 +144,11 @@ def verdict(table):
         # Rows that are one and the same training in a column say nothing there.
         if one["mean"] != 0 or one.get("half_width") != 0:
             said[word].setdefault(pair, []).append(one["column"])
-    columns = {one["column"] for one in differences}
-    where = lambda found: f" ({', '.join(found)})" if len(columns) > 1 else ""
-    said = {word: [pair + where(found) for pair, found in pairs.items()] for word, pairs in said.items()}
+    several = len({one["column"] for one in differences}) > 1
+    said = {
+        word: [pair + (f" ({', '.join(found)})" if several else "") for pair, found in pairs.items()]
+        for word, pairs in said.items()
+    }
     parts = [f"{word}: {', '.join(pairs)}" for word, pairs in said.items() if pairs]
     return [f"By the 95 % intervals: {'; '.join(parts)}.", ""] if parts else []
 

@@ -1,8 +1,8 @@
 //! The kind `figure`: results as lines with error bars, scores as a histogram.
 
+use pddflow_artifact::Scores;
 use pddflow_artifact::failure::{During, fail};
 use pddflow_artifact::params::{read, schema};
-use pddflow_artifact::{Results, Scores};
 use pddflow_cache::KeyPart;
 use pddflow_figures::figure::{self, FigureParams, check};
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
+use crate::table::results;
 
 /// Raised when the files change for the same parameters.
 const REVISION: u32 = 4;
@@ -53,10 +54,7 @@ impl Kind for FigureKind {
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
         let params: FigureParams = read(node.with)?;
-        let mut results = Vec::new();
-        for artifact in inputs.port("results") {
-            results.push(Results::decode(&context.get(&artifact.digest).during("reading results")?)?);
-        }
+        let results = results(inputs, context)?;
         let files = match (results.as_slice(), inputs.port("scores")) {
             ([_, ..], []) => figure::of_results(&results, &params)?,
             ([], [scores]) => {

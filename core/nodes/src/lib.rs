@@ -43,7 +43,7 @@ mod table;
 mod train;
 
 pub use command::visible_gpus;
-pub use pddflow_distillation::{tile, trial};
+pub use pddflow_distillation::trial;
 pub use pddflow_host::{PluginInfo, Registry};
 pub use pddflow_tensor::{Backend, Device, Instructions, check_device, keep_freed_memory, trace, use_at_most};
 

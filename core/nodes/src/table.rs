@@ -1,7 +1,7 @@
 //! The kind `table`: results side by side.
 
 use pddflow_artifact::Results;
-use pddflow_artifact::failure::During;
+use pddflow_artifact::failure::{During, NodeResult};
 use pddflow_artifact::params::{read, schema};
 use pddflow_cache::KeyPart;
 use pddflow_figures::table::{self, TableParams, check};
@@ -50,13 +50,16 @@ impl Kind for TableKind {
         context: &NodeContext<'_>,
     ) -> Result<Outputs, NodeError> {
         let params: TableParams = read(node.with)?;
-        let mut results = Vec::new();
-        for artifact in inputs.port("results") {
-            results.push(Results::decode(&context.get(&artifact.digest).during("reading results")?)?);
-        }
+        let results = results(inputs, context)?;
         let files = table::files(&results, &params)?;
         let mut outputs = Outputs::default();
         outputs.artifacts.insert("table".into(), context.put(&files.encode()?).during("storing the table")?);
         Ok(outputs)
     }
+}
+
+/// The results at port `results`.
+pub(crate) fn results(inputs: &Inputs, context: &NodeContext<'_>) -> NodeResult<Vec<Results>> {
+    let read = |digest| Ok(Results::decode(&context.get(digest).during("reading results")?)?);
+    inputs.port("results").iter().map(|artifact| read(&artifact.digest)).collect()
 }

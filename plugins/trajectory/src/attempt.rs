@@ -7,7 +7,7 @@ use crate::vector;
 use pddflow_sdk::{Iteration, Key, Mode, Part, Result, Rows, Tensor};
 
 /// Images that an expert sees at once.
-const CHUNK: usize = 256;
+pub(crate) const CHUNK: usize = 256;
 
 /// A segment of an expert, and what a student is trained with. After a blow-up there is another.
 #[derive(Debug)]
@@ -97,17 +97,7 @@ pub fn logits<'call>(run: &Iteration<'call>, weights: &[Tensor<'call>], key: Key
     let rows = images.shape()?[0];
     let chunk = |from: usize| -> Result<Tensor<'call>> {
         let chunk = images.slice(0, from, (from + CHUNK).min(rows), 1)?;
-        class_logits(run, weights, &chunk, key)
+        Ok(run.forward(weights, &chunk, Mode::Eval, key)?.logits)
     };
     Tensor::concat(&(0..rows).step_by(CHUNK).map(chunk).collect::<Result<Vec<_>>>()?, 0)
-}
-
-/// Logits of some images, `[row, class]`, by a net with these weights, in evaluation mode.
-pub(crate) fn class_logits<'call>(
-    run: &Iteration<'call>,
-    weights: &[Tensor<'call>],
-    images: &Tensor<'call>,
-    key: Key<'call>,
-) -> Result<Tensor<'call>> {
-    Ok(run.forward(weights, images, Mode::Eval, key)?.logits)
 }

@@ -1,12 +1,9 @@
 //! The first values of images, where an expert is asked for them.
 
-use crate::attempt::class_logits;
+use crate::attempt::CHUNK;
 use crate::first::First;
 use crate::settings::Settings;
-use pddflow_sdk::{Error, Iteration, Result, Tensor};
-
-/// Images that an expert sees at once.
-const CHUNK: usize = 256;
+use pddflow_sdk::{Error, Iteration, Mode, Result, Tensor};
 
 impl Settings<'_> {
     /// Before the first iteration: gives images their first values where an expert is asked for them. The expert is drawn by `key.fold("first")`, images of
@@ -31,7 +28,7 @@ impl Settings<'_> {
             let (mut right, mut others) = (Vec::new(), Vec::new());
             for from in (0..count).step_by(CHUNK) {
                 let chunk = real.slice(0, from, (from + CHUNK).min(count), 1)?;
-                let said = class_logits(run, &expert, &chunk, key)?.argmax(1)?.to_i64_vec()?;
+                let said = run.forward(&expert, &chunk, Mode::Eval, key)?.logits.argmax(1)?.to_i64_vec()?;
                 for (row, said) in (from as i64..).zip(said) {
                     if said == class as i64 { right.push(row) } else { others.push(row) }
                 }

@@ -31,6 +31,7 @@ pub fn gradient<T: Real>(saved: Saved<'_, T>, planes: Planes) -> (Vec<T>, Vec<T>
             });
         })
     };
+    // Those of a channel were written for each of its planes; they are handed on once.
     (out, shared.map_or(sums, Vec::into_flattened), totals)
 }
 

@@ -1,8 +1,8 @@
 //! Which routine answers which kind of case.
 
 use pddflow_data::class_order;
+use pddflow_distillation::tile;
 use pddflow_host::{InputShape, Sgd};
-use pddflow_nodes::tile;
 use pddflow_tensor::{Device, Keep, Tensor, grad};
 use pddflow_training::selection::{Features, easiest_first, forgetting_scores, herding, highest, k_center};
 use pddflow_training::trainer::{Flat, Schedule, sgd_step};
