@@ -184,11 +184,12 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        for name, value in self.net.state_dict().items() if self.average is not None else ():
-            if value.is_floating_point():
-                self.average[name].mul_(self.plan.average).add_(value.detach(), alpha=1.0 - self.plan.average)
-            else:
-                self.average[name].copy_(value)
+        if self.average is not None:
+            for name, value in self.net.state_dict().items():
+                if value.is_floating_point():
+                    self.average[name].mul_(self.plan.average).add_(value.detach(), alpha=1.0 - self.plan.average)
+                else:
+                    self.average[name].copy_(value)
         return loss.detach()
 
 
