@@ -149,49 +149,6 @@ pub enum Op {
     LogSumExp = 205,
 }
 
-impl Op {
-    /// Every op, for readers of numbers.
-    pub const ALL: &[Self] = &[
-        Self::Neg,
-        Self::Exp,
-        Self::Log,
-        Self::Sqrt,
-        Self::Recip,
-        Self::Square,
-        Self::Abs,
-        Self::Sign,
-        Self::Relu,
-        Self::Step,
-        Self::Sin,
-        Self::Cos,
-        Self::Tanh,
-        Self::Sigmoid,
-        Self::Power,
-        Self::Clamp,
-        Self::AddScalar,
-        Self::MulScalar,
-        Self::Acos,
-        Self::Erf,
-        Self::Add,
-        Self::Sub,
-        Self::Mul,
-        Self::Div,
-        Self::Maximum,
-        Self::Minimum,
-        Self::Greater,
-        Self::GreaterEqual,
-        Self::Less,
-        Self::Equal,
-        Self::LessEqual,
-        Self::Sum,
-        Self::Mean,
-        Self::Max,
-        Self::Min,
-        Self::ArgMax,
-        Self::LogSumExp,
-    ];
-}
-
 /// Pooling.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,7 +35,7 @@ extern "C" fn version(_call: *mut Call, out: *mut Text) -> i32 {
 }
 
 extern "C" fn supports(_call: *mut Call, op: u32, out: *mut u32) -> i32 {
-    status(raw::store(out, u32::from(abi::Op::ALL.iter().any(|known| *known as u32 == op))))
+    status(raw::store(out, u32::from(super::map::name(op).is_some())))
 }
 
 extern "C" fn has(_call: *mut Call, capability: Text, out: *mut u32) -> i32 {

@@ -3,7 +3,8 @@
 //! Each row of a table is all that there is to know of an operation: its variant and method, its number at the plugin boundary
 //! (0: not offered there), the kernel for one element of type `T`, its call `B` of a device's backend, and its gradient rule, unless
 //! it has none. The enums here, the methods of `Tensor`, both backends, the rules, the host's dispatch and the lists that tests must
-//! cover are made from these rows. A new operation is a row, perhaps a function of [`Real`](pddflow_kernels::Real), and a test case.
+//! cover are made from these rows. A new operation is a row, and perhaps a function of
+//! [`Real`](pddflow_kernels::Real); tests check its rule where it has no parameters.
 
 /// Calls `$with!` with the rows of the functions of one element: `|x|`, `|x|`, and for `y` made of `x` with the cotangent `g` of `y`
 /// that of `x`, `|g, x, y|`.
@@ -129,9 +130,10 @@ macro_rules! unary {
         }
 
         impl Unary {
-            /// Name and whether there is a gradient rule, of every function.
+            /// Name, number at the plugin boundary and whether there is a gradient rule, of every function.
             #[cfg(test)]
-            pub(crate) const ALL: &[(&str, bool)] = &[$((stringify!($name), given(&[$(stringify!($rule))?])),)*];
+            pub(crate) const ALL: &[(&str, u32, bool)] =
+                &[$((stringify!($name), $number, given(&[$(stringify!($rule))?])),)*];
 
             /// The function with this number at the plugin boundary, with parameters from the front of `parameters` (0 where there
             /// are too few), and how many it takes; `None` if no function has the number.
@@ -148,7 +150,8 @@ macro_rules! unary {
             }
 
             /// The name that messages use: that of the method.
-            pub(crate) fn name(self) -> &'static str {
+            #[must_use]
+            pub fn name(self) -> &'static str {
                 match self { $(Self::$variant { .. } => stringify!($name),)* }
             }
 
@@ -184,7 +187,8 @@ macro_rules! binary {
             }
 
             /// The name that messages use: that of the method.
-            pub(crate) fn name(self) -> &'static str {
+            #[must_use]
+            pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => stringify!($name),)* }
             }
 

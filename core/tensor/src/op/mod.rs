@@ -59,7 +59,8 @@ macro_rules! ops {
             #[cfg(test)]
             pub(crate) fn all() -> impl Iterator<Item = (&'static str, bool)> {
                 let others = [$(($name, $differentiable)),*];
-                Unary::ALL.iter().chain(Binary::ALL).copied().chain(others)
+                let unary = Unary::ALL.iter().map(|(name, _, differentiable)| (*name, *differentiable));
+                unary.chain(Binary::ALL.iter().copied()).chain(others)
             }
 
             /// The name that messages use: that of the public method.
