@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use pddflow_host::{Decoded, Labels};
 use pddflow_tensor::{DType, Tensor, TensorError};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::class_ids::ClassIds;
@@ -18,6 +19,16 @@ const IMAGES: &str = "images";
 const LABELS: &str = "labels";
 const STEP_SIZE: &str = "step_size";
 const LEARNABLE: &str = "learnable.";
+
+/// The real training images that a set was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RealImages {
+    /// Digest of their data set.
+    pub data: String,
+    /// How many there are.
+    pub count: usize,
+}
 
 /// What a set says of itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +51,8 @@ pub struct SetInfo {
     pub class_ids: Option<ClassIds>,
     /// What was done to the real pixels: the images here are in the space behind it.
     pub preprocessing: PreprocessingNote,
+    /// What it was made from; `None` where that is not known, as of an imported set.
+    pub real_images: Option<RealImages>,
 }
 
 /// A set: images as one trains on them, their labels, and what made them.
@@ -154,6 +167,7 @@ impl DistilledSet {
             class_names: info.class_names,
             class_ids: info.class_ids,
             preprocessing: info.preprocessing,
+            real_images: info.real_images,
         }
     }
 
@@ -191,6 +205,7 @@ fn info(note: SetNote) -> SetInfo {
         class_names: note.class_names,
         class_ids: note.class_ids,
         preprocessing: note.preprocessing,
+        real_images: note.real_images,
     }
 }
 

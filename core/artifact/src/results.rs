@@ -15,6 +15,9 @@ pub const TIME_LABELS: [&str; 4] = ["phase", "classes_seen", "stage", "epoch"];
 /// Readings that are no accuracies but differences and scores of them, from -1 to 1 (the kind `rank`).
 pub const SCORE_READINGS: [&str; 4] = ["hlr", "ior", "lrs", "ars"];
 
+/// The reading that is the share of the real training images that the sets were made from, 0 to 1.
+pub const DATA_USED: &str = "data_used";
+
 /// The reading that results report themselves.
 const REPORTED: &str = "reported";
 

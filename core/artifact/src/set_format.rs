@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::class_ids::ClassIds;
+use super::distilled_set::RealImages;
 use super::preprocessing::PreprocessingNote;
 
 /// Format version.
@@ -27,4 +28,7 @@ pub(crate) struct SetNote {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) class_ids: Option<ClassIds>,
     pub(crate) preprocessing: PreprocessingNote,
+    /// Absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) real_images: Option<RealImages>,
 }

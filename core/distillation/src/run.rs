@@ -279,6 +279,7 @@ fn info(params: &DistillParams, data: &Prepared, bench: &Bench<'_>, stage: u64) 
         class_names: data.dataset.class_names().to_vec(),
         class_ids: data.dataset.class_ids().cloned(),
         preprocessing: data.dataset.preprocessing().note(),
+        real_images: Some(data.real_images()),
     }
 }
 

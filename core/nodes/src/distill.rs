@@ -15,7 +15,7 @@ use crate::kind::{Connected, Kind, input_problem, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 4;
+const REVISION: u32 = 5;
 
 /// See the module.
 pub(crate) struct DistillKind;

@@ -1,7 +1,7 @@
 //! Sets on their way in and out of nodes.
 
 use pddflow_artifact::failure::{During, NodeResult, fail};
-use pddflow_artifact::{Dataset, DistilledSet, NetData, Scores};
+use pddflow_artifact::{Dataset, DistilledSet, NetData, RealImages, Scores};
 use pddflow_cache::Digest;
 use pddflow_host::{Decoded, Labels};
 use pddflow_runner::{Artifact, Inputs, NodeContext, NodeError};
@@ -26,6 +26,8 @@ pub struct LoadedSet {
     pub recipe: Value,
     /// The steps in which it is of use, where it says so.
     pub script: Option<Script>,
+    /// The real images that it was made from, where they are known.
+    pub real_images: Option<RealImages>,
 }
 
 impl LoadedSet {
@@ -153,6 +155,7 @@ fn loaded(tensors: &TensorOptions, set: DistilledSet) -> NodeResult<LoadedSet> {
         method: set.info.method,
         ipc: set.info.ipc,
         recipe: set.info.recipe,
+        real_images: set.info.real_images,
     })
 }
 

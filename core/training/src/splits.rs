@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pddflow_artifact::failure::{During, NodeResult, fail};
-use pddflow_artifact::{Dataset, Normalization, Side};
+use pddflow_artifact::{Dataset, Normalization, RealImages, Side};
 use pddflow_cache::Digest;
 use pddflow_host::{InputShape, Labels, ValueRange};
 use pddflow_runner::NodeContext;
@@ -90,6 +90,8 @@ pub struct Prepared {
     pub shape: InputShape,
     /// Range of the values.
     pub value_range: ValueRange,
+    /// The artifact that it is.
+    pub digest: Digest,
     /// What the stored data set says of itself.
     pub dataset: Dataset,
     /// Where its tensors live, and their number format.
@@ -104,6 +106,12 @@ impl Prepared {
     /// The test split; made at the first call, since distillation never needs it.
     pub fn test(&self) -> NodeResult<Arc<Split>> {
         self.made(&self.test, Side::Test)
+    }
+
+    /// The images that sets are made from.
+    #[must_use]
+    pub fn real_images(&self) -> RealImages {
+        RealImages { data: self.digest.to_string(), count: self.train.rows() }
     }
 
     /// Whether training images were set aside.
@@ -200,6 +208,7 @@ fn prepare(tensors: &TensorOptions, context: &NodeContext<'_>, digest: &Digest) 
         shape: InputShape { channels: size.channels, height: size.height, width: size.width },
         value_range: value_range(&dataset, &train)?,
         tensors: tensors.clone(),
+        digest: *digest,
         train,
         held_out: OnceLock::new(),
         test: OnceLock::new(),

@@ -63,6 +63,7 @@ pub(super) fn set(
             class_names: data.class_names().to_vec(),
             class_ids: data.class_ids().cloned(),
             preprocessing: data.preprocessing().note(),
+            real_images: None,
         },
     })
 }

@@ -23,7 +23,8 @@ pub struct TableParams {
     /// What the columns are, as `rows`; default: one column.
     #[serde(default)]
     pub(super) columns: Option<Names>,
-    /// Which accuracy: `reported`, `last`, `best_on_held_out` or `best_on_test`; of a `rank` node also `hlr`, `ior`, `lrs` and `ars`.
+    /// Which accuracy: `reported`, `last`, `best_on_held_out` or `best_on_test`; of a `rank` node also `hlr`, `ior`, `lrs` and `ars`;
+    /// of `evaluate` also `data_used`, the share of the real training images that the sets were made from.
     /// A list gives each row once for each, or with `columns: reading` each a column.
     #[serde(default = "reported")]
     pub(super) reading: Names,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use pddflow_artifact::SCORE_READINGS;
+use pddflow_artifact::{DATA_USED, SCORE_READINGS};
 use serde_json::{Value, json};
 
 use super::arrange::{Arranged, Cell, RowDifference, published_json};
@@ -16,6 +16,7 @@ const NONE: &str = "–";
 /// What the scores are, below a table that has some.
 const SCORES: &str =
     " HLR and IOR are differences of accuracies in points, LRS and ARS scores from 0 to 100 (DD-Ranking).";
+const DATA: &str = " `data_used` is the share of the real training images that the sets were made from, in percent.";
 /// Marks of footnotes.
 const MARKS: [&str; 9] = ["¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"];
 /// The reading of a published number that does not say which it is.
@@ -259,8 +260,10 @@ fn caption(table: &Arranged) -> String {
     let pooled: BTreeSet<&String> = table.cells.iter().flat_map(|cell| &cell.pooled).collect();
     let names: Vec<String> = pooled.into_iter().map(|name| format!("`{name}`")).collect();
     let pooled = if names.is_empty() { String::new() } else { format!(", pooled over {}", names.join(", ")) };
-    let scores = if table.cells.iter().flat_map(|cell| &cell.rules).any(|rule| is_score(rule)) { SCORES } else { "" };
-    format!("Test accuracy in percent, {nets}{pooled}.{scores}")
+    let any = |wanted: &dyn Fn(&str) -> bool| table.cells.iter().flat_map(|cell| &cell.rules).any(|rule| wanted(rule));
+    let scores = if any(&is_score) { SCORES } else { "" };
+    let data = if any(&|rule| rule == DATA_USED) { DATA } else { "" };
+    format!("Test accuracy in percent, {nets}{pooled}.{scores}{data}")
 }
 
 fn is_score(rule: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pddflow_artifact::failure::{During, NodeResult, fail};
-use pddflow_artifact::{CurvePoint, Reading, Results};
+use pddflow_artifact::{CurvePoint, DATA_USED, Reading, RealImages, Results};
 use pddflow_runner::{NodeContext, NodeError, Outputs};
 use pddflow_training::recipe::NetsParams;
 use pddflow_training::segments::Training;
@@ -36,13 +36,19 @@ pub(super) fn report(
             .with_help("give `curve_every`")
     })?;
     let others = Report::ALL.into_iter().filter(|rule| *rule != params.report);
+    let mut others: BTreeMap<String, Reading> =
+        others.filter_map(|rule| Some((rule.name().to_owned(), reading(summary.moment(rule)?)))).collect();
+    if let Some(share) = data_used(made) {
+        let accuracies = vec![share; reported.test.len()];
+        others.insert(DATA_USED.to_owned(), Reading { accuracies, ..reading(reported) });
+    }
     let method = nets.method.clone().or_else(|| made.sets.last().map(|set| set.method.clone()));
     let results = Results {
         method: method.unwrap_or_else(|| FULL.to_owned()),
         labels: labels(nets, params.training, &protocol, made),
         rule: params.report.name().to_owned(),
         reported: reading(reported),
-        others: others.filter_map(|rule| Some((rule.name().to_owned(), reading(summary.moment(rule)?)))).collect(),
+        others,
         curve: summary.moments.iter().map(point).collect(),
         protocol,
     };
@@ -79,6 +85,16 @@ fn labels(
     }
     labels.extend(nets.labels.clone());
     labels
+}
+
+/// The share of the training images that the sets were made from, where all of them say so. Sets of one data set share its images; two
+/// data sets are taken to have none in common, as the parts of one have none. None where they have more than there are: then they are
+/// no parts of these data.
+fn data_used(Made { data, sets }: &Made<'_>) -> Option<f64> {
+    let real: Option<Vec<&RealImages>> = sets.iter().map(|set| set.real_images.as_ref()).collect();
+    let counts: BTreeMap<&str, usize> = real?.into_iter().map(|real| (real.data.as_str(), real.count)).collect();
+    let (used, all) = (counts.values().sum::<usize>(), data.train.rows());
+    (!counts.is_empty() && used <= all).then(|| used as f64 / all as f64)
 }
 
 fn reading(moment: &Moment) -> Reading {

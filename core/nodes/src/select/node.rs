@@ -24,7 +24,7 @@ use crate::kind::{Kind, input_problem, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// How images are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -297,6 +297,7 @@ fn stored(
             class_names: data.dataset.class_names().to_vec(),
             class_ids: data.dataset.class_ids().cloned(),
             preprocessing: data.dataset.preprocessing().note(),
+            real_images: Some(data.real_images()),
         },
     };
     let digest = store_set(&set, context)?;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pddflow_artifact::{
-    Dataset, DatasetParts, DistilledSet, ImageSize, LabelledImages, Normalization, Origin, Preprocessing, SetInfo,
-    Side, Zca,
+    Dataset, DatasetParts, DistilledSet, ImageSize, LabelledImages, Normalization, Origin, Preprocessing, RealImages,
+    SetInfo, Side, Zca,
 };
 use pddflow_cache::Blob;
 use pddflow_host::Labels;
@@ -120,6 +120,7 @@ fn set(labels: Labels) -> DistilledSet {
             class_names: vec!["a".into(), "b".into()],
             class_ids: None,
             preprocessing: Preprocessing::new(standard(), 3).note(),
+            real_images: None,
         },
     }
 }
@@ -135,7 +136,8 @@ fn soft() -> Labels {
 #[test]
 fn a_set_comes_back_bit_for_bit() {
     for labels in [hard(&[0, 0, 1, 1]), soft()] {
-        let set = set(labels);
+        let mut set = set(labels);
+        set.info.real_images = Some(RealImages { data: "b3:0123".into(), count: 5000 });
         let bytes = set.encode().unwrap();
         let back = DistilledSet::decode(&bytes).unwrap();
         assert_eq!(back.encode().unwrap(), bytes);

@@ -32,6 +32,7 @@ fn set(data: &Dataset, method: &str, stage: usize, ipc: usize) -> DistilledSet {
             class_names: data.class_names().to_vec(),
             class_ids: data.class_ids().cloned(),
             preprocessing: data.preprocessing().note(),
+            real_images: None,
         },
     }
 }

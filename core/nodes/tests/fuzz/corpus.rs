@@ -117,6 +117,7 @@ fn set(labels: Labels) -> DistilledSet {
             class_names: vec!["a".into(), "b".into()],
             class_ids: None,
             preprocessing: Preprocessing::new(Normalization::None, 1).note(),
+            real_images: None,
         },
     }
 }

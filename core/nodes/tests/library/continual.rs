@@ -75,6 +75,7 @@ fn set(ids: &[usize], of: usize) -> DistilledSet {
             class_names: ids.iter().map(|class| names()[*class].clone()).collect(),
             class_ids: Some(ClassIds { ids: ids.to_vec(), of }),
             preprocessing: preprocessing().note(),
+            real_images: None,
         },
     }
 }

@@ -56,6 +56,52 @@ fn scores_split_the_data_and_choose_images() {
     assert!(files.get("histogram.svg").is_some() && files.get("histogram.md").is_some());
 }
 
+/// Parts of the data add up, two sets of one part share it.
+#[test]
+fn results_say_how_much_of_the_data_their_sets_were_made_from() {
+    let eval = |name: &str, sets: &str| {
+        format!(
+            "  {name}: {{ kind: evaluate, needs: {{ data: data, sets: [{sets}] }}, with: {{ model: {{ convnet: {{ width: 4 }} }}, \
+             nets: 2, epochs: 1 }} }}\n"
+        )
+    };
+    let quarter = |name: &str, from: f64| {
+        format!(
+            "  {name}: {{ kind: filter, needs: {{ data: data, scores: forget }}, with: {{ quantile: [{from}, {}], per_class: true }} }}\n",
+            from + 0.25
+        )
+    };
+    let pick = |name: &str, data: &str, method: &str| {
+        format!(
+            "  {name}: {{ kind: select, needs: {{ data: {data} }}, with: {{ method: {method}, ipc: 1, seed: 3 }} }}\n"
+        )
+    };
+    let text = [
+        pipeline("runs: 1", "quantile: [0.5, 1], per_class: true"),
+        quarter("easy", 0.0),
+        quarter("harder", 0.25),
+        pick("one", "easy", "random"),
+        pick("same", "easy", "random"),
+        pick("other", "harder", "random"),
+        pick("whole", "data", "random"),
+        eval("eval_one", "one, same"),
+        eval("eval_two", "one, other"),
+        eval("eval_whole", "whole"),
+        eval("eval_too_many", "whole, one"),
+        "  table: { kind: table, needs: { results: eval_two }, with: { columns: reading, reading: [reported, data_used] } }\n".into(),
+    ];
+    let bench = Bench::new();
+    bench.run(&text.concat()).unwrap();
+    let used = |node: &str| bench.results(node).others.get("data_used").map(|found| found.accuracies.clone());
+    assert_eq!(used("eval_one"), Some(vec![0.25; 2]));
+    assert_eq!(used("eval_two"), Some(vec![0.5; 2]));
+    assert_eq!(used("eval_whole"), Some(vec![1.0; 2]));
+    assert_eq!(used("eval_too_many"), None);
+    let table = bench.files("table.table");
+    let table = std::str::from_utf8(table.get("table.md").unwrap()).unwrap();
+    assert!(table.contains("| 50.0 ± 0.0 |") && table.contains("share of the real training images"), "{table}");
+}
+
 #[test]
 fn a_net_that_does_not_move_forgets_nothing_or_never_learns() {
     let bench = Bench::new();

@@ -147,6 +147,7 @@ pub(super) fn set(method: &str, classes: &[&str], stage: usize, ipc: usize) -> V
             class_names: classes.iter().map(|name| (*name).to_owned()).collect(),
             class_ids: None,
             preprocessing: PreprocessingNote::None { digest: none },
+            real_images: None,
         },
     };
     set.encode().unwrap()
