@@ -47,12 +47,22 @@ STEPS = {
     "fig4": ("Figure 4", "What the images of the stages look like.", f"{PAPER}/fig4_images.yaml", CPU),
     "published": ("Published numbers in full", "Width 128, the papers' hyper-parameters, twenty nets.", "pipelines/published.yaml", []),
 }
-# Sweep of `tests/paper_cpu.sh rates`: what is swept, and the nodes that tell.
+# Sweep of `tests/paper_cpu.sh rates` and `rates_8`: what is swept, and the nodes that tell.
 RATES = {
     "selection": ("chosen images: of nets", "eval_selected*"),
     "mtt": ("MTT: of images", "eval_mtt*"),
     "pdd_mtt": ("PDD+MTT: of images, judged by the first two sets", "ablation*"),
+    "idc": ("IDC: of images; of nets", "eval_matching*"),
+    "pdd_idc": ("PDD+IDC: of images; of nets", "eval_pdd*"),
+    "dc": ("DC: of images", "eval_base*"),
+    "dsa": ("DSA: of images", "eval_base*"),
+    "dm": ("DM: of images", "eval_base*"),
+    "pdd_dc": ("PDD+DC: of images", "eval_pdd*"),
+    "pdd_dsa": ("PDD+DSA: of images", "eval_pdd*"),
+    "pdd_dm": ("PDD+DM: of images", "eval_pdd*"),
 }
+# What tells the nodes of a sweep apart besides the rates.
+NO_RATES = {"of", "ipc", "budget", "variant", "stages", "seed", "sets"}
 RATES_HEADING = "Learning rates"
 # Parameters that say how large a run was, where they are given.
 BUDGET = [
@@ -213,8 +223,10 @@ def digest_line(options, file, arguments, node):
     return f"`{node}` {digests[0]}  " if digests else None
 
 
-def rates_section(options):
-    """What learning rates were chosen by: accuracy on held-out images at each value of the sweeps."""
+def rates_section(options, there):
+    """What learning rates were chosen by: accuracy on held-out images at each value of the sweeps. Sweeps that are not in this store
+    stay as they are."""
+    old = [line for line in there.splitlines() if line.startswith("| ")]
     lines = []
     for name, (what, nodes) in RATES.items():
         found = call(options.program, "compare", f"paper-rates-{name}", "--nodes", nodes, "--cache-dir", options.store)
@@ -224,14 +236,15 @@ def rates_section(options):
             labels = dict(label.split("=", 1) for label in row["name"].split("[", 1)[1].rstrip("]").split(","))
             if "accuracy_on_held_out" in row["metrics"]:
                 of = f"{labels['of']} " if name == "selection" else ""
-                rate = float(next(value for label, value in labels.items() if label.endswith("lr")))
-                cells.setdefault(rate, []).append(f"{of}{row['metrics']['accuracy_on_held_out']:.2f}")
-        lines += [f"| {what} | {rate:g} | {', '.join(shown)} |" for rate, shown in sorted(cells.items())]
+                rates = tuple(float(value) for label, value in labels.items() if label not in NO_RATES)
+                cells.setdefault(rates, []).append(f"{of}{row['metrics']['accuracy_on_held_out']['mean']:.2f}")
+        new = [f"| {what} | {'; '.join(f'{rate:g}' for rate in rates)} | {', '.join(shown)} |" for rates, shown in sorted(cells.items())]
+        lines += new or [line for line in old if line.startswith(f"| {what} |")]
     if not lines:
         return None
     head = [f"### {RATES_HEADING}", "", "Accuracy on 1,000 held-out training images in percent, mean over two nets, seed 9.", ""]
     table = ["| learning rate | value | on held-out images |", "|---|---:|---|", *lines]
-    return "\n".join([*head, *table, "", "`tests/paper_cpu.sh rates`"]) + "\n"
+    return "\n".join([*head, *table, "", "`tests/paper_cpu.sh rates rates_8`"]) + "\n"
 
 
 def written(text):
@@ -257,7 +270,7 @@ def main():
     before, rest = text.split(BEGIN, 1)
     inside, after = rest.split(END, 1)
     there = written(inside)
-    parts = [rates_section(options) or there.get(RATES_HEADING)]
+    parts = [rates_section(options, there.get(RATES_HEADING, ""))]
     parts += [section(options, step) or there.get(STEPS[step][0]) for step in STEPS]
     missing = [f"`{Path(STEPS[step][2]).stem}`" for step, part in zip(STEPS, parts[1:]) if part is None]
     if missing:

@@ -1,7 +1,8 @@
 """The units of work of `main.rs` in PyTorch eager, written as the methods' official scripts do them.
 
 `peer.py UNIT WIDTH REPEATS THREADS [DEVICE [compile]]` prints the seconds of each repetition as JSON; on a GPU also the most memory that
-PyTorch took there. `compile` passes nets that are trained or looked at through `torch.compile`.
+PyTorch took there. `compile` passes nets that are trained or looked at through `torch.compile`. `peer.py UNIT WIDTH launches` prints how
+many operations a repetition is made of.
 """
 
 import json
@@ -11,6 +12,12 @@ import time
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+try:
+    from torch.func import functional_call
+except ImportError:
+    # Before PyTorch 2.
+    from torch.nn.utils.stateless import functional_call
 
 CLASSES, REAL, IDC_REAL = 10, 256, 64
 STEP_SIZE = 0.01
@@ -164,7 +171,7 @@ class Matching:
         theta = [weight.clone().requires_grad_() for weight in start]
         for step in range(steps):
             x = augment(self.images, iteration * steps + step)
-            logits = torch.func.functional_call(net, dict(zip(names, theta)), (x,))
+            logits = functional_call(net, dict(zip(names, theta)), (x,))
             slopes = torch.autograd.grad(F.cross_entropy(logits, labels), theta, create_graph=True)
             theta = [weight - alpha * slope for weight, slope in zip(theta, slopes)]
         square = lambda a, b: sum(((x - y) ** 2).sum() for x, y in zip(a, b))
@@ -252,8 +259,35 @@ UNITS = {
 }
 
 
+# What computes nothing: views, new memory, and checks of tensors.
+NO_LAUNCH = set(
+    """_local_scalar_dense _reshape_alias _to_copy _unsafe_view alias as_strided as_strided_ broadcast_tensors chunk contiguous detach
+    detach_ empty empty_like empty_strided expand expand_as flatten is_nonzero is_same_size item lift_fresh movedim narrow new_empty
+    new_empty_strided permute reshape resize resize_ resolve_conj resolve_neg result_type select set_ slice split squeeze swapaxes t to
+    transpose unbind unfold unsqueeze unsqueeze_ view view_as""".split()
+)
+
+
+def launches(work):
+    """Operations of one repetition that are made of no others, without views: what a device would be given to do."""
+    work(0)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        work(1)
+
+    def count(event):
+        inner = sum(map(count, event.cpu_children))
+        return inner or int(event.name.startswith("aten::") and event.name.removeprefix("aten::") not in NO_LAUNCH)
+
+    return sum(count(event) for event in profile.events() if event.cpu_parent is None)
+
+
 def main():
-    unit, width, repeats, threads = sys.argv[1], *map(int, sys.argv[2:5])
+    unit, width = sys.argv[1], int(sys.argv[2])
+    if sys.argv[3:] == ["launches"]:
+        torch.manual_seed(0)
+        print(launches(UNITS[unit](width)))
+        return
+    repeats, threads = map(int, sys.argv[3:5])
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     on_gpu = len(sys.argv) > 5 and sys.argv[5] != "cpu"
