@@ -10,6 +10,7 @@
 //! Without sets, and with `training: full`, nets are trained on the real images themselves by the same recipe: the upper
 //! bound.
 
+mod course;
 mod node;
 mod params;
 mod regress;

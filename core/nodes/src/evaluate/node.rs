@@ -3,21 +3,21 @@
 use pddflow_artifact::failure::{NodeResult, fail, from_plugin};
 use pddflow_artifact::params::{read_part, schema_of_parts};
 use pddflow_cache::KeyPart;
-use pddflow_host::{Decoded, Role};
+use pddflow_host::Role;
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
 use pddflow_runner::{Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::evaluation::{Curve, Evaluation, Start, Test};
 use pddflow_training::recipe::{
-    LENGTH_HELP, NetsParams, OTHER_RECIPES, Preset, ProtocolParams, Recipe, Script, Stage, follows_script,
-    recipes_differ,
+    LENGTH_HELP, NetsParams, OTHER_RECIPES, Preset, ProtocolParams, Recipe, follows_script, recipes_differ,
 };
-use pddflow_training::segments::{self, JoinedSets, Training, segments, stage_sets, stages};
+use pddflow_training::segments::{Training, stage_sets};
 use pddflow_training::sets::{LoadedSet, load_sets, one_artifact};
 use pddflow_training::stored::{NetRange, Pool, Wanted, net_data, specs_of};
 use pddflow_training::summary::{Report, Summary};
-use pddflow_training::trainer::{Architecture, Segment};
+use pddflow_training::trainer::Architecture;
 use serde_json::{Value, json};
 
+use super::course::Course;
 use super::params::{EvaluateParams, check, parts};
 use super::regress::Reading;
 use super::report::{Made, report};
@@ -136,39 +136,12 @@ impl Kind for EvaluateKind {
             return report(&found.summary, (&given, &params), record, &Made { data: &data, sets: &sets }, context);
         }
         let recipe = Recipe::of(&protocol, &carried, stage_sets(params.training, sets.len()).len())?;
-        let scripted = params.training != Training::Full && follows_script(&protocol, &carried);
-        let (stages, segments) = match params.training {
-            _ if scripted => {
-                let scripts = sets.iter().map(LoadedSet::script).collect::<NodeResult<Vec<_>>>()?;
-                let decoded: Vec<Decoded> = sets.iter().map(|set| set.decoded.clone()).collect();
-                let stage = |(set, script): (usize, &&Script)| Stage {
-                    sets: set..set + 1,
-                    images: script.steps[0].rows.len(),
-                    lr: script.steps[0].lr,
-                    epochs: script.steps.len() as u64,
-                    budget: 1,
-                };
-                let stages: Vec<Stage> = scripts.iter().enumerate().map(stage).collect();
-                (stages, segments::scripted(&JoinedSets::new(&decoded, data.classes)?, &scripts))
-            }
-            Training::Full => {
-                let stages = stages(&recipe, Training::Union, &[(None, data.train.rows())])?;
-                let full = |stage: &Stage| Segment {
-                    epochs: Some(stage.budget),
-                    ..Segment::new(data.train.samples().clone(), stage.lr)
-                };
-                let segments = stages.iter().map(full).collect();
-                (stages, segments)
-            }
-            training => {
-                let known: Vec<_> = sets.iter().map(|set| (set.step_size, set.rows())).collect();
-                let stages = stages(&recipe, training, &known)?;
-                let decoded: Vec<Decoded> = sets.iter().map(|set| set.decoded.clone()).collect();
-                let segments = segments(&JoinedSets::new(&decoded, data.classes)?, &stages);
-                (stages, segments)
-            }
+        let course = match params.training {
+            Training::Full => Course::full(&recipe, &data)?,
+            _ if follows_script(&protocol, &carried) => Course::scripted(&sets, data.classes)?,
+            training => Course::staged(training, &recipe, &sets, data.classes)?,
         };
-        check_curve(&params.curve_at, &stages)?;
+        course.check_curve(&params.curve_at)?;
         let registry = surroundings.plugins().open()?;
         let net = given.net()?;
         let model = registry.model(&net.id, &net.config).map_err(|error| from_plugin(&error))?;
@@ -184,7 +157,7 @@ impl Kind for EvaluateKind {
             purpose: "evaluate",
             architecture: Architecture { model: &model, specs: &specs },
             tensors: surroundings.tensors(),
-            segments: &segments,
+            segments: &course.segments,
             settings: &recipe.settings,
             same_start: given.same_start,
             start: (pool.count() > 0).then_some(start),
@@ -200,9 +173,9 @@ impl Kind for EvaluateKind {
             return shard::stored(&nets, context);
         }
         let nets: Vec<_> = nets.into_iter().map(|net| net.notes).collect();
-        let summary = Summary::of(&nets, &segments);
+        let summary = Summary::of(&nets, &course.segments);
         let mut record = node.with.clone();
-        let protocol = recipe.record(stages.iter().map(|stage| (stage.epochs, stage.images)));
+        let protocol = recipe.record(course.stages.iter().map(|stage| (stage.epochs, stage.images)));
         if let (Value::Object(record), Value::Object(protocol)) = (&mut record, protocol) {
             record.extend(protocol);
         }
@@ -215,18 +188,6 @@ pub(crate) fn check_learning_rates(with: &Value, training: Training, sets: usize
     let Ok(protocol) = read_part::<ProtocolParams>(with) else { return Ok(()) };
     match protocol.lr.and_then(|lr| lr.wrong_length(stage_sets(training, sets).len())) {
         Some(message) => Err(input_problem("sets", message, LENGTH_HELP)),
-        None => Ok(()),
-    }
-}
-
-/// Points of the curve must lie within every stage, as far as that could not be known before.
-fn check_curve(at: &[u64], stages: &[Stage]) -> NodeResult<()> {
-    let least = stages.iter().map(|stage| stage.epochs).min().unwrap_or(0);
-    match at.iter().find(|epoch| **epoch > least) {
-        Some(epoch) => {
-            Err(fail("no_such_epoch", format!("`curve_at` asks for epoch {epoch} of stages of {least} epochs"))
-                .with_help(format!("give 1 to {least}, or more `epochs`")))
-        }
         None => Ok(()),
     }
 }
