@@ -385,6 +385,8 @@ fn what_is_kept_must_exist() {
         ("stage: 3, evaluation: { on: test, training: { lr: [0.1, 0.2] } }", "2 learning rates for 3 stages"),
         ("evaluation: { every: 0 }", "at least 1"),
         ("recipe: { augment: dsa:blur }", "blur"),
+        ("recipe: { average: 2 }", "from 0 to 1"),
+        ("pretrain: { average: 0.9 }", "`recipe` and `evaluate` take it"),
     ] {
         let problems = Bench::new().problems(&watched(more));
         assert!(problems.contains(expected), "{more}: {problems}");

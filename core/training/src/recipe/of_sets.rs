@@ -2,7 +2,7 @@
 
 use crate::trainer::{Hyperparameters, Loss, LrSchedule, Optimizer, Schedule};
 use pddflow_artifact::failure::{During, NodeResult, fail};
-use pddflow_artifact::params::{check_numbers, check_policy};
+use pddflow_artifact::params::{check_numbers, check_policy, problem};
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_tensor::augment::Policy;
 use schemars::JsonSchema;
@@ -36,6 +36,13 @@ pub struct TrainingParams {
     /// How the learning rate falls within a stage.
     #[serde(default)]
     schedule: Option<Schedule>,
+    /// Epochs of a stage in which the learning rate rises first; the schedule is that of the others. By default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    warm_up: Option<u64>,
+    /// Nets are tested by the average of their weights over all steps, of which a step leaves this much, such as 0.9995. Only a set's
+    /// recipe has it, because only evaluations test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    average: Option<f64>,
     /// Images in a step.
     #[serde(default)]
     batch: Option<usize>,
@@ -49,6 +56,9 @@ pub struct TrainingParams {
     #[serde(default)]
     carry_momentum: Option<bool>,
 }
+
+/// Where a node says how to train on its set.
+pub const RECIPE: &str = "/recipe";
 
 /// As PDD with IDC brings every net through the earlier sets (`methods.md` 8.3).
 pub fn pretrain_defaults() -> Value {
@@ -75,7 +85,7 @@ impl TrainingParams {
             schedule: LrSchedule::Script {
                 schedule: self.schedule.ok_or_else(missing)?,
                 epochs: self.epochs.ok_or_else(missing)?,
-                warm_up: 0,
+                warm_up: self.warm_up.unwrap_or(0),
             },
             loss: self.loss.unwrap_or_default(),
             optimizer: self.optimizer.unwrap_or_default(),
@@ -101,6 +111,10 @@ pub fn check_training(with: &mut Value, pointer: &str, defaults: &Value) -> Vec<
         }
     }
     let mut problems = check_numbers(training, &["epochs", "batch"]);
+    if pointer != RECIPE && !training["average"].is_null() {
+        let help = Some("leave it out here; `recipe` and `evaluate` take it".to_owned());
+        problems.push(problem("/average", "these nets are not tested, and go on with their weights as they are", help));
+    }
     if !training["augment"].is_null() {
         problems.extend(check_policy(training, "augment"));
     }

@@ -99,7 +99,7 @@ pub(super) fn own(carried: &[&Value], stages: usize) -> NodeResult<Published> {
         momentum: own.momentum.unwrap_or(base.momentum),
         weight_decay: own.weight_decay.unwrap_or(base.weight_decay),
         schedule,
-        warm_up: if several { own.warm_up / 2 } else { own.warm_up },
+        warm_up: if several && !given("warm_up") { own.warm_up / 2 } else { own.warm_up },
         average: own.average,
         batch: own.batch.unwrap_or(base.batch),
         augment: own.augment.map_or(base.augment, Cow::Owned),
@@ -191,9 +191,11 @@ mod tests {
 
     #[test]
     fn what_the_pipeline_gave_is_not_changed() {
-        let given = carried(&json!({ "epochs": 400, "schedule": "dc", "given": ["epochs", "schedule"] }));
+        let named = ["epochs", "schedule", "warm_up", "average"];
+        let given = carried(&json!({ "epochs": 400, "schedule": "dc", "warm_up": 20, "average": 0.9, "given": named }));
         let found = own(&[&given], 3).unwrap();
         assert_eq!((found.epochs, found.schedule, found.carry_momentum), (400, Schedule::Dc, true));
+        assert_eq!((found.warm_up, found.average), (20, 0.9));
         let emptied = carried(&json!({ "carry_momentum": false }));
         assert!(!own(&[&emptied], 3).unwrap().carry_momentum);
     }
