@@ -55,8 +55,8 @@ rates() {
     sweep selection $one 'eval_selected*' selection_lr=0.01,0.03,0.1
     sweep mtt $one 'eval_mtt*' mtt.10.matcher.lr=100,300,1000
     sweep pdd_mtt $four 'ablation[variant=full,of=mtt_10,sets=2]' progressive.mtt_10.matcher.mtt.lr=100,300,1000
-    sweep idc $one 'eval_matching*' matcher.idc.lr=1e-3,1e-2,5e-2 matching_lr.idc=0.01,0.03
-    sweep pdd_idc $one 'eval_pdd[of=idc_10]' progressive.idc_10.matcher.idc.lr=1e-3,1e-2,5e-2 pdd_lr.pdd_idc=0.01,0.03
+    sweep idc $one 'eval_matching*' matcher.idc.lr=1e-3,1e-2,5e-2 matching_lr.idc=0.01,0.03,0.1
+    sweep pdd_idc $one 'eval_pdd[of=idc_10]' progressive.idc_10.matcher.idc.lr=1e-3,1e-2,5e-2,2e-1 pdd_lr.pdd_idc=0.01,0.03,0.1
 }
 
 # Those of table 8.
