@@ -8,7 +8,7 @@
 
 #define PDDFLOW_MAGIC "PDDFLOW"
 #define PDDFLOW_ABI_MAJOR 0
-#define PDDFLOW_ABI_MINOR 6
+#define PDDFLOW_ABI_MINOR 7
 
 #if defined(_WIN32)
 #define PDDFLOW_VISIBLE __declspec(dllexport)
@@ -378,6 +378,8 @@ enum PddflowLearnableInitKind
     PDDFLOW_LEARNABLE_INIT_KIND_ONE_HOT = 3,
     // Every element is the value.
     PDDFLOW_LEARNABLE_INIT_KIND_CONSTANT = 4,
+    // The tensor `first` of the declaration. Since 0.7.
+    PDDFLOW_LEARNABLE_INIT_KIND_GIVEN = 5,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -936,7 +938,17 @@ typedef struct PddflowLearnableDeclaration {
     double clamp_high;
     // Raised to this after every step; -infinity for no limit.
     double floor;
+    // First value with `Given`: a tensor of this call, of the learnable's shape. Since 0.7.
+    PddflowTensor first;
 } PddflowLearnableDeclaration;
+
+// A tensor with a name.
+typedef struct PddflowNamedTensor {
+    // Name.
+    struct PddflowText name;
+    // Tensor.
+    PddflowTensor tensor;
+} PddflowNamedTensor;
 
 // What a plugin says about itself and returns. Later versions append functions.
 typedef struct PddflowDeclareGroup {
@@ -956,6 +968,13 @@ typedef struct PddflowDeclareGroup {
     int32_t (*output)(struct PddflowCall *call, uint32_t kind, struct PddflowText name, PddflowTensor x);
     // In `identify`: something that results depend on, as name and value. Since 0.5. `[call]`
     int32_t (*identity)(struct PddflowCall *call, struct PddflowText name, struct PddflowText value);
+    // In `describe`: the matcher works from tensors that are wired to its node, such as those of a generator; `purpose` says what they
+    // are, for messages. Gives their number: 0 where they are not known yet, as before anything runs; what is declared besides needs
+    // is not looked at then. Since 0.7. `[call]`
+    int32_t (*input)(struct PddflowCall *call, struct PddflowText purpose, uint64_t *out);
+    // In `describe`: one of these tensors, constant; real ones have the dtype of the problem. The name is valid during the call.
+    // Since 0.7. `[call]`
+    int32_t (*input_tensor)(struct PddflowCall *call, uint64_t index, struct PddflowNamedTensor *out);
 } PddflowDeclareGroup;
 
 // The task of a matcher.
@@ -1225,14 +1244,6 @@ typedef struct PddflowIterateArguments {
     struct PddflowRandomKey key;
 } PddflowIterateArguments;
 
-// A tensor with a name.
-typedef struct PddflowNamedTensor {
-    // Name.
-    struct PddflowText name;
-    // Tensor.
-    PddflowTensor tensor;
-} PddflowNamedTensor;
-
 // What `MatcherTable::decode` gets.
 typedef struct PddflowDecodeArguments {
     // Size of this struct in bytes.
@@ -1319,7 +1330,7 @@ PDDFLOW_ASSERT(sizeof(PddflowNamedTensor) == 24, "NamedTensor");
 PDDFLOW_ASSERT(sizeof(PddflowProblem) == 128, "Problem");
 PDDFLOW_ASSERT(sizeof(PddflowWeightDeclaration) == 56, "WeightDeclaration");
 PDDFLOW_ASSERT(sizeof(PddflowWeightInfo) == 40, "WeightInfo");
-PDDFLOW_ASSERT(sizeof(PddflowLearnableDeclaration) == 104, "LearnableDeclaration");
+PDDFLOW_ASSERT(sizeof(PddflowLearnableDeclaration) == 112, "LearnableDeclaration");
 PDDFLOW_ASSERT(sizeof(PddflowForwardArguments) == 64, "ForwardArguments");
 PDDFLOW_ASSERT(sizeof(PddflowForwardResult) == 72, "ForwardResult");
 PDDFLOW_ASSERT(sizeof(PddflowDecodeArguments) == 32, "DecodeArguments");
@@ -1348,7 +1359,7 @@ PDDFLOW_ASSERT(sizeof(PddflowGradGroup) == 32, "GradGroup");
 PDDFLOW_ASSERT(sizeof(PddflowRandomGroup) == 64, "RandomGroup");
 PDDFLOW_ASSERT(sizeof(PddflowModelGroup) == 48, "ModelGroup");
 PDDFLOW_ASSERT(sizeof(PddflowArenaGroup) == 56, "ArenaGroup");
-PDDFLOW_ASSERT(sizeof(PddflowDeclareGroup) == 56, "DeclareGroup");
+PDDFLOW_ASSERT(sizeof(PddflowDeclareGroup) == 72, "DeclareGroup");
 PDDFLOW_ASSERT(sizeof(PddflowDistillGroup) == 128, "DistillGroup");
 PDDFLOW_ASSERT(sizeof(PddflowModelTable) == 40, "ModelTable");
 PDDFLOW_ASSERT(sizeof(PddflowMatcherTable) == 56, "MatcherTable");
@@ -1400,6 +1411,7 @@ PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, weight_decay) == 72, "Learn
 PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, clamp_low) == 80, "LearnableDeclaration.clamp_low");
 PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, clamp_high) == 88, "LearnableDeclaration.clamp_high");
 PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, floor) == 96, "LearnableDeclaration.floor");
+PDDFLOW_ASSERT(offsetof(PddflowLearnableDeclaration, first) == 104, "LearnableDeclaration.first");
 PDDFLOW_ASSERT(offsetof(PddflowForwardArguments, size) == 0, "ForwardArguments.size");
 PDDFLOW_ASSERT(offsetof(PddflowForwardArguments, mode) == 4, "ForwardArguments.mode");
 PDDFLOW_ASSERT(offsetof(PddflowForwardArguments, weights) == 8, "ForwardArguments.weights");
@@ -1621,6 +1633,8 @@ PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, need) == 24, "DeclareGroup.need");
 PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, recipe) == 32, "DeclareGroup.recipe");
 PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, output) == 40, "DeclareGroup.output");
 PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, identity) == 48, "DeclareGroup.identity");
+PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, input) == 56, "DeclareGroup.input");
+PDDFLOW_ASSERT(offsetof(PddflowDeclareGroup, input_tensor) == 64, "DeclareGroup.input_tensor");
 PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, size) == 0, "DistillGroup.size");
 PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, revision) == 4, "DistillGroup.revision");
 PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, problem) == 8, "DistillGroup.problem");

@@ -112,6 +112,12 @@ pub(crate) fn open<'a, N: DeserializeOwned>(
     Ok((Arrays { artifact, header, bytes }, note))
 }
 
+/// Whether bytes are a file that [`write`] made, of whatever artifact.
+pub(crate) fn has_note(bytes: &[u8]) -> bool {
+    SafeTensors::read_metadata(bytes)
+        .is_ok_and(|(_, header)| header.metadata().as_ref().is_some_and(|entries| entries.contains_key(NOTE)))
+}
+
 /// Reads a note: type and version first, so that a newer format is called that and not "unknown field".
 pub(crate) fn read_note<N: DeserializeOwned>(
     artifact: &'static str,

@@ -9,6 +9,7 @@
 //! | `results` | [`Results`] | JSON |
 //! | `curve` | [`Curve`] | JSON |
 //! | `scores` | [`Scores`] | safetensors: `scores` f64 `[n]`, one for each training image |
+//! | `tensors` | [`NamedTensors`] | safetensors with the tensors by their names |
 //! | `table`, `files` | [`Files`] | safetensors with one u8 tensor for each file |
 //!
 //! Each safetensors file has one metadata entry `pddflow`: JSON with the artifact's type, its format version and what the
@@ -30,6 +31,8 @@ mod distilled_set;
 mod error;
 pub mod failure;
 mod files;
+mod named_tensors;
+mod named_tensors_format;
 mod names;
 mod nets_format;
 pub mod params;
@@ -53,6 +56,7 @@ pub use distilled_set::{DistilledSet, RealImages, SetInfo};
 pub use error::ArtifactError;
 pub use files::file_stem;
 pub use files::{FileNameError, Files};
+pub use named_tensors::NamedTensors;
 pub use names::{JOINT, Names};
 pub use nets_format::{NetData, NetsInfo, StoredWeight};
 pub use pixels::Pixels;

@@ -1,6 +1,6 @@
 //! Images of a set as pixels, for people.
 
-use pddflow_tensor::TensorError;
+use pddflow_tensor::{Tensor, TensorError};
 
 use super::dataset::ImageSize;
 use super::distilled_set::DistilledSet;
@@ -34,8 +34,23 @@ impl DistilledSet {
     /// # Errors
     /// When the tensors cannot be read.
     pub fn pixels(&self, preprocessing: &Preprocessing) -> Result<Pixels, TensorError> {
-        let size = self.size();
-        let values = preprocessing.invert(&self.images)?;
+        Pixels::of(&self.images, (&self.hard_labels()?, self.classes()), preprocessing)
+    }
+}
+
+impl Pixels {
+    /// Images `[n, c, h, w]` as nets see them, with the class of each of so many: undoes the preprocessing and cuts to what a pixel can be.
+    ///
+    /// # Errors
+    /// When the tensor cannot be read.
+    pub fn of(
+        images: &Tensor,
+        (rows, classes): (&[usize], usize),
+        preprocessing: &Preprocessing,
+    ) -> Result<Self, TensorError> {
+        let shape = images.shape();
+        let size = ImageSize { channels: shape[1], height: shape[2], width: shape[3] };
+        let values = preprocessing.invert(images)?;
         let (elements, plane) = (size.elements(), size.height * size.width);
         let mut pixels = vec![0; values.len()];
         for (out, planes) in pixels.chunks_mut(elements).zip(values.chunks(elements)) {
@@ -43,11 +58,11 @@ impl DistilledSet {
                 *out = to_pixel(planes[place % size.channels * plane + place / size.channels]);
             }
         }
-        let mut class_rows = vec![Vec::new(); self.classes()];
-        for (row, class) in self.hard_labels()?.into_iter().enumerate() {
-            class_rows[class].push(row);
+        let mut class_rows = vec![Vec::new(); classes];
+        for (row, class) in rows.iter().enumerate() {
+            class_rows[*class].push(row);
         }
-        Ok(Pixels { size, pixels, class_rows })
+        Ok(Self { size, pixels, class_rows })
     }
 }
 

@@ -12,6 +12,14 @@ use crate::params::DistillParams;
 
 const NO_MODEL_HELP: &str = "give `model:` in the parameters";
 
+/// What a node is given.
+struct Has {
+    model: bool,
+    experts: bool,
+    start: bool,
+    tensors: bool,
+}
+
 /// One that is not met, in words.
 struct Missing {
     /// The input that would meet it; empty for a parameter.
@@ -35,7 +43,8 @@ pub fn check_planned(
     let wired = |port: &str| count(port) > 0;
     let has_start = wired("start") || params.pretrain.is_some();
     let has_model = params.model.is_some() || wired("start") || wired("trajectories");
-    match missing(params, &description, (has_model, wired("trajectories"), has_start)) {
+    let has = Has { model: has_model, experts: wired("trajectories"), start: has_start, tensors: wired("tensors") };
+    match missing(params, &description, &has) {
         Some(Missing { port, message, help, .. }) => {
             Err(InputProblem { port: port.into(), message, help: help.into() })
         }
@@ -47,11 +56,15 @@ pub fn check_planned(
 pub(crate) fn check_given(
     params: &DistillParams,
     description: &Description,
-    network: Option<&Network>,
+    (network, tensors): (Option<&Network>, bool),
 ) -> NodeResult<()> {
-    let has_experts = network.is_some_and(|network| !network.experts.is_empty());
-    let has_start = network.is_some_and(Network::has_start);
-    match missing(params, description, (network.is_some(), has_experts, has_start)) {
+    let has = Has {
+        model: network.is_some(),
+        experts: network.is_some_and(|network| !network.experts.is_empty()),
+        start: network.is_some_and(Network::has_start),
+        tensors,
+    };
+    match missing(params, description, &has) {
         Some(Missing { code, message, help, .. }) => Err(fail(code, message).with_help(help)),
         None => Ok(()),
     }
@@ -61,6 +74,7 @@ pub(crate) fn check_given(
 #[must_use]
 pub fn learns_no_rate(found: (&Plugins, &TensorOptions), params: &DistillParams) -> bool {
     usual_description(found, params)
+        .filter(|made| made.input.is_none())
         .is_some_and(|made| made.learnables.iter().all(|learnable| learnable.role != LearnableRole::LearningRate))
 }
 
@@ -70,26 +84,36 @@ pub fn needs_horizon(found: (&Plugins, &TensorOptions), params: &DistillParams) 
     usual_description(found, params).is_none_or(|description| description.needs.contains(&Need::Horizon))
 }
 
-fn missing(
-    params: &DistillParams,
-    description: &Description,
-    (has_model, has_experts, has_start): (bool, bool, bool),
-) -> Option<Missing> {
+fn missing(params: &DistillParams, description: &Description, has: &Has) -> Option<Missing> {
     let id = &params.matcher.id;
-    if description.model_required && !has_model {
+    let tensors = match &description.input {
+        Some(purpose) if !has.tensors => Some((
+            format!("matcher `{id}` works from {purpose}, and this node is given none"),
+            "wire what makes it, such as a node of the kind `generator`, into `tensors`",
+        )),
+        None if has.tensors => Some((
+            format!("matcher `{id}` takes no tensors"),
+            "leave `tensors` out of `needs`, or choose a matcher that works from them",
+        )),
+        _ => None,
+    };
+    if let Some((message, help)) = tensors {
+        return Some(Missing { port: "tensors", code: "not_wired", message, help });
+    }
+    if description.model_required && !has.model {
         let message = format!("matcher `{id}` needs a model");
         return Some(Missing { port: "", code: "no_model", message, help: NO_MODEL_HELP });
     }
     description.needs.iter().find_map(|need| {
         let (met, port, what, help) = match need {
             Need::Trajectories => (
-                has_experts,
+                has.experts,
                 "trajectories",
                 "expert trajectories",
                 "wire a `train` node into `trajectories`, or choose a matcher that starts from random nets",
             ),
             Need::StartWeights => (
-                has_start,
+                has.start,
                 "start",
                 "start weights",
                 "wire an `advance` node into `start`, or choose a matcher that starts from random nets",

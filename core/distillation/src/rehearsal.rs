@@ -52,7 +52,7 @@ impl<'a> Rehearsal<'a> {
     /// With the learnables as they start.
     pub(crate) fn new(stage: &'a Stage, description: &Description) -> NodeResult<Self> {
         let key = RandomKey::new(0).fold("start");
-        let learnables = first_learnables(&description.learnables, &stage.problem, &stage.train, key)?;
+        let learnables = first_learnables(description, &stage.problem, &stage.train, key)?;
         Ok(Self::of(stage, Kept { learnables, ..Kept::default() }))
     }
 

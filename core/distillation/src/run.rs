@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
 use pddflow_artifact::params::read;
-use pddflow_artifact::{DistilledSet, SetInfo};
+use pddflow_artifact::{DistilledSet, NamedTensors, SetInfo};
 use pddflow_host::{Decoded, Description, Environment, LearnableRole, Matcher, Need, Problem};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Progress, Task};
 use pddflow_tensor::{Device, RandomKey, Tensor, trace};
 use pddflow_training::plugins::Plugins;
 use pddflow_training::sets::{LoadedSet, join_sets, load_sets, store_set, to_cpu};
 use pddflow_training::splits::{Prepared, Split, TensorOptions};
+use pddflow_training::stored::{check_data, net_data};
 use pddflow_training::tensor_file::Named;
 use serde_json::{Value, json};
 
@@ -47,8 +48,9 @@ pub fn distill(
     let key = RandomKey::new(params.seed).fold("distill").fold_u64(stage - 1);
     let mut problem = problem(tensors, &params, data, key.fold("matcher"));
     let train = &data.train;
-    let description = matcher.describe(&problem).during("asking the matcher what it needs")?;
-    check_given(&params, &description, network.as_ref())?;
+    let tensors_in = wired_tensors(inputs, data, context)?;
+    let description = matcher.describe_with(&problem, &tensors_in).during("asking the matcher what it needs")?;
+    check_given(&params, &description, (network.as_ref(), !tensors_in.is_empty()))?;
     problem.horizon = description.needs.contains(&Need::Horizon).then(|| params.horizon());
     if problem.horizon.is_some() && params.horizon.is_none() && context.keeps_state() {
         let message = format!("matcher `{}` needs the number of iterations for these data only", params.matcher.id);
@@ -57,7 +59,7 @@ pub fn distill(
     check_class_sizes(&params, train)?;
     let conditioned = if params.condition { &earlier[..] } else { &[] };
     let decoded: Vec<_> = conditioned.iter().map(|set| set.decoded.clone()).collect();
-    let learnables = first_learnables(&description.learnables, &problem, train, key.fold("start"))?;
+    let learnables = first_learnables(&description, &problem, train, key.fold("start"))?;
     let first: Vec<_> = learnables.iter().map(|one| (one.spec.name.clone(), one.value.clone())).collect();
     let fresh = State { now: Kept { learnables, ..Kept::default() }, ..State::default() };
     let state = match context.checkpoint()? {
@@ -96,6 +98,16 @@ pub fn distill(
         bench.state.now = best.kept.clone();
     }
     finish(&params, data, &bench, (&matcher, &description), (stage, &earlier))
+}
+
+/// The tensors that are wired for the matcher to work from, in the order of their names.
+fn wired_tensors(inputs: &Inputs, data: &Prepared, context: &NodeContext<'_>) -> NodeResult<Vec<(String, Tensor)>> {
+    let [artifact] = inputs.port("tensors") else { return Ok(Vec::new()) };
+    let read = NamedTensors::decode(&context.get(&artifact.digest).during("reading the tensors")?)?;
+    if let Some(made_for) = &read.data {
+        check_data(made_for, &net_data(data), ("tensors", artifact))?;
+    }
+    Ok(read.tensors.into_iter().collect())
 }
 
 fn problem(tensors: &TensorOptions, params: &DistillParams, data: &Prepared, seed_key: RandomKey) -> Problem {

@@ -1,27 +1,31 @@
 //! First values of the learnables.
 
 use pddflow_artifact::failure::{During, NodeResult, fail};
-use pddflow_host::{LearnableInit, LearnableSpec, Problem, Space};
+use pddflow_host::{Description, LearnableInit, LearnableSpec, Problem, Space};
+use pddflow_runner::NodeError;
 use pddflow_tensor::{RandomKey, Tensor};
 use pddflow_training::splits::Split;
 
 use crate::state::Learnable;
 use crate::tile::tile;
 
-/// Draws every learnable. Each has a key of its own, folded from its name.
+/// Draws every learnable, but for those whose first value is given. Each has a key of its own, folded from its name.
 pub(crate) fn first_learnables(
-    specs: &[LearnableSpec],
+    description: &Description,
     problem: &Problem,
     train: &Split,
     key: RandomKey,
 ) -> NodeResult<Vec<Learnable>> {
     let first = |spec: &LearnableSpec| {
-        let value = first_value(spec, problem, train, key.fold(&spec.name))?;
+        let value = match description.given.get(&spec.name) {
+            Some(given) => given.cast(problem.dtype).during("casting a first value")?,
+            None => first_value(spec, problem, train, key.fold(&spec.name))?,
+        };
         let mut learnable = Learnable { spec: spec.clone(), value, momentum: None };
         learnable.clamp().during("clamping the first images")?;
         Ok(learnable)
     };
-    specs.iter().map(first).collect()
+    description.learnables.iter().map(first).collect()
 }
 
 fn first_value(spec: &LearnableSpec, problem: &Problem, train: &Split, key: RandomKey) -> NodeResult<Tensor> {
@@ -43,6 +47,9 @@ fn first_value(spec: &LearnableSpec, problem: &Problem, train: &Split, key: Rand
             let images = rows_by_class(spec, problem, train, factor * factor, key)?;
             let images = real_images(spec, problem, train, &images)?.to_f64_vec().during(&doing)?;
             filled(tile(&images, problem.shape, problem.classes, factor))
+        }
+        LearnableInit::Given => {
+            Err(NodeError::internal(format!("`{}` starts as a tensor that was not given", spec.name)))
         }
     }
 }

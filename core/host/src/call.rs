@@ -19,7 +19,7 @@ use crate::types::{Decoded, LearnableSpec, Need, Problem, WeightSpec};
 use pddflow_abi::{self as abi, Output, Status};
 use pddflow_tensor::{DType, Device, Tensor};
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -68,6 +68,8 @@ pub(crate) struct Declared {
     pub(crate) recipe: Option<serde_json::Value>,
     pub(crate) outputs: Vec<(Output, String, Tensor)>,
     pub(crate) identity: Vec<(String, String)>,
+    pub(crate) input: Option<String>,
+    pub(crate) given: BTreeMap<String, Tensor>,
 }
 
 /// What an `iterate` has at hand beyond the environment; caches that end with the call.
@@ -98,6 +100,8 @@ pub(crate) struct State<'e> {
     pub(crate) config: &'e str,
     pub(crate) environment: Option<&'e mut dyn Environment>,
     pub(crate) decode: Option<&'e dyn Decode>,
+    /// What is wired to the node for the matcher to work from.
+    pub(crate) inputs: &'e [(String, Tensor)],
     pub(crate) declared: Declared,
     pub(crate) views: Views,
     pub(crate) warned: bool,
@@ -121,6 +125,7 @@ impl<'e> State<'e> {
             config,
             environment: None,
             decode: None,
+            inputs: &[],
             declared: Declared::default(),
             views: Views::default(),
             warned: false,

@@ -49,31 +49,44 @@ impl Matcher {
         self.instance.info.digest
     }
 
-    /// What the matcher optimises and needs for a problem.
+    /// What the matcher optimises and needs for a problem. Of one that works from tensors, [`Description::input`] says so, and what it
+    /// optimises is not known before [`describe_with`](Self::describe_with).
     ///
     /// # Errors
     /// The plugin fails, or declares no learnable.
     pub fn describe(&self, problem: &Problem) -> Result<Description, PluginError> {
+        self.describe_with(problem, &[])
+    }
+
+    /// The same with the tensors that are wired for it, by name.
+    ///
+    /// # Errors
+    /// The plugin fails, or declares no learnable.
+    pub fn describe_with(&self, problem: &Problem, inputs: &[(String, Tensor)]) -> Result<Description, PluginError> {
         let Self { instance, table } = self;
         let function = table.describe.ok_or_else(unchecked)?;
         let numbers = Numbers::of(problem);
-        let state = State::new(Phase::Describe, problem.dtype, problem.device.clone(), &instance.config);
+        let mut state = State::new(Phase::Describe, problem.dtype, problem.device.clone(), &instance.config);
+        state.inputs = inputs;
         let declared = instance
             .enter(state, |call, pointer| {
                 // SAFETY: checked at load; call, instance and problem live until it returns.
                 unsafe { function(call, pointer, numbers.pointer()) }
             })?
             .declared;
-        if declared.learnables.is_empty() {
+        let known = declared.input.is_none() || !inputs.is_empty();
+        if known && declared.learnables.is_empty() {
             return Err(instance.contract("describe", "declared no learnable"));
         }
-        if table.decode.is_none() && !declared.learnables.iter().any(|spec| spec.name == "images") {
+        if known && table.decode.is_none() && !declared.learnables.iter().any(|spec| spec.name == "images") {
             return Err(instance.contract("describe", "declared no learnable `images`, and there is no `decode`"));
         }
         Ok(Description {
             learnables: declared.learnables,
             needs: declared.needs,
             model_required: declared.model_required,
+            input: declared.input,
+            given: declared.given,
             recipe: declared.recipe.unwrap_or_else(|| serde_json::json!({})),
         })
     }

@@ -5,6 +5,7 @@
 pub use pddflow_abi::{LearnableKind as LearnableRole, Mode, Space, WeightKind as WeightRole};
 use pddflow_tensor::augment::Policy;
 use pddflow_tensor::{DType, Device, RandomKey, Tensor};
+use std::collections::BTreeMap;
 
 /// Size of one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,12 +122,16 @@ pub enum Need {
 /// What a matcher says about itself for a problem.
 #[derive(Clone, Debug)]
 pub struct Description {
-    /// The tensors that distillation optimises; at least one.
+    /// The tensors that distillation optimises; at least one, but for a matcher with an [`input`](Self::input) that was asked without it.
     pub learnables: Vec<LearnableSpec>,
     /// What must be wired.
     pub needs: Vec<Need>,
     /// Whether a model must be given.
     pub model_required: bool,
+    /// What the tensors are that it works from, if it does: `a generator`, for example.
+    pub input: Option<String>,
+    /// First values of the learnables that start as [`LearnableInit::Given`], by name.
+    pub given: BTreeMap<String, Tensor>,
     /// How to train on the set: learning rate, augmentation and so on, as JSON; stored with the set.
     pub recipe: serde_json::Value,
 }
@@ -150,6 +155,8 @@ pub enum LearnableInit {
     OneHot,
     /// Every element has this value.
     Constant(f64),
+    /// The tensor in [`Description::given`].
+    Given,
 }
 
 /// Stochastic gradient descent: `d = g + weight_decay * w; buf = momentum * buf + d; w -= lr * buf`, `buf` starting at 0.

@@ -34,6 +34,7 @@ impl Kind for DistillKind {
                 port("previous", "set", Arity::Many, "earlier sets that this one adds to; they never change"),
                 port("trajectories", "trajectories", Arity::Many, "how experts learned, in shards"),
                 port("start", "weights", Arity::Many, "nets to start matching from, in shards; fresh ones mean none"),
+                port("tensors", "tensors", Arity::Optional, "what the matcher works from, such as a generator"),
             ],
             outputs: vec![
                 port("set", "set", Arity::One, "the synthetic images with labels and recipe"),

@@ -1,4 +1,4 @@
-//! The kind `import`: sets, trajectories, weights and scores that other programs made; see `pddflow_exchange::import`.
+//! The kind `import`: sets, trajectories, weights, scores and tensors that other programs made; see `pddflow_exchange::import`.
 
 use std::collections::BTreeMap;
 
@@ -33,13 +33,14 @@ impl Kind for ImportKind {
         let output = |what: What, summary| port(what.name(), what.name(), Arity::One, summary);
         KindSpec {
             name: "import".into(),
-            summary: "Takes a set, trajectories, weights or scores that other programs made.".into(),
+            summary: "Takes a set, trajectories, weights, scores or tensors that other programs made.".into(),
             inputs: vec![port("data", "dataset", Arity::One, "the real data that they are for")],
             outputs: vec![
                 output(What::Set, "with `as: set`: the set, with the classes and the normalisation of the data"),
                 output(What::Trajectories, "with `as: trajectories`: experts at epochs 0, 1, ..."),
                 output(What::Weights, "with `as: weights`: nets to start from"),
                 output(What::Scores, "with `as: scores`: the difficulty of each training image"),
+                output(What::Tensors, "with `as: tensors`: what a matcher works from, such as a generator"),
             ],
             parameters: schema::<ImportParams>,
             seeded: false,

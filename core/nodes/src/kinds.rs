@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use crate::kind::{Connected, Kind, input_problem};
 use crate::surroundings::{LibraryOptions, Surroundings};
 use crate::{
-    advance, classes, command, continual, dataset, distill, evaluate, export, figure, filter, forgetting, images,
-    import, rank, select, split, table, train,
+    advance, classes, command, continual, dataset, distill, evaluate, export, figure, filter, forgetting, generator,
+    images, import, rank, select, split, table, train,
 };
 
 /// The built-in kinds with their surroundings; see the crate's overview.
@@ -34,6 +34,7 @@ fn built_in() -> Vec<Box<dyn Kind>> {
         Box::new(select::SelectKind),
         Box::new(split::SplitKind),
         Box::new(import::ImportKind),
+        Box::new(generator::GeneratorKind),
         Box::new(train::TrainKind),
         Box::new(advance::AdvanceKind),
         Box::new(distill::DistillKind),

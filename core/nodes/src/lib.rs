@@ -7,7 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | `kinds` | the list of kinds, and [`Library`] |
-//! | `dataset`, `classes`, `forgetting`, `filter`, `select`, `split`, `train`, `advance`, `distill` | one kind each |
+//! | `dataset`, `classes`, `forgetting`, `filter`, `select`, `split`, `generator`, `train`, `advance`, `distill` | one kind each |
 //! | `import`, `evaluate`, `continual`, `rank`, `table`, `figure`, `images`, `export`, `command` | one kind each |
 //! | `shard` | nets of a node, trained by several |
 //! | `kind`, `surroundings` | what each kind must say of itself, and what it is given |
@@ -30,6 +30,7 @@ mod export;
 mod figure;
 mod filter;
 mod forgetting;
+mod generator;
 mod images;
 mod import;
 mod kind;

@@ -11,6 +11,7 @@
 //! | [`regression`] | kernel ridge regression on sets, without the training of a net |
 //! | [`stored`] | pools of weights and trajectories of experts, in one or several shards |
 //! | [`selection`] | real images chosen by features or difficulty |
+//! | [`generator`] | a decoder that makes images of latents, with the latents of the training images |
 //! | [`tensor_file`] | named tensors as the bytes of a checkpoint |
 #![cfg_attr(
     test,
@@ -20,6 +21,7 @@
 pub mod accuracy;
 pub mod choice;
 pub mod evaluation;
+pub mod generator;
 pub mod identity;
 pub mod init;
 pub mod plugins;

@@ -231,6 +231,8 @@ pub enum LearnableInitKind {
     OneHot = 3,
     /// Every element is the value.
     Constant = 4,
+    /// The tensor `first` of the declaration. Since 0.7.
+    Given = 5,
 }
 
 /// Space of a learnable's pixel values.

@@ -163,6 +163,8 @@ pub struct LearnableDeclaration {
     pub clamp_high: f64,
     /// Raised to this after every step; -infinity for no limit.
     pub floor: f64,
+    /// First value with `Given`: a tensor of this call, of the learnable's shape. Since 0.7.
+    pub first: Tensor,
 }
 
 /// What `ModelTable::forward` gets.

@@ -9,7 +9,7 @@ pub const MAGIC: [u8; 8] = *b"PDDFLOW\0";
 /// Version of the boundary that is not compatible with others.
 pub const ABI_MAJOR: u32 = 0;
 /// Version of the boundary that only grows.
-pub const ABI_MINOR: u32 = 6;
+pub const ABI_MINOR: u32 = 7;
 /// Name of the exported header.
 pub const SYMBOL: &str = "pddflow_plugin";
 /// Bytes of the header that every plugin has.

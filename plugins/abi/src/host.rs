@@ -6,7 +6,7 @@
 //! before the function returns. All functions return `Cancelled` once the run is cancelled.
 
 use crate::data::{
-    ConvArguments, ForwardResult, LearnableDeclaration, NormArguments, PoolArguments, Problem, RandomKey,
+    ConvArguments, ForwardResult, LearnableDeclaration, NamedTensor, NormArguments, PoolArguments, Problem, RandomKey,
     SegmentRequest, SetRequest, Tensor, Text, TrainRequest, WeightDeclaration, WeightInfo,
 };
 
@@ -469,6 +469,13 @@ pub struct DeclareGroup {
     pub output: Option<unsafe extern "C" fn(call: *mut Call, kind: u32, name: Text, x: Tensor) -> i32>,
     /// In `identify`: something that results depend on, as name and value. Since 0.5. `[call]`
     pub identity: Option<unsafe extern "C" fn(call: *mut Call, name: Text, value: Text) -> i32>,
+    /// In `describe`: the matcher works from tensors that are wired to its node, such as those of a generator; `purpose` says what they
+    /// are, for messages. Gives their number: 0 where they are not known yet, as before anything runs; what is declared besides needs
+    /// is not looked at then. Since 0.7. `[call]`
+    pub input: Option<unsafe extern "C" fn(call: *mut Call, purpose: Text, out: *mut u64) -> i32>,
+    /// In `describe`: one of these tensors, constant; real ones have the dtype of the problem. The name is valid during the call.
+    /// Since 0.7. `[call]`
+    pub input_tensor: Option<unsafe extern "C" fn(call: *mut Call, index: u64, out: *mut NamedTensor) -> i32>,
 }
 
 /// What a matcher works with; available in `iterate` only. Later versions append functions.

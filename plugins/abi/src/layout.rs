@@ -31,7 +31,7 @@ layout! {
     Problem 128 { size 0 dtype 4 classes 8 channels 16 height 24 width 32 ipc 40 iterations 48 learnable_rows 56 mean 64 std 72 minimum 80 maximum 88 seed_key 96 }
     WeightDeclaration 56 { size 0 kind 4 name 8 shape 24 rank 32 init 40 reserved 44 init_value 48 }
     WeightInfo 40 { size 0 kind 4 name 8 shape 24 rank 32 }
-    LearnableDeclaration 104 { size 0 kind 4 name 8 shape 24 rank 32 init 40 space 44 init_value 48 lr 56 momentum 64 weight_decay 72 clamp_low 80 clamp_high 88 floor 96 }
+    LearnableDeclaration 112 { size 0 kind 4 name 8 shape 24 rank 32 init 40 space 44 init_value 48 lr 56 momentum 64 weight_decay 72 clamp_low 80 clamp_high 88 floor 96 first 104 }
     ForwardArguments 64 { size 0 mode 4 weights 8 weight_count 16 images 24 key 32 }
     ForwardResult 72 { size 0 reserved 4 logits 8 features 16 maps 24 map_capacity 32 map_count 40 statistics 48 statistic_capacity 56 statistic_count 64 }
     DecodeArguments 32 { size 0 reserved 4 problem 8 learnables 16 learnable_count 24 }
@@ -60,7 +60,7 @@ layout! {
     RandomGroup 64 { size 0 revision 4 fold 8 fold_text 16 uniform 24 normal 32 permutation 40 choose 48 below 56 }
     ModelGroup 48 { size 0 revision 4 count 8 weight 16 fresh 24 forward 32 map_name 40 }
     ArenaGroup 56 { size 0 revision 4 release 8 open_scope 16 close_scope 24 live 32 tape_bytes 40 tape_budget 48 }
-    DeclareGroup 56 { size 0 revision 4 weight 8 learnable 16 need 24 recipe 32 output 40 identity 48 }
+    DeclareGroup 72 { size 0 revision 4 weight 8 learnable 16 need 24 recipe 32 output 40 identity 48 input 56 input_tensor 64 }
     DistillGroup 128 { size 0 revision 4 problem 8 class_size 16 real_batch 24 set 32 learnable 40 step 48 assign 56 start_weights 64 trajectory 72 train 80 state_get 88 state_put 96 save_point 104 roll_back 112 augment 120 }
     ModelTable 40 { size 0 reserved 4 create 8 destroy 16 weights 24 forward 32 }
     MatcherTable 56 { size 0 reserved 4 create 8 destroy 16 describe 24 iterate 32 decode 40 identify 48 }

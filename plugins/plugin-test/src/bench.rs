@@ -42,6 +42,10 @@ pub struct Bench {
     pub lr: f64,
     /// Momentum.
     pub momentum_rate: f64,
+    /// First values that the matcher gave itself.
+    given: BTreeMap<String, Tensor>,
+    /// What is wired for the matcher to work from.
+    pub inputs: Vec<(String, Tensor)>,
     /// Earlier sets, decoded.
     pub previous: Option<Decoded>,
     /// The real images.
@@ -113,6 +117,8 @@ impl Bench {
             declared: Vec::new(),
             lr: 1.0,
             momentum_rate: 0.0,
+            given: BTreeMap::new(),
+            inputs: Vec::new(),
             previous: None,
             real: Box::new(|_, _, _| panic!("no real images")),
             forward: None,
@@ -141,8 +147,18 @@ impl Bench {
     /// The matcher does not describe itself for this task; [`Matcher::describe`] gives the error.
     #[must_use]
     pub fn small(matcher: &Matcher) -> Self {
+        Self::small_with(matcher, Vec::new())
+    }
+
+    /// The same for a matcher that works from tensors: what is wired.
+    ///
+    /// # Panics
+    /// As [`small`](Self::small).
+    #[must_use]
+    pub fn small_with(matcher: &Matcher, inputs: Vec<(String, Tensor)>) -> Self {
         let mut bench = Self::new(Self::small_problem());
         bench.small = true;
+        bench.inputs = inputs;
         bench.specs = net::weights(bench.problem.shape, bench.problem.classes);
         bench.draw_start();
         let start = bench.start.clone();
@@ -216,8 +232,9 @@ impl Bench {
     /// The matcher does not describe itself for this task.
     #[must_use]
     pub fn learning(mut self, matcher: &Matcher) -> Self {
-        let description = matcher.describe(&self.problem).unwrap_or_else(|error| panic!("{error}"));
+        let description = matcher.describe_with(&self.problem, &self.inputs).unwrap_or_else(|error| panic!("{error}"));
         self.declared = description.learnables;
+        self.given = description.given;
         self.learnables = self.declared.iter().map(|spec| (spec.name.clone(), self.first(spec))).collect();
         self
     }
@@ -233,6 +250,7 @@ impl Bench {
                 filled((0..count).map(|at| f64::from(u8::from(own(at)))).collect())
             }
             LearnableInit::Noise { std } => filled(normal(&spec.name, count, std)),
+            LearnableInit::Given => self.given[&spec.name].clone(),
             LearnableInit::Real | LearnableInit::Tile { .. } => filled(normal(&spec.name, count, 1.0)),
         }
     }

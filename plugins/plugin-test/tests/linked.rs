@@ -7,7 +7,8 @@ use pddflow_plugin_test::{
 };
 use pddflow_sdk::Matcher as _;
 use pddflow_sdk::{
-    Description, Error, Iteration, Key, Learnable, Mode, Need, Net, Problem, Result, Start, TrainOn, Training,
+    Decoded as MadeImages, Description, Error, Iteration, Keep, Key, Kind, Learnable, Learnables, Mode, Need, Net,
+    Part, Problem, Result, Rows, Start, TrainOn, Training, grad,
 };
 use std::sync::Arc;
 
@@ -80,7 +81,85 @@ impl pddflow_sdk::Matcher for Mean {
     }
 }
 
-pddflow_sdk::plugin!(matcher Mean);
+pddflow_sdk::parameters! {
+    /// Images are latents times a matrix that is wired.
+    struct Latent {
+        /// What goes wrong.
+        wrong: String = String::new(),
+    }
+}
+
+impl pddflow_sdk::Matcher for Latent {
+    const ID: &'static str = "latent";
+    const SUMMARY: &'static str = "images of latents";
+    const DECODES: bool = true;
+
+    fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()> {
+        description.need(Need::Model)?;
+        let Some(tensors) = description.input("a matrix")? else { return Ok(()) };
+        if self.wrong == "twice" {
+            description.input("a matrix")?;
+        }
+        let matrix = tensors.get(if self.wrong == "name" { "vector" } else { "matrix" })?;
+        let values = problem.channels * problem.height * problem.width;
+        let latents = description.key()?.fold("latents")?.normal(&[problem.classes * problem.ipc, values])?;
+        let learned = Learnable::new(Kind::Images, "latents", &latents.shape()?, Start::Given, 0.1);
+        description.learnable_from(&learned, &latents)?;
+        let constant = Learnable::new(Kind::Other, "matrix", &matrix.shape()?, Start::Given, 0.0);
+        description.learnable_from(&constant, matrix)
+    }
+
+    fn decode<'call>(&self, problem: &Problem, learnables: &Learnables<'call>) -> Result<MadeImages<'call>> {
+        let images = learnables.get("latents")?.matmul(learnables.get("matrix")?)?.reshape(&problem.images())?;
+        let labels = problem.labels();
+        let labels = pddflow_sdk::Tensor::from_i64(learnables.call(), &labels, &[labels.len()])?;
+        Ok(MadeImages { images, labels })
+    }
+
+    fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
+        let images = run.set(&Rows::all(Part::New))?.images;
+        let loss = images.square()?.mean(&[], false)?;
+        let latents = [run.learnable("latents")?];
+        run.step("latents", &grad(&loss, &latents, Keep::No)?[0])?;
+        run.metric("drawn", run.node_key()?.fold("latents")?.normal(&[1])?.to_f64_vec()?[0])?;
+        run.metric("loss", loss.detach()?.scalar()?)
+    }
+}
+
+pddflow_sdk::plugin!(matcher Mean, matcher Latent);
+
+/// Twice the identity, for the small task.
+fn matrix() -> Vec<(String, Tensor)> {
+    let values = (0..64 * 64).map(|at| if at % 65 == 0 { 2.0 } else { 0.0 }).collect();
+    vec![("matrix".to_owned(), Tensor::from_f64(values, &[64, 64], &Device::Cpu).unwrap())]
+}
+
+#[test]
+fn a_matcher_works_from_tensors_that_are_wired() {
+    let matcher = Plugins::linked(this_plugin!()).matcher("latent", &json!({}));
+    let before = matcher.describe(&Bench::small_problem()).unwrap();
+    assert_eq!((before.input.as_deref(), before.learnables.len()), (Some("a matrix"), 0));
+    let mut bench = Bench::small_with(&matcher, matrix());
+    let first = bench.value("latents").to_f64_vec().unwrap();
+    let metrics = bench.iterate(&matcher, 0).unwrap();
+    let mean = first.iter().map(|value| 4.0 * value * value).sum::<f64>() / first.len() as f64;
+    assert!((metrics["loss"] - mean).abs() < 1e-12, "{metrics:?} {mean}");
+    assert_eq!(metrics["drawn"], first[0], "the node's key is one in `describe` and in `iterate`");
+    assert_eq!(bench.value("matrix").to_f64_vec().unwrap(), matrix()[0].1.to_f64_vec().unwrap());
+    let decoded = matcher.decode(&bench.learnables, &bench.problem).unwrap().images.to_f64_vec().unwrap();
+    let latents = bench.value("latents").to_f64_vec().unwrap();
+    assert_eq!(decoded, latents.iter().map(|value| 2.0 * value).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_wrong_with_wired_tensors_is_told() {
+    let error = |wrong: &str| {
+        let matcher = Plugins::linked(this_plugin!()).matcher("latent", &json!({ "wrong": wrong }));
+        matcher.describe_with(&Bench::small_problem(), &matrix()).unwrap_err().to_string()
+    };
+    assert!(error("name").contains("the wired tensors have no `vector`: there are `matrix`"), "{}", error("name"));
+    assert!(error("twice").contains("was declared before"), "{}", error("twice"));
+}
 
 fn matcher(wrong: &str) -> Arc<Matcher> {
     Plugins::linked(this_plugin!()).matcher("mean", &json!({ "wrong": wrong }))

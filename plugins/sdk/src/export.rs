@@ -220,7 +220,8 @@ impl<T: Matcher> MatcherGlue<T> {
         let (call, instance) = unsafe { enter::<T>(call, instance) };
         shield(call, || {
             // SAFETY: the host's problem is valid during the call.
-            instance.describe(&unsafe { Problem::new(problem) }, &mut Description { call })
+            let (problem, seed_key) = unsafe { (Problem::new(problem), sized(problem).seed_key) };
+            instance.describe(&problem, &mut Description { call, seed_key })
         })
     }
 
@@ -235,8 +236,15 @@ impl<T: Matcher> MatcherGlue<T> {
             // SAFETY: the host's arguments are valid during the call.
             let given = unsafe { sized(arguments) };
             // SAFETY: likewise its problem.
-            let (problem, horizon) = unsafe { (Problem::new(given.problem), sized(given.problem).iterations) };
-            instance.iterate(&Iteration { call, problem, horizon, number: given.iteration, key: given.key })
+            let (problem, raw) = unsafe { (Problem::new(given.problem), sized(given.problem)) };
+            instance.iterate(&Iteration {
+                call,
+                problem,
+                horizon: raw.iterations,
+                number: given.iteration,
+                key: given.key,
+                seed_key: raw.seed_key,
+            })
         })
     }
 

@@ -16,6 +16,7 @@ pub struct Iteration<'call> {
     pub(crate) horizon: u64,
     pub(crate) number: u64,
     pub(crate) key: abi::RandomKey,
+    pub(crate) seed_key: abi::RandomKey,
 }
 
 /// Images with labels: I64 `[row]`, or probabilities `[row, class]`.
@@ -190,7 +191,17 @@ impl<'call> Iteration<'call> {
         Key::new(self.call, self.key)
     }
 
-    /// Real images of a class, or of all, without replacement; fewer if there are not so many.
+    /// Randomness of the node: the same key in every iteration, and that of [`Description::key`](crate::Description::key).
+    ///
+    /// # Errors
+    /// The run was cancelled.
+    #[track_caller]
+    pub fn node_key(&self) -> Result<Key<'call>> {
+        Key::new(self.call, self.seed_key).fold("describe")
+    }
+
+    /// Real images of a class, or of all, without replacement; fewer if there are not so many. Of a class with `n` images they are, in this
+    /// order, those whose places in the class `key.choose(n, count)` gives.
     ///
     /// # Errors
     /// The class does not exist.

@@ -1,9 +1,10 @@
 //! Writing a matcher: what it optimises and one outer iteration. What an iteration can do is in [`Iteration`](crate::Iteration).
 
-use crate::call::{Call, host};
+use crate::call::{Call, host, read_text};
 use crate::error::Result;
 use crate::iteration::Iteration;
 use crate::problem::Problem;
+use crate::random::Key;
 use crate::tensor::{Tensor, numbers};
 use pddflow_abi::{self as abi, LearnableKind as Kind, Need, Text};
 use schemars::JsonSchema;
@@ -93,6 +94,8 @@ pub enum Start {
     OneHot,
     /// Every element is this.
     Constant(f64),
+    /// The tensor of [`Description::learnable_from`].
+    Given,
 }
 
 /// A tensor that distillation optimises by stochastic gradient descent with momentum.
@@ -170,7 +173,7 @@ impl Learnable {
     }
 
     #[track_caller]
-    fn declare(&self, call: Call<'_>) -> Result<()> {
+    fn declare(&self, call: Call<'_>, first: abi::Tensor) -> Result<()> {
         let shape = numbers(&self.shape);
         let (init, init_value) = match self.start {
             Start::Noise(std) => (abi::LearnableInitKind::Noise, std),
@@ -178,6 +181,7 @@ impl Learnable {
             Start::Tile(factor) => (abi::LearnableInitKind::Tile, f64::from(factor)),
             Start::OneHot => (abi::LearnableInitKind::OneHot, 0.0),
             Start::Constant(value) => (abi::LearnableInitKind::Constant, value),
+            Start::Given => (abi::LearnableInitKind::Given, 0.0),
         };
         let space = if self.unit_space { abi::Space::Unit } else { abi::Space::Normalised };
         let declaration = abi::LearnableDeclaration {
@@ -195,6 +199,7 @@ impl Learnable {
             clamp_low: self.clamp.0,
             clamp_high: self.clamp.1,
             floor: self.floor,
+            first,
         };
         host!(call, declare: DeclareGroup, learnable(&raw const declaration))
     }
@@ -204,16 +209,62 @@ impl Learnable {
 #[derive(Debug)]
 pub struct Description<'call> {
     pub(crate) call: Call<'call>,
+    pub(crate) seed_key: abi::RandomKey,
 }
 
-impl Description<'_> {
+impl<'call> Description<'call> {
+    /// The call, for making tensors.
+    #[must_use]
+    pub fn call(&self) -> Call<'call> {
+        self.call
+    }
+
+    /// Randomness of the node, for first values; iterations have keys of their own besides
+    /// ([`Iteration::node_key`](crate::Iteration::node_key)) this one.
+    ///
+    /// # Errors
+    /// The call is over.
+    #[track_caller]
+    pub fn key(&self) -> Result<Key<'call>> {
+        Key::new(self.call, self.seed_key).fold("describe")
+    }
+
     /// The next learnable.
     ///
     /// # Errors
     /// The name was used before, or a number is not finite.
     #[track_caller]
     pub fn learnable(&mut self, learnable: &Learnable) -> Result<()> {
-        learnable.declare(self.call)
+        learnable.declare(self.call, 0)
+    }
+
+    /// The next learnable, which starts as this tensor: its start is [`Start::Given`]. With learning rate 0 it is a constant that
+    /// [`decode`](Matcher::decode) sees and the set keeps.
+    ///
+    /// # Errors
+    /// As of [`learnable`](Self::learnable), or the tensor has another shape.
+    #[track_caller]
+    pub fn learnable_from(&mut self, learnable: &Learnable, first: &Tensor<'call>) -> Result<()> {
+        learnable.declare(self.call, first.handle())
+    }
+
+    /// Says that the matcher works from tensors that are wired to its node, port `tensors`, and gives them. `purpose` says what they are,
+    /// as `a generator`. `None` where they are not known yet, as before anything runs: needs are then all there is to declare.
+    ///
+    /// # Errors
+    /// The host is older than 0.7, or was told before.
+    #[track_caller]
+    pub fn input(&mut self, purpose: &str) -> Result<Option<Tensors<'call>>> {
+        let mut count = 0;
+        host!(self.call, declare: DeclareGroup, input(Text::new(purpose), &raw mut count))?;
+        let mut named = Vec::with_capacity(count as usize);
+        for index in 0..count {
+            let mut one = abi::NamedTensor { name: Text::EMPTY, tensor: 0 };
+            host!(self.call, declare: DeclareGroup, input_tensor(index, &raw mut one))?;
+            // SAFETY: the host's text is valid during the call.
+            named.push((unsafe { read_text(one.name) }, Tensor::own(self.call, one.tensor)));
+        }
+        Ok((count > 0).then_some(Tensors { named }))
     }
 
     /// A need.
@@ -233,6 +284,32 @@ impl Description<'_> {
     pub fn recipe(&mut self, recipe: &serde_json::Value) -> Result<()> {
         let text = recipe.to_string();
         host!(self.call, declare: DeclareGroup, recipe(Text::new(&text)))
+    }
+}
+
+/// The tensors that are wired to a node, in the order of their names.
+#[derive(Clone, Debug)]
+pub struct Tensors<'call> {
+    named: Vec<(String, Tensor<'call>)>,
+}
+
+impl<'call> Tensors<'call> {
+    /// A tensor by its name.
+    ///
+    /// # Errors
+    /// There is none; the names that there are are listed.
+    #[track_caller]
+    pub fn get(&self, name: &str) -> Result<&Tensor<'call>> {
+        self.find(name).ok_or_else(|| {
+            let names: Vec<String> = self.named.iter().map(|(name, _)| format!("`{name}`")).collect();
+            crate::Error::config(format!("the wired tensors have no `{name}`: there are {}", names.join(", ")))
+        })
+    }
+
+    /// A tensor by its name, if there is one.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Tensor<'call>> {
+        self.named.iter().find(|(known, _)| known == name).map(|(_, tensor)| tensor)
     }
 }
 

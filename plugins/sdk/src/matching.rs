@@ -184,17 +184,79 @@ impl<'call> Iteration<'call> {
         groups: &[Vec<usize>],
         loss: impl Fn(&[usize]) -> Result<Tensor<'call>>,
     ) -> Result<(Tensor<'call>, f64)> {
-        let (images, mut values, mut sum) = ([self.learnable("images")?], Vec::new(), None);
+        let (images, place) = (self.learnable("images"), Location::caller());
+        self.sum_over_by(&images.map_err(|error| error.at(place))?, groups, loss)
+    }
+
+    /// The same with the gradient by a tensor on the tape, such as the images of a set that are made of other learnables.
+    ///
+    /// # Errors
+    /// There is no class, or what the host refuses.
+    #[track_caller]
+    pub fn sum_over_by(
+        &self,
+        by: &Tensor<'call>,
+        groups: &[Vec<usize>],
+        loss: impl Fn(&[usize]) -> Result<Tensor<'call>>,
+    ) -> Result<(Tensor<'call>, f64)> {
+        let (by, mut values, mut sum) = ([by.clone()], Vec::new(), None);
         for classes in groups {
             let loss = loss(classes)?;
             values.push(loss.detach()?);
-            let own = grad(&loss, &images, Keep::No)?.remove(0);
+            let own = grad(&loss, &by, Keep::No)?.remove(0);
             sum = Some(match sum {
                 Some(before) => (&before + &own)?,
                 None => own,
             });
         }
         Ok((sum.ok_or_else(nothing)?, scalars(&values)?.iter().sum()))
+    }
+
+    /// The loss of distribution matching (DM): the squared distance between the mean features of real images of each class, constant,
+    /// and of synthetic ones, both augmented as [`real`](Self::real) says with `key.fold("class")`. `psi` are the weights of the net that
+    /// gives the features, in training mode; `count` are the real images of each class.
+    ///
+    /// # Errors
+    /// What the host refuses.
+    #[track_caller]
+    pub fn feature_distance(
+        &self,
+        psi: &[Tensor<'call>],
+        classes: &[usize],
+        (count, augment): (usize, &str),
+        key: Key<'call>,
+    ) -> Result<Tensor<'call>> {
+        let (draw, pass) = (key.fold("class")?, key.fold("forward")?);
+        let means = |batch: &ClassBatch<'call>| -> Result<Tensor<'call>> {
+            let features = self.forward(psi, &batch.set.images, Mode::Train, pass)?.features;
+            Tensor::stack(&batch.means(&[features])?.concat(), 0)
+        };
+        let synthetic = means(&self.synthetic(classes, None, augment, draw)?)?;
+        let real = means(&self.real(classes, count, augment, draw)?)?.detach()?;
+        synthetic.squared_distance(&real)
+    }
+
+    /// A net's weights with the statistics of batch normalisation set from 16 real images of every class, as the authors of DC do. A net
+    /// without such statistics stays as it is.
+    ///
+    /// # Errors
+    /// What the host refuses.
+    #[track_caller]
+    pub fn with_statistics(&self, weights: &[Tensor<'call>], key: Key<'call>) -> Result<Vec<Tensor<'call>>> {
+        /// Real images of each class.
+        const COUNT: usize = 16;
+        if !self.has_statistics()? {
+            return Ok(weights.to_vec());
+        }
+        let mut images = Vec::new();
+        for class in 0..self.problem().classes {
+            images.push(self.real_batch(Some(class), COUNT, key.fold_u64(class as u64)?)?.images);
+        }
+        let mut new = self.forward(weights, &Tensor::concat(&images, 0)?, Mode::Train, key)?.statistics.into_iter();
+        let about = self.weights()?;
+        let replaced =
+            weights.iter().zip(about).map(|(old, about)| if about.learnable { Some(old.clone()) } else { new.next() });
+        replaced.collect::<Option<_>>().ok_or_else(|| Error::new("the model gave fewer statistics than it has"))
     }
 
     /// A net's weights with those that `choose` picks as leaves of the tape.
@@ -241,6 +303,19 @@ pub fn total<'call>(terms: impl IntoIterator<Item = Result<Tensor<'call>>>) -> R
 
 fn nothing() -> Error {
     Error::shape("there is nothing to sum over")
+}
+
+/// The distance of two lists of gradients in DC: [`cosine_distance`] of each pair of tensors with two axes or more, summed. Biases and
+/// norms add nothing.
+///
+/// # Errors
+/// The shapes differ.
+#[track_caller]
+pub fn gradient_distance<'call>(real: &[Tensor<'call>], synthetic: &[Tensor<'call>]) -> Result<Tensor<'call>> {
+    total(real.iter().zip(synthetic).filter_map(|(a, b)| match a.shape() {
+        Ok(axes) if axes.len() < 2 => None,
+        _ => Some(cosine_distance(a, b)),
+    }))
 }
 
 /// `1 - cosine` of each pair of rows, summed: all axes but the first are one row's, so a convolution has a row for each output channel

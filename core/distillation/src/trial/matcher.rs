@@ -47,11 +47,12 @@ pub(super) fn check(
     title: String,
     matcher: Arc<Matcher>,
     make: Make<'_>,
+    inputs: &[(String, Tensor)],
     model: &dyn Fn() -> Result<Arc<Model>, PluginError>,
 ) -> Report {
     let mut report = Report { title, about: Vec::new(), findings: Vec::new() };
     let mut note = |check, outcome| report.findings.push(Finding { check, outcome });
-    let described = match describe(&matcher) {
+    let described = match describe(&matcher, inputs) {
         Ok((description, outcome)) => {
             note("describe", outcome);
             description
@@ -147,13 +148,25 @@ fn stage(description: &Description, model: Option<Arc<Model>>, dtype: DType) -> 
 }
 
 /// Asks in every way that must not matter.
-fn describe(matcher: &Matcher) -> Result<(Description, Outcome), Outcome> {
-    let ask = |dtype, horizon| matcher.describe(&problem(dtype, horizon)).map_err(|error| plugin_error(&error));
+fn describe(matcher: &Matcher, inputs: &[(String, Tensor)]) -> Result<(Description, Outcome), Outcome> {
+    let ask =
+        |dtype, horizon| matcher.describe_with(&problem(dtype, horizon), inputs).map_err(|error| plugin_error(&error));
     let first = ask(DType::F32, None)?;
+    match &first.input {
+        Some(purpose) if inputs.is_empty() => {
+            let message = format!("the matcher works from {purpose}, and there is none");
+            return Err(wrong(message, "give an artifact of the type `tensors` for these images with `--tensors`"));
+        }
+        None if !inputs.is_empty() => {
+            return Err(wrong("the matcher takes no tensors", "leave `--tensors` out"));
+        }
+        _ => {}
+    }
     let same = |other: &Description| {
         first.learnables == other.learnables
             && first.needs == other.needs
             && first.model_required == other.model_required
+            && first.input == other.input
             && first.recipe == other.recipe
     };
     let help = "`describe` may depend on the parameters and the problem only";
@@ -176,6 +189,7 @@ fn about(description: &Description) -> Vec<String> {
     if description.model_required {
         needs.push("a model");
     }
+    needs.extend(description.input.as_deref());
     needs.extend(description.needs.iter().map(|need| match need {
         Need::Trajectories => "expert trajectories (`trajectories`)",
         Need::StartWeights => "start weights (`start`)",
@@ -238,7 +252,10 @@ impl Trial<'_> {
             return wrong(format!("metric `{name}` is {value}"), "a node fails at a metric that is not finite");
         }
         let stepped = |spec: &&LearnableSpec| rehearsal.steps.iter().any(|(name, _)| *name == spec.name);
-        let still = self.description.learnables.iter().find(|spec| !stepped(spec));
+        // Without a learning rate it is a constant of the set.
+        let moving =
+            |spec: &&LearnableSpec| spec.optimizer.lr != 0.0 || !self.description.given.contains_key(&spec.name);
+        let still = self.description.learnables.iter().filter(moving).find(|spec| !stepped(spec));
         if let Some(spec) = still.filter(|_| rehearsal.assigned == 0) {
             let message = format!("learnable `{}` is never stepped along a gradient", spec.name);
             return warning(message, "call `step` or `assign` for it, or do not declare it");

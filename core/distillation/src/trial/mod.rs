@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use finding::{Finding, Outcome, Report};
+use pddflow_artifact::NamedTensors;
 use pddflow_host::{Model, PluginError, Registry, Role, SearchPaths};
 use serde_json::Value;
 
@@ -41,6 +42,8 @@ pub struct TrialOptions {
     pub model: (String, Value),
     /// Folder that paths among the parameters are relative to.
     pub folder: PathBuf,
+    /// What is wired for matchers to work from.
+    pub tensors: Option<NamedTensors>,
 }
 
 /// Tries every matcher and model of a file, or those that are named.
@@ -61,6 +64,7 @@ pub fn check_plugin(file: &Path, ids: &[String], options: &TrialOptions) -> Resu
             Registry::open(&alone)?.find(own.first().map_or(Role::Matcher, |plugin| plugin.role), id)?;
         }
     }
+    let inputs: Vec<_> = options.tensors.iter().flat_map(|all| all.tensors.clone()).collect();
     let chosen = own.into_iter().filter(|plugin| ids.is_empty() || ids.contains(&plugin.id));
     chosen
         .map(|plugin| {
@@ -68,7 +72,7 @@ pub fn check_plugin(file: &Path, ids: &[String], options: &TrialOptions) -> Resu
             match plugin.role {
                 Role::Matcher => {
                     let make = || registry.matcher_in(&plugin.id, &options.with, &options.folder);
-                    Ok(matcher::check(title, make()?, &make, &|| seen_through(&registry, options)))
+                    Ok(matcher::check(title, make()?, &make, &inputs, &|| seen_through(&registry, options)))
                 }
                 Role::Model => {
                     let make = || registry.model(&plugin.id, &options.with);

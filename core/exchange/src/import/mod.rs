@@ -1,4 +1,4 @@
-//! Sets, trajectories, weights and scores that other programs made, checked against the data they are for.
+//! Sets, trajectories, weights, scores and named tensors that other programs made, checked against the data they are for.
 //!
 //! | `as` | what the files hold |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | `trajectories` | for each expert, for each epoch, its weights: lists of lists of lists (`replay_buffer_*.pt`), or arrays `[net, epoch, ...]` by the weights' names |
 //! | `weights` | a state dictionary or a list of weights, or a list of several |
 //! | `scores` | one number for each training image, in the order of the data |
+//! | `tensors` | a safetensors file, whose names and numbers are taken as they are |
 //!
 //! Nothing about a file is guessed that would change accuracies in silence: what the numbers of images are must be said, names of
 //! classes are compared, labels and shapes are checked.

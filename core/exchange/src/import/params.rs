@@ -26,6 +26,8 @@ pub enum What {
     Weights,
     /// How difficult each training image is.
     Scores,
+    /// Tensors by name, such as those of a generator.
+    Tensors,
 }
 
 impl What {
@@ -37,6 +39,7 @@ impl What {
             Self::Trajectories => "trajectories",
             Self::Weights => "weights",
             Self::Scores => "scores",
+            Self::Tensors => "tensors",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From files to the bytes of an artifact.
 
 use pddflow_artifact::failure::{NodeResult, fail, from_plugin};
-use pddflow_artifact::{Dataset, NetsInfo, Scores};
+use pddflow_artifact::{Dataset, NamedTensors, NetsInfo, Scores};
 use pddflow_data::foreign::{self, Foreign, GivenFiles};
 use pddflow_runner::{NodeContext, NodeError};
 use pddflow_training::plugins::Plugins;
@@ -29,6 +29,7 @@ pub fn imported(
     match params.what {
         What::Set => set_bytes(files, params, data, made_by, context),
         What::Scores => scores_bytes(files, params, data, made_by),
+        What::Tensors => tensors_bytes(files, data, made_by),
         What::Trajectories | What::Weights => {
             nets_bytes(files, nets_info((plugins, tensors), params, data, made_by)?, params.what, context)
         }
@@ -73,6 +74,20 @@ fn scores_bytes(files: &GivenFiles, params: &ImportParams, data: &Dataset, made_
     }
     Err(fail("scores_mismatch", format!("{name} has scores of other training images than those of the data"))
         .with_help("wire the data that the scores were made from"))
+}
+
+/// Tensors of another program count as made for the data; those of this one say what they were made for.
+fn tensors_bytes(files: &GivenFiles, data: &Dataset, made_by: Value) -> NodeResult<Vec<u8>> {
+    let mut read = files.read();
+    let (Some(file), None) = (read.next(), read.next()) else {
+        return Err(fail("import_content", "tensors are in one file").with_help("name one file in `from`"));
+    };
+    let (name, bytes) = file?;
+    let found = NamedTensors::read(&bytes).map_err(|error| {
+        fail("import_content", format!("{name}: {error}")).with_help("write the tensors into a safetensors file")
+    })?;
+    let made_for = found.data.unwrap_or_else(|| net_data_of(data));
+    Ok(NamedTensors { data: Some(made_for), made_by, ..found }.encode()?)
 }
 
 /// What nets of these data and this model are told to be; their number is not known yet.

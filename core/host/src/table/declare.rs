@@ -7,6 +7,7 @@ use crate::error::Fault;
 use crate::raw;
 use crate::types::{Init, LearnableInit, LearnableSpec, Need, Sgd, WeightSpec};
 use pddflow_abi::{self as abi, InitKind, LearnableInitKind, LearnableKind, Output, Space, Status, Text, WeightKind};
+use pddflow_tensor::{DType, Tensor};
 
 /// Most weights, learnables or outputs of one plugin.
 const DECLARED_LIMIT: usize = 4096;
@@ -49,6 +50,7 @@ fn learnable_init(given: &abi::LearnableDeclaration) -> Result<LearnableInit, Fa
         (LearnableInitKind::Tile as u32, LearnableInit::Tile { factor }),
         (LearnableInitKind::OneHot as u32, LearnableInit::OneHot),
         (LearnableInitKind::Constant as u32, LearnableInit::Constant(value)),
+        (LearnableInitKind::Given as u32, LearnableInit::Given),
     ];
     match choice(given.init, &inits, "initialiser")? {
         LearnableInit::Tile { factor: 0 } => {
@@ -86,6 +88,12 @@ fn learnable_spec(given: &abi::LearnableDeclaration) -> Result<LearnableSpec, Fa
     })
 }
 
+/// A wired tensor as the plugin sees it: where it computes, and real numbers in the type that it computes with.
+fn ready(state: &State<'_>, tensor: &Tensor) -> Result<Tensor, Fault> {
+    let tensor = tensor.detach().to_device(&state.device)?;
+    Ok(if tensor.dtype() == DType::I64 { tensor } else { tensor.cast(state.dtype)? })
+}
+
 group! { DECLARE: DeclareGroup, "declare", revision 1;
     enter fn weight(state, weight: *const abi::WeightDeclaration) {
         during(state, &[Phase::Weights])?;
@@ -108,9 +116,18 @@ group! { DECLARE: DeclareGroup, "declare", revision 1;
 
     enter fn learnable(state, learnable: *const abi::LearnableDeclaration) {
         during(state, &[Phase::Describe])?;
-        let spec = learnable_spec(&raw::sized(learnable, "the declaration")?)?;
+        let given = raw::sized(learnable, "the declaration")?;
+        let spec = learnable_spec(&given)?;
         unique(&spec.name, state.declared.learnables.iter().map(|spec| spec.name.as_str()))?;
         full(state.declared.learnables.len())?;
+        if spec.init == LearnableInit::Given {
+            let first = state.get(given.first)?.detach();
+            if first.shape() != spec.shape {
+                let message = format!("`{}` has shape {:?}, but starts as {:?}", spec.name, spec.shape, first.shape());
+                return Err(Fault::new(Status::Shape, message));
+            }
+            state.declared.given.insert(spec.name.clone(), first.cast(state.dtype)?);
+        }
         state.declared.learnables.push(spec);
     }
 
@@ -164,5 +181,27 @@ group! { DECLARE: DeclareGroup, "declare", revision 1;
         full(state.declared.identity.len())?;
         let value = raw::text(value, abi::MAX_TEXT_BYTES, "the value")?;
         state.declared.identity.push((name, value));
+    }
+
+    enter fn input(state, purpose: Text) -> u64 {
+        during(state, &[Phase::Describe])?;
+        let purpose = raw::text(purpose, NAME_LIMIT, "the purpose")?;
+        if purpose.is_empty() || state.declared.input.is_some() {
+            return Err(Fault::invalid("the purpose of the tensors is empty, or was declared before"));
+        }
+        state.declared.input = Some(purpose);
+        state.inputs.len() as u64
+    }
+
+    enter fn input_tensor(state, index: u64, out: *mut abi::NamedTensor) {
+        during(state, &[Phase::Describe])?;
+        let inputs = state.inputs;
+        let Some((name, tensor)) = inputs.get(raw::index(index, "index")?) else {
+            return Err(Fault::invalid(format!("tensor {index} was asked for, and {} are wired", inputs.len())));
+        };
+        let tensor = ready(state, tensor)?;
+        let mut handle = 0;
+        state.give(&raw mut handle, tensor)?;
+        raw::store(out, abi::NamedTensor { name: Text::new(name), tensor: handle })?;
     }
 }

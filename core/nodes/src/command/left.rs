@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use pddflow_artifact::failure::{NodeResult, fail};
-use pddflow_artifact::{ArtifactError, Dataset, DistilledSet, NetWeights, Results, Scores, Trajectories};
+use pddflow_artifact::{ArtifactError, Dataset, DistilledSet, NamedTensors, NetWeights, Results, Scores, Trajectories};
 use pddflow_cache::Blob;
 use pddflow_runner::pipeline::{Arity, PortSpec};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -18,12 +18,13 @@ use crate::kind::port;
 /// The output with all declared files.
 pub(super) const FILES: &str = "files";
 /// Outputs that are artifacts of other kinds: name, artifact type.
-const TYPED: [(&str, &str); 6] = [
+const TYPED: [(&str, &str); 7] = [
     ("data", "dataset"),
     ("set", "set"),
     ("trajectories", "trajectories"),
     ("weights", "weights"),
     ("scores", "scores"),
+    ("tensors", "tensors"),
     ("results", "results"),
 ];
 
@@ -68,6 +69,7 @@ pub(super) fn check(output: &str, name: &str, bytes: &[u8]) -> NodeResult<()> {
         "trajectories" => Trajectories::decode(&blob()).map(drop),
         "weights" => NetWeights::decode(&blob()).map(drop),
         "scores" => Scores::decode(bytes).map(drop),
+        "tensors" => NamedTensors::decode(bytes).map(drop),
         _ => Results::decode(bytes).map(drop),
     };
     found.map_err(|error| {

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pddflow_artifact::{
-    CurvePoint, Dataset, DatasetParts, DistilledSet, Files, ImageSize, LabelledImages, NetData, NetWeights, NetsInfo,
-    Normalization, Origin, Preprocessing, Reading, Results, Scores, SetInfo, StoredWeight, Trajectories, Zca,
+    CurvePoint, Dataset, DatasetParts, DistilledSet, Files, ImageSize, LabelledImages, NamedTensors, NetData,
+    NetWeights, NetsInfo, Normalization, Origin, Preprocessing, Reading, Results, Scores, SetInfo, StoredWeight,
+    Trajectories, Zca,
 };
 use pddflow_cache::Digest;
 use pddflow_host::Labels;
@@ -15,7 +16,7 @@ use pddflow_tensor::{Device, Tensor};
 use serde_json::json;
 
 /// How many there are.
-pub(crate) const COUNT: usize = 10;
+pub(crate) const COUNT: usize = 11;
 
 /// What is inside of `.pt` files of PyTorch, and an array of NumPy.
 pub(crate) fn pickles() -> Vec<Vec<u8>> {
@@ -68,6 +69,9 @@ pub(crate) fn artifacts() -> Vec<Vec<u8>> {
         images: Digest::of(b"images"),
         scores: vec![0.0, 3.5],
     };
+    let tensors = [("classes", one(&[1, 2], &[0.5, 1.5])), ("dense.bias", one(&[1], &[2.0]))];
+    let tensors = tensors.map(|(name, tensor)| (name.to_owned(), tensor)).into();
+    let named = NamedTensors { tensors, data: None, made_by: json!({ "kind": "generator" }) };
     let bytes = [
         Dataset::encode(&dataset(Normalization::Zca(Arc::new(ones)))),
         Dataset::encode(&dataset(standard)),
@@ -76,6 +80,7 @@ pub(crate) fn artifacts() -> Vec<Vec<u8>> {
         files.encode(),
         results().encode(),
         scores.encode(),
+        named.encode(),
         Trajectories::encode(&nets(true), &[0, 2], &[vec![snapshot.clone(), snapshot]]),
         NetWeights::encode(&nets(true), &[net]),
         NetWeights::encode_fresh(&nets(false), 7),

@@ -1,6 +1,6 @@
 //! The readers of artifacts, and of the files of other programs. Shared by the test `fuzz` and the example `fuzz_artifacts`.
 
-use pddflow_artifact::{Dataset, DistilledSet, Files, NetWeights, Results, Scores, Side, Trajectories};
+use pddflow_artifact::{Dataset, DistilledSet, Files, NamedTensors, NetWeights, Results, Scores, Side, Trajectories};
 use pddflow_cache::Blob;
 use pddflow_data::foreign::{Foreign, read};
 use pddflow_fuzz::{Chance, Target, bytes, text};
@@ -90,7 +90,7 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Every reader; each looks at all that it was told is there.
-fn readers() -> [fn(&[u8]) -> bool; 7] {
+fn readers() -> [fn(&[u8]) -> bool; 8] {
     [
         |bytes| Dataset::decode(&Blob::from(bytes.to_vec())).is_ok_and(|data| whole(&data)),
         |bytes| {
@@ -112,6 +112,12 @@ fn readers() -> [fn(&[u8]) -> bool; 7] {
             Results::decode(bytes).is_ok_and(|results| {
                 results.encode().expect("what was read can be written");
                 results.reported.mean().is_finite()
+            })
+        },
+        |bytes| {
+            NamedTensors::read(bytes).is_ok_and(|named| {
+                named.encode().expect("what was read can be written");
+                true
             })
         },
         |bytes| Scores::decode(bytes).is_ok_and(|scores| scores.encode().is_ok()),

@@ -98,7 +98,11 @@ pub fn specs_of(model: &Model, data: &NetData) -> NodeResult<Vec<WeightSpec>> {
 }
 
 fn mismatch(artifact: &Artifact, message: &str, help: &str) -> NodeError {
-    fail("net_mismatch", format!("the nets of `{}` {message}", artifact.from)).with_help(help)
+    mismatch_of("nets", artifact, message, help)
+}
+
+fn mismatch_of(what: &str, artifact: &Artifact, message: &str, help: &str) -> NodeError {
+    fail("net_mismatch", format!("the {what} of `{}` {message}", artifact.from)).with_help(help)
 }
 
 /// Checks one shard against what is wanted.
@@ -109,7 +113,7 @@ fn check(info: &NetsInfo, wanted: &Wanted<'_>, artifact: &Artifact) -> NodeResul
         return Err(mismatch(artifact, &message, "give both nodes the same `model`, with the same parameters"));
     }
     let Some(data) = &info.data else { return Ok(()) };
-    check_data(data, wanted.data, artifact)?;
+    check_data(data, wanted.data, ("nets", artifact))?;
     let same = |(stored, spec): (&StoredWeight, &WeightSpec)| {
         stored.name == spec.name
             && stored.shape == spec.shape
@@ -121,20 +125,25 @@ fn check(info: &NetsInfo, wanted: &Wanted<'_>, artifact: &Artifact) -> NodeResul
     Err(mismatch(artifact, "have other weights than the model has now", "run the pipeline that made them again"))
 }
 
-fn check_data(data: &NetData, wanted: &NetData, artifact: &Artifact) -> NodeResult<()> {
+/// Checks that what was made for some data, `what` in words, is for the data that are wanted.
+///
+/// # Errors
+/// Shape, classes or normalisation are others.
+pub fn check_data(data: &NetData, wanted: &NetData, (what, artifact): (&str, &Artifact)) -> NodeResult<()> {
+    let mismatch = |message: &str, help: &str| mismatch_of(what, artifact, message, help);
     if data.shape != wanted.shape {
         let message =
             format!("see images of {:?} (channels, rows, columns), here they are {:?}", data.shape, wanted.shape);
-        return Err(mismatch(artifact, &message, "wire nodes of one data set"));
+        return Err(mismatch(&message, "wire nodes of one data set"));
     }
     if data.class_names != wanted.class_names {
         let (theirs, ours) = (data.class_names.len(), wanted.class_names.len());
-        let message = format!("tell {theirs} classes apart that are not the {ours} of this node's data");
-        return Err(mismatch(artifact, &message, "names and order of the classes must agree"));
+        let message = format!("are for {theirs} classes that are not the {ours} of this node's data");
+        return Err(mismatch(&message, "names and order of the classes must agree"));
     }
     if data.preprocessing != wanted.preprocessing {
         let help = "wire the `dataset` node that the nets were trained on, or give both the same `normalize`";
-        return Err(mismatch(artifact, "were trained under another normalisation of the pixels", help));
+        return Err(mismatch("were trained under another normalisation of the pixels", help));
     }
     Ok(())
 }

@@ -36,6 +36,7 @@ pub use flat::Flat;
 pub use job::{Job, Keeps, SHARD_FORMAT, shard};
 pub use loss::Loss;
 pub use net::{NetState, Observer, Position, Unobserved};
+pub(crate) use optimizer::Adaptive;
 pub use optimizer::Optimizer;
 pub use schedule::{LrSchedule, Schedule};
 pub use segment::{Order, Segment};

@@ -37,17 +37,17 @@ impl Optimizer {
 
 /// Numbers of a step of Adam.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Adaptive {
-    pub(super) lr: f64,
-    pub(super) momentum: f64,
-    pub(super) weight_decay: f64,
+pub(crate) struct Adaptive {
+    pub(crate) lr: f64,
+    pub(crate) momentum: f64,
+    pub(crate) weight_decay: f64,
     /// Whether the weight decay is a part of the gradient.
-    pub(super) coupled: bool,
+    pub(crate) coupled: bool,
 }
 
 impl Adaptive {
     /// One step of the weights at these places.
-    pub(super) fn step(self, net: &mut Net, places: &[usize], gradients: &[Tensor]) -> Result<(), TensorError> {
+    pub(crate) fn step(self, net: &mut Net, places: &[usize], gradients: &[Tensor]) -> Result<(), TensorError> {
         let mut buffers = net.momentum.take().unwrap_or_default();
         let done = match buffers.pop() {
             Some(count) => count.to_i64_vec()?.first().copied().unwrap_or(0),

@@ -1,6 +1,6 @@
 //! Distances between two lists of gradients, in the order of the weights.
 
-use pddflow_sdk::{Result, Tensor, cosine_distance, total};
+use pddflow_sdk::{Result, Tensor, gradient_distance, total};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,10 +24,7 @@ impl Distance {
     pub(crate) fn between<'call>(self, real: &[Tensor<'call>], synthetic: &[Tensor<'call>]) -> Result<Tensor<'call>> {
         let pairs = || real.iter().zip(synthetic);
         match self {
-            Self::Ours => total(pairs().filter_map(|(a, b)| match a.shape() {
-                Ok(axes) if axes.len() < 2 => None,
-                _ => Some(cosine_distance(a, b)),
-            })),
+            Self::Ours => gradient_distance(real, synthetic),
             Self::Mse => total(pairs().map(|(a, b)| b.squared_distance(a))),
             Self::Cos => {
                 let product = total(pairs().map(|(a, b)| a.dot(b)))?;

@@ -22,13 +22,10 @@ mod distance;
 
 use distance::Distance;
 use pddflow_sdk::{
-    Description, Error, ImageInit, Iteration, Keep, Key, Learnable, Matcher, Mode, Need, Net, Part, Problem, Result,
-    Rows, Tensor, TrainOn, Training,
+    Description, ImageInit, Iteration, Keep, Learnable, Matcher, Mode, Need, Net, Part, Problem, Result, Rows, TrainOn,
+    Training,
 };
 use serde_json::{Value, json};
-
-/// Real images per class that set the statistics of batch normalisation.
-const STATISTICS_BATCH: usize = 16;
 
 pddflow_sdk::parameters! {
     /// Parameters of DC and DSA.
@@ -84,23 +81,6 @@ fn loops(ipc: usize) -> (u64, u64) {
     }
 }
 
-/// Sets the statistics of batch normalisation from a few real images of every class.
-fn with_statistics<'call>(
-    run: &Iteration<'call>,
-    weights: &[Tensor<'call>],
-    key: Key<'call>,
-) -> Result<Vec<Tensor<'call>>> {
-    let mut images = Vec::new();
-    for class in 0..run.problem().classes {
-        images.push(run.real_batch(Some(class), STATISTICS_BATCH, key.fold_u64(class as u64)?)?.images);
-    }
-    let mut new = run.forward(weights, &Tensor::concat(&images, 0)?, Mode::Train, key)?.statistics.into_iter();
-    let about = run.weights()?;
-    let replaced =
-        weights.iter().zip(about).map(|(old, about)| if about.learnable { Some(old.clone()) } else { new.next() });
-    replaced.collect::<Option<_>>().ok_or_else(|| Error::new("the model gave fewer statistics than it has"))
-}
-
 impl Matcher for Dc {
     const ID: &'static str = "dc";
     const SUMMARY: &'static str = "Gradient matching: DC (ICLR 2021), and DSA (ICML 2021) with `augment`";
@@ -128,10 +108,7 @@ impl Matcher for Dc {
         let mut loss = 0.0;
         for step in 0..outer {
             let key = run.key().fold("outer")?.fold_u64(step)?;
-            let weights = match mode {
-                Mode::Train => net.weights.clone(),
-                Mode::Eval => with_statistics(run, &net.weights, key.fold("statistics")?)?,
-            };
+            let weights = run.with_statistics(&net.weights, key.fold("statistics")?)?;
             let theta = run.leaves(&weights, |weight| weight.learnable)?;
             let (gradient, distance) = run.sum_over(&run.classes_apart(), |class| {
                 let real = run.real(class, self.batch, &self.augment, key)?;

@@ -10,9 +10,7 @@
 //!
 //! A net with batch normalisation sees all classes in one pass, since its statistics are over all of them.
 
-use pddflow_sdk::{
-    ClassBatch, Description, ImageInit, Iteration, Learnable, Matcher, Mode, Need, Problem, Result, Tensor,
-};
+use pddflow_sdk::{Description, ImageInit, Iteration, Learnable, Matcher, Need, Problem, Result};
 
 pddflow_sdk::parameters! {
     /// Parameters of DM.
@@ -44,17 +42,10 @@ impl Matcher for Dm {
         description.recipe(&pddflow_sdk::recipe(1000, &self.augment))
     }
 
-    fn iterate<'call>(&self, run: &Iteration<'call>) -> Result<()> {
+    fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
         let psi = run.start_weights(run.key().fold("net")?)?;
-        let (draw, pass) = (run.key().fold("class")?, run.key().fold("forward")?);
-        let means = |batch: &ClassBatch<'call>| -> Result<Tensor<'call>> {
-            let features = run.forward(&psi, &batch.set.images, Mode::Train, pass)?.features;
-            Tensor::stack(&batch.means(&[features])?.concat(), 0)
-        };
         let (gradient, loss) = run.sum_over(&run.class_groups()?, |classes| {
-            let synthetic = means(&run.synthetic(classes, None, &self.augment, draw)?)?;
-            let real = means(&run.real(classes, self.batch, &self.augment, draw)?)?.detach()?;
-            synthetic.squared_distance(&real)
+            run.feature_distance(&psi, classes, (self.batch, &self.augment), run.key())
         })?;
         run.step("images", &gradient)?;
         run.metric("loss", loss / run.problem().classes as f64)

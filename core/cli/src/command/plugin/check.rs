@@ -5,12 +5,13 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::problem::Problem;
 use clap::ValueHint;
+use pddflow_artifact::NamedTensors;
 use pddflow_nodes::trial::{Outcome, Report, TrialOptions, check_plugin};
 use pddflow_pipeline::Diagnostic;
 use pddflow_report::{Tone, count};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,6 +38,9 @@ pub(super) struct Args {
     /// The model that matchers see images through: an id, or an id with parameters as JSON, `{"mlp": {"width": 16}}`
     #[arg(long, value_name = "MODEL", default_value = r#"{"convnet": {"width": 4, "depth": 2}}"#, value_parser = model)]
     model: Model,
+    /// What matchers work from that need tensors, such as a generator: a safetensors file for coloured images of 16 x 16, 3 classes
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    tensors: Option<PathBuf>,
     #[command(flatten)]
     plugins: PluginArgs,
 }
@@ -54,6 +58,13 @@ fn model(text: &str) -> Result<Model, String> {
     one.ok_or_else(|| "write an id, or an id with parameters: `{\"convnet\": {\"width\": 8}}`".to_owned())
 }
 
+/// The tensors of a file, by name.
+fn tensors(file: &Path) -> Result<NamedTensors, Problem> {
+    let wrong = |message: String| Problem::new(Exit::Usage, "pddflow::cli::tensors", message);
+    let bytes = fs_err::read(file).map_err(|error| wrong(error.to_string()))?;
+    NamedTensors::read(&bytes).map_err(|error| wrong(format!("{}: {error}", file.display())))
+}
+
 impl Args {
     pub(super) fn run(&self, output: &Output) -> Result<Exit, Problem> {
         let options = TrialOptions {
@@ -61,6 +72,7 @@ impl Args {
             with: Value::Object(self.with.iter().cloned().collect()),
             model: self.model.clone(),
             folder: PathBuf::new(),
+            tensors: self.tensors.as_deref().map(tensors).transpose()?,
         };
         let reports = check_plugin(&self.file, &self.ids, &options).map_err(|error| {
             let problem =

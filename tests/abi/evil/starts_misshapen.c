@@ -1,0 +1,18 @@
+/* A learnable that starts as a tensor, of another shape. */
+#define DESCRIBE_BODY \
+    const uint64_t shape[1] = {2}, other[1] = {3}; \
+    PddflowLearnableDeclaration learned; \
+    TRY(declare_images(call, problem)); \
+    memset(&learned, 0, sizeof learned); \
+    learned.size = sizeof learned; \
+    learned.kind = PDDFLOW_LEARNABLE_KIND_OTHER; \
+    learned.name = PDDFLOW_TEXT("latents"); \
+    learned.shape = shape; \
+    learned.rank = 1; \
+    TRY(call->host->make->full(call, PDDFLOW_DTYPE_REAL, other, 1, 1.0, &learned.first)); \
+    learned.init = PDDFLOW_LEARNABLE_INIT_KIND_GIVEN; \
+    learned.clamp_low = -INFINITY; \
+    learned.clamp_high = INFINITY; \
+    learned.floor = -INFINITY; \
+    return call->host->declare->learnable(call, &learned);
+#include "base.h"
