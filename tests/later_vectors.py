@@ -650,6 +650,87 @@ def haba_cases():
     write("haba", "haba__two", params, haba(params, shapes), inputs, meanings)
 
 
+def generated(generator, received, labels, layer, size):
+    """Images of what a layer of a decoder receives."""
+    convolutions = sum(name.endswith("weight") and name.startswith("conv") for name in generator)
+    sides = [math.ceil(size / 2 ** (convolutions - 1 - number)) for number in range(convolutions)]
+    x = received
+    if layer == 0:
+        x = (x + generator["classes"][labels]) @ generator["dense.weight"].T + generator["dense.bias"]
+        x = x.view(len(x), -1, sides[0], sides[0])
+    for number in range(max(layer - 1, 0), convolutions):
+        x = torch.relu(x)
+        if number > 0:
+            x = torch.nn.functional.interpolate(x, size=(sides[number], sides[number]), mode="bilinear", align_corners=False)
+        x = torch.nn.functional.conv2d(x, generator[f"conv{number}.weight"], generator[f"conv{number}.bias"], padding=1)
+    return x
+
+
+def latents(kind, params):
+    """Losses of DM or DC, or that of IT-GAN, by latents or maps of a generator."""
+
+    def compute(inputs, dtype):
+        given = {key: value.to(dtype) if value.is_floating_point() else value for key, value in inputs.items()}
+        generator = {key.split(".", 1)[1]: value for key, value in given.items() if key.startswith("generator.")}
+        weights = [given[f"w.{name}"] for name in params["parameters"]]
+        labels = torch.arange(params["classes"]).repeat_interleave(params["ipc"])
+        value, buffer, results = given["latents"], 0, {}
+        for step in range(params["steps"]):
+            leaf = value.detach().clone().requires_grad_()
+            images = generated(generator, leaf, labels, params["layer"], params["height"])
+            loss = 0
+            for number in range(params["classes"]):
+                own, real = images[labels == number], given["x_real"][number]
+                if params["base"] == "dc":
+                    theta = [weight.clone().requires_grad_() for weight in weights]
+                    slopes = []
+                    for x in [own, real]:
+                        mean = torch.nn.functional.cross_entropy(convnet(theta, x), torch.full((len(x),), number))
+                        slopes.append(torch.autograd.grad(mean, theta, create_graph=True))
+                    for a, b in zip(*slopes):
+                        if a.dim() > 1:
+                            a, b = a.flatten(1), b.detach().flatten(1)
+                            loss = loss + (1 - (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1) + 1e-6)).sum()
+                    continue
+                psi = lambda x: convnet_features(weights[:-2], x)
+                loss = loss + ((psi(own).mean(0) - psi(real).mean(0)) ** 2).sum()
+                if kind == "itgan":
+                    loss = loss + params["weight"] * ((psi(own) - psi(real)) ** 2).sum(1).mean()
+            slope = torch.autograd.grad(loss, leaf)[0]
+            if step == 0:
+                results = {"images": images, "loss": loss, "dlatents": slope}
+            buffer = params["momentum"] * buffer + slope
+            value = leaf - params["lr"] * buffer
+        return {name: value.detach() for name, value in (results | {"latents": value}).items()}
+
+    return compute
+
+
+def latent_cases():
+    shapes, names = small_convnet(True)
+    params = {"channels": 3, "height": 8, "width_px": 8, "classes": 3, "depth": 2, "width": 4, "norm": "instance"}
+    params |= {"parameters": names, "ipc": 2, "momentum": 0.5, "steps": 3, "layer": 0, "base": "dm", "lr": 0.1}
+    draw = torch.Generator().manual_seed(17)
+    noise = lambda *shape: torch.randn(shape, generator=draw, dtype=torch.float64)
+    inputs = {f"w.{name}": 0.3 * noise(*shape) for name, shape in zip(names, shapes)}
+    decoder = {"classes": 0.5 * noise(3, 5), "dense.weight": noise(32, 5), "dense.bias": 0.2 * noise(32)}
+    decoder |= {"conv0.weight": 0.3 * noise(4, 2, 3, 3), "conv0.bias": 0.2 * noise(4)}
+    decoder |= {"conv1.weight": 0.3 * noise(3, 4, 3, 3), "conv1.bias": 0.2 * noise(3)}
+    decoder |= {"latents": 0.5 * noise(12, 5), "latent_counts": torch.tensor([4, 4, 4])}
+    inputs |= {f"generator.{name}": value for name, value in decoder.items()} | {"x_real": noise(3, 4, 3, 8, 8)}
+    meanings = {f"in.{name}": "the net, or the generator" for name in inputs} | {"in.x_real": "real images of each class"}
+    meanings |= {"in.latents": "what a layer receives, before the first step", "out.images": "images of it", "out.loss": "sum over the classes"}
+    meanings |= {"out.dlatents": "its gradient in the first step", "out.latents": "what the layer receives after all steps"}
+    first = inputs | {"latents": 0.5 * noise(6, 5)}
+    for kind, name, more, own in [
+        ("glad", "glad__dm", {}, first),
+        ("glad", "glad__dc", {"base": "dc", "lr": 0.01}, first),
+        ("glad", "glad__maps", {"layer": 2}, inputs | {"latents": 0.5 * noise(6, 4, 4, 4)}),
+        ("itgan", "itgan", {"weight": 0.3}, first | {"x_real": inputs["x_real"][:, :2]}),
+    ]:
+        write(kind, name, params | more, latents(kind, params | more), own, meanings)
+
+
 def flat(params):
     """Sharpness-aware steps that leave out a part of the first gradient, with momentum and weight decay."""
 
@@ -784,5 +865,6 @@ if __name__ == "__main__":
     dd_cases()
     regression_cases()
     haba_cases()
+    latent_cases()
     flat_cases()
     prefix_cases()

@@ -1,6 +1,7 @@
 //! `pddflow plugin check`: the plugins of this repository pass it, and each broken rule is told by its own code.
 
 use pddflow_tests::{Place, program, workspace_root};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -32,12 +33,13 @@ fn check(file: &Path, more: &[&str]) -> pddflow_tests::Ran {
 }
 
 /// Parameters that make an iteration quick; what is checked does not depend on them.
-const OWN: [(&str, &[&str]); 19] = [
+const OWN: [(&str, &[&str]); 20] = [
     ("matcher_cafe", &["batch=4", "max_outer=2", "max_inner=2"]),
     ("matcher_dc", &["batch=4", "outer=2", "inner=1"]),
     ("matcher_dd", &["batch=4", "epochs=2"]),
     ("matcher_dm", &["batch=4"]),
     ("matcher_frepo", &["batch=12", "pool=2"]),
+    ("matcher_generative", &["batch=4"]),
     ("matcher_haba", &["syn_steps=3"]),
     ("matcher_idc", &["batch=4", "inner=2", "samples=16"]),
     ("matcher_kip", &["batch=12"]),
@@ -54,18 +56,69 @@ const OWN: [(&str, &[&str]); 19] = [
     ("model_vgg", &[]),
 ];
 
+/// A decoder for the images that plugins are checked with, and latents of them, as a safetensors file.
+fn decoder() -> Vec<u8> {
+    let shapes: [(&str, &[usize]); 7] = [
+        ("classes", &[3, 4]),
+        ("dense.weight", &[2 * 8 * 8, 4]),
+        ("dense.bias", &[2 * 8 * 8]),
+        ("conv0.weight", &[2, 2, 3, 3]),
+        ("conv0.bias", &[2]),
+        ("conv1.weight", &[3, 2, 3, 3]),
+        ("conv1.bias", &[3]),
+    ];
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    let mut put = |name: &str, dtype: &str, shape: &[usize], bytes: Vec<u8>| {
+        let offsets = [data.len(), data.len() + bytes.len()];
+        data.extend(bytes);
+        header.insert(name.to_owned(), json!({ "dtype": dtype, "shape": shape, "data_offsets": offsets }));
+    };
+    // Numbers without a pattern, so that no gradient is zero.
+    let mixed = |count: usize| (0..count).flat_map(|at| ((at * 37 % 101) as f32 / 101.0 - 0.4).to_le_bytes()).collect();
+    for (name, shape) in shapes.into_iter().chain([("latents", &[36, 4][..])]) {
+        put(name, "F32", shape, mixed(shape.iter().product()));
+    }
+    put("latent_counts", "I64", &[3], [12_i64; 3].iter().flat_map(|count| count.to_le_bytes()).collect());
+    let mut text = Value::Object(header).to_string().into_bytes();
+    text.resize(text.len().next_multiple_of(8), b' ');
+    [&(text.len() as u64).to_le_bytes()[..], &text, &data].concat()
+}
+
 #[test]
 fn the_plugins_of_this_repository_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let tensors = folder.path().join("decoder.safetensors");
+    fs_err::write(&tensors, decoder()).unwrap();
     for (name, with) in OWN {
-        let more: Vec<&str> = with.iter().flat_map(|parameter| ["--with", parameter]).chain(["--json"]).collect();
+        let mut more: Vec<&str> = with.iter().flat_map(|parameter| ["--with", parameter]).chain(["--json"]).collect();
+        if name == "matcher_generative" {
+            more.extend(["--tensors", tensors.to_str().unwrap()]);
+        }
         let ran = check(&library("", &format!("pddflow_{name}")), &more);
         assert_eq!(ran.code, Some(0), "{name}\n{}\n{}", ran.out, ran.err);
         let report = ran.json();
-        for finding in report["plugins"][0]["findings"].as_array().unwrap() {
+        let plugins = report["plugins"].as_array().unwrap().iter();
+        for finding in plugins.flat_map(|plugin| plugin["findings"].as_array().unwrap()) {
             println!("{name}: {} {}: {}", finding["outcome"], finding["check"], finding["message"]);
             assert_ne!(finding["outcome"], "wrong");
         }
     }
+}
+
+#[test]
+fn tensors_that_a_matcher_needs_are_asked_for() {
+    let missing = check(&library("", "pddflow_matcher_generative"), &["glad"]);
+    assert_eq!(missing.code, Some(4), "{}", missing.err);
+    assert!(missing.err.contains("works from a generator, and there is none"), "{}", missing.err);
+    assert!(missing.err.contains("--tensors"), "{}", missing.err);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("decoder.safetensors");
+    let with = ["--tensors", file.to_str().unwrap()];
+    let nowhere = check(&library("", "pddflow_matcher_dm"), &with);
+    assert!(nowhere.code == Some(2) && nowhere.err.contains("decoder.safetensors"), "{}", nowhere.err);
+    fs_err::write(&file, decoder()).unwrap();
+    let useless = check(&library("", "pddflow_matcher_dm"), &with);
+    assert!(useless.code == Some(4) && useless.err.contains("takes no tensors"), "{}", useless.err);
 }
 
 #[test]

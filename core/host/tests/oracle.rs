@@ -14,6 +14,8 @@ mod case;
 mod dd;
 #[path = "oracle/features.rs"]
 mod features;
+#[path = "oracle/glad.rs"]
+mod glad;
 #[path = "oracle/gradients.rs"]
 mod gradients;
 #[path = "oracle/haba.rs"]
@@ -115,6 +117,7 @@ fn share_of_tolerance(case: &Case, registry: &Registry) -> Option<f64> {
         "dc_match" => gradients::dc_match(case, registry),
         "dc_iteration" => gradients::dc_iteration(case, registry),
         "frepo" => regression::frepo(case, registry),
+        "glad" | "itgan" => glad::glad(case, registry),
         "haba" => haba::haba(case, registry),
         "idc_decode" => idc::idc_decode(case, registry),
         "idc_match" => idc::idc_match(case, registry),

@@ -15,6 +15,8 @@ mod difficulty;
 mod evaluation;
 #[path = "library/extending.rs"]
 mod extending;
+#[path = "library/generator.rs"]
+mod generator;
 #[path = "library/harness.rs"]
 mod harness;
 #[path = "library/held_out.rs"]

@@ -12,12 +12,13 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// Libraries of this repository's plugins.
-pub const PLUGINS: [&str; 20] = [
+pub const PLUGINS: [&str; 21] = [
     "pddflow_matcher_cafe",
     "pddflow_matcher_dc",
     "pddflow_matcher_dd",
     "pddflow_matcher_dm",
     "pddflow_matcher_frepo",
+    "pddflow_matcher_generative",
     "pddflow_matcher_haba",
     "pddflow_matcher_idc",
     "pddflow_matcher_kip",

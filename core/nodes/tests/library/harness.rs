@@ -69,6 +69,7 @@ fn plugins() -> Vec<PathBuf> {
         "matcher_dd",
         "matcher_dm",
         "matcher_frepo",
+        "matcher_generative",
         "matcher_haba",
         "matcher_idc",
         "matcher_kip",
