@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use pddflow_host::{Decoded, Labels};
 use pddflow_tensor::{DType, Tensor, TensorError};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::class_ids::ClassIds;
@@ -12,6 +11,7 @@ use super::container::{self, Arrays};
 use super::dataset::ImageSize;
 use super::error::ArtifactError;
 use super::preprocessing::PreprocessingNote;
+use super::real_images::RealImages;
 use super::set_format::{ARTIFACT, SetNote, VERSION};
 use super::tensors::{from_view, to_array};
 
@@ -19,16 +19,6 @@ const IMAGES: &str = "images";
 const LABELS: &str = "labels";
 const STEP_SIZE: &str = "step_size";
 const LEARNABLE: &str = "learnable.";
-
-/// The real training images that a set was made from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RealImages {
-    /// Digest of their data set.
-    pub data: String,
-    /// How many there are.
-    pub count: usize,
-}
 
 /// What a set says of itself.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::class_ids::ClassIds;
-use super::distilled_set::RealImages;
 use super::preprocessing::PreprocessingNote;
+use super::real_images::RealImages;
 
 /// Format version.
 pub(crate) const VERSION: u32 = 1;
