@@ -197,9 +197,10 @@ def section(options, step):
         budget += [f"`{name}: {plain({key: progressive[name][key] for key in STAGED if key in progressive[name]})}`"]
     fresh = [node["node"] for node in (planned or {"nodes": []})["nodes"] if node["state"] == "fresh"]
     made = [shown for shown in (result(options, file, arguments, node) for node in fresh) if shown]
-    threads = " or ".join(str(count) for count in sorted({shown["made_on"]["threads"] for shown in made}))
+    counts = sorted({shown["made_on"]["threads"] for shown in made})
+    threads = " or ".join(map(str, counts)) + (" thread" if counts == [1] else " threads")
     spent = duration(sum(shown["seconds"] or 0 for shown in made))
-    lines.append(f"({len(made)} nodes, {spent} in all with {threads} thread, those included that other files share)")
+    lines.append(f"({len(made)} nodes, {spent} in all with {threads}, those included that other files share)")
     lines += ["", "Budget: " + ", ".join(budget) + "."]
     if runs[0]["state"] != "succeeded":
         lines += ["", f"The last run is not complete: it {runs[0]['state']}."]
