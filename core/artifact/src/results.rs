@@ -71,7 +71,7 @@ pub struct Results {
     pub rule: String,
     /// The accuracies at that moment.
     pub reported: Reading,
-    /// The moments of the other rules by their names. They never replace the reported one.
+    /// The moments of the other rules by their names, and other readings, such as [`DATA_USED`]. They never replace the reported one.
     pub others: BTreeMap<String, Reading>,
     /// All moments that were measured, in the order of time.
     pub curve: Vec<CurvePoint>,

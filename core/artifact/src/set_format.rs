@@ -1,4 +1,4 @@
-//! The wire form of a set's note. A change of any field needs a new [`VERSION`].
+//! The wire form of a set's note. A change of any field needs a new [`VERSION`], but for a new one that may be absent.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -5,9 +5,7 @@ use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_training::choice::{MatcherChoice, PluginChoice, check_choice};
 use pddflow_training::plugins::Plugins;
-use pddflow_training::recipe::{
-    ProtocolParams, RECIPE, TrainingParams, check_protocol, check_training, pretrain_defaults,
-};
+use pddflow_training::recipe::{ProtocolParams, TrainingParams, check_protocol, check_training, pretrain_defaults};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -174,8 +172,13 @@ pub fn check(plugins: &Plugins, with: &Value) -> Result<Value, Vec<ParamProblem>
         }
     }
     problems.extend(check_training(&mut resolved, "/pretrain", &pretrain_defaults()));
+    if !resolved["pretrain"]["average"].is_null() {
+        let help = Some("leave it out here; `recipe` and `evaluate` take it".to_owned());
+        let message = "these nets are not tested, and go on with their weights as they are";
+        problems.push(problem("/pretrain/average", message, help));
+    }
     problems.extend(check_protocol(&mut resolved, "/evaluation/training"));
-    problems.extend(check_training(&mut resolved, RECIPE, &Value::Null));
+    problems.extend(check_training(&mut resolved, "/recipe", &Value::Null));
     problems.extend(check_evaluation(&resolved));
     for (role, field) in [(Role::Matcher, "matcher"), (Role::Model, "model")] {
         if let Err(found) = check_choice(plugins, role, field, &mut resolved) {

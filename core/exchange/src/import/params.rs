@@ -6,7 +6,7 @@ use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_training::choice::{PluginChoice, check_choice};
 use pddflow_training::plugins::Plugins;
-use pddflow_training::recipe::{RECIPE, TrainingParams, check_training};
+use pddflow_training::recipe::{TrainingParams, check_training};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -133,7 +133,7 @@ fn is_one(value: &usize) -> bool {
 /// Every parameter that is wrong, or says nothing of what is imported.
 pub fn check(plugins: &Plugins, with: &Value) -> Result<Value, Vec<ParamProblem>> {
     let mut resolved = resolve::<ImportParams>(with)?;
-    let mut problems = check_training(&mut resolved, RECIPE, &Value::Null);
+    let mut problems = check_training(&mut resolved, "/recipe", &Value::Null);
     let params: ImportParams =
         serde_json::from_value(resolved.clone()).map_err(|error| vec![problem("", error.to_string(), None)])?;
     let mut wrong = |pointer: &str, message: String, help: &str| {

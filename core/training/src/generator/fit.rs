@@ -138,7 +138,7 @@ impl Fitting<'_> {
     fn epoch(&self, net: &mut Net, epoch: u64) -> NodeResult<f64> {
         let order = self.key.fold("epoch").fold_u64(epoch).permutation(self.train.rows());
         let places: Vec<usize> = (0..self.specs.len()).collect();
-        let (steps, mut sum) = (order.len().div_ceil(self.params.batch), Vec::new());
+        let (steps, mut losses) = (order.len().div_ceil(self.params.batch), Vec::new());
         for (step, rows) in order.chunks(self.params.batch).enumerate() {
             if self.context.cancelled() {
                 return Err(NodeError::cancelled());
@@ -151,11 +151,14 @@ impl Fitting<'_> {
             let loss = self.loss(&weights, rows)?;
             let gradients = grad(std::slice::from_ref(&loss), &weights, None, Keep::No);
             let gradients = gradients.during("training the generator")?;
-            sum.push(loss.detach().item().during("training the generator")? * rows.len() as f64);
+            losses.push(loss.detach());
             drop((weights, loss));
             rule.step(net, &places, &gradients).during("training the generator")?;
         }
-        let loss = sum.iter().sum::<f64>() / order.len() as f64;
+        let losses = Tensor::stack(&losses, 0).and_then(|losses| losses.to_f64_vec()).during("reading the loss")?;
+        let sum: f64 =
+            losses.iter().zip(order.chunks(self.params.batch)).map(|(loss, rows)| loss * rows.len() as f64).sum();
+        let loss = sum / order.len() as f64;
         if loss.is_finite() {
             return Ok(loss);
         }

@@ -20,7 +20,7 @@ mod resolved;
 mod script;
 
 pub use learning_rate::{LENGTH_HELP, LearningRate};
-pub use of_sets::{RECIPE, TrainingParams, check_training, pretrain_defaults};
+pub use of_sets::{TrainingParams, check_training, pretrain_defaults};
 pub use own::{OTHER_RECIPES, own_regression, recipes_differ};
 pub use params::{NetsParams, ProtocolParams, check_nets, check_protocol};
 pub use preset::{Preset, Published, points_every};

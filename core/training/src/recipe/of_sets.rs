@@ -2,7 +2,7 @@
 
 use crate::trainer::{Hyperparameters, Loss, LrSchedule, Optimizer, Schedule};
 use pddflow_artifact::failure::{During, NodeResult, fail};
-use pddflow_artifact::params::{check_numbers, check_policy, problem};
+use pddflow_artifact::params::{check_numbers, check_policy};
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_tensor::augment::Policy;
 use schemars::JsonSchema;
@@ -57,9 +57,6 @@ pub struct TrainingParams {
     carry_momentum: Option<bool>,
 }
 
-/// Where a node says how to train on its set.
-pub const RECIPE: &str = "/recipe";
-
 /// As PDD with IDC brings every net through the earlier sets (`methods.md` 8.3).
 pub fn pretrain_defaults() -> Value {
     json!({
@@ -111,10 +108,6 @@ pub fn check_training(with: &mut Value, pointer: &str, defaults: &Value) -> Vec<
         }
     }
     let mut problems = check_numbers(training, &["epochs", "batch"]);
-    if pointer != RECIPE && !training["average"].is_null() {
-        let help = Some("leave it out here; `recipe` and `evaluate` take it".to_owned());
-        problems.push(problem("/average", "these nets are not tested, and go on with their weights as they are", help));
-    }
     if !training["augment"].is_null() {
         problems.extend(check_policy(training, "augment"));
     }

@@ -133,7 +133,7 @@ pub fn check_data(data: &NetData, wanted: &NetData, (what, artifact): (&str, &Ar
     let mismatch = |message: &str, help: &str| mismatch_of(what, artifact, message, help);
     if data.shape != wanted.shape {
         let message =
-            format!("see images of {:?} (channels, rows, columns), here they are {:?}", data.shape, wanted.shape);
+            format!("are for images of {:?} (channels, rows, columns), here they are {:?}", data.shape, wanted.shape);
         return Err(mismatch(&message, "wire nodes of one data set"));
     }
     if data.class_names != wanted.class_names {
@@ -142,7 +142,7 @@ pub fn check_data(data: &NetData, wanted: &NetData, (what, artifact): (&str, &Ar
         return Err(mismatch(&message, "names and order of the classes must agree"));
     }
     if data.preprocessing != wanted.preprocessing {
-        let help = "wire the `dataset` node that the nets were trained on, or give both the same `normalize`";
+        let help = "wire the `dataset` node that they were trained on, or give both the same `normalize`";
         return Err(mismatch("were trained under another normalisation of the pixels", help));
     }
     Ok(())
