@@ -8,7 +8,7 @@
 
 #define PDDFLOW_MAGIC "PDDFLOW"
 #define PDDFLOW_ABI_MAJOR 0
-#define PDDFLOW_ABI_MINOR 7
+#define PDDFLOW_ABI_MINOR 8
 
 #if defined(_WIN32)
 #define PDDFLOW_VISIBLE __declspec(dllexport)
@@ -451,6 +451,9 @@ enum PddflowOutput
     PDDFLOW_OUTPUT_IMAGES = 5,
     // Decode: I64 `[row]` or probabilities `[row, class]`.
     PDDFLOW_OUTPUT_LABELS = 6,
+    // Model, in training: the mean and then the variance (divided by the count) of the batch where it is normalised, `[channel]`, in
+    // order of depth; repeated. Only for hosts with the capability `moments/1`. Since 0.8.
+    PDDFLOW_OUTPUT_MOMENT = 7,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -514,6 +517,28 @@ enum PddflowTrainSource
 typedef enum PddflowTrainSource PddflowTrainSource;
 #else
 typedef uint32_t PddflowTrainSource;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Who moves the weights in `DistillGroup::train_by`. Since 0.8.
+enum PddflowOptimizer
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Stochastic gradient descent with momentum, as `DistillGroup::train`.
+    PDDFLOW_OPTIMIZER_SGD = 0,
+    // Adam: the momentum is the share that is left of the first average in a step, 0.999 that of the second; weight decay is a part of
+    // the gradient.
+    PDDFLOW_OPTIMIZER_ADAM = 1,
+    // The same with weight decay beside the gradient.
+    PDDFLOW_OPTIMIZER_ADAM_W = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum PddflowOptimizer PddflowOptimizer;
+#else
+typedef uint32_t PddflowOptimizer;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -689,6 +714,11 @@ typedef struct PddflowShapeGroup {
     int32_t (*scatter_add)(struct PddflowCall *call, PddflowTensor x, uint64_t axis, PddflowTensor rows, uint64_t size, PddflowTensor *out);
     // I64 `[row]` to real `[row, class]`. `[call]`
     int32_t (*one_hot)(struct PddflowCall *call, PddflowTensor labels, uint64_t classes, PddflowTensor *out);
+    // The `count` largest elements along an axis (`largest` 1) or the smallest (0), in order, on the tape, and their places, I64; of equal
+    // ones the first comes first, not-a-number counts as the largest. `values` or `places` may be NULL. Since 0.8. `[call]`
+    int32_t (*top_k)(struct PddflowCall *call, PddflowTensor x, uint64_t axis, uint64_t count, uint32_t largest, PddflowTensor *values, PddflowTensor *places);
+    // Along an axis the elements at the places, I64, of the shape of x but for the length of the axis. Since 0.8. `[call]`
+    int32_t (*take_along)(struct PddflowCall *call, PddflowTensor x, uint64_t axis, PddflowTensor places, PddflowTensor *out);
 } PddflowShapeGroup;
 
 // Convolution.
@@ -743,6 +773,30 @@ typedef struct PddflowNormArguments {
     double epsilon;
 } PddflowNormArguments;
 
+// Grouped, dilated or transposed convolution. Since 0.8.
+typedef struct PddflowGroupedConvArguments {
+    // Size of this struct in bytes.
+    uint32_t size;
+    // 0.
+    uint32_t reserved;
+    // [image, channel, row, column].
+    PddflowTensor x;
+    // [out, channel / groups, row, column]; transposed: [channel, out / groups, row, column].
+    PddflowTensor weight;
+    // `[out]` or 0.
+    PddflowTensor bias;
+    // Rows, columns.
+    uint64_t stride[2];
+    // Rows, columns, on both sides.
+    uint64_t padding[2];
+    // Distance of neighbouring elements of the kernel in rows, columns; 1 or more.
+    uint64_t dilation[2];
+    // Parts of equal size that the channels are cut into; 1 or more.
+    uint64_t groups;
+    // Transposed: rows, columns added at the end, below the stride; else not looked at.
+    uint64_t output_padding[2];
+} PddflowGroupedConvArguments;
+
 // Products, convolution and what nets are made of. Later versions append functions.
 typedef struct PddflowLinearGroup {
     // Size of this struct in bytes.
@@ -757,7 +811,7 @@ typedef struct PddflowLinearGroup {
     int32_t (*conv2d)(struct PddflowCall *call, const struct PddflowConvArguments *arguments, PddflowTensor *out);
     // Average or maximum. `[call]`
     int32_t (*pool2d)(struct PddflowCall *call, const struct PddflowPoolArguments *arguments, PddflowTensor *out);
-    // Normalisation; mean and variance are for BatchTrain and may be NULL. `[call]`
+    // Normalisation; mean and variance are for BatchTrain, on the tape since 0.8, and may be NULL. `[call]`
     int32_t (*norm)(struct PddflowCall *call, const struct PddflowNormArguments *arguments, PddflowTensor *out, PddflowTensor *mean, PddflowTensor *variance);
     // x - log(sum e^x) along an axis. `[call]`
     int32_t (*log_softmax)(struct PddflowCall *call, PddflowTensor x, uint64_t axis, PddflowTensor *out);
@@ -768,6 +822,13 @@ typedef struct PddflowLinearGroup {
     // x `[n, m]` of `A x = b` for b `[n, m]` and a positive definite A, the symmetric part of a `[n, n]`, n at most 8192; by Cholesky's
     // decomposition in double precision whatever the dtype. `Numeric` with the pivot if A is not positive definite. Since 0.6. `[call]`
     int32_t (*solve)(struct PddflowCall *call, PddflowTensor a, PddflowTensor b, PddflowTensor *out);
+    // Cross-correlation with groups and dilation. Since 0.8. `[call]`
+    int32_t (*conv2d_grouped)(struct PddflowCall *call, const struct PddflowGroupedConvArguments *arguments, PddflowTensor *out);
+    // The transpose of that linear map, plus a bias. Since 0.8. `[call]`
+    int32_t (*conv_transpose2d)(struct PddflowCall *call, const struct PddflowGroupedConvArguments *arguments, PddflowTensor *out);
+    // Bilinear samples of [image, channel, row, column] at the positions of a grid [image or 1, row, column, 2], first along a row, then
+    // along a column, from -1 at the outer edge of the first pixel to 1 at that of the last; 0 outside. Since 0.8. `[call]`
+    int32_t (*grid_sample)(struct PddflowCall *call, PddflowTensor x, PddflowTensor grid, PddflowTensor *out);
 } PddflowLinearGroup;
 
 // Derivatives of any order. Later versions append functions.
@@ -848,6 +909,13 @@ typedef struct PddflowForwardResult {
     uint64_t statistic_capacity;
     // Statistics there are.
     uint64_t statistic_count;
+    // Buffer for the mean and variance of the batch at each batch normalisation, `[channel]`, on the tape; may be NULL when its capacity
+    // is 0. Since 0.8.
+    PddflowTensor *moments;
+    // Room in `moments`. Since 0.8.
+    uint64_t moment_capacity;
+    // Moments there are; those beyond the capacity are not given out. Since 0.8.
+    uint64_t moment_count;
 } PddflowForwardResult;
 
 // The model of the node; matchers reach models only this way. Later versions append functions.
@@ -1113,6 +1181,14 @@ typedef struct PddflowDistillGroup {
     int32_t (*roll_back)(struct PddflowCall *call, uint32_t *out);
     // Augments images; `draw` is a `Draw`; the policies "none" and "" give them back as they are. `[call]`
     int32_t (*augment)(struct PddflowCall *call, struct PddflowText policy, uint32_t draw, PddflowTensor x, const struct PddflowRandomKey *key, PddflowTensor *out);
+    // Numbers, I64, of the real images that `real_batch` gives for these arguments; they stay the same for the whole node. Since
+    // 0.8. `[call]`
+    int32_t (*choose_rows)(struct PddflowCall *call, int64_t class_index, uint64_t count, const struct PddflowRandomKey *key, PddflowTensor *out);
+    // The real images of these numbers, I64 `[row]`, in that order, repeats allowed. Since 0.8. `[call]`
+    int32_t (*real_rows)(struct PddflowCall *call, PddflowTensor rows, PddflowTensor *images, PddflowTensor *labels);
+    // `train` by an `Optimizer`. For Adam and AdamW the buffers are two averages for each learnable weight, one weight after the other,
+    // and last the number of steps, I64. Since 0.8. `[call]`
+    int32_t (*train_by)(struct PddflowCall *call, const struct PddflowTrainRequest *request, uint32_t optimizer);
 } PddflowDistillGroup;
 
 // Root of the host's functions. Later versions append groups.
@@ -1332,10 +1408,11 @@ PDDFLOW_ASSERT(sizeof(PddflowWeightDeclaration) == 56, "WeightDeclaration");
 PDDFLOW_ASSERT(sizeof(PddflowWeightInfo) == 40, "WeightInfo");
 PDDFLOW_ASSERT(sizeof(PddflowLearnableDeclaration) == 112, "LearnableDeclaration");
 PDDFLOW_ASSERT(sizeof(PddflowForwardArguments) == 64, "ForwardArguments");
-PDDFLOW_ASSERT(sizeof(PddflowForwardResult) == 72, "ForwardResult");
+PDDFLOW_ASSERT(sizeof(PddflowForwardResult) == 96, "ForwardResult");
 PDDFLOW_ASSERT(sizeof(PddflowDecodeArguments) == 32, "DecodeArguments");
 PDDFLOW_ASSERT(sizeof(PddflowIterateArguments) == 56, "IterateArguments");
 PDDFLOW_ASSERT(sizeof(PddflowConvArguments) == 64, "ConvArguments");
+PDDFLOW_ASSERT(sizeof(PddflowGroupedConvArguments) == 104, "GroupedConvArguments");
 PDDFLOW_ASSERT(sizeof(PddflowPoolArguments) == 48, "PoolArguments");
 PDDFLOW_ASSERT(sizeof(PddflowNormArguments) == 56, "NormArguments");
 PDDFLOW_ASSERT(sizeof(PddflowSetRequest) == 56, "SetRequest");
@@ -1353,14 +1430,14 @@ PDDFLOW_ASSERT(sizeof(PddflowInfoGroup) == 48, "InfoGroup");
 PDDFLOW_ASSERT(sizeof(PddflowReadGroup) == 24, "ReadGroup");
 PDDFLOW_ASSERT(sizeof(PddflowMapGroup) == 32, "MapGroup");
 PDDFLOW_ASSERT(sizeof(PddflowReduceGroup) == 16, "ReduceGroup");
-PDDFLOW_ASSERT(sizeof(PddflowShapeGroup) == 96, "ShapeGroup");
-PDDFLOW_ASSERT(sizeof(PddflowLinearGroup) == 80, "LinearGroup");
+PDDFLOW_ASSERT(sizeof(PddflowShapeGroup) == 112, "ShapeGroup");
+PDDFLOW_ASSERT(sizeof(PddflowLinearGroup) == 104, "LinearGroup");
 PDDFLOW_ASSERT(sizeof(PddflowGradGroup) == 32, "GradGroup");
 PDDFLOW_ASSERT(sizeof(PddflowRandomGroup) == 64, "RandomGroup");
 PDDFLOW_ASSERT(sizeof(PddflowModelGroup) == 48, "ModelGroup");
 PDDFLOW_ASSERT(sizeof(PddflowArenaGroup) == 56, "ArenaGroup");
 PDDFLOW_ASSERT(sizeof(PddflowDeclareGroup) == 72, "DeclareGroup");
-PDDFLOW_ASSERT(sizeof(PddflowDistillGroup) == 128, "DistillGroup");
+PDDFLOW_ASSERT(sizeof(PddflowDistillGroup) == 152, "DistillGroup");
 PDDFLOW_ASSERT(sizeof(PddflowModelTable) == 40, "ModelTable");
 PDDFLOW_ASSERT(sizeof(PddflowMatcherTable) == 56, "MatcherTable");
 PDDFLOW_ASSERT(offsetof(PddflowText, data) == 0, "Text.data");
@@ -1428,6 +1505,9 @@ PDDFLOW_ASSERT(offsetof(PddflowForwardResult, map_count) == 40, "ForwardResult.m
 PDDFLOW_ASSERT(offsetof(PddflowForwardResult, statistics) == 48, "ForwardResult.statistics");
 PDDFLOW_ASSERT(offsetof(PddflowForwardResult, statistic_capacity) == 56, "ForwardResult.statistic_capacity");
 PDDFLOW_ASSERT(offsetof(PddflowForwardResult, statistic_count) == 64, "ForwardResult.statistic_count");
+PDDFLOW_ASSERT(offsetof(PddflowForwardResult, moments) == 72, "ForwardResult.moments");
+PDDFLOW_ASSERT(offsetof(PddflowForwardResult, moment_capacity) == 80, "ForwardResult.moment_capacity");
+PDDFLOW_ASSERT(offsetof(PddflowForwardResult, moment_count) == 88, "ForwardResult.moment_count");
 PDDFLOW_ASSERT(offsetof(PddflowDecodeArguments, size) == 0, "DecodeArguments.size");
 PDDFLOW_ASSERT(offsetof(PddflowDecodeArguments, reserved) == 4, "DecodeArguments.reserved");
 PDDFLOW_ASSERT(offsetof(PddflowDecodeArguments, problem) == 8, "DecodeArguments.problem");
@@ -1445,6 +1525,16 @@ PDDFLOW_ASSERT(offsetof(PddflowConvArguments, weight) == 16, "ConvArguments.weig
 PDDFLOW_ASSERT(offsetof(PddflowConvArguments, bias) == 24, "ConvArguments.bias");
 PDDFLOW_ASSERT(offsetof(PddflowConvArguments, stride) == 32, "ConvArguments.stride");
 PDDFLOW_ASSERT(offsetof(PddflowConvArguments, padding) == 48, "ConvArguments.padding");
+PDDFLOW_ASSERT(offsetof(PddflowGroupedConvArguments, size) == 0, "GroupedConvArguments.size");
+PDDFLOW_ASSERT(offsetof(PddflowGroupedConvArguments, reserved) == 4, "GroupedConvArguments.reserved");
+PDDFLOW_ASSERT(offsetof(PddflowGroupedConvArguments, x) == 8, "GroupedConvArguments.x");
+PDDFLOW_ASSERT(offsetof(PddflowGroupedConvArguments, weight) == 16, "GroupedConvArguments.weight");
+PDDFLOW_ASSERT(offsetof(PddflowGroupedConvArguments, bias) == 24, "GroupedConvArguments.bias");
+PDDFLOW_ASSERT(offsetof(PddflowGroupedConvArguments, stride) == 32, "GroupedConvArguments.stride");
+PDDFLOW_ASSERT(offsetof(PddflowGroupedConvArguments, padding) == 48, "GroupedConvArguments.padding");
+PDDFLOW_ASSERT(offsetof(PddflowGroupedConvArguments, dilation) == 64, "GroupedConvArguments.dilation");
+PDDFLOW_ASSERT(offsetof(PddflowGroupedConvArguments, groups) == 80, "GroupedConvArguments.groups");
+PDDFLOW_ASSERT(offsetof(PddflowGroupedConvArguments, output_padding) == 88, "GroupedConvArguments.output_padding");
 PDDFLOW_ASSERT(offsetof(PddflowPoolArguments, size) == 0, "PoolArguments.size");
 PDDFLOW_ASSERT(offsetof(PddflowPoolArguments, kind) == 4, "PoolArguments.kind");
 PDDFLOW_ASSERT(offsetof(PddflowPoolArguments, x) == 8, "PoolArguments.x");
@@ -1585,6 +1675,8 @@ PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, stack) == 64, "ShapeGroup.stack");
 PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, gather) == 72, "ShapeGroup.gather");
 PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, scatter_add) == 80, "ShapeGroup.scatter_add");
 PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, one_hot) == 88, "ShapeGroup.one_hot");
+PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, top_k) == 96, "ShapeGroup.top_k");
+PDDFLOW_ASSERT(offsetof(PddflowShapeGroup, take_along) == 104, "ShapeGroup.take_along");
 PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, size) == 0, "LinearGroup.size");
 PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, revision) == 4, "LinearGroup.revision");
 PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, matmul) == 8, "LinearGroup.matmul");
@@ -1596,6 +1688,9 @@ PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, log_softmax) == 48, "LinearGroup.log
 PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, cross_entropy) == 56, "LinearGroup.cross_entropy");
 PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, resize) == 64, "LinearGroup.resize");
 PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, solve) == 72, "LinearGroup.solve");
+PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, conv2d_grouped) == 80, "LinearGroup.conv2d_grouped");
+PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, conv_transpose2d) == 88, "LinearGroup.conv_transpose2d");
+PDDFLOW_ASSERT(offsetof(PddflowLinearGroup, grid_sample) == 96, "LinearGroup.grid_sample");
 PDDFLOW_ASSERT(offsetof(PddflowGradGroup, size) == 0, "GradGroup.size");
 PDDFLOW_ASSERT(offsetof(PddflowGradGroup, revision) == 4, "GradGroup.revision");
 PDDFLOW_ASSERT(offsetof(PddflowGradGroup, variable) == 8, "GradGroup.variable");
@@ -1652,6 +1747,9 @@ PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, state_put) == 96, "DistillGroup.sta
 PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, save_point) == 104, "DistillGroup.save_point");
 PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, roll_back) == 112, "DistillGroup.roll_back");
 PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, augment) == 120, "DistillGroup.augment");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, choose_rows) == 128, "DistillGroup.choose_rows");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, real_rows) == 136, "DistillGroup.real_rows");
+PDDFLOW_ASSERT(offsetof(PddflowDistillGroup, train_by) == 144, "DistillGroup.train_by");
 PDDFLOW_ASSERT(offsetof(PddflowModelTable, size) == 0, "ModelTable.size");
 PDDFLOW_ASSERT(offsetof(PddflowModelTable, reserved) == 4, "ModelTable.reserved");
 PDDFLOW_ASSERT(offsetof(PddflowModelTable, create) == 8, "ModelTable.create");

@@ -76,17 +76,13 @@ impl Environment for Bench<'_> {
         self.context.cancelled()
     }
 
-    fn real_batch(&mut self, class: Option<usize>, count: usize, key: RandomKey) -> EnvironmentResult<Batch> {
-        let rows: Vec<usize> = match class {
-            Some(class) => {
-                self.check_class(class)?;
-                let own = &self.train.class_rows()[class];
-                key.choose(own.len(), count.min(own.len())).into_iter().map(|place| own[place]).collect()
-            }
-            None => key.choose(self.train.rows(), count.min(self.train.rows())),
-        };
-        let samples = self.train.take(&rows)?;
-        Ok(Batch { images: samples.images, labels: samples.labels.tensor().clone() })
+    fn choose_rows(&mut self, class: Option<usize>, count: usize, key: RandomKey) -> EnvironmentResult<Vec<usize>> {
+        class.map_or(Ok(()), |class| self.check_class(class))?;
+        Ok(self.train.choose(class, count, key))
+    }
+
+    fn real_rows(&mut self, rows: &[usize]) -> EnvironmentResult<Batch> {
+        real_rows(self.train, rows)
     }
 
     fn class_size(&self, class: usize) -> usize {
@@ -181,6 +177,16 @@ impl Environment for Bench<'_> {
     }
 }
 
+/// The real images of these numbers.
+pub(crate) fn real_rows(train: &Split, rows: &[usize]) -> EnvironmentResult<Batch> {
+    if let Some(row) = rows.iter().find(|row| **row >= train.rows()) {
+        let message = format!("there is no real image of number {row}: there are {}", train.rows());
+        return Err(EnvironmentError::new("pddflow::nodes::row", message));
+    }
+    let samples = train.take(rows)?;
+    Ok(Batch { images: samples.images, labels: samples.labels.tensor().clone() })
+}
+
 /// Trains a net as a matcher asks for it, on its images or on the real ones.
 pub(crate) fn train_net(
     architecture: Architecture<'_>,
@@ -197,7 +203,11 @@ pub(crate) fn train_net(
     let settings = Hyperparameters {
         schedule: LrSchedule::Script { schedule: Schedule::Constant, epochs: spec.epochs, warm_up: 0 },
         loss: Loss::default(),
-        optimizer: Optimizer::default(),
+        optimizer: match spec.optimizer {
+            pddflow_host::Optimizer::Sgd => Optimizer::Sgd,
+            pddflow_host::Optimizer::Adam => Optimizer::Adam,
+            pddflow_host::Optimizer::AdamW => Optimizer::AdamW,
+        },
         momentum: spec.momentum,
         nesterov: false,
         weight_decay: spec.weight_decay,

@@ -14,7 +14,7 @@ use pddflow_training::init::initial_weights;
 use pddflow_training::splits::Split;
 use pddflow_training::trainer::Architecture;
 
-use crate::environment::{from_node, train_net};
+use crate::environment::{from_node, real_rows, train_net};
 use crate::start::first_learnables;
 use crate::state::{Kept, Learnable};
 
@@ -168,17 +168,12 @@ impl Environment for Rehearsal<'_> {
         self.cancelled_from.is_some_and(|from| asked >= from)
     }
 
-    fn real_batch(&mut self, class: Option<usize>, count: usize, key: RandomKey) -> EnvironmentResult<Batch> {
-        let train = &self.stage.train;
-        let rows: Vec<usize> = match class {
-            Some(class) => {
-                let own = &train.class_rows()[class];
-                key.choose(own.len(), count.min(own.len())).into_iter().map(|place| own[place]).collect()
-            }
-            None => key.choose(train.rows(), count.min(train.rows())),
-        };
-        let samples = train.take(&rows)?;
-        Ok(Batch { images: samples.images, labels: samples.labels.tensor().clone() })
+    fn choose_rows(&mut self, class: Option<usize>, count: usize, key: RandomKey) -> EnvironmentResult<Vec<usize>> {
+        Ok(self.stage.train.choose(class, count, key))
+    }
+
+    fn real_rows(&mut self, rows: &[usize]) -> EnvironmentResult<Batch> {
+        real_rows(&self.stage.train, rows)
     }
 
     fn class_size(&self, class: usize) -> usize {

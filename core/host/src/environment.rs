@@ -75,11 +75,26 @@ pub trait Environment {
         TAPE_BUDGET
     }
 
-    /// Real images, of one class or of all, without replacement within the batch; all of the class when it has fewer than `count`.
+    /// Numbers of real images, of one class or of all, without repeats; all of the class when it has fewer than `count`.
     ///
     /// # Errors
-    /// `class` out of range, or the data cannot be read.
-    fn real_batch(&mut self, class: Option<usize>, count: usize, key: RandomKey) -> EnvironmentResult<Batch>;
+    /// `class` out of range.
+    fn choose_rows(&mut self, class: Option<usize>, count: usize, key: RandomKey) -> EnvironmentResult<Vec<usize>>;
+
+    /// The real images of these numbers, in that order.
+    ///
+    /// # Errors
+    /// There is no such number, or the data cannot be read.
+    fn real_rows(&mut self, rows: &[usize]) -> EnvironmentResult<Batch>;
+
+    /// The real images that [`choose_rows`](Self::choose_rows) chooses.
+    ///
+    /// # Errors
+    /// Those of both.
+    fn real_batch(&mut self, class: Option<usize>, count: usize, key: RandomKey) -> EnvironmentResult<Batch> {
+        let rows = self.choose_rows(class, count, key)?;
+        self.real_rows(&rows)
+    }
 
     /// Number of real images of a class; 0 for a class that does not exist.
     fn class_size(&self, class: usize) -> usize;

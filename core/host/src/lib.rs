@@ -69,5 +69,5 @@ pub use registry::{Registry, SearchPaths};
 pub use schema::ConfigProblem;
 pub use types::{
     Batch, Decoded, Description, Forward, Init, InputShape, Labels, LearnableInit, LearnableRole, LearnableSpec, Mode,
-    Need, Net, Problem, Segment, Sgd, Space, TrainData, TrainSpec, ValueRange, WeightRole, WeightSpec,
+    Need, Net, Optimizer, Problem, Segment, Sgd, Space, TrainData, TrainSpec, ValueRange, WeightRole, WeightSpec,
 };

@@ -97,20 +97,22 @@ impl Model {
         mode: Mode,
         taped: bool,
     ) -> Result<Forward, PluginError> {
-        let (mut logits, mut features, mut maps, mut statistics) = (None, None, Vec::new(), Vec::new());
+        let (mut logits, mut features) = (None, None);
+        let (mut maps, mut statistics, mut moments) = (Vec::new(), Vec::new(), Vec::new());
         for (kind, name, tensor) in outputs {
             match kind {
                 Output::Logits => logits = Some(self.checked("logits", tensor, x, taped)?),
                 Output::Features => features = Some(self.checked("features", tensor, x, taped)?),
                 Output::Map => maps.push((name, tensor)),
                 Output::Statistic if mode == Mode::Train => statistics.push(tensor.detach()),
+                Output::Moment if mode == Mode::Train => moments.push(tensor),
                 _ => return Err(self.instance.contract("forward", &format!("gave {kind:?} in mode {mode:?}"))),
             }
         }
         let missing = |what| self.instance.contract("forward", &format!("gave no {what}"));
         let logits = logits.ok_or_else(|| missing("logits"))?;
         let features = features.ok_or_else(|| missing("features"))?;
-        Ok(Forward { logits, features, maps, statistics })
+        Ok(Forward { logits, features, maps, statistics, moments })
     }
 
     /// `[image, something]` of the batch's dtype, on the tape if what it depends on is.

@@ -2,7 +2,7 @@
 //!
 //! These are the Rust forms; `pddflow-abi` holds the C forms that cross the boundary. Nothing here runs a plugin.
 
-pub use pddflow_abi::{LearnableKind as LearnableRole, Mode, Space, WeightKind as WeightRole};
+pub use pddflow_abi::{LearnableKind as LearnableRole, Mode, Optimizer, Space, WeightKind as WeightRole};
 use pddflow_tensor::augment::Policy;
 use pddflow_tensor::{DType, Device, RandomKey, Tensor};
 use std::collections::BTreeMap;
@@ -67,6 +67,9 @@ pub struct Forward {
     pub maps: Vec<(String, Tensor)>,
     /// New values of the statistic weights in their order; empty in `Eval` and for models without statistics.
     pub statistics: Vec<Tensor>,
+    /// Mean and variance (divided by the count) of the batch at each batch normalisation, `[channel]`, in order of depth, on the tape;
+    /// empty in `Eval` and where the model does not give them.
+    pub moments: Vec<Tensor>,
 }
 
 /// Range of the values of real images, per channel, in the normalised space.
@@ -244,7 +247,7 @@ pub struct Segment {
 pub struct Net {
     /// In the order of the model's specs; detached.
     pub weights: Vec<Tensor>,
-    /// Momentum buffers of the learnable weights in their order; `None` before the first step.
+    /// What the optimiser keeps for the learnable weights in their order, as `train_by` of the boundary says; `None` before the first step.
     pub momentum: Option<Vec<Tensor>>,
 }
 
@@ -282,6 +285,8 @@ pub struct TrainSpec {
     pub epochs: u64,
     /// Images in a step; the last step of an epoch on given images may be short.
     pub batch: usize,
+    /// Who moves the weights.
+    pub optimizer: Optimizer,
     /// Learning rate.
     pub lr: f64,
     /// Momentum; buffers are taken from and left in the [`Net`].

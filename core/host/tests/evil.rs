@@ -100,6 +100,8 @@ const EVIL: &[(&str, When, &str, &str)] = &[
     ("asks_environment", Iterate, "pddflow::test::none", "none of these"),
     ("short_request", Iterate, "plugin::invalid_argument", "size 0"),
     ("no_such_class", Iterate, "plugin::invalid_argument", "class 99"),
+    ("negative_row", Iterate, "plugin::invalid_argument", "no real image of number -1"),
+    ("no_groups", Iterate, "plugin::shape", "0 groups must divide"),
     ("declares_late", Iterate, "plugin::unsupported", "only allowed in `describe`"),
     ("starts_from_nothing", Describe, "plugin::bad_handle", "declare.learnable"),
     ("starts_misshapen", Describe, "plugin::shape", "`latents` has shape [2], but starts as [3]"),

@@ -3,7 +3,7 @@
 
 mod support;
 
-use pddflow_host::{Init, InputShape, Mode, Model, WeightRole, WeightSpec};
+use pddflow_host::{Forward, Init, InputShape, Mode, Model, WeightRole, WeightSpec};
 use pddflow_tensor::{Device, Keep, RandomKey, Tensor, grad};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -64,6 +64,29 @@ fn started(model: &Model, shape: InputShape) -> (Vec<Tensor>, Vec<Tensor>) {
     (all.collect(), leaves)
 }
 
+/// Of every running mean and variance there are the batch's, by which the images have a gradient.
+fn check_moments(weights: &[Tensor], forward: &Forward, x: &Tensor, name: &str) {
+    let (statistics, moments) = (&forward.statistics, &forward.moments);
+    assert_eq!(moments.len(), statistics.len(), "{name}");
+    let old = &weights[weights.len() - statistics.len()..];
+    for (pair, (old, new)) in moments.chunks(2).zip(old.chunks(2).zip(statistics.chunks(2))) {
+        let batch = |new: &Tensor, old: &Tensor| {
+            let kept = old.mul_scalar(0.9).unwrap();
+            new.sub(&kept).unwrap().mul_scalar(10.0).unwrap().to_f64_vec().unwrap()
+        };
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-9 * (1.0 + b.abs());
+        let (mean, variance) = (pair[0].detach().to_f64_vec().unwrap(), pair[1].detach().to_f64_vec().unwrap());
+        assert!(mean.iter().zip(batch(&new[0], &old[0])).all(|(a, b)| near(*a, b)), "{name}: {mean:?}");
+        // Unbiased variances are larger, all by one factor.
+        let unbiased = batch(&new[1], &old[1]);
+        let factor = unbiased[0] / variance[0];
+        assert!(factor > 1.0 && variance.iter().zip(&unbiased).all(|(a, b)| near(a * factor, *b)), "{name}");
+        let sum = pair[0].sum_all().unwrap().add(&pair[1].sum_all().unwrap()).unwrap();
+        let slope = grad(&[sum], std::slice::from_ref(x), None, Keep::No).unwrap();
+        assert!(slope[0].square().unwrap().sum_all().unwrap().item().unwrap() > 0.0, "{name}");
+    }
+}
+
 /// Trains, evaluates, differentiates twice.
 fn check(model: &Arc<Model>, shape: InputShape) {
     let name = format!("{} {shape:?}", model.id());
@@ -75,6 +98,7 @@ fn check(model: &Arc<Model>, shape: InputShape) {
     let forward = model.forward(&all, &x, Mode::Train, RandomKey::new(0)).unwrap();
     assert_eq!((forward.logits.shape(), forward.statistics.len()), (&[4, 10][..], statistics), "{name}");
     assert_eq!(forward.features.shape()[0], 4, "{name}");
+    check_moments(&all, &forward, &x, &name);
     let labels = Tensor::from_i64(vec![0, 3, 7, 9], &[4], &Device::Cpu).unwrap();
     let loss = forward.logits.cross_entropy(&labels).unwrap();
     // At the start every class is about as likely as every other: log 10 = 2.3.

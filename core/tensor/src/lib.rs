@@ -44,6 +44,7 @@ pub use device_check::check_device;
 pub use dtype::DType;
 pub use error::{Result, TensorError};
 pub use op::{Binary, Conv2d, Descent, Unary};
+pub use ops::convolution::GroupedConv2d;
 pub use pddflow_kernels::{Instructions, keep_freed_memory, on_one_thread, use_at_most};
 pub use random::RandomKey;
 pub use resample_map::ResampleMap;

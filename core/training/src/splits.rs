@@ -10,7 +10,7 @@ use pddflow_artifact::{Dataset, Normalization, RealImages, Side};
 use pddflow_cache::Digest;
 use pddflow_host::{InputShape, Labels, ValueRange};
 use pddflow_runner::NodeContext;
-use pddflow_tensor::{DType, Device, Tensor, TensorError};
+use pddflow_tensor::{DType, Device, RandomKey, Tensor, TensorError};
 
 use crate::samples::Samples;
 
@@ -68,6 +68,17 @@ impl Split {
     /// The rows of each class, ascending.
     pub fn class_rows(&self) -> &[Vec<usize>] {
         &self.class_rows
+    }
+
+    /// Rows of one class or of all without repeats, as a matcher's key chooses them; all of them if there are fewer than `count`.
+    pub fn choose(&self, class: Option<usize>, count: usize, key: RandomKey) -> Vec<usize> {
+        match class {
+            Some(class) => {
+                let own = &self.class_rows[class];
+                key.choose(own.len(), count.min(own.len())).into_iter().map(|place| own[place]).collect()
+            }
+            None => key.choose(self.rows(), count.min(self.rows())),
+        }
     }
 
     /// The named rows, in that order.

@@ -277,6 +277,9 @@ pub enum Output {
     Images = 5,
     /// Decode: I64 `[row]` or probabilities `[row, class]`.
     Labels = 6,
+    /// Model, in training: the mean and then the variance (divided by the count) of the batch where it is normalised, `[channel]`, in
+    /// order of depth; repeated. Only for hosts with the capability `moments/1`. Since 0.8.
+    Moment = 7,
 }
 
 /// Which part of the synthetic data.
@@ -307,6 +310,19 @@ pub enum TrainSource {
     Given = 0,
     /// Real images, at least `samples` in each epoch.
     Real = 1,
+}
+
+/// Who moves the weights in `DistillGroup::train_by`. Since 0.8.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Optimizer {
+    /// Stochastic gradient descent with momentum, as `DistillGroup::train`.
+    Sgd = 0,
+    /// Adam: the momentum is the share that is left of the first average in a step, 0.999 that of the second; weight decay is a part of
+    /// the gradient.
+    Adam = 1,
+    /// The same with weight decay beside the gradient.
+    AdamW = 2,
 }
 
 /// Level of a log line.

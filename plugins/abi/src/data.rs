@@ -209,6 +209,13 @@ pub struct ForwardResult {
     pub statistic_capacity: u64,
     /// Statistics there are.
     pub statistic_count: u64,
+    /// Buffer for the mean and variance of the batch at each batch normalisation, `[channel]`, on the tape; may be NULL when its capacity
+    /// is 0. Since 0.8.
+    pub moments: *mut Tensor,
+    /// Room in `moments`. Since 0.8.
+    pub moment_capacity: u64,
+    /// Moments there are; those beyond the capacity are not given out. Since 0.8.
+    pub moment_count: u64,
 }
 
 /// What `MatcherTable::decode` gets.
@@ -261,6 +268,32 @@ pub struct ConvArguments {
     pub stride: [u64; 2],
     /// Rows, columns, on both sides.
     pub padding: [u64; 2],
+}
+
+/// Grouped, dilated or transposed convolution. Since 0.8.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct GroupedConvArguments {
+    /// Size of this struct in bytes.
+    pub size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// [image, channel, row, column].
+    pub x: Tensor,
+    /// [out, channel / groups, row, column]; transposed: [channel, out / groups, row, column].
+    pub weight: Tensor,
+    /// `[out]` or 0.
+    pub bias: Tensor,
+    /// Rows, columns.
+    pub stride: [u64; 2],
+    /// Rows, columns, on both sides.
+    pub padding: [u64; 2],
+    /// Distance of neighbouring elements of the kernel in rows, columns; 1 or more.
+    pub dilation: [u64; 2],
+    /// Parts of equal size that the channels are cut into; 1 or more.
+    pub groups: u64,
+    /// Transposed: rows, columns added at the end, below the stride; else not looked at.
+    pub output_padding: [u64; 2],
 }
 
 /// Pooling.

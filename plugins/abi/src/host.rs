@@ -6,8 +6,9 @@
 //! before the function returns. All functions return `Cancelled` once the run is cancelled.
 
 use crate::data::{
-    ConvArguments, ForwardResult, LearnableDeclaration, NamedTensor, NormArguments, PoolArguments, Problem, RandomKey,
-    SegmentRequest, SetRequest, Tensor, Text, TrainRequest, WeightDeclaration, WeightInfo,
+    ConvArguments, ForwardResult, GroupedConvArguments, LearnableDeclaration, NamedTensor, NormArguments,
+    PoolArguments, Problem, RandomKey, SegmentRequest, SetRequest, Tensor, Text, TrainRequest, WeightDeclaration,
+    WeightInfo,
 };
 
 /// One entry of the host into the plugin. The host owns it; it has more fields than these.
@@ -281,6 +282,22 @@ pub struct ShapeGroup {
     >,
     /// I64 `[row]` to real `[row, class]`. `[call]`
     pub one_hot: Option<unsafe extern "C" fn(call: *mut Call, labels: Tensor, classes: u64, out: *mut Tensor) -> i32>,
+    /// The `count` largest elements along an axis (`largest` 1) or the smallest (0), in order, on the tape, and their places, I64; of equal
+    /// ones the first comes first, not-a-number counts as the largest. `values` or `places` may be NULL. Since 0.8. `[call]`
+    pub top_k: Option<
+        unsafe extern "C" fn(
+            call: *mut Call,
+            x: Tensor,
+            axis: u64,
+            count: u64,
+            largest: u32,
+            values: *mut Tensor,
+            places: *mut Tensor,
+        ) -> i32,
+    >,
+    /// Along an axis the elements at the places, I64, of the shape of x but for the length of the axis. Since 0.8. `[call]`
+    pub take_along:
+        Option<unsafe extern "C" fn(call: *mut Call, x: Tensor, axis: u64, places: Tensor, out: *mut Tensor) -> i32>,
 }
 
 /// Products, convolution and what nets are made of. Later versions append functions.
@@ -300,7 +317,7 @@ pub struct LinearGroup {
     pub conv2d: Option<unsafe extern "C" fn(call: *mut Call, arguments: *const ConvArguments, out: *mut Tensor) -> i32>,
     /// Average or maximum. `[call]`
     pub pool2d: Option<unsafe extern "C" fn(call: *mut Call, arguments: *const PoolArguments, out: *mut Tensor) -> i32>,
-    /// Normalisation; mean and variance are for BatchTrain and may be NULL. `[call]`
+    /// Normalisation; mean and variance are for BatchTrain, on the tape since 0.8, and may be NULL. `[call]`
     pub norm: Option<
         unsafe extern "C" fn(
             call: *mut Call,
@@ -321,6 +338,15 @@ pub struct LinearGroup {
     /// x `[n, m]` of `A x = b` for b `[n, m]` and a positive definite A, the symmetric part of a `[n, n]`, n at most 8192; by Cholesky's
     /// decomposition in double precision whatever the dtype. `Numeric` with the pivot if A is not positive definite. Since 0.6. `[call]`
     pub solve: Option<unsafe extern "C" fn(call: *mut Call, a: Tensor, b: Tensor, out: *mut Tensor) -> i32>,
+    /// Cross-correlation with groups and dilation. Since 0.8. `[call]`
+    pub conv2d_grouped:
+        Option<unsafe extern "C" fn(call: *mut Call, arguments: *const GroupedConvArguments, out: *mut Tensor) -> i32>,
+    /// The transpose of that linear map, plus a bias. Since 0.8. `[call]`
+    pub conv_transpose2d:
+        Option<unsafe extern "C" fn(call: *mut Call, arguments: *const GroupedConvArguments, out: *mut Tensor) -> i32>,
+    /// Bilinear samples of [image, channel, row, column] at the positions of a grid [image or 1, row, column, 2], first along a row, then
+    /// along a column, from -1 at the outer edge of the first pixel to 1 at that of the last; 0 outside. Since 0.8. `[call]`
+    pub grid_sample: Option<unsafe extern "C" fn(call: *mut Call, x: Tensor, grid: Tensor, out: *mut Tensor) -> i32>,
 }
 
 /// Derivatives of any order. Later versions append functions.
@@ -551,4 +577,21 @@ pub struct DistillGroup {
             out: *mut Tensor,
         ) -> i32,
     >,
+    /// Numbers, I64, of the real images that `real_batch` gives for these arguments; they stay the same for the whole node. Since
+    /// 0.8. `[call]`
+    pub choose_rows: Option<
+        unsafe extern "C" fn(
+            call: *mut Call,
+            class_index: i64,
+            count: u64,
+            key: *const RandomKey,
+            out: *mut Tensor,
+        ) -> i32,
+    >,
+    /// The real images of these numbers, I64 `[row]`, in that order, repeats allowed. Since 0.8. `[call]`
+    pub real_rows:
+        Option<unsafe extern "C" fn(call: *mut Call, rows: Tensor, images: *mut Tensor, labels: *mut Tensor) -> i32>,
+    /// `train` by an `Optimizer`. For Adam and AdamW the buffers are two averages for each learnable weight, one weight after the other,
+    /// and last the number of steps, I64. Since 0.8. `[call]`
+    pub train_by: Option<unsafe extern "C" fn(call: *mut Call, request: *const TrainRequest, optimizer: u32) -> i32>,
 }

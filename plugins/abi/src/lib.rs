@@ -10,13 +10,13 @@ mod layout;
 mod table;
 
 pub use code::{
-    Draw, Dtype, Flag, InitKind, LearnableInitKind, LearnableKind, LogLevel, Mode, Need, Norm, Op, Output, Pool, Role,
-    SetPart, Space, Status, TrainSource, WeightKind,
+    Draw, Dtype, Flag, InitKind, LearnableInitKind, LearnableKind, LogLevel, Mode, Need, Norm, Op, Optimizer, Output,
+    Pool, Role, SetPart, Space, Status, TrainSource, WeightKind,
 };
 pub use data::{
-    ConvArguments, DecodeArguments, ForwardArguments, ForwardResult, IterateArguments, LearnableDeclaration,
-    NamedTensor, NormArguments, PoolArguments, Problem, RandomKey, SegmentRequest, SetRequest, Tensor, Text, TextList,
-    TrainRequest, WeightDeclaration, WeightInfo,
+    ConvArguments, DecodeArguments, ForwardArguments, ForwardResult, GroupedConvArguments, IterateArguments,
+    LearnableDeclaration, NamedTensor, NormArguments, PoolArguments, Problem, RandomKey, SegmentRequest, SetRequest,
+    Tensor, Text, TextList, TrainRequest, WeightDeclaration, WeightInfo,
 };
 pub use header::{ABI_MAJOR, ABI_MINOR, CAPABILITIES, Descriptor, HEADER_MANDATORY, Header, MAGIC};
 pub use header::{MAX_ID_BYTES, MAX_LISTED, MAX_SCHEMA_BYTES, MAX_TEXT_BYTES, SYMBOL};

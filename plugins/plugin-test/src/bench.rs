@@ -291,21 +291,27 @@ impl Bench {
         Saved { learnables: self.learnables, momentum: self.momentum, state: self.state } = saved;
     }
 
-    /// The real images of [`small`](Self::small): a picture of the class, and noise.
+    /// Real images of [`small`](Self::small): a picture of the class, and noise. A later call gives others.
     fn around_a_picture(&self, class: Option<usize>, count: usize, call: usize) -> Result<Batch, TensorError> {
-        let Problem { classes, shape, device, dtype, .. } = &self.problem;
+        let classes = self.problem.classes;
         let count = count.min(class.map_or(classes * REAL, |_| REAL));
-        let pixels = shape.channels * shape.height * shape.width;
-        let (mut values, mut labels) = (Vec::with_capacity(count * pixels), Vec::with_capacity(count));
-        for row in 0..count {
-            let class = class.unwrap_or(row % classes);
-            let picture = RandomKey::new(11).fold_u64(class as u64).normal_f64(pixels);
-            let own =
-                RandomKey::new(12).fold_u64(call as u64).fold_u64((class * count + row) as u64).normal_f64(pixels);
-            values.extend(picture.iter().zip(own).map(|(shared, own)| shared + 0.3 * own));
-            labels.push(class as i64);
-        }
+        let class_of = |row: usize| class.unwrap_or(row % classes);
+        let numbers = (0..count).map(|row| (class_of(row), call * classes * REAL + row));
+        self.around_pictures(&numbers.collect::<Vec<_>>())
+    }
+
+    /// For each class and number an image.
+    fn around_pictures(&self, wanted: &[(usize, usize)]) -> Result<Batch, TensorError> {
+        let Problem { shape, device, dtype, .. } = &self.problem;
+        let (count, pixels) = (wanted.len(), shape.elements());
+        let image = |&(class, number): &(usize, usize)| {
+            let key = |of: u64| RandomKey::new(of).fold_u64(class as u64);
+            let (picture, own) = (key(11).normal_f64(pixels), key(12).fold_u64(number as u64).normal_f64(pixels));
+            picture.into_iter().zip(own).map(|(shared, own)| shared + 0.3 * own).collect::<Vec<_>>()
+        };
+        let values = wanted.iter().flat_map(image).collect();
         let images = Tensor::from_values(values, &[count, shape.channels, shape.height, shape.width], *dtype, device)?;
+        let labels = wanted.iter().map(|(class, _)| *class as i64).collect();
         Ok(Batch { images, labels: Tensor::from_i64(labels, &[count], device)? })
     }
 
@@ -358,6 +364,19 @@ impl Environment for Bench {
             return Ok(self.around_a_picture(class, count, self.real_calls - 1)?);
         }
         Ok((self.real)(class, count, self.real_calls - 1))
+    }
+    fn choose_rows(&mut self, class: Option<usize>, count: usize, key: RandomKey) -> EnvironmentResult<Vec<usize>> {
+        let classes = self.problem.classes;
+        let of = |class: usize| class * REAL..(class + 1) * REAL;
+        let all = if self.small { class.map_or(0..classes * REAL, of) } else { return Err(none()) };
+        Ok(key.choose(all.len(), count.min(all.len())).into_iter().map(|place| all.start + place).collect())
+    }
+    fn real_rows(&mut self, rows: &[usize]) -> EnvironmentResult<Batch> {
+        if !self.small || rows.iter().any(|row| *row >= self.problem.classes * REAL) {
+            return Err(none());
+        }
+        let pictures: Vec<(usize, usize)> = rows.iter().map(|row| (row / REAL, row % REAL)).collect();
+        Ok(self.around_pictures(&pictures)?)
     }
     fn class_size(&self, _class: usize) -> usize {
         if self.small { REAL } else { 4 }

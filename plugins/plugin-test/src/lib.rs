@@ -34,8 +34,8 @@ pub use bench::{Bench, FakeForward, FakeSegment, FakeTrain, RealBatch};
 pub use pddflow_abi::Header;
 pub use pddflow_host::{
     Batch, Decoded, Description, Environment, EnvironmentError, EnvironmentResult, Forward, InputShape, Labels,
-    Matcher, Mode, Model, Need, Net, PluginError, Problem, Registry, Segment, TrainData, TrainSpec, ValueRange,
-    WeightSpec,
+    Matcher, Mode, Model, Need, Net, Optimizer, PluginError, Problem, Registry, Segment, TrainData, TrainSpec,
+    ValueRange, WeightSpec,
 };
 pub use pddflow_tensor::{DType, Device, Keep, RandomKey, Tensor, TensorError, grad};
 pub use serde_json::{Value, json};

@@ -28,5 +28,6 @@ pub(crate) fn forward(weights: &[Tensor], x: &Tensor) -> EnvironmentResult<Forwa
     let rows = x.shape()[0];
     let features = affine(&x.reshape(&[rows, x.elements() / rows])?, 0)?.relu()?;
     let logits = affine(&features, 1)?;
-    Ok(Forward { logits, maps: vec![("hidden".to_owned(), features.clone())], features, statistics: Vec::new() })
+    let maps = vec![("hidden".to_owned(), features.clone())];
+    Ok(Forward { logits, maps, features, statistics: Vec::new(), moments: Vec::new() })
 }

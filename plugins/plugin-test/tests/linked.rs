@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use pddflow_plugin_test::{
-    Bench, Decoded, Device, Labels, Matcher, Plugins, RandomKey, Tensor, json, noise, this_plugin,
+    Bench, Decoded, Device, Labels, Matcher, Optimizer, Plugins, RandomKey, Tensor, TrainSpec, json, noise, this_plugin,
 };
 use pddflow_sdk::Matcher as _;
 use pddflow_sdk::{
-    Decoded as MadeImages, Description, Error, Iteration, Keep, Key, Kind, Learnable, Learnables, Mode, Need, Net,
-    Part, Problem, Result, Rows, Start, TrainOn, Training, grad,
+    Conv2d, Decoded as MadeImages, Description, Error, Iteration, Keep, Key, Kind, Learnable, Learnables, Mode, Need,
+    Net, Part, Problem, Result, Rows, Start, TrainOn, Training, grad,
 };
 use std::sync::Arc;
 
@@ -126,7 +126,116 @@ impl pddflow_sdk::Matcher for Latent {
     }
 }
 
-pddflow_sdk::plugin!(matcher Mean, matcher Latent);
+pddflow_sdk::parameters! {
+    /// Uses what hosts have since 0.8, and reports what it sees.
+    struct Recent {
+        /// What goes wrong.
+        wrong: String = String::new(),
+    }
+}
+
+impl Recent {
+    /// Differences that must be 0.
+    fn differences<'call>(&self, run: &Iteration<'call>) -> Result<Vec<pddflow_sdk::Tensor<'call>>> {
+        let images = run.learnable("images")?;
+        let (sorted, places) = images.flatten_rows()?.sort(1, true)?;
+        let turned = images.flatten_rows()?.negated()?.sort(1, false)?.0.negated()?;
+        // Each row in two halves, by its columns, then the same by one kernel for each channel of a pair.
+        let pair = pddflow_sdk::Tensor::concat(&[images.clone(), images.flip(&[3])?], 1)?;
+        let kernel = images.slice(0, 0, 2, 1)?.slice(2, 0, 3, 1)?.slice(3, 0, 3, 1)?;
+        let how = Conv2d { padding: 2, dilation: 2, groups: 2, ..Conv2d::default() };
+        let grouped = pair.conv2d_grouped(&kernel, None, how)?;
+        let seed = grouped.sin()?;
+        let back = seed.conv_transpose2d(&kernel, None, how)?;
+        let by_pair = pddflow_sdk::gradients(&[grouped], Some(&[seed]), &[pair], Keep::No)?;
+        // The positions of the pixels themselves, mirrored.
+        let at = |place: usize| (2 * place + 1) as f64 / 8.0 - 1.0;
+        let grid: Vec<f64> = (0..64).flat_map(|pixel| [-at(pixel % 8), at(pixel / 8)]).collect();
+        let grid = pddflow_sdk::Tensor::from_f64(run.call(), &grid, &[1, 8, 8, 2])?;
+        let batch = run.real_batch(Some(1), 3, run.key())?;
+        let chosen = run.choose_rows(Some(1), 3, run.key())?;
+        let again = [run.real_rows(&chosen)?, run.real_rows(&chosen)?];
+        Ok(vec![
+            (&sorted - &turned)?,
+            (&sorted - &images.flatten_rows()?.take_along(1, &places)?)?,
+            (&back - &by_pair[0])?,
+            (&images.grid_sample(&grid)? - &images.flip(&[3])?)?,
+            (&again[0].images - &again[1].images)?,
+            (&batch.labels.one_hot(3)? - &again[0].labels.one_hot(3)?)?,
+        ])
+    }
+}
+
+impl pddflow_sdk::Matcher for Recent {
+    const ID: &'static str = "recent";
+    const SUMMARY: &'static str = "what hosts have since 0.8";
+
+    fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()> {
+        description.need(Need::Model)?;
+        description.learnable(&Learnable::images(problem, Start::Real, 0.1))
+    }
+
+    fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
+        let images = run.learnable("images")?;
+        let by = |optimizer| Training { optimizer, momentum: 0.9, ..Training::default() };
+        match self.wrong.as_str() {
+            "count" => images.top_k(3, 9, true).map(drop)?,
+            "groups" => drop(images.conv2d_grouped(&images, None, Conv2d { groups: 2, ..Conv2d::default() })?),
+            "row" => drop(run.real_rows(&run.choose_rows(None, 1, run.key())?.negated()?)?),
+            "momentum" => {
+                let mut net = Net::new(run.start_weights(run.key())?);
+                let how = Training { momentum: 1.0, ..by(Optimizer::Adam) };
+                run.train(&mut net, &TrainOn::Real(4), &how, run.key())?;
+            }
+            _ => {}
+        }
+        for difference in self.differences(run)? {
+            let largest = difference.detach()?.abs()?.max(&[], false)?.scalar()?;
+            if largest > 1e-12 {
+                return Err(Error::new(format!("a difference of {largest}")));
+            }
+        }
+        let mut net = Net::new(run.start_weights(run.key())?);
+        for optimizer in [Optimizer::AdamW, Optimizer::AdamW] {
+            run.train(&mut net, &TrainOn::Real(4), &by(optimizer), run.key())?;
+        }
+        run.metric("buffers", net.buffers.len() as f64)?;
+        // The gradient of the largest element of each row.
+        let largest = images.flatten_rows()?.top_k(1, 1, true)?.0.sum(&[], false)?;
+        run.metric("taken", grad(&largest, &[images], Keep::No)?[0].sum(&[], false)?.scalar()?)
+    }
+}
+
+pddflow_sdk::plugin!(matcher Mean, matcher Latent, matcher Recent);
+
+#[test]
+fn a_matcher_uses_what_hosts_have_since_0_8() {
+    let matcher = Plugins::linked(this_plugin!()).matcher("recent", &json!({}));
+    let mut bench = Bench::small(&matcher);
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = Arc::clone(&seen);
+    bench.train = Some(Box::new(move |net, spec: &TrainSpec| {
+        told.lock().unwrap().push((spec.optimizer, net.momentum.as_ref().map(Vec::len)));
+        let twice = net.weights.iter().flat_map(|weight| [weight.clone(), weight.clone()]);
+        let steps = Tensor::from_i64(vec![1], &[1], &Device::Cpu).unwrap();
+        net.momentum = Some(twice.chain([steps]).collect());
+    }));
+    let weights = bench.specs.len();
+    let metrics = bench.iterate(&matcher, 0).unwrap();
+    let buffers = 2 * weights + 1;
+    assert_eq!(*seen.lock().unwrap(), [(Optimizer::AdamW, None), (Optimizer::AdamW, Some(buffers))]);
+    assert_eq!((metrics["buffers"], metrics["taken"]), (buffers as f64, 6.0));
+    for (wrong, why) in [
+        ("count", "axis 3 has 8 elements, not 9"),
+        ("groups", "2 groups must divide the 1 channels"),
+        ("row", "number types"),
+        ("momentum", "momentum 1 of Adam must be"),
+    ] {
+        let matcher = Plugins::linked(this_plugin!()).matcher("recent", &json!({ "wrong": wrong }));
+        let text = Bench::small(&matcher).iterate(&matcher, 0).unwrap_err().to_string();
+        assert!(text.contains(why), "{wrong}: {text}");
+    }
+}
 
 /// Twice the identity, for the small task.
 fn matrix() -> Vec<(String, Tensor)> {

@@ -117,7 +117,7 @@ impl Model for Mixes {
         let centred = (&features - &features.mean(&[0], true)?)?;
         let idle = (&weights[2] * 0.0)?;
         let logits = (&centred.affine(&weights[0], Some(&weights[1]))? + &idle)?;
-        Ok(Output { logits, features, maps: Vec::new(), statistics: Vec::new() })
+        Ok(Output { logits, features, maps: Vec::new(), statistics: Vec::new(), moments: Vec::new() })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::random::Key;
 use crate::tensor::{Tensor, handles, several};
-use pddflow_abi::{self as abi, Draw, Mode, SetPart as Part, Text};
+use pddflow_abi::{self as abi, Draw, Mode, Optimizer, SetPart as Part, Text};
 
 /// One outer iteration.
 #[derive(Debug)]
@@ -71,6 +71,9 @@ pub struct Forward<'call> {
     pub maps: Vec<Tensor<'call>>,
     /// New values of the statistic weights; empty in evaluation.
     pub statistics: Vec<Tensor<'call>>,
+    /// Mean and variance (divided by the count) of the batch at each batch normalisation, `[channel]`, in order of depth, on the tape;
+    /// empty in evaluation, where the model does not give them, and with hosts before 0.8.
+    pub moments: Vec<Tensor<'call>>,
 }
 
 /// About a weight of the model.
@@ -95,12 +98,12 @@ pub struct Segment<'call> {
     pub epoch: u64,
 }
 
-/// A net that is being trained, with its momentum.
+/// A net that is being trained, with what its optimiser keeps.
 #[derive(Clone, Debug)]
 pub struct Net<'call> {
     /// In the model's order.
     pub weights: Vec<Tensor<'call>>,
-    /// Momentum of the learnable weights; empty before the first step.
+    /// Momentum of the learnable weights; of Adam two averages for each, and last the number of steps. Empty before the first step.
     pub buffers: Vec<Tensor<'call>>,
 }
 
@@ -121,16 +124,18 @@ pub enum TrainOn<'call> {
     Real(usize),
 }
 
-/// How a net is trained by SGD; one epoch in batches of 256 at a learning rate of 0.01, with nothing else, by default.
+/// How a net is trained; one epoch of SGD in batches of 256 at a learning rate of 0.01, with nothing else, by default.
 #[derive(Clone, Debug)]
 pub struct Training {
     /// Epochs.
     pub epochs: u64,
     /// Images in a batch.
     pub batch: usize,
+    /// Who moves the weights; others than SGD need a host of 0.8 or later.
+    pub optimizer: Optimizer,
     /// Learning rate.
     pub lr: f64,
-    /// Momentum.
+    /// Momentum; of Adam the share that is left of the first average in a step, usually 0.9.
     pub momentum: f64,
     /// Weight decay.
     pub weight_decay: f64,
@@ -145,6 +150,7 @@ impl Default for Training {
         Self {
             epochs: 1,
             batch: 256,
+            optimizer: Optimizer::Sgd,
             lr: 0.01,
             momentum: 0.0,
             weight_decay: 0.0,
@@ -211,6 +217,28 @@ impl<'call> Iteration<'call> {
         let (mut images, mut labels) = (0, 0);
         let words = &raw const key.words;
         host!(self.call, distill: DistillGroup, real_batch(class, count as u64, words, &raw mut images, &raw mut labels))?;
+        Ok(Labelled { images: Tensor::own(self.call, images), labels: Tensor::own(self.call, labels) })
+    }
+
+    /// Numbers, I64 `[row]`, of the real images that [`real_batch`](Self::real_batch) gives for these arguments. A number means the same
+    /// image for as long as the node lives, so it can be kept as named state.
+    ///
+    /// # Errors
+    /// The class does not exist, or the host is older than 0.8.
+    #[track_caller]
+    pub fn choose_rows(&self, class: Option<usize>, count: usize, key: Key<'call>) -> Result<Tensor<'call>> {
+        let (class, count, words) = (class.map_or(-1, |class| class as i64), count as u64, &raw const key.words);
+        Tensor::made(self.call, |out| host!(self.call, distill: DistillGroup, choose_rows(class, count, words, out)))
+    }
+
+    /// The real images of these numbers, in that order; repeats allowed.
+    ///
+    /// # Errors
+    /// There is no such number, or the host is older than 0.8.
+    #[track_caller]
+    pub fn real_rows(&self, rows: &Tensor<'call>) -> Result<Labelled<'call>> {
+        let (mut images, mut labels) = (0, 0);
+        host!(self.call, distill: DistillGroup, real_rows(rows.handle(), &raw mut images, &raw mut labels))?;
         Ok(Labelled { images: Tensor::own(self.call, images), labels: Tensor::own(self.call, labels) })
     }
 
@@ -385,7 +413,7 @@ impl<'call> Iteration<'call> {
         /// Room for intermediate maps; deeper nets have fewer.
         const MAPS: usize = 256;
         let names = handles(weights);
-        let (mut maps, mut statistics) = (vec![0; MAPS], vec![0; names.len()]);
+        let (mut maps, mut statistics, mut moments) = (vec![0; MAPS], vec![0; names.len()], vec![0; names.len()]);
         let mut result = abi::ForwardResult {
             size: size_of::<abi::ForwardResult>() as u32,
             reserved: 0,
@@ -397,6 +425,9 @@ impl<'call> Iteration<'call> {
             statistics: statistics.as_mut_ptr(),
             statistic_capacity: names.len() as u64,
             statistic_count: 0,
+            moments: moments.as_mut_ptr(),
+            moment_capacity: names.len() as u64,
+            moment_count: 0,
         };
         let (data, count, words) = (names.as_ptr(), names.len() as u64, &raw const key.words);
         host!(self.call, model: ModelGroup, forward(data, count, images.handle(), mode as u32, words, &raw mut result))?;
@@ -408,6 +439,7 @@ impl<'call> Iteration<'call> {
             features: Tensor::own(self.call, result.features),
             maps: own(maps, result.map_count),
             statistics: own(statistics, result.statistic_count),
+            moments: own(moments, result.moment_count),
         })
     }
 
@@ -423,7 +455,7 @@ impl<'call> Iteration<'call> {
         Ok(unsafe { read_text(out) })
     }
 
-    /// Trains a net; its weights and momentum are replaced.
+    /// Trains a net; its weights and buffers are replaced.
     ///
     /// # Errors
     /// The data is empty, or the loss is not finite.
@@ -431,7 +463,8 @@ impl<'call> Iteration<'call> {
     pub fn train(&self, net: &mut Net<'call>, on: &TrainOn<'call>, how: &Training, key: Key<'call>) -> Result<()> {
         let learnable = self.weights()?.iter().filter(|weight| weight.learnable).count();
         let mut weights = handles(&net.weights);
-        let mut buffers = if net.buffers.is_empty() { vec![0; learnable] } else { handles(&net.buffers) };
+        let kept = if how.optimizer == Optimizer::Sgd { learnable } else { 2 * learnable + 1 };
+        let mut buffers = if net.buffers.is_empty() { vec![0; kept] } else { handles(&net.buffers) };
         let (source, images, labels, samples) = match on {
             TrainOn::Given(set) => (abi::TrainSource::Given, set.images.handle(), set.labels.handle(), 0),
             TrainOn::Real(samples) => (abi::TrainSource::Real, 0, 0, *samples as u64),
@@ -456,7 +489,10 @@ impl<'call> Iteration<'call> {
             buffer_count: buffers.len() as u64,
         };
         let before = buffers.clone();
-        host!(self.call, distill: DistillGroup, train(&raw const request))?;
+        match how.optimizer {
+            Optimizer::Sgd => host!(self.call, distill: DistillGroup, train(&raw const request))?,
+            other => host!(self.call, distill: DistillGroup, train_by(&raw const request, other as u32))?,
+        }
         net.weights = weights.into_iter().map(|handle| Tensor::own(self.call, handle)).collect();
         // Buffers that the host left alone are still those of the net.
         if buffers != before {

@@ -71,7 +71,7 @@ impl Layers {
         let (weights, rest) = all.split_at(moved);
         let (linear, running) = rest.split_at(2);
         let (convs, norm, mode) = (self.convs.iter(), self.norm, batch.mode);
-        Ok(Pass { convs, norm, mode, weights, linear, running, statistics: Vec::new() })
+        Ok(Pass { convs, norm, mode, weights, linear, running, statistics: Vec::new(), moments: Vec::new() })
     }
 }
 
@@ -85,6 +85,7 @@ pub struct Pass<'a, 'call> {
     linear: &'a [Tensor<'call>],
     running: &'a [Tensor<'call>],
     statistics: Vec<Tensor<'call>>,
+    moments: Vec<Tensor<'call>>,
 }
 
 impl<'call> Pass<'_, 'call> {
@@ -100,9 +101,10 @@ impl<'call> Pass<'_, 'call> {
         (self.weights, self.running) = (rest, other);
         let (kernels, affine) = own.split_at(1 + usize::from(conv.bias));
         let convolved = x.conv2d(&kernels[0], kernels.get(1), conv.stride, conv.padding)?;
-        let (y, new) = self.norm.apply(&convolved, affine, running, self.mode)?;
-        self.statistics.extend(new);
-        Ok(y)
+        let normalised = self.norm.apply(&convolved, affine, running, self.mode)?;
+        self.statistics.extend(normalised.statistics);
+        self.moments.extend(normalised.moments);
+        Ok(normalised.y)
     }
 
     /// The linear layer, and all that the model gives.
@@ -112,6 +114,6 @@ impl<'call> Pass<'_, 'call> {
     #[track_caller]
     pub fn finish(self, features: Tensor<'call>, maps: Vec<(String, Tensor<'call>)>) -> Result<Output<'call>> {
         let logits = features.affine(&self.linear[0], Some(&self.linear[1]))?;
-        Ok(Output { logits, features, maps, statistics: self.statistics })
+        Ok(Output { logits, features, maps, statistics: self.statistics, moments: self.moments })
     }
 }

@@ -176,6 +176,9 @@ pub struct Output<'call> {
     pub maps: Vec<(String, Tensor<'call>)>,
     /// New values of the statistics in their order; empty in evaluation.
     pub statistics: Vec<Tensor<'call>>,
+    /// Mean and variance (divided by the count) of the batch at each batch normalisation, in order of depth, on the tape; empty in
+    /// evaluation.
+    pub moments: Vec<Tensor<'call>>,
 }
 
 impl Output<'_> {
@@ -187,6 +190,10 @@ impl Output<'_> {
         for (name, map) in &self.maps {
             give(abi::Output::Map, name, map)?;
         }
-        self.statistics.iter().try_for_each(|statistic| give(abi::Output::Statistic, "", statistic))
+        self.statistics.iter().try_for_each(|statistic| give(abi::Output::Statistic, "", statistic))?;
+        if self.moments.is_empty() || !call.has("moments/1")? {
+            return Ok(());
+        }
+        self.moments.iter().try_for_each(|moment| give(abi::Output::Moment, "", moment))
     }
 }

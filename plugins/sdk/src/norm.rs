@@ -31,6 +31,17 @@ pub enum Norm {
     None,
 }
 
+/// What a normalisation gives.
+#[derive(Clone, Debug)]
+pub struct Normalised<'call> {
+    /// The maps.
+    pub y: Tensor<'call>,
+    /// For `batch` in training the new running mean and variance, `[channels]`, constant.
+    pub statistics: Vec<Tensor<'call>>,
+    /// For `batch` in training mean and variance (divided by the count) of the batch, `[channels]`, on the tape.
+    pub moments: Vec<Tensor<'call>>,
+}
+
 impl Norm {
     /// How many weights a layer of `channels` has that an optimiser moves: 2, or 0 for `none`.
     #[must_use]
@@ -70,8 +81,8 @@ impl Norm {
         weights.statistic(&format!("{name}.running_var"), &[channels], Init::Constant(1.0))
     }
 
-    /// Normalises; for `batch` in training also gives the new running mean and variance: 0.9 of the old ones and 0.1 of the
-    /// batch's, whose variance is the unbiased one (a single value has none, and counts as it is).
+    /// Normalises. For `batch` in training the new running mean and variance are 0.9 of the old ones and 0.1 of the batch's, whose variance
+    /// is the unbiased one (a single value has none, and counts as it is).
     ///
     /// # Errors
     /// `affine` and `running` are not as many tensors as [`weights`](Self::weights) and [`statistics`](Self::statistics) say,
@@ -83,19 +94,21 @@ impl Norm {
         affine: &[Tensor<'call>],
         running: &[Tensor<'call>],
         mode: Mode,
-    ) -> Result<(Tensor<'call>, Vec<Tensor<'call>>)> {
+    ) -> Result<Normalised<'call>> {
+        let plain = |y: Tensor<'call>| Normalised { y, statistics: Vec::new(), moments: Vec::new() };
         match (self, affine, running) {
-            (Self::None, [], []) => Ok((x.clone(), Vec::new())),
-            (Self::Instance, [weight, bias], []) => Ok((x.instance_norm(weight, bias, EPSILON)?, Vec::new())),
+            (Self::None, [], []) => Ok(plain(x.clone())),
+            (Self::Instance, [weight, bias], []) => x.instance_norm(weight, bias, EPSILON).map(plain),
             (Self::Batch, [weight, bias], [mean, variance]) if mode == Mode::Eval => {
-                Ok((x.batch_norm_eval([weight, bias], [mean, variance], EPSILON)?, Vec::new()))
+                x.batch_norm_eval([weight, bias], [mean, variance], EPSILON).map(plain)
             }
             (Self::Batch, [weight, bias], [mean, variance]) => {
                 let [y, new_mean, new_variance] = x.batch_norm_train(weight, bias, EPSILON)?;
                 let shape = x.shape()?;
                 let count = (shape[0] * shape[2] * shape[3]) as f64;
                 let unbiased = (&new_variance.detach()? * (count / (count - 1.0).max(1.0)))?;
-                Ok((y, vec![blend(mean, &new_mean.detach()?)?, blend(variance, &unbiased)?]))
+                let statistics = vec![blend(mean, &new_mean.detach()?)?, blend(variance, &unbiased)?];
+                Ok(Normalised { y, statistics, moments: vec![new_mean, new_variance] })
             }
             _ => Err(Error::shape(format!(
                 "a normalisation of this kind takes {} weights and {} statistics, not {} and {}",
@@ -142,7 +155,7 @@ impl Tensor<'_> {
         )
     }
 
-    /// The same over the batch and the plane; also gives mean and variance (divided by the count), `[channel]`.
+    /// The same over the batch and the plane; also gives mean and variance (divided by the count), `[channel]`, on the tape since 0.8.
     ///
     /// # Errors
     /// The shapes do not fit.

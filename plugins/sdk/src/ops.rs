@@ -3,7 +3,7 @@
 use crate::call::host;
 use crate::error::Result;
 use crate::tensor::{DType, Tensor, handles, numbers};
-use pddflow_abi::{self as abi, Op};
+use pddflow_abi::Op;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 macro_rules! unary {
@@ -332,6 +332,41 @@ impl<'call> Tensor<'call> {
         )
     }
 
+    /// The `count` largest elements along an axis, or the smallest, in order, and their places, I64. Of equal elements the first comes
+    /// first; not-a-number counts as the largest. The gradient goes to the elements that were taken.
+    ///
+    /// # Errors
+    /// The axis does not exist or has fewer elements, or the host is older than 0.8.
+    #[track_caller]
+    pub fn top_k(&self, axis: usize, count: usize, largest: bool) -> Result<(Self, Self)> {
+        let (mut values, mut places) = (0, 0);
+        let (axis, count, largest) = (axis as u64, count as u64, u32::from(largest));
+        host!(self.call(), shape: ShapeGroup, top_k(self.handle(), axis, count, largest, &raw mut values, &raw mut places))?;
+        Ok((Self::own(self.call(), values), Self::own(self.call(), places)))
+    }
+
+    /// All elements along an axis in order, and their places. Derived: [`top_k`](Self::top_k) of all.
+    ///
+    /// # Errors
+    /// As [`top_k`](Self::top_k).
+    #[track_caller]
+    pub fn sort(&self, axis: usize, descending: bool) -> Result<(Self, Self)> {
+        let length = self.shape()?.get(axis).copied();
+        self.top_k(axis, length.ok_or_else(|| crate::Error::shape(format!("there is no axis {axis}")))?, descending)
+    }
+
+    /// Along an axis the elements at `places`, I64, of the shape of the tensor but for the length of the axis; repeats allowed.
+    ///
+    /// # Errors
+    /// The shapes do not fit, a place does not exist, or the host is older than 0.8.
+    #[track_caller]
+    pub fn take_along(&self, axis: usize, places: &Self) -> Result<Self> {
+        Self::made(
+            self.call(),
+            |out| host!(self.call(), shape: ShapeGroup, take_along(self.handle(), axis as u64, places.handle(), out)),
+        )
+    }
+
     /// I64 `[row]` to real `[row, class]`.
     ///
     /// # Errors
@@ -341,125 +376,6 @@ impl<'call> Tensor<'call> {
         Self::made(
             self.call(),
             |out| host!(self.call(), shape: ShapeGroup, one_hot(self.handle(), classes as u64, out)),
-        )
-    }
-
-    /// Product of the last two axes, batched over the others.
-    ///
-    /// # Errors
-    /// The shapes do not fit.
-    #[track_caller]
-    pub fn matmul(&self, other: &Self) -> Result<Self> {
-        Self::made(
-            self.call(),
-            |out| host!(self.call(), linear: LinearGroup, matmul(self.handle(), other.handle(), out)),
-        )
-    }
-
-    /// `[row, in]` times the transpose of `weight`, `[out, in]`, plus `bias`, `[out]`.
-    ///
-    /// # Errors
-    /// The shapes do not fit.
-    #[track_caller]
-    pub fn affine(&self, weight: &Self, bias: Option<&Self>) -> Result<Self> {
-        let bias = bias.map_or(0, Self::handle);
-        Self::made(
-            self.call(),
-            |out| host!(self.call(), linear: LinearGroup, affine(self.handle(), weight.handle(), bias, out)),
-        )
-    }
-
-    /// x, `[n, m]`, of `A x = b` for b, `[n, m]`, and a positive definite A: the symmetric part of this matrix, `[n, n]`. In double
-    /// precision inside, whatever the dtype. The gradient by the matrix is symmetric.
-    ///
-    /// # Errors
-    /// The shapes do not fit, or A is not positive definite (the message has the pivot): then more must be added to its diagonal.
-    #[track_caller]
-    pub fn solve(&self, b: &Self) -> Result<Self> {
-        Self::made(self.call(), |out| host!(self.call(), linear: LinearGroup, solve(self.handle(), b.handle(), out)))
-    }
-
-    /// Cross-correlation of `[image, channel, row, column]` with `[out, in, row, column]`.
-    ///
-    /// # Errors
-    /// The shapes do not fit.
-    #[track_caller]
-    pub fn conv2d(&self, weight: &Self, bias: Option<&Self>, stride: usize, padding: usize) -> Result<Self> {
-        let arguments = abi::ConvArguments {
-            size: size_of::<abi::ConvArguments>() as u32,
-            reserved: 0,
-            x: self.handle(),
-            weight: weight.handle(),
-            bias: bias.map_or(0, Self::handle),
-            stride: [stride as u64; 2],
-            padding: [padding as u64; 2],
-        };
-        Self::made(self.call(), |out| host!(self.call(), linear: LinearGroup, conv2d(&raw const arguments, out)))
-    }
-
-    /// Mean of windows; an incomplete one at the end is dropped.
-    ///
-    /// # Errors
-    /// No window fits.
-    #[track_caller]
-    pub fn avg_pool2d(&self, kernel: usize, stride: usize) -> Result<Self> {
-        self.pool2d(abi::Pool::Average, kernel, stride)
-    }
-
-    /// Largest of windows; an incomplete one at the end is dropped.
-    ///
-    /// # Errors
-    /// No window fits.
-    #[track_caller]
-    pub fn max_pool2d(&self, kernel: usize, stride: usize) -> Result<Self> {
-        self.pool2d(abi::Pool::Max, kernel, stride)
-    }
-
-    #[track_caller]
-    fn pool2d(&self, kind: abi::Pool, kernel: usize, stride: usize) -> Result<Self> {
-        let arguments = abi::PoolArguments {
-            size: size_of::<abi::PoolArguments>() as u32,
-            kind: kind as u32,
-            x: self.handle(),
-            kernel: [kernel as u64; 2],
-            stride: [stride as u64; 2],
-        };
-        Self::made(self.call(), |out| host!(self.call(), linear: LinearGroup, pool2d(&raw const arguments, out)))
-    }
-
-    /// x - log(sum e^x) along an axis.
-    ///
-    /// # Errors
-    /// The axis does not exist.
-    #[track_caller]
-    pub fn log_softmax(&self, axis: usize) -> Result<Self> {
-        Self::made(
-            self.call(),
-            |out| host!(self.call(), linear: LinearGroup, log_softmax(self.handle(), axis as u64, out)),
-        )
-    }
-
-    /// Mean over the rows of `[row, class]` logits against I64 `[row]` or probabilities `[row, class]`.
-    ///
-    /// # Errors
-    /// The shapes do not fit, or a label is out of range.
-    #[track_caller]
-    pub fn cross_entropy(&self, labels: &Self) -> Result<Self> {
-        Self::made(
-            self.call(),
-            |out| host!(self.call(), linear: LinearGroup, cross_entropy(self.handle(), labels.handle(), out)),
-        )
-    }
-
-    /// Bilinear with half-pixel centres, of the last two axes of `[image, channel, row, column]`.
-    ///
-    /// # Errors
-    /// The tensor does not have four axes.
-    #[track_caller]
-    pub fn resize(&self, height: usize, width: usize) -> Result<Self> {
-        Self::made(
-            self.call(),
-            |out| host!(self.call(), linear: LinearGroup, resize(self.handle(), height as u64, width as u64, out)),
         )
     }
 

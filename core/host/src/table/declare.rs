@@ -159,13 +159,13 @@ group! { DECLARE: DeclareGroup, "declare", revision 1;
     }
 
     enter fn output(state, kind: u32, name: Text, x: abi::Tensor) {
-        let all = [Output::Logits, Output::Features, Output::Map, Output::Statistic, Output::Images, Output::Labels]
+        let all = [Output::Logits, Output::Features, Output::Map, Output::Statistic, Output::Images, Output::Labels, Output::Moment]
             .map(|output| (output as u32, output));
         let kind = choice(kind, &all, "output")?;
         let phase = if matches!(kind, Output::Images | Output::Labels) { Phase::Decode } else { Phase::Forward };
         during(state, &[phase])?;
         let name = raw::text(name, NAME_LIMIT, "the name")?;
-        let repeated = matches!(kind, Output::Map | Output::Statistic);
+        let repeated = matches!(kind, Output::Map | Output::Statistic | Output::Moment);
         if !repeated && state.declared.outputs.iter().any(|(known, ..)| *known == kind) {
             return Err(Fault::invalid(format!("{kind:?} was given before")));
         }

@@ -2,12 +2,12 @@
 
 use super::group::group;
 use super::model::{check_count, check_weights};
-use super::shared::choice;
+use super::shared::{choice, row_numbers};
 use crate::call::{Phase, State, enter, outside};
 use crate::error::Fault;
 use crate::problem::Numbers;
 use crate::raw;
-use crate::types::{Net, TrainData, TrainSpec, WeightRole};
+use crate::types::{Net, Optimizer, TrainData, TrainSpec, WeightRole};
 use crate::view;
 use pddflow_abi::{self as abi, RandomKey, SetPart, Status, Text, TrainSource};
 use pddflow_tensor::Tensor;
@@ -45,7 +45,7 @@ fn policy_of(text: Text) -> Result<Policy, Fault> {
     Ok(if text.is_empty() { Policy::none() } else { Policy::parse(&text)? })
 }
 
-fn train_spec(state: &State<'_>, given: &abi::TrainRequest) -> Result<TrainSpec, Fault> {
+fn train_spec(state: &State<'_>, given: &abi::TrainRequest, optimizer: Optimizer) -> Result<TrainSpec, Fault> {
     let all = [(TrainSource::Given as u32, true), (TrainSource::Real as u32, false)];
     let data = if choice(given.source, &all, "source")? {
         let labels = state.get(given.labels)?.detach();
@@ -57,10 +57,15 @@ fn train_spec(state: &State<'_>, given: &abi::TrainRequest) -> Result<TrainSpec,
         let message = format!("batch {} must be at least 1 and CutMix {} a probability", given.batch, given.cutmix);
         return Err(Fault::invalid(message));
     }
+    if optimizer != Optimizer::Sgd && !(0.0..1.0).contains(&given.momentum) {
+        let message = format!("momentum {} of Adam must be at least 0 and below 1", given.momentum);
+        return Err(Fault::invalid(message));
+    }
     Ok(TrainSpec {
         data,
         epochs: given.epochs,
         batch: raw::index(given.batch, "batch")?,
+        optimizer,
         lr: given.lr,
         momentum: given.momentum,
         weight_decay: given.weight_decay,
@@ -76,6 +81,37 @@ fn buffers_in(state: &State<'_>, buffers: &[abi::Tensor]) -> Result<Option<Vec<T
         return Ok(None);
     }
     buffers.iter().map(|handle| Ok(state.get(*handle)?.detach())).collect::<Result<_, _>>().map(Some)
+}
+
+/// Trains a net of the caller's: weights and buffers, in and out.
+fn train_net(state: &mut State<'_>, given: &abi::TrainRequest, optimizer: Optimizer) -> Result<(), Fault> {
+    let weights = state.get_all(given.weights, given.weight_count, "the weights")?;
+    check_weights(state, &weights)?;
+    let specs = state.environment()?.weight_specs();
+    let learnable = specs.iter().filter(|spec| spec.role == WeightRole::Learnable).count() as u64;
+    let needed = match optimizer {
+        Optimizer::Sgd => learnable,
+        Optimizer::Adam | Optimizer::AdamW => 2 * learnable + 1,
+    };
+    let wants_buffers = !given.buffers.is_null();
+    if wants_buffers && given.buffer_count != needed {
+        let message = format!(
+            "{} buffers were given for {learnable} learnable weights, whose optimiser has {needed}",
+            given.buffer_count
+        );
+        return Err(Fault::invalid(message));
+    }
+    let count = if wants_buffers { given.buffer_count } else { 0 };
+    let momentum = buffers_in(state, raw::slice(given.buffers, count, "the buffers")?)?;
+    let mut net = Net { weights: weights.iter().map(Tensor::detach).collect(), momentum };
+    let spec = train_spec(state, given, optimizer)?;
+    state.environment()?.train(&mut net, &spec)?;
+    check_weights(state, &net.weights)?;
+    state.give_all(given.weights, net.weights)?;
+    if let Some(momentum) = net.momentum.filter(|momentum| wants_buffers && momentum.len() as u64 == needed) {
+        state.give_all(given.buffers, momentum)?;
+    }
+    Ok(())
 }
 
 group! { DISTILL: DistillGroup, "distill", revision 1;
@@ -179,26 +215,7 @@ group! { DISTILL: DistillGroup, "distill", revision 1;
     }
 
     enter fn train(state, request: *const abi::TrainRequest) {
-        let given = raw::sized(request, "the request")?;
-        let weights = state.get_all(given.weights, given.weight_count, "the weights")?;
-        check_weights(state, &weights)?;
-        let specs = state.environment()?.weight_specs();
-        let learnable = specs.iter().filter(|spec| spec.role == WeightRole::Learnable).count() as u64;
-        let wants_buffers = !given.buffers.is_null();
-        if wants_buffers && given.buffer_count != learnable {
-            let message = format!("{} buffers were given, but {learnable} weights are learnable", given.buffer_count);
-            return Err(Fault::invalid(message));
-        }
-        let count = if wants_buffers { given.buffer_count } else { 0 };
-        let momentum = buffers_in(state, raw::slice(given.buffers, count, "the buffers")?)?;
-        let mut net = Net { weights: weights.iter().map(Tensor::detach).collect(), momentum };
-        let spec = train_spec(state, &given)?;
-        state.environment()?.train(&mut net, &spec)?;
-        check_weights(state, &net.weights)?;
-        state.give_all(given.weights, net.weights)?;
-        if let Some(momentum) = net.momentum.filter(|momentum| wants_buffers && momentum.len() as u64 == learnable) {
-            state.give_all(given.buffers, momentum)?;
-        }
+        train_net(state, &raw::sized(request, "the request")?, Optimizer::Sgd)?;
     }
 
     enter fn state_get(state, name: Text, out: *mut abi::Tensor) {
@@ -229,5 +246,27 @@ group! { DISTILL: DistillGroup, "distill", revision 1;
         }
         let all = [(abi::Draw::Siamese as u32, Draw::Siamese), (abi::Draw::PerImage as u32, Draw::PerImage)];
         augment::apply(&policy_of(policy)?, &state.get(x)?, choice(draw, &all, "draw")?, raw::key(key)?)?
+    }
+
+    enter fn choose_rows(state, class: i64, count: u64, key: *const RandomKey) -> Tensor {
+        let class = class_of(state, class)?;
+        let rows = state.environment()?.choose_rows(class, raw::index(count, "count")?, raw::key(key)?)?;
+        row_numbers(state, &rows)?
+    }
+
+    enter fn real_rows(state, rows: abi::Tensor, images: *mut abi::Tensor, labels: *mut abi::Tensor) {
+        let numbers = state.get(rows)?.to_i64_vec()?;
+        let rows = numbers.iter().map(|&row| {
+            usize::try_from(row).map_err(|_| Fault::invalid(format!("there is no real image of number {row}")))
+        });
+        let rows = rows.collect::<Result<Vec<usize>, Fault>>()?;
+        let batch = state.environment()?.real_rows(&rows)?;
+        state.give(images, batch.images)?;
+        state.give(labels, batch.labels)?;
+    }
+
+    enter fn train_by(state, request: *const abi::TrainRequest, optimizer: u32) {
+        let all = [Optimizer::Sgd, Optimizer::Adam, Optimizer::AdamW].map(|one| (one as u32, one));
+        train_net(state, &raw::sized(request, "the request")?, choice(optimizer, &all, "optimizer")?)?;
     }
 }

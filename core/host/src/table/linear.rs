@@ -6,10 +6,15 @@ use crate::call::enter;
 use crate::error::Fault;
 use crate::raw;
 use pddflow_abi::{self as abi, Norm, Pool};
-use pddflow_tensor::{Conv2d, DType, Tensor};
+use pddflow_tensor::{Conv2d, DType, GroupedConv2d, Tensor};
 
 fn pair(numbers: [u64; 2], what: &str) -> Result<[usize; 2], Fault> {
     Ok([raw::index(numbers[0], what)?, raw::index(numbers[1], what)?])
+}
+
+fn grouped(given: &abi::GroupedConvArguments) -> Result<GroupedConv2d, Fault> {
+    let conv = Conv2d { stride: pair(given.stride, "stride")?, padding: pair(given.padding, "padding")? };
+    Ok(GroupedConv2d { conv, dilation: pair(given.dilation, "dilation")?, groups: raw::index(given.groups, "groups")? })
 }
 
 group! { LINEAR: LinearGroup, "linear", revision 1;
@@ -85,5 +90,21 @@ group! { LINEAR: LinearGroup, "linear", revision 1;
 
     enter fn solve(state, a: abi::Tensor, b: abi::Tensor) -> Tensor {
         state.get(a)?.solve(&state.get(b)?)?
+    }
+
+    enter fn conv2d_grouped(state, arguments: *const abi::GroupedConvArguments) -> Tensor {
+        let given = raw::sized(arguments, "the arguments")?;
+        let bias = state.get_if(given.bias)?;
+        state.get(given.x)?.conv2d_grouped(&state.get(given.weight)?, bias.as_ref(), grouped(&given)?)?
+    }
+
+    enter fn conv_transpose2d(state, arguments: *const abi::GroupedConvArguments) -> Tensor {
+        let given = raw::sized(arguments, "the arguments")?;
+        let (bias, added) = (state.get_if(given.bias)?, pair(given.output_padding, "output padding")?);
+        state.get(given.x)?.conv_transpose2d(&state.get(given.weight)?, bias.as_ref(), grouped(&given)?, added)?
+    }
+
+    enter fn grid_sample(state, x: abi::Tensor, grid: abi::Tensor) -> Tensor {
+        state.get(x)?.grid_sample(&state.get(grid)?)?
     }
 }

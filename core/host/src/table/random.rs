@@ -1,6 +1,7 @@
 //! Group `random`.
 
 use super::group::group;
+use super::shared::row_numbers;
 use crate::call::{State, enter};
 use crate::convert::words;
 use crate::error::Fault;
@@ -12,12 +13,6 @@ use pddflow_tensor::Tensor;
 fn real(state: &State<'_>, shape: (*const u64, u64), draw: impl FnOnce(usize) -> Vec<f64>) -> Result<Tensor, Fault> {
     let (shape, elements) = raw::shape(shape.0, shape.1)?;
     Ok(Tensor::from_values(draw(elements), &shape, state.dtype, &state.device)?)
-}
-
-/// Row numbers as an I64 tensor.
-fn rows(state: &State<'_>, rows: &[usize]) -> Result<Tensor, Fault> {
-    let numbers: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
-    Ok(Tensor::from_i64(numbers, &[rows.len()], &state.device)?)
 }
 
 /// A number of elements that fits in memory.
@@ -45,14 +40,14 @@ group! { RANDOM: RandomGroup, "random", revision 1;
     }
 
     enter fn permutation(state, key: *const RandomKey, count: u64) -> Tensor {
-        rows(state, &raw::key(key)?.permutation(elements(count)?))?
+        row_numbers(state, &raw::key(key)?.permutation(elements(count)?))?
     }
 
     enter fn choose(state, key: *const RandomKey, count: u64, chosen: u64) -> Tensor {
         if chosen > count {
             return Err(Fault::invalid(format!("{chosen} of {count} cannot be chosen without replacement")));
         }
-        rows(state, &raw::key(key)?.choose(elements(count)?, elements(chosen)?))?
+        row_numbers(state, &raw::key(key)?.choose(elements(count)?, elements(chosen)?))?
     }
 
     enter fn below(_state, key: *const RandomKey, limit: u64) -> u64 {

@@ -70,4 +70,26 @@ group! { SHAPE: ShapeGroup, "shape", revision 1;
     enter fn one_hot(state, labels: abi::Tensor, classes: u64) -> Tensor {
         state.get(labels)?.one_hot(raw::index(classes, "classes")?, state.dtype)?
     }
+
+    enter fn top_k(
+        state,
+        x: abi::Tensor,
+        axis: u64,
+        count: u64,
+        largest: u32,
+        values: *mut abi::Tensor,
+        places: *mut abi::Tensor,
+    ) {
+        let (axis, count) = (raw::index(axis, "axis")?, raw::index(count, "count")?);
+        let (found, at) = state.get(x)?.top_k(axis, count, largest != 0)?;
+        for (place, tensor) in [(values, found), (places, at)] {
+            if !place.is_null() {
+                state.give(place, tensor)?;
+            }
+        }
+    }
+
+    enter fn take_along(state, x: abi::Tensor, axis: u64, places: abi::Tensor) -> Tensor {
+        state.get(x)?.take_along(raw::index(axis, "axis")?, &state.get(places)?)?
+    }
 }

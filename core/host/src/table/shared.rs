@@ -24,6 +24,12 @@ pub(super) fn dtype_of(state: &State<'_>, number: u32) -> Result<DType, Fault> {
     choice(number, &all, "dtype")
 }
 
+/// Numbers of rows as an I64 tensor.
+pub(super) fn row_numbers(state: &State<'_>, rows: &[usize]) -> Result<Tensor, Fault> {
+    let numbers: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
+    Ok(Tensor::from_i64(numbers, &[rows.len()], &state.device)?)
+}
+
 impl State<'_> {
     pub(super) fn get(&self, handle: abi::Tensor) -> Result<Tensor, Fault> {
         self.arena.get(handle).cloned()

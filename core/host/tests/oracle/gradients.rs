@@ -88,7 +88,7 @@ pub(crate) fn gradient_is_input(weights: &[Tensor], x: &Tensor, shapes: &[Vec<us
     let first = sum.mul_scalar(-2.0).unwrap().reshape(&[1, 1]).unwrap();
     let zero = Tensor::zeros(&[1, 1], dtype(), &device()).unwrap();
     let logits = Tensor::concat(&[first, zero], 1).unwrap();
-    Forward { features: logits.clone(), logits, maps: Vec::new(), statistics: Vec::new() }
+    Forward { features: logits.clone(), logits, maps: Vec::new(), statistics: Vec::new(), moments: Vec::new() }
 }
 
 pub(crate) fn dc_iteration(case: &Case, registry: &Registry) -> f64 {

@@ -75,7 +75,7 @@ pub(crate) fn rfad(case: &Case, registry: &Registry) -> f64 {
     bench.forward = Some(Box::new(move |_, x| {
         let flat = x.reshape(&[x.shape()[0], layer.shape()[0]]).unwrap();
         let features = flat.matmul(&layer).unwrap().relu().unwrap();
-        Forward { logits: features.clone(), features, maps: Vec::new(), statistics: Vec::new() }
+        Forward { logits: features.clone(), features, maps: Vec::new(), statistics: Vec::new(), moments: Vec::new() }
     }));
     let mut found = Vec::new();
     for iteration in 0..case.number("iterations") {

@@ -172,10 +172,31 @@ fn system(op: &Op, inputs: &[&Value], shape: &[usize]) -> Result<Value> {
     }
 }
 
+/// Places of the elements of each row in their order; not-a-number is larger than every number.
+fn sorted_places(x: &Value, descending: bool) -> Result<Value> {
+    let (numbers, shape) = (x.to_f64()?, x.shape());
+    let mut places: Vec<i64> = Vec::with_capacity(numbers.len());
+    for row in numbers.chunks(shape[1].max(1)) {
+        let mut order: Vec<usize> = (0..row.len()).collect();
+        let compared = |a: f64, b: f64| a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()));
+        // Stable, in both directions.
+        match descending {
+            true => order.sort_by(|&a, &b| compared(row[b], row[a])),
+            false => order.sort_by(|&a, &b| compared(row[a], row[b])),
+        }
+        #[expect(clippy::cast_possible_wrap, reason = "a place in a tensor")]
+        places.extend(order.into_iter().map(|place| place as i64));
+    }
+    value(places, &shape, &x.device())
+}
+
 /// Computes an operation on checked inputs: its value, and its saved values.
 pub(crate) fn evaluate(op: &Op, inputs: &[&Value], shape: &[usize]) -> Result<(Value, Vec<Value>)> {
     if let Op::Cholesky | Op::Solve = op {
         return system(op, inputs, shape).map(|value| (value, Vec::new()));
+    }
+    if let (Op::ArgSort { descending }, [x]) = (op, inputs) {
+        return sorted_places(x, *descending).map(|value| (value, Vec::new()));
     }
     let mixed = || internal(op.name(), "no inputs, or mixed devices");
     if let Some(Value::Device(_)) = inputs.first() {

@@ -54,7 +54,7 @@ fn result_dtype(op: &Op, dtypes: &[DType]) -> Result<DType> {
             Ok(first)
         }
         _ if !is_float => fail("f32 or f64 is needed"),
-        Op::ArgMax { .. } | Op::MaxPoolIndex { .. } => Ok(DType::I64),
+        Op::ArgMax { .. } | Op::ArgSort { .. } | Op::MaxPoolIndex { .. } => Ok(DType::I64),
         _ => Ok(first),
     }
 }

@@ -111,6 +111,9 @@ ops! {
     Take = "take", true;
     /// Transpose of `Take`, for inputs (g, index).
     Put { size: usize } = "put", true;
+    /// For `[row, element]`: the places of the elements of each row in their order, of equal ones the first first. Always found on the
+    /// processor.
+    ArgSort { descending: bool } = "top_k", false;
     OneHot { classes: usize, dtype: DType } = "one_hot", false;
     Cast { dtype: DType } = "cast", true;
     /// `[batch, m, k] x [batch, k, n]`, either stored transposed.
@@ -135,7 +138,7 @@ ops! {
     /// Transpose of `Resample`.
     ResampleTranspose { map: Arc<ResampleMap> } = "resample_transpose", true;
     /// Mean and 1 / sqrt(var + eps) of each channel over images, rows and columns, `[1, channel, 2]`.
-    ChannelStatistics { eps: f64 } = "channel_statistics", false;
+    ChannelStatistics { eps: f64 } = "channel_statistics", true;
     /// Normalisation with its affine map and more: instance normalisation for inputs (x, weight, bias); batch normalisation, over
     /// channels, for inputs (x, weight, bias, statistics of x), whose gradient by x is that by way of the statistics too. Saved value 0
     /// of instance normalisation: mean and 1 / sqrt(var + eps) of each plane, `[image, channel, 2]`.

@@ -45,7 +45,7 @@ impl Tensor {
     }
 
     /// Every channel standardised over images, rows and columns, then `weight` and `bias` (both `[channel]`)
-    /// applied. Also mean and variance of the batch (divided by the count), `[channel]`, as constants.
+    /// applied. Also mean and variance of the batch (divided by the count), `[channel]`, differentiable as well.
     ///
     /// # Errors
     /// When shapes do not fit.

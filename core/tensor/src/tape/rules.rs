@@ -49,11 +49,10 @@ pub(super) fn rule(site: &Site<'_>, g: &Tensor) -> Parts {
         Op::Norm { eps, over, epilogue } => norm::gradient(site, g, (*eps, *over), *epilogue),
         Op::NormGradient { eps, over, epilogue } => norm::curvature(site, g, (*eps, *over), *epilogue),
         Op::NormCurvature { eps, over, epilogue } => norm::third(site, g, (*eps, *over), *epilogue),
-        Op::ArgMax { .. }
-        | Op::MaxPoolIndex { .. }
-        | Op::OneHot { .. }
-        | Op::Cholesky
-        | Op::ChannelStatistics { .. } => none(site),
+        Op::ChannelStatistics { .. } => one(statistics(site, g)),
+        Op::ArgMax { .. } | Op::ArgSort { .. } | Op::MaxPoolIndex { .. } | Op::OneHot { .. } | Op::Cholesky => {
+            none(site)
+        }
         // Its cotangent goes to the rule of what made it, before any rule is asked.
         Op::Saved { .. } => missing(site.op),
     }
@@ -145,6 +144,18 @@ fn solve(site: &Site<'_>, g: &Tensor) -> Parts {
         half.add(&half.permute(&[1, 0])?)?.mul_scalar(-0.5)
     };
     Ok(vec![site.part(0, by_a)?, site.part(1, || Ok(by_b.clone()))?, None])
+}
+
+/// For m, the mean of n elements, and r = 1 / sqrt(var + eps): dm = 1 / n, dr = -r^3 (x - m) / n.
+fn statistics(site: &Site<'_>, g: &Tensor) -> Result<Tensor> {
+    let x = &site.inputs[0];
+    let part = |of: &Tensor, index: usize| of.slice(2, index, index + 1, 1)?.reshape(&[1, x.shape()[1], 1, 1]);
+    let (mean, root) = (part(site.output, 0)?, part(site.output, 1)?);
+    let by_variance = part(g, 1)?.mul(&root.square()?.mul(&root)?)?;
+    let by_x = part(g, 0)?.sub(&x.sub(&mean)?.mul(&by_variance)?)?;
+    let count = x.elements() / x.shape()[1];
+    #[expect(clippy::cast_precision_loss, reason = "far fewer elements than 2^52")]
+    by_x.mul_scalar(1.0 / count as f64)
 }
 
 /// conv(x, w), its gradient by x, input(g, w), and its gradient by w, weight(x, g), are the three ways to fix

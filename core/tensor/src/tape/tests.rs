@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::op::Op;
-use crate::{Conv2d, DType, Device, RandomKey, ResampleMap, Unary};
+use crate::{Conv2d, DType, Device, GroupedConv2d, RandomKey, ResampleMap, Unary};
 
 type Function<'a> = dyn Fn(&[Tensor]) -> Result<Vec<Tensor>> + 'a;
 
@@ -221,6 +221,12 @@ fn axis_cases() -> Vec<Case> {
         case("flip", s, |x| x[0].flip(&[0, 2])?.mul(&x[0])),
         case("concat", &[&[2, 3], &[2, 1], &[2, 2]], |x| Tensor::concat(x, 1)?.sin()),
         case("stack", &[&[2, 3], &[2, 3]], |x| Tensor::stack(x, 1)?.sin()),
+        case("top_k, largest", s, |x| x[0].top_k(1, 2, true)?.0.square()),
+        case("top_k, smallest of all", s, |x| x[0].top_k(2, 4, false)?.0.mul(&x[0])?.sin()),
+        case("take_along", s, |x| {
+            let places = Tensor::from_i64(vec![2, 0, 0, 1, 1, 1, 0, 2], &[2, 1, 4], &place().0)?;
+            x[0].take_along(1, &places)?.sin()
+        }),
         case("gather", s, |x| x[0].gather(1, &rows(&[2, 0, 2, 1, 2]))?.sin()),
         case("scatter_add", s, |x| x[0].scatter_add(1, &rows(&[4, 0, 4]), 6)?.sin()),
     ]
@@ -238,6 +244,17 @@ fn plane_cases() -> Vec<Case> {
             x[0].conv2d(&x[1], Some(&x[2]), Conv2d { stride: [1, 1], padding: [1, 1] })?.sin()
         }),
         case("conv2d with stride", &[&[2, 3, 5, 6], &[4, 3, 3, 2]], move |x| x[0].conv2d(&x[1], None, wide)?.sin()),
+        case("conv2d, groups and dilation", &[&[2, 4, 7, 6], &[6, 2, 3, 2], &[6]], |x| {
+            let conv = Conv2d { stride: [2, 1], padding: [1, 0] };
+            x[0].conv2d_grouped(&x[1], Some(&x[2]), GroupedConv2d { conv, dilation: [2, 3], groups: 2 })?.sin()
+        }),
+        case("conv_transpose2d", &[&[2, 4, 3, 4], &[4, 3, 2, 3], &[6]], |x| {
+            let conv = Conv2d { stride: [2, 3], padding: [1, 0] };
+            let how = GroupedConv2d { conv, dilation: [2, 1], groups: 2 };
+            x[0].conv_transpose2d(&x[1], Some(&x[2]), how, [1, 2])?.sin()
+        }),
+        case("grid_sample", &[&[2, 3, 5, 6], &[2, 3, 2, 2]], |x| x[0].grid_sample(&x[1].tanh()?)?.sin()),
+        case("grid_sample, one grid for all", &[&[2, 3, 5, 6], &[1, 3, 2, 2]], |x| x[0].grid_sample(&x[1])?.sin()),
         case("avg_pool2d", planes, |x| x[0].avg_pool2d([2, 2], [2, 2])?.sin()),
         case("avg_pool2d, overlapping", planes, |x| x[0].avg_pool2d([3, 2], [1, 2])?.sin()),
         case("max_pool2d", planes, |x| x[0].max_pool2d([3, 2], [2, 2])?.square()),
@@ -254,6 +271,10 @@ fn plane_cases() -> Vec<Case> {
             x[0].instance_norm(&x[1], &x[2], 1e-2)?.relu()?.avg_pool2d([2, 2], [2, 2])?.sin()
         }),
         case("batch_norm_train", &[&[2, 3, 4, 4], &[3], &[3]], |x| x[0].batch_norm_train(&x[1], &x[2], 1e-2)?.0.sin()),
+        case("batch_norm_train, its statistics", &[&[2, 3, 4, 4], &[3], &[3]], |x| {
+            let (y, mean, variance) = x[0].batch_norm_train(&x[1], &x[2], 1e-2)?;
+            Tensor::stack(&[y.sum(&[0, 2, 3], false)?.sin()?, mean.sin()?, variance.sin()?], 0)
+        }),
         positive(case("batch_norm_eval", &[&[2, 3, 2, 2], &[3], &[3], &[3], &[3]], |x| {
             x[0].batch_norm_eval(&x[1], &x[2], (&x[3], &x[4]), 1e-2)?.sin()
         })),

@@ -174,6 +174,7 @@ impl Idc {
             weight_decay: self.decay_net,
             augment: self.augment_net.clone(),
             cutmix: self.cutmix,
+            ..Training::default()
         };
         run.train(net, &TrainOn::Real(samples), &how, key)
     }

@@ -73,7 +73,7 @@ impl Model for AlexCifarNet {
         let features = hidden.affine(&w[6], Some(&w[7]))?.relu()?;
         let logits = features.affine(&w[8], Some(&w[9]))?;
         let maps = vec![("conv1".to_owned(), first), ("conv2".to_owned(), second)];
-        Ok(Output { logits, features, maps, statistics: Vec::new() })
+        Ok(Output { logits, features, maps, statistics: Vec::new(), moments: Vec::new() })
     }
 }
 

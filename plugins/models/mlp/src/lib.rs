@@ -46,7 +46,7 @@ impl Model for Mlp {
             maps.push((format!("layer{place}"), x.clone()));
         }
         let logits = x.affine(&last[0], Some(&last[1]))?;
-        Ok(Output { logits, features: x, maps, statistics: Vec::new() })
+        Ok(Output { logits, features: x, maps, statistics: Vec::new(), moments: Vec::new() })
     }
 }
 

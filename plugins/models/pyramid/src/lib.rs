@@ -88,15 +88,17 @@ impl Model for Pyramid {
         let moved = 2 * self.depth + 2 + 2 * normalised;
         let all = batch.weights(moved + normalised * self.norm.statistics())?;
         let (mut own, mut running) = all.split_at(moved);
-        let (mut x, mut maps, mut statistics) = (batch.images.clone(), Vec::new(), Vec::new());
+        let mut x = batch.images.clone();
+        let (mut maps, mut statistics, mut moments) = (Vec::new(), Vec::new(), Vec::new());
         for block in 0..self.depth {
             if self.is_normalised(block) {
                 let (affine, rest) = own.split_at(2);
                 let (kept, other) = running.split_at(self.norm.statistics());
                 (own, running) = (rest, other);
-                let (y, new) = self.norm.apply(&x, affine, kept, batch.mode)?;
-                statistics.extend(new);
-                x = y;
+                let normalised = self.norm.apply(&x, affine, kept, batch.mode)?;
+                statistics.extend(normalised.statistics);
+                moments.extend(normalised.moments);
+                x = normalised.y;
             }
             let (conv, rest) = own.split_at(2);
             own = rest;
@@ -106,7 +108,7 @@ impl Model for Pyramid {
         }
         let features = x.flatten_rows()?;
         let logits = features.affine(&own[0], Some(&own[1]))?;
-        Ok(Output { logits, features, maps, statistics })
+        Ok(Output { logits, features, maps, statistics, moments })
     }
 }
 
