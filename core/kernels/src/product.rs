@@ -34,6 +34,7 @@ pub(crate) unsafe fn rows<T: Real, V: Register<T>, const N: usize>(product: Prod
             match count {
                 12 => block::<T, V, 12, N>(part),
                 8 => block::<T, V, 8, N>(part),
+                6 => block::<T, V, 6, N>(part),
                 4 => block::<T, V, 4, N>(part),
                 2 => block::<T, V, 2, N>(part),
                 _ => block::<T, V, 1, N>(part),

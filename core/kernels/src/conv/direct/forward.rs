@@ -121,6 +121,7 @@ unsafe fn some_rows<V: Vector>(part: Part<'_>, spot: Spot, count: usize) {
         match count {
             12 => sums::<V, 12>(part, spot),
             8 => sums::<V, 8>(part, spot),
+            6 => sums::<V, 6>(part, spot),
             4 => sums::<V, 4>(part, spot),
             2 => sums::<V, 2>(part, spot),
             _ => sums::<V, 1>(part, spot),
