@@ -6,11 +6,11 @@ use pddflow_tests::ledger::{Counts, H200, H200_TF32, UNITS, Unit, extrapolated, 
 const SMALL: [usize; 3] = [17, 20, 24];
 
 pub(crate) fn usage() -> String {
-    format!("pddflow-bench {} --ledger [WIDTH [DEVICE]]", UNITS.each_ref().map(|unit| unit.name).join("|"))
+    format!("usage: pddflow-bench {} --ledger [WIDTH [DEVICE]]", UNITS.each_ref().map(|unit| unit.name).join("|"))
 }
 
 fn counts(unit: &Unit, device: &str, width: usize) -> Result<Counts, String> {
-    let of = |width| unit.counts(&profile(Some(unit.name), device, width));
+    let of = |width| unit.counts(&profile(&[unit.name], device, width));
     if device != "flex" || width <= SMALL[2] {
         return Ok(of(width));
     }

@@ -1,4 +1,4 @@
-"""The units of work of `main.rs` in PyTorch eager, written as the methods' official scripts do them.
+"""The units of work of `compare.py` in PyTorch eager, written as the methods' official scripts do them.
 
 `peer.py UNIT WIDTH REPEATS THREADS [DEVICE [compile]]` prints the seconds of each repetition as JSON; on a GPU also the most memory that
 PyTorch took there. `compile` passes nets that are trained or looked at through `torch.compile`. `peer.py UNIT WIDTH launches` prints how
@@ -28,9 +28,11 @@ class ConvNet(nn.Module):
     def __init__(self, width, channels=3, side=32, batch_norm=False):
         super().__init__()
         blocks, inputs = [], channels
-        for _ in range(3):
+        for block in range(3):
+            padding = 3 if channels == 1 and block == 0 else 1
+            side += 2 * (padding - 1)
             blocks += [
-                nn.Conv2d(inputs, width, 3, padding=1),
+                nn.Conv2d(inputs, width, 3, padding=padding),
                 nn.BatchNorm2d(width) if batch_norm else nn.GroupNorm(width, width, affine=True),
                 nn.ReLU(inplace=True),
                 nn.AvgPool2d(2, 2),
@@ -141,10 +143,6 @@ class Matching:
                 distance = distance + (1 - (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1) + 1e-6)).sum()
         return distance
 
-    def dc_class(self, iteration):
-        net, own = ConvNet(self.width), self.of_class(0).detach().requires_grad_()
-        torch.autograd.grad(self.dc_distance(net, own, 0, iteration), own)
-
     def dc(self, iteration):
         """All classes in one graph and one backward pass, as in the official code."""
         net, loss = ConvNet(self.width), torch.tensor(0.0)
@@ -198,64 +196,26 @@ class Training:
         return logits
 
     def forgetting(self, iteration):
-        for step in range(4):
-            self.step(4 * iteration + step).argmax(1).eq(self.labels).tolist()
+        self.step(iteration).argmax(1).eq(self.labels).tolist()
 
     def forward(self, iteration):
         with torch.no_grad():
             self.net(self.images).argmax(1).tolist()
 
 
-def zca():
-    """Whitening as kornia's: covariance, singular value decomposition, transform and inverse, in single precision."""
-    x = torch.rand(10_000, 3 * 32 * 32)
-
-    def fit(_):
-        centred = x - x.mean(0)
-        u, s, _ = torch.linalg.svd(centred.t() @ centred / (len(x) - 1))
-        for power in (-0.5, 0.5):
-            u @ torch.diag((s + 0.1) ** power) @ u.t()
-
-    return fit
-
-
-def herding():
-    """As the coreset code of IDC and DC: the row that brings the sum nearest to that of the mean, again and again."""
-    features = torch.randn(5_000, 2_048)
-
-    def choose(_):
-        mean, chosen, free = features.mean(0), torch.zeros(2_048), torch.ones(5_000, dtype=torch.bool)
-        for count in range(50):
-            distance = ((mean * (count + 1) - chosen - features) ** 2).sum(1)
-            row = distance.masked_fill(~free, float("inf")).argmin()
-            chosen += features[row]
-            free[row] = False
-
-    return choose
-
-
-def gemm():
-    a, b = torch.randn(2048, 2048), torch.ones(2048, 2048)
-    return lambda _: a @ b
-
-
 UNITS = {
-    "gemm": lambda width: gemm(),
     "train": lambda width: Training(width, 256, 3, 32).step,
     "train-gray": lambda width: Training(width, 256, 1, 28).step,
     "train-batch": lambda width: Training(width, 256, 3, 32, batch_norm=True).step,
     "epoch-100": lambda width: Training(width, 100, 3, 32).step,
-    "forward-1000": lambda width: Training(width, 1000, 3, 32).forward,
+    "test-1000": lambda width: Training(width, 1000, 3, 32).forward,
     "dm": lambda width: Matching(width, 10).dm,
-    "dc-class-1": lambda width: Matching(width, 1).dc_class,
-    "dc-class-10": lambda width: Matching(width, 10).dc_class,
     "dc": lambda width: Matching(width, 1).dc,
+    "dc-10": lambda width: Matching(width, 10).dc,
     "idc": lambda width: Matching(width, 10).idc,
     "mtt-10": lambda width: lambda iteration, bench=Matching(width, 1): bench.mtt(iteration, 10),
     "mtt-100": lambda width: lambda iteration, bench=Matching(width, 10): bench.mtt(iteration, 5),
     "forgetting": lambda width: Training(width, 256, 3, 32).forgetting,
-    "zca": lambda width: zca(),
-    "herding": lambda width: herding(),
 }
 
 

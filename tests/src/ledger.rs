@@ -1,6 +1,6 @@
 //! The ledger: what a device is given to do in a unit of work, through plugin and host as in a user's run.
 //!
-//! The program runs `tests/bench/ledger.yaml` on burn's CPU backend, the code path of a GPU, or on a GPU, and writes its profile; the
+//! The program runs `tests/bench/units.yaml` on burn's CPU backend, the code path of a GPU, or on a GPU, and writes its profile; the
 //! launches, uploads and reads within the iterations of a node are those of its unit.
 
 use crate::Place;
@@ -126,21 +126,21 @@ pub struct Counts {
     pub seconds: f64,
 }
 
-/// Runs the pipeline, or only up to a node, on a device with nets of a width, and gives its profile.
+/// Runs the pipeline up to some nodes on a device with nets of a width, and gives its profile.
 ///
 /// # Panics
 /// When the run fails.
 #[must_use]
-pub fn profile(node: Option<&str>, device: &str, width: usize) -> Vec<Event> {
+pub fn profile(nodes: &[&str], device: &str, width: usize) -> Vec<Event> {
     let place = Place::empty();
-    place.write("ledger.yaml", include_str!("../bench/ledger.yaml"));
+    place.write("units.yaml", include_str!("../bench/units.yaml"));
     let width = format!("width={width}");
     // One node at a time, so that no other's events lie within its time.
     // For times there must be many steps.
-    let steps = if device == "flex" { "steps=12" } else { "steps=300" };
+    let epochs = if device == "flex" { "epochs=12" } else { "epochs=300" };
     let fixed = [
         "run",
-        "ledger.yaml",
+        "units.yaml",
         "--jobs",
         "1",
         "--profile-ops",
@@ -150,9 +150,9 @@ pub fn profile(node: Option<&str>, device: &str, width: usize) -> Vec<Event> {
         "--set",
         &width,
         "--set",
-        steps,
+        epochs,
     ];
-    let arguments: Vec<&str> = fixed.into_iter().chain(node).collect();
+    let arguments: Vec<&str> = fixed.into_iter().chain(nodes.iter().copied()).collect();
     let _ = place.run(&arguments).succeeds();
     #[derive(Deserialize)]
     struct Profile {

@@ -3,7 +3,7 @@
 use pddflow_artifact::failure::{During, NodeResult};
 use pddflow_host::{Forward, Mode, Model};
 use pddflow_runner::NodeError;
-use pddflow_tensor::{Device, RandomKey, Tensor};
+use pddflow_tensor::{Device, RandomKey, Tensor, trace};
 
 /// Images in one forward pass: large enough to fill the cores, small enough for their caches.
 const FORWARD_ROWS: usize = 64;
@@ -26,6 +26,7 @@ pub fn accuracy_unless(
     images: &Tensor,
     labels: &[i64],
 ) -> NodeResult<f64> {
+    let _span = trace::span("test");
     // Read at the end, so that a device is waited for once.
     let mut said = Vec::new();
     for_each_part(model, weights, images, labels.len(), |forward| {

@@ -71,10 +71,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
     ("pddflow-runner", &["pddflow-cache", "pddflow-pipeline"]),
     ("pddflow-sdk", &["pddflow-abi"]),
     ("pddflow-tensor", &["pddflow-kernels"]),
-    (
-        "pddflow-tests",
-        &["pddflow-abi", "pddflow-cache", "pddflow-remote", "pddflow-sdk", "pddflow-tensor", "pddflow-training"],
-    ),
+    ("pddflow-tests", &["pddflow-abi", "pddflow-cache", "pddflow-remote", "pddflow-sdk"]),
     ("pddflow-training", &["pddflow-artifact", "pddflow-cache", "pddflow-host", "pddflow-runner", "pddflow-tensor"]),
     ("pddflow-trajectory", &["pddflow-sdk"]),
     ("pddflow-xtask", &["pddflow-abi"]),
