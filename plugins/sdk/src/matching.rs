@@ -125,6 +125,24 @@ impl<'call> Iteration<'call> {
         })
     }
 
+    /// The same where only synthetic images are on the tape: as many consecutive classes together as have at most 256 of them, because
+    /// small passes leave a device idle.
+    ///
+    /// # Errors
+    /// The run was cancelled.
+    #[track_caller]
+    pub fn synthetic_groups(&self) -> Result<Vec<Vec<usize>>> {
+        /// Images of one pass.
+        const MOST: usize = 256;
+        if self.has_statistics()? {
+            return self.class_groups();
+        }
+        let classes = self.problem().classes;
+        let images = self.set(&Rows::all(Part::Union))?.labels.shape()?[0];
+        let together = (MOST * classes / images.max(1)).max(1);
+        Ok((0..classes).collect::<Vec<_>>().chunks(together).map(<[usize]>::to_vec).collect())
+    }
+
     /// `count` real images of each class, augmented; constant. The images of class c are drawn by `key.fold_u64(c).fold("real")` and
     /// augmented with the one draw of `key.fold_u64(c).fold("augment")`, which [`synthetic`](Self::synthetic) shares: the Siamese
     /// augmentation of DSA.
@@ -214,7 +232,9 @@ impl<'call> Iteration<'call> {
 
     /// The loss of distribution matching (DM): the squared distance between the mean features of real images of each class, constant,
     /// and of synthetic ones, both augmented as [`real`](Self::real) says with `key.fold("class")`. `psi` are the weights of the net that
-    /// gives the features, in training mode; `count` are the real images of each class.
+    /// gives the features, in training mode; `count` are the real images of each class. The classes are some of
+    /// [`synthetic_groups`](Self::synthetic_groups); the real images of each go through the net by themselves unless its statistics are
+    /// over all of them.
     ///
     /// # Errors
     /// What the host refuses.
@@ -232,8 +252,9 @@ impl<'call> Iteration<'call> {
             Tensor::stack(&batch.means(&[features])?.concat(), 0)
         };
         let synthetic = means(&self.synthetic(classes, None, augment, draw)?)?;
-        let real = means(&self.real(classes, count, augment, draw)?)?.detach()?;
-        synthetic.squared_distance(&real)
+        let together = if self.has_statistics()? { classes.len() } else { 1 };
+        let real = classes.chunks(together).map(|classes| means(&self.real(classes, count, augment, draw)?)?.detach());
+        synthetic.squared_distance(&Tensor::concat(&real.collect::<Result<Vec<_>>>()?, 0)?)
     }
 
     /// A net's weights with the statistics of batch normalisation set from 16 real images of every class, as the authors of DC do. A net

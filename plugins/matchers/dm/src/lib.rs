@@ -34,7 +34,7 @@ pddflow_sdk::parameters! {
 impl Matcher for Dm {
     const ID: &'static str = "dm";
     const SUMMARY: &'static str = "Distribution matching (Zhao and Bilen, WACV 2023)";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
 
     fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()> {
         description.need(Need::Model)?;
@@ -44,7 +44,7 @@ impl Matcher for Dm {
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
         let psi = run.start_weights(run.key().fold("net")?)?;
-        let (gradient, loss) = run.sum_over(&run.class_groups()?, |classes| {
+        let (gradient, loss) = run.sum_over(&run.synthetic_groups()?, |classes| {
             run.feature_distance(&psi, classes, (self.batch, &self.augment), run.key())
         })?;
         run.step("images", &gradient)?;

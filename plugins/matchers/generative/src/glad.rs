@@ -115,7 +115,7 @@ impl Matcher for Glad {
     const ID: &'static str = "glad";
     const SUMMARY: &'static str =
         "Latents of a generator by the loss of DM or DC: GLaD (Cazenavette et al., CVPR 2023)";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     const DECODES: bool = true;
 
     fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()> {
@@ -154,7 +154,7 @@ impl Matcher for Glad {
         let net = run.start_weights(run.key().fold("net")?)?;
         let images = run.set(&Rows::all(Part::New))?.images;
         let (at_images, loss) = match self.base {
-            Base::Dm => run.sum_over_by(&images, &run.class_groups()?, |classes| {
+            Base::Dm => run.sum_over_by(&images, &run.synthetic_groups()?, |classes| {
                 run.feature_distance(&net, classes, (self.batch, &self.augment), run.key())
             })?,
             Base::Dc => {
