@@ -144,9 +144,9 @@ impl ResampleMap {
         Self { lines, ..self }
     }
 
-    /// How positions are mapped, where every image has a linear map of its own.
+    /// How positions are mapped, where this is linear: for each image, or for all.
     pub(crate) fn lines(&self) -> Option<Vec<Lines>> {
-        let images = self.images?;
+        let images = self.images.unwrap_or(1);
         let Some(Warp { grid, matrices }) = &self.warp else {
             return (self.lines.len() == images).then(|| self.lines.clone());
         };

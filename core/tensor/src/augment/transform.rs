@@ -59,7 +59,7 @@ pub fn crop(x: &Tensor, rows: &[i64], columns: &[i64]) -> Result<Tensor> {
     let at = |shifts: &[i64], image: usize| shifts[image.min(shifts.len() - 1)];
     #[expect(clippy::cast_precision_loss, reason = "sides of images are small")]
     let line = |image| [[at(rows, image) as f64, 1.0, 0.0], [at(columns, image) as f64, 1.0, 0.0]];
-    x.resample(&Arc::new(map.with_lines((0..images.unwrap_or(0)).map(line).collect())))
+    x.resample(&Arc::new(map.with_lines((0..images.unwrap_or(1)).map(line).collect())))
 }
 
 /// A rectangle of `cut` pixels set to 0: rows `clamp(row - cut/2 + i, 0, height - 1)` for `i < cut`, columns likewise.

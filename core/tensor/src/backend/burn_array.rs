@@ -120,12 +120,6 @@ pub(super) fn booleans(x: &Tensor) -> BoolDType {
     settings(&B::float_device(x)).bool_dtype
 }
 
-/// Where two differ.
-pub(super) fn differs(a: Tensor, b: Tensor) -> Tensor {
-    let booleans = booleans(&a);
-    B::float_not_equal(a, b, booleans)
-}
-
 /// Where ReLU closes.
 pub(super) fn closed(x: Tensor) -> Tensor {
     let booleans = booleans(&x);

@@ -2,9 +2,10 @@
 
 use burn_backend::{FloatDType, Shape, Slice, TensorData};
 
-use super::burn_array::{Array, expanded, float_type, integers, physical, zeros};
+use super::burn_array::{Array, expanded, float_type, int_type, integers, physical, zeros};
 use super::calls::{Calls as B, Tensor, dims};
 use super::failure::internal;
+use super::fused::warp_tables;
 use crate::ResampleMap;
 use crate::device::BurnDevice;
 use crate::error::Result;
@@ -115,7 +116,12 @@ fn tables(map: &ResampleMap, [images, channels]: [usize; 2], like: &Tensor) -> (
         return (index, known.weight.clone(), taps);
     }
     let (index, weight) = match map.lines() {
-        Some(lines) => super::burn_warp::tables(map.from(), &lines, like),
+        Some(lines) => {
+            let numbers: Vec<f64> = lines.as_flattened().as_flattened().to_vec();
+            let data = TensorData::new(numbers, Shape::from([6 * lines.len()])).convert_dtype(of.1.into());
+            let [pixel, weight] = warp_tables(&B::float_from_data(data, &of.0), map.from());
+            (B::float_into_int(pixel, int_type(&of.0)), weight)
+        }
         None => uploaded(map, like),
     };
     map.on_device().keep(Tables { index: index.clone(), weight: weight.clone(), of });

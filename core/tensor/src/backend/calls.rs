@@ -112,7 +112,6 @@ launches! {
     fn float_erf(x: Tensor);
     fn float_exp(x: Tensor);
     fn float_flip(x: Tensor, axes: &[usize]);
-    fn float_floor(x: Tensor);
     fn float_full(shape: Shape, value: Scalar, device: &BurnDevice, dtype: FloatDType);
     fn float_gather(axis: usize, x: Tensor, index: Tensor);
     fn float_greater(a: Tensor, b: Tensor, dtype: BoolDType);
@@ -132,7 +131,6 @@ launches! {
     fn float_mul(a: Tensor, b: Tensor);
     fn float_mul_scalar(x: Tensor, value: Scalar);
     fn float_neg(x: Tensor);
-    fn float_not_equal(a: Tensor, b: Tensor, dtype: BoolDType);
     fn float_powf_scalar(x: Tensor, value: Scalar);
     fn float_recip(x: Tensor);
     fn float_scatter_add(axis: usize, x: Tensor, index: Tensor, value: Tensor);

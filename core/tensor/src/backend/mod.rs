@@ -5,7 +5,6 @@ mod burn;
 mod burn_array;
 mod burn_layout;
 mod burn_tensor;
-mod burn_warp;
 mod calls;
 mod cpu;
 mod failure;

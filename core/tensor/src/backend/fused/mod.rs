@@ -7,6 +7,8 @@ pub(super) mod acos;
 mod descent;
 #[cfg(any(feature = "cuda", feature = "metal", feature = "vulkan"))]
 mod norm;
+#[cfg(any(feature = "cuda", feature = "metal", feature = "vulkan"))]
+mod warp;
 
 use burn_flex::FlexTensor;
 
@@ -81,6 +83,59 @@ fn step(rule: &Descent, weight: Tensor, gradient: Tensor, buffer: Option<Tensor>
             Ok([weight, buffer].map(|array| Tensor::Flex(array.into_flex())))
         }
     }
+}
+
+/// Neighbours of every position that a warp samples.
+const TAPS: usize = 4;
+
+/// Pixels and weights, `[map, 1, output pixel and tap]`, of maps of planes of a size to themselves: each position is the bilinear mix of
+/// its four neighbours, those outside the plane counting as zero. `lines` are the six numbers of each map.
+pub(super) fn warp_tables(lines: &Tensor, size: [usize; 2]) -> [Tensor; 2] {
+    let (maps, entries) = (dims(lines).iter().product::<usize>() / 6, size[0] * size[1] * TAPS);
+    let shape = [maps, 1, entries];
+    let about = |_: &[Tensor; 2]| (shape.to_vec(), [bytes(lines) + 2 * maps * entries * lines.dtype().size(), 0]);
+    #[expect(clippy::cast_possible_truncation, reason = "in the type of the numbers")]
+    let tables = || match lines.clone() {
+        #[cfg(feature = "cuda")]
+        Tensor::Cuda(lines) => warp::launch(lines, size, shape).map(Tensor::from),
+        #[cfg(any(feature = "metal", feature = "vulkan"))]
+        Tensor::Wgpu(lines) => warp::launch(lines, size, shape).map(Tensor::from),
+        Tensor::Flex(lines) => {
+            let lines = array::Array::from_flex(&lines);
+            let tables = match (lines.of::<f32>(), lines.of::<f64>()) {
+                (Some(lines), _) => {
+                    let lines: Vec<f64> = lines.iter().map(|&number| f64::from(number)).collect();
+                    let single = |table: Vec<f64>| table.into_iter().map(|number| number as f32).collect();
+                    sampled(&lines, size).map(|table| array::Array::new::<f32>(single(table), &shape))
+                }
+                (_, lines) => sampled(lines.unwrap_or_default(), size).map(|table| array::Array::new(table, &shape)),
+            };
+            tables.map(|table| Tensor::Flex(table.into_flex()))
+        }
+    };
+    trace::record(Kind::Launch, "warp_tables", tables, about)
+}
+
+/// The same on the processor.
+#[expect(clippy::cast_precision_loss, reason = "sides of images are small")]
+fn sampled(lines: &[f64], [rows, columns]: [usize; 2]) -> [Vec<f64>; 2] {
+    let (mut pixels, mut weights) = (Vec::new(), Vec::new());
+    for line in lines.chunks_exact(6) {
+        for at in 0..rows * columns * TAPS {
+            let (row, column) = ((at / TAPS / columns) as f64, (at / TAPS % columns) as f64);
+            let along = |line: &[f64], [own, other]: [f64; 2], side: usize, next: usize| {
+                let from = own * line[1] + other * line[2] + line[0];
+                let near = from.floor() + next as f64;
+                let inside = near.clamp(0.0, (side - 1) as f64);
+                (inside, if inside == near { 1.0 - (from - near).abs() } else { 0.0 })
+            };
+            let (down, by_row) = along(&line[..3], [row, column], rows, at % TAPS / 2);
+            let (right, by_column) = along(&line[3..], [column, row], columns, at % 2);
+            pixels.push(down * columns as f64 + right);
+            weights.push(by_row * by_column);
+        }
+    }
+    [pixels, weights]
 }
 
 fn bytes(tensor: &Tensor) -> usize {
