@@ -5,23 +5,25 @@
 //!
 //! The nets start where this stage starts: at nets of the pool, else at the first snapshots of experts that were advanced, else
 //! at new nets that are trained progressively on the earlier sets. They train on the union of all sets. Every
-//! stage is trained by the recipe of the set for one set alone, as the releases of PDD do at this place.
+//! stage is trained by the recipe of the set for one set alone, as the releases of PDD do at this place. Where sets carry scripts of steps,
+//! nets follow these, set after set; fixed nets are where they begin.
 //!
 //! | randomness | key below `(seed, "distill", stage - 1, "evaluation")` |
 //! |---|---|
 //! | first weights of net j | j, `weights` |
 //! | its training on the earlier sets and on the union | j, then `stage`, stage, epoch |
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_host::{Decoded, Net};
 use pddflow_runner::NodeError;
-use pddflow_tensor::RandomKey;
+use pddflow_tensor::{RandomKey, Tensor};
 use pddflow_training::accuracy::accuracy_unless;
-use pddflow_training::recipe::{LearningRate, Recipe, follows_script};
+use pddflow_training::recipe::{LearningRate, Recipe, Script, follows_script};
 use pddflow_training::samples::Samples;
-use pddflow_training::segments::progressive;
+use pddflow_training::segments::{JoinedSets, progressive, scripted_behind, scripts};
 use pddflow_training::sets::{LoadedSet, join_sets};
 use pddflow_training::splits::Split;
 use pddflow_training::trainer::{Segment, each};
@@ -33,6 +35,8 @@ use crate::params::EvaluationParams;
 /// Trains nets on the set as it is and tests them.
 pub(crate) struct Inspector<'a> {
     pub(crate) params: &'a EvaluationParams,
+    /// The set's own, where nets follow its script.
+    script: Option<Value>,
     recipe: Recipe,
     pub(crate) earlier: &'a [LoadedSet],
     /// Number of the stage, from 1.
@@ -53,17 +57,12 @@ impl<'a> Inspector<'a> {
         if test.rows() == 0 {
             return Err(fail("empty_data", format!("there are no {} to evaluate on", params.on.words())));
         }
-        if follows_script(&params.training, &[own]) {
-            return Err(fail(
-                "script",
-                "the set is of use step by step only, which an evaluation during distillation does not follow",
-            )
-            .with_help(
-                "leave out `evaluation` and evaluate the set behind, or name a recipe in `evaluation.training`",
-            ));
+        let script = follows_script(&params.training, &[own]).then(|| own.clone());
+        if script.is_some() {
+            scripts(earlier)?;
         }
         let recipe = Recipe::of(&params.training, &[own], 1)?;
-        Ok(Self { params, recipe, earlier, stage, classes, test, key, starts: OnceLock::new() })
+        Ok(Self { params, script, recipe, earlier, stage, classes, test, key, starts: OnceLock::new() })
     }
 
     /// Whether an evaluation belongs after so many of `all` iterations.
@@ -75,10 +74,16 @@ impl<'a> Inspector<'a> {
     pub(crate) fn accuracy(
         &self,
         network: &Network,
-        new: &Decoded,
+        (new, learnables): (&Decoded, &BTreeMap<String, Tensor>),
         learned: Option<f64>,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> NodeResult<Option<f64>> {
+        if let Some(own) = &self.script {
+            let script = Script::of(own, learnables, new.images.shape()[0])?
+                .ok_or_else(|| NodeError::internal("a script is followed that is none"))?;
+            let followed = self.scripted(Some((new, &script)), self.earlier.len())?;
+            return self.share((&followed.0, followed.1), network, stop).map(Some);
+        }
         let learnt = |rate: &f64| *rate > 0.0 && rate.is_finite();
         if self.recipe.lr == LearningRate::Learned && !learned.as_ref().is_some_and(learnt) {
             return Ok(None);
@@ -89,7 +94,29 @@ impl<'a> Inspector<'a> {
         let before = self.earlier.len();
         let samples = Samples { images: union.images, labels: union.labels };
         let segments = [Segment { stage: before + 1, ..self.with_epochs(Segment::new(samples, lr)) }];
-        let trainer = network.trainer((&segments, before), &self.recipe.settings);
+        self.share((&segments, before), network, stop).map(Some)
+    }
+
+    /// The steps of all sets, the new one behind the earlier ones, that are behind the first `done` sets, and how many come before them.
+    fn scripted(&self, new: Option<(&Decoded, &Script)>, done: usize) -> NodeResult<(Vec<Segment>, usize)> {
+        let sets: Vec<Decoded> =
+            self.earlier.iter().map(|set| set.decoded.clone()).chain(new.map(|(set, _)| set.clone())).collect();
+        let mut all = scripts(self.earlier)?;
+        all.extend(new.map(|(_, script)| script));
+        if sets.is_empty() {
+            return Ok((Vec::new(), 0));
+        }
+        Ok(scripted_behind(&JoinedSets::new(&sets, self.classes)?, &all, done))
+    }
+
+    /// Mean accuracy of the nets, trained through these segments, before which so many were done.
+    fn share(
+        &self,
+        segments: (&[Segment], usize),
+        network: &Network,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> NodeResult<f64> {
+        let trainer = network.trainer(segments, &self.recipe.settings);
         let starts = self.starts(network, stop)?;
         let shares = each(starts.len(), trainer.width(&network.device), |net, workers| {
             workers.compute(|| {
@@ -99,7 +126,7 @@ impl<'a> Inspector<'a> {
                 accuracy_unless(stop, &network.model, &trained.weights, images, labels)
             })
         })?;
-        Ok(Some(shares.iter().sum::<f64>() / shares.len() as f64))
+        Ok(shares.iter().sum::<f64>() / shares.len() as f64)
     }
 
     /// A segment with the epochs that the recipe has for so many images.
@@ -124,6 +151,7 @@ impl<'a> Inspector<'a> {
                 let net = |net| Ok(Net::new(network.advanced(net)?.unwrap_or_default()));
                 (0..self.params.nets).map(net).collect::<NodeResult<Vec<Net>>>()?
             }
+            None if self.script.is_some() => self.new_starts(network, &self.scripted(None, 0)?.0, stop)?,
             None => {
                 let segments = progressive(self.earlier, 0, &lr, self.classes)?.into_iter();
                 self.new_starts(network, &segments.map(|one| self.with_epochs(one)).collect::<Vec<_>>(), stop)?
@@ -142,7 +170,11 @@ impl<'a> Inspector<'a> {
         let trainer = network.trainer((segments, 0), &self.recipe.settings);
         each(self.params.nets, trainer.width(&network.device), |net, workers| {
             let key = self.key.fold_u64(net as u64);
-            let fresh = Net::new(network.fresh_weights(key.fold("weights"))?);
+            let fixed = if self.script.is_some() { network.fixed(net)? } else { None };
+            let fresh = match fixed {
+                Some(weights) => Net::new(weights),
+                None => Net::new(network.fresh_weights(key.fold("weights"))?),
+            };
             workers.compute(|| trainer.finish(fresh, key, &|| stop() || workers.failed()))
         })
     }

@@ -5,6 +5,7 @@ use pddflow_host::{Description, InputShape, LearnableRole, Need, Problem, ValueR
 use pddflow_runner::pipeline::InputProblem;
 use pddflow_tensor::RandomKey;
 use pddflow_training::plugins::Plugins;
+use pddflow_training::recipe::has_script;
 use pddflow_training::splits::TensorOptions;
 
 use crate::network::Network;
@@ -76,6 +77,12 @@ pub fn learns_no_rate(found: (&Plugins, &TensorOptions), params: &DistillParams)
     usual_description(found, params)
         .filter(|made| made.input.is_none())
         .is_some_and(|made| made.learnables.iter().all(|learnable| learnable.role != LearnableRole::LearningRate))
+}
+
+/// Whether it is known that a distillation with these parameters makes a set that is of use step by step only.
+#[must_use]
+pub fn makes_script(found: (&Plugins, &TensorOptions), params: &DistillParams) -> bool {
+    usual_description(found, params).is_some_and(|made| has_script(&made.recipe))
 }
 
 /// Whether the matcher's steps may depend on how many there are: it says so, or cannot say now.

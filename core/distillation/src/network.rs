@@ -98,6 +98,12 @@ impl Network {
         Ok(None)
     }
 
+    /// A fresh net that matching always starts from, counted round and round; `None` where there is none.
+    pub(crate) fn fixed(&self, number: usize) -> NodeResult<Option<Vec<Tensor>>> {
+        let is_one = self.fixed_start && self.pool.count() > 0 && self.pool.is_fresh();
+        is_one.then(|| self.pool.at(number % self.pool.count(), &self.wanted())).transpose()
+    }
+
     /// A net of the pool, or a new one that is pretrained, or a new one: chosen and drawn by the key. A pool of fresh nets is as
     /// no pool, so that the first stage of a progressive pipeline is the base method, unless the pipeline says that its nets are fixed.
     pub(crate) fn start_weights(&self, key: RandomKey, stop: &dyn Fn() -> bool) -> NodeResult<Vec<Tensor>> {
@@ -145,6 +151,10 @@ fn pretrain(
     classes: usize,
 ) -> NodeResult<Option<Pretraining>> {
     let Some(training) = &params.pretrain else { return Ok(None) };
+    if earlier.iter().any(|set| set.script.is_some()) {
+        let message = "`pretrain` trains on earlier sets in any order, and one of them is of use step by step only";
+        return Err(fail("script", message).with_help("wire an `advance` of it into `start`, which follows its steps"));
+    }
     if !pool.is_fresh() {
         let message = "both `start` and `pretrain` say where matching starts";
         return Err(fail("two_starts", message).with_help("wire `start`, or give `pretrain`, not both"));

@@ -210,7 +210,8 @@ fn evaluate(
     let new = matcher.decode(&bench.learnables(), &bench.problem).during("decoding the set")?;
     let new = Decoded { images: new.images.detach(), labels: new.labels };
     let stop = || context.cancelled();
-    let found = inspector.accuracy(network, &new, step_size(bench)?, &stop);
+    let learnables = bench.learnables().into_iter().collect();
+    let found = inspector.accuracy(network, (&new, &learnables), step_size(bench)?, &stop);
     bench.state.evaluated = iteration;
     let Some(accuracy) = found.map_err(|error| while_evaluating(error, iteration))? else {
         context

@@ -1,15 +1,17 @@
 //! The kind `distill`: a matcher makes a small synthetic set mimic the real data; see `pddflow_distillation`.
 
-use pddflow_artifact::params::{read, schema};
+use pddflow_artifact::params::{read, read_part, schema};
 use pddflow_cache::KeyPart;
-use pddflow_distillation::{DistillParams, On, check, check_planned, distill, learns_no_rate, needs_horizon};
+use pddflow_distillation::{
+    DistillParams, On, check, check_planned, distill, learns_no_rate, makes_script, needs_horizon,
+};
 use pddflow_host::Role;
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
 use pddflow_runner::{Expected, Growing, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::identity;
-use pddflow_training::recipe::LENGTH_HELP;
+use pddflow_training::recipe::{LENGTH_HELP, ProtocolParams, follows_script};
 use pddflow_training::sets::one_artifact;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::kind::{Connected, Kind, input_problem, port};
 use crate::surroundings::{Surroundings, part};
@@ -102,6 +104,25 @@ impl Kind for DistillKind {
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         distill(surroundings.for_nets(), &data, node, inputs, context)
     }
+}
+
+/// No set at the port `sets` may be one whose script would be followed, as far as it is known how they are made.
+pub(crate) fn needs_no_script(
+    surroundings: &Surroundings,
+    node: &Connected<'_>,
+    (what, help): (&str, &str),
+) -> Result<(), InputProblem> {
+    let port = "sets";
+    let with_one = json!({ "script": {} });
+    let Ok(given) = read_part::<ProtocolParams>(node.with()) else { return Ok(()) };
+    if !follows_script(&given, &[&with_one]) {
+        return Ok(());
+    }
+    let is_one = |set: &Connected<'_>| {
+        set.kind() == "distill" && read(set.with()).is_ok_and(|params| makes_script(surroundings.for_nets(), &params))
+    };
+    let Some(set) = node.at(port).find(is_one) else { return Ok(()) };
+    Err(input_problem(port, format!("the set of `{}` is of use step by step only, {what}", set.id()), help))
 }
 
 /// The sets at a port must have learned learning rates, as far as it is known how they are made.

@@ -107,6 +107,25 @@ pub fn segments(sets: &JoinedSets, stages: &[Stage]) -> Vec<Segment> {
     stages.iter().enumerate().map(segment).collect()
 }
 
+/// The script of each set, where nets are trained by these.
+///
+/// # Errors
+/// A set has none.
+pub fn scripts(sets: &[LoadedSet]) -> NodeResult<Vec<&Script>> {
+    sets.iter().map(LoadedSet::script).collect()
+}
+
+/// What [`scripted`] gives for nets that followed the scripts of the first `done` sets elsewhere, and how many steps those were.
+#[must_use]
+pub fn scripted_behind(sets: &JoinedSets, scripts: &[&Script], done: usize) -> (Vec<Segment>, usize) {
+    let before = scripts.iter().take(done).map(|script| script.steps.len()).sum();
+    let mut segments = scripted(sets, scripts).split_off(before);
+    if let Some(first) = segments.first_mut() {
+        first.fresh = true;
+    }
+    (segments, before)
+}
+
 /// The steps of the script of each set as segments, set after set; nets are tested behind each set.
 #[must_use]
 pub fn scripted(sets: &JoinedSets, scripts: &[&Script]) -> Vec<Segment> {
@@ -202,6 +221,9 @@ mod tests {
             found.iter().map(|one| (one.rows.clone().unwrap(), one.lr, one.stage, one.tested)).collect();
         assert_eq!(shown, [(vec![1], 0.1, 1, false), (vec![1], 0.2, 1, true), (vec![3], 0.3, 2, true)]);
         assert_eq!(found.iter().map(|one| one.fresh).collect::<Vec<_>>(), [true, false, false]);
+        let (behind, before) = scripted_behind(&joined(&[2, 2]), &[&script(&[0.1, 0.2]), &script(&[0.3])], 1);
+        assert_eq!((behind.len(), before), (1, 2));
+        assert_eq!((behind[0].rows.clone().unwrap(), behind[0].lr, behind[0].fresh), (vec![3], 0.3, true));
     }
 
     fn recipe(with: &Value) -> Recipe {

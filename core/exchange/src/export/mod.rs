@@ -25,3 +25,4 @@ mod training;
 
 pub use params::{ExportParams, check, parts};
 pub use run::files;
+pub use training::SCRIPT;

@@ -8,6 +8,12 @@ use serde_json::{Value, json};
 
 use super::entry::Entry;
 
+/// Why a set that is of use step by step is not exported as such, and what to do.
+pub const SCRIPT: (&str, &str) = (
+    "by rows and learning rates in an order that an export cannot tell",
+    "name how it shall be trained on, such as `recipe: dsa`; the learning rates are among the set's learnables",
+);
+
 /// What the training of every stage is, and the learning rate of each.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Plan {
@@ -44,8 +50,7 @@ impl Plan {
     pub(super) fn new(entries: &[Entry<'_>], given: &ProtocolParams, training: Training) -> NodeResult<Self> {
         let carried: Vec<&Value> = entries.iter().map(|entry| &entry.set.info.recipe).collect();
         if follows_script(given, &carried) {
-            return Err(fail("script", "the set is of use step by step only, by rows and learning rates in an order that an export cannot tell")
-                .with_help("name how it shall be trained on, such as `recipe: dsa`; the learning rates are among the set's learnables"));
+            return Err(fail("script", format!("a set is of use step by step only, {}", SCRIPT.0)).with_help(SCRIPT.1));
         }
         let recipe = Recipe::of(given, &carried, stage_sets(training, entries.len()).len())?;
         let known: Vec<_> = entries.iter().map(|entry| (entry.set.step_size, entry.set.rows())).collect();

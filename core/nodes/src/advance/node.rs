@@ -10,10 +10,13 @@ use pddflow_host::{Net, Role};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
 use pddflow_runner::{Artifact, Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::{Device, RandomKey, Tensor};
-use pddflow_training::segments::progressive;
-use pddflow_training::sets::load_sets_alone;
+use pddflow_training::recipe::{ProtocolParams, Recipe, follows_script};
+use pddflow_training::segments::{JoinedSets, progressive, scripted_behind, scripts};
+use pddflow_training::sets::{LoadedSet, load_sets_alone};
 use pddflow_training::stored::{Pool, Wanted, fresh_info, info, specs_of};
-use pddflow_training::trainer::{Architecture, EpochKeys, Job, Keeps, NetState, Observer, Trainer};
+use pddflow_training::trainer::{
+    Architecture, EpochKeys, Hyperparameters, Job, Keeps, NetState, Observer, Segment, Trainer,
+};
 use serde_json::{Value, json};
 
 use super::params::{AdvanceParams, check};
@@ -23,7 +26,7 @@ use crate::shard::{self, Shard};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// See the module.
 pub(crate) struct AdvanceKind;
@@ -98,19 +101,14 @@ impl Kind for AdvanceKind {
         let wanted = Wanted { choice: &params.model, specs: &specs, data: &about, device, dtype };
         start.check(wired, &wanted)?;
         start.check_range(params.nets)?;
-        let before = start.sets().len();
+        let course = Course::of(&params, &loaded, (start.sets().len(), about.class_names.len()))?;
         let key = RandomKey::new(params.seed).fold("advance");
         let job = Job {
             trainer: Trainer {
                 architecture: Architecture { model: &model, specs: &specs },
-                segments: &progressive(
-                    &loaded,
-                    before,
-                    &|stage| params.lr(stage, &loaded[stage]),
-                    about.class_names.len(),
-                )?,
-                settings: &params.settings()?,
-                keys: EpochKeys::ByStage { before },
+                segments: &course.segments,
+                settings: &course.settings,
+                keys: EpochKeys::ByStage { before: course.before },
             },
             observer: &Start { pool: &start, seed: params.seed, wanted: &wanted },
             nets: shard::nets(part, params.nets).numbers(),
@@ -127,6 +125,28 @@ impl Kind for AdvanceKind {
         let info = info(&wanted, params.nets, digests, made_by);
         let nets: Vec<Vec<Tensor>> = nets.iter().map(on_cpu).collect::<NodeResult<_>>()?;
         stored(&NetWeights::encode(&info, &nets)?, context)
+    }
+}
+
+/// What the nets are shown that have seen the first sets already.
+struct Course {
+    segments: Vec<Segment>,
+    settings: Hyperparameters,
+    /// Segments that are behind them.
+    before: usize,
+}
+
+impl Course {
+    fn of(params: &AdvanceParams, sets: &[LoadedSet], (seen, classes): (usize, usize)) -> NodeResult<Self> {
+        let carried: Vec<&Value> = sets.iter().map(|set| &set.recipe).collect();
+        if follows_script(&params.given(), &carried) {
+            let decoded: Vec<_> = sets.iter().map(|set| set.decoded.clone()).collect();
+            let (segments, before) = scripted_behind(&JoinedSets::new(&decoded, classes)?, &scripts(sets)?, seen);
+            let recipe = Recipe::of(&ProtocolParams::default(), &carried, sets.len())?;
+            return Ok(Self { segments, settings: recipe.settings, before });
+        }
+        let segments = progressive(sets, seen, &|stage| params.lr(stage, &sets[stage]), classes)?;
+        Ok(Self { segments, settings: params.settings()?, before: seen })
     }
 }
 

@@ -17,7 +17,8 @@ use serde_json::Value;
 use crate::surroundings::Surroundings;
 
 /// What a pipeline file can say about progressive training on sets. The defaults are those of PDD's transition with MTT:
-/// 1001 epochs per stage, a tenth of the learning rate after epoch 501.
+/// 1001 epochs per stage, a tenth of the learning rate after epoch 501. Sets that carry a script of steps are followed step by step, as
+/// their own recipes say and nothing else here does, unless `epochs` or `lr` is given.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AdvanceParams {
@@ -26,9 +27,9 @@ pub(super) struct AdvanceParams {
     /// How many nets; or `{ first, count }` for a shard of them.
     #[serde(default = "hundred")]
     pub(super) nets: NetRange,
-    /// Epochs of each stage. Schedules `dc` and `pdd` run one more, as the scripts do.
-    #[serde(default = "thousand")]
-    pub(super) epochs: u64,
+    /// Epochs of each stage, by default 1000, unless sets carry a script. Schedules `dc` and `pdd` run one more, as the scripts of the releases do.
+    #[serde(default)]
+    pub(super) epochs: Option<u64>,
     /// Learning rate, a list with one for each stage, or `learned`; by default what each stage's newest set says of itself: the
     /// one that it was learned with, else that of its recipe.
     #[serde(default)]
@@ -66,9 +67,8 @@ fn hundred() -> NetRange {
     NetRange::first(100)
 }
 
-fn thousand() -> u64 {
-    1000
-}
+/// Epochs of a stage where nothing says how many.
+const EPOCHS: u64 = 1000;
 
 fn momentum() -> f64 {
     0.9
@@ -91,6 +91,11 @@ fn augment() -> String {
 }
 
 impl AdvanceParams {
+    /// What is said of how long and at which learning rate.
+    pub(super) fn given(&self) -> ProtocolParams {
+        ProtocolParams { lr: self.lr.clone(), epochs: self.epochs, ..ProtocolParams::default() }
+    }
+
     /// Learning rate of a stage, from 0, whose newest set is this one.
     pub(super) fn lr(&self, stage: usize, newest: &LoadedSet) -> NodeResult<f64> {
         let given = ProtocolParams { lr: self.lr.clone(), ..ProtocolParams::default() };
@@ -100,7 +105,7 @@ impl AdvanceParams {
     /// How every stage trains.
     pub(super) fn settings(&self) -> NodeResult<Hyperparameters> {
         Ok(Hyperparameters {
-            schedule: LrSchedule::Script { schedule: self.schedule, epochs: self.epochs, warm_up: 0 },
+            schedule: LrSchedule::Script { schedule: self.schedule, epochs: self.epochs.unwrap_or(EPOCHS), warm_up: 0 },
             loss: self.loss,
             optimizer: self.optimizer,
             momentum: self.momentum,

@@ -4,10 +4,12 @@ use pddflow_artifact::failure::{During, fail, from_plugin};
 use pddflow_artifact::params::{read_part, schema_of_parts};
 use pddflow_cache::KeyPart;
 use pddflow_host::{Decoded, Role};
-use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
+use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
 use pddflow_runner::{Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::evaluation::{Curve, Evaluation, Test};
-use pddflow_training::recipe::{NetsParams, OTHER_RECIPES, Preset, ProtocolParams, Recipe, recipes_differ};
+use pddflow_training::recipe::{
+    NetsParams, OTHER_RECIPES, Preset, ProtocolParams, Recipe, follows_script, recipes_differ,
+};
 use pddflow_training::segments::JoinedSets;
 use pddflow_training::sets::one_artifact;
 use pddflow_training::summary::Summary;
@@ -19,11 +21,16 @@ use super::params::{ContinualParams, check, parts};
 use super::phases::{classes_seen, phases, test_order};
 use super::report::{Made, report};
 use super::segments::{segments, stages_of_a_phase};
-use crate::kind::{Kind, port};
+use crate::distill::needs_no_script;
+use crate::kind::{Connected, Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
 const REVISION: u32 = 2;
+
+/// Why a set that is of use step by step is refused, and what to do.
+const SCRIPT: (&str, &str) =
+    ("and nets are trained on the sets of several phases together", "name how to train on it, such as `recipe: dsa`");
 
 /// See the module.
 pub(crate) struct ContinualKind;
@@ -49,6 +56,10 @@ impl Kind for ContinualKind {
 
     fn check(&self, surroundings: &Surroundings, with: &Value) -> Result<Value, Vec<ParamProblem>> {
         check(surroundings, with)
+    }
+
+    fn check_connections(&self, surroundings: &Surroundings, node: &Connected<'_>) -> Result<(), InputProblem> {
+        needs_no_script(surroundings, node, SCRIPT)
     }
 
     fn key_parts(&self, surroundings: &Surroundings, node: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {
@@ -83,6 +94,9 @@ impl Kind for ContinualKind {
         let carried: Vec<&Value> = sets.iter().map(|set| &set.recipe).collect();
         if protocol.recipe == Preset::Own && recipes_differ(&carried) {
             context.warn(OTHER_RECIPES);
+        }
+        if follows_script(&protocol, &carried) {
+            return Err(fail("script", format!("a set is of use step by step only, {}", SCRIPT.0)).with_help(SCRIPT.1));
         }
         let recipe = Recipe::of(&protocol, &carried, stages_of_a_phase(&phases, params.training))?;
         let decoded: Vec<Decoded> = sets.iter().map(|set| set.decoded.clone()).collect();

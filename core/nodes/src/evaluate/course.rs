@@ -28,7 +28,7 @@ impl Course {
 
     /// The steps that each set says itself, set after set: an epoch each.
     pub(super) fn scripted(sets: &[LoadedSet], classes: usize) -> NodeResult<Self> {
-        let scripts = sets.iter().map(LoadedSet::script).collect::<NodeResult<Vec<_>>>()?;
+        let scripts = segments::scripts(sets)?;
         let stage = |(set, script): (usize, &&Script)| Stage {
             sets: set..set + 1,
             images: script.steps[0].rows.len(),

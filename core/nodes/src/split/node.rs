@@ -10,6 +10,7 @@ use pddflow_host::Labels;
 use pddflow_runner::pipeline::{Arity, KindSpec, ParamProblem};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::{Device, Tensor};
+use pddflow_training::recipe::has_script;
 use pddflow_training::sets::{one_artifact, store_set};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,6 +86,10 @@ impl Kind for SplitKind {
 impl SplitParams {
     fn part_of(&self, set: DistilledSet) -> NodeResult<DistilledSet> {
         let (ipc, each) = (set.info.ipc, set.info.ipc / self.parts);
+        if has_script(&set.info.recipe) {
+            return Err(fail("script", "the set is of use step by step only, in an order that its parts do not have")
+                .with_help("use it as a whole, or make a set for each stage"));
+        }
         if each == 0 || !ipc.is_multiple_of(self.parts) {
             let message = format!("{ipc} images per class cannot be cut into {} equal parts", self.parts);
             return Err(fail("set_parts", message).with_help("choose a number of parts that divides it"));

@@ -276,11 +276,66 @@ fn a_script_is_followed_from_the_nets_that_it_was_made_for() {
 }
 
 #[test]
-fn a_script_cannot_be_exported_nor_fixed_nets_be_missing() {
-    let export = format!("{}  out: {{ kind: export, needs: {{ sets: \"dd[*]\" }} }}\n", scripted(1, ""));
-    let failure = Bench::new().run(&export).unwrap_err();
+fn a_script_that_cannot_be_followed_is_refused_before_the_work() {
+    let with = |node: &str| format!("{}  more: {{ {node} }}\n", scripted(1, ""));
+    for (node, expected) in [
+        ("kind: export, needs: { sets: \"dd[*]\" }", "an order that an export cannot tell"),
+        (
+            "kind: continual, needs: { data: data, sets: \"dd[*]\" }, with: { model: lenet, nets: 1 }",
+            "of several phases",
+        ),
+    ] {
+        let problems = Bench::new().problems(&with(node));
+        assert!(
+            problems.contains("the set of `dd[1]` is of use step by step only") && problems.contains(expected),
+            "{problems}"
+        );
+    }
+    ran(&with("kind: export, needs: { sets: \"dd[*]\" }, with: { recipe: dsa, epochs: 1 }"));
+    let failure =
+        Bench::new().run(&with("kind: split, needs: { set: \"dd[1]\" }, with: { parts: 2, part: 1 }")).unwrap_err();
+    assert!(failure.code.ends_with("script"), "{}: {}", failure.code, failure.message);
+    let pretrained =
+        scripted(2, "").replace("needs: { data: data, start: net }", "needs: { data: data, previous: \"dd[..${k}]\" }");
+    let failure = Bench::new().run(&pretrained.replace("fixed_start: true", "pretrain: {}")).unwrap_err();
     assert!(failure.code.ends_with("script"), "{}: {}", failure.code, failure.message);
     let problems =
         Bench::new().problems(&scripted(1, "").replace("needs: { data: data, start: net }", "needs: { data: data }"));
     assert!(problems.contains("`fixed_start` needs"), "{problems}");
+}
+
+#[test]
+fn nets_are_advanced_by_the_scripts_of_sets_in_one_go_or_set_by_set() {
+    let text = scripted(2, "");
+    let with = "with: { model: lenet, nets: 1, momentum: 0.5";
+    let first = format!("first: {{ kind: advance, needs: {{ sets: \"dd[1]\", start: net }}, {with} }} }}");
+    let both = format!("both: {{ kind: advance, needs: {{ sets: \"dd[*]\", start: first }}, {with} }} }}");
+    let at_once = both.replace("start: first", "start: net");
+    let weights = |nodes: &str| {
+        let blob = ran(&format!("{text}  {nodes}\n")).artifact("both.weights");
+        let net = pddflow_artifact::NetWeights::decode(&blob).unwrap().net(0).unwrap();
+        net.iter().flat_map(|one| one.to_f64_vec().unwrap()).collect::<Vec<_>>()
+    };
+    let stepped = weights(&format!("{first}\n  {both}"));
+    assert_eq!(stepped, weights(&at_once));
+    assert_eq!(stepped, weights(&at_once.replace("momentum: 0.5", "momentum: 0.9")), "the recipe of the sets counts");
+    assert_ne!(stepped, weights(&at_once.replace("momentum: 0.5", "epochs: 1")), "what the file says wins");
+}
+
+#[test]
+fn evaluations_within_a_distillation_follow_the_script_too() {
+    let inside = |stages: usize| {
+        scripted(stages, "").replace("matcher: {", "evaluation: { every: 2, nets: 1, on: test }, matcher: {").replace(
+            "needs: { data: data, start: net }\n",
+            "needs: { data: data, start: net, previous: \"dd[..${k}]\" }\n",
+        )
+    };
+    for stages in [1, 2] {
+        let bench = ran(&inside(stages));
+        let found = bench.metric_values(&format!("dd[{stages}]"), "accuracy_on_test");
+        let tested = 100.0 * bench.results("eval").reported.accuracies[0];
+        assert!((found[0] - tested).abs() < 1e-9, "{found:?} and {tested}");
+    }
+    let other = inside(1).replace("on: test }", "on: test, training: { recipe: dsa, epochs: 1 } }");
+    assert_eq!(ran(&other).metric_values("dd[1]", "accuracy_on_test").len(), 1);
 }

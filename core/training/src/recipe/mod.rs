@@ -25,4 +25,4 @@ pub use own::{OTHER_RECIPES, own_regression, recipes_differ};
 pub use params::{NetsParams, ProtocolParams, check_nets, check_protocol};
 pub use preset::{Preset, Published, points_every};
 pub use resolved::{Recipe, Stage};
-pub use script::{Script, Step, follows_script};
+pub use script::{Script, Step, follows_script, has_script};

@@ -64,12 +64,18 @@ impl Script {
     }
 }
 
+/// Whether a set with this recipe is of use step by step.
+#[must_use]
+pub fn has_script(recipe: &Value) -> bool {
+    recipe["script"].is_object()
+}
+
 /// Whether the sets' own scripts say how nets are trained on them: a set carries one, and the pipeline neither names a recipe nor says how
 /// long or at which learning rate.
 #[must_use]
 pub fn follows_script(given: &ProtocolParams, carried: &[&Value]) -> bool {
     let says = given.epochs.is_some() || given.steps.is_some() || given.presented.is_some() || given.lr.is_some();
-    given.recipe == Preset::Own && !says && carried.iter().any(|recipe| recipe["script"].is_object())
+    given.recipe == Preset::Own && !says && carried.iter().any(|recipe| has_script(recipe))
 }
 
 #[cfg(test)]
