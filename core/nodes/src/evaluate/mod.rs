@@ -5,6 +5,8 @@
 //! images themselves. The readings that are not reported stand beside it under their own names; the record's `accuracy`
 //! is the last epoch's in every case.
 //!
+//! With `teacher` a trained net labels every batch anew, in place of the labels of the sets.
+//!
 //! With `regression` no net is trained: the labels of the sets are carried over to the test images by kernel ridge regression.
 //!
 //! Without sets, and with `training: full`, nets are trained on the real images themselves by the same recipe: the upper
@@ -15,5 +17,6 @@ mod node;
 mod params;
 mod regress;
 mod report;
+mod teacher;
 
 pub(crate) use node::{EvaluateKind, check_learning_rates};

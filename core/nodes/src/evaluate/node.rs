@@ -21,6 +21,7 @@ use super::course::Course;
 use super::params::{EvaluateParams, check, parts};
 use super::regress::Reading;
 use super::report::{Made, report};
+use super::teacher::{NOT_ASKED, NOT_WIRED, teach};
 use crate::distill::needs_learned;
 use crate::kind::{Connected, Kind, input_problem, port};
 use crate::shard::{self, Shard};
@@ -46,6 +47,18 @@ impl Kind for EvaluateKind {
                 port("data", "dataset", Arity::One, "the real data; its test split is what counts"),
                 port("sets", "set", Arity::Many, "the sets, in the order of their stages; none with `training: full`"),
                 port("start", "weights", Arity::Many, "nets to begin with, in shards; by default random ones"),
+                port(
+                    "trajectories",
+                    "trajectories",
+                    Arity::Optional,
+                    "the net that `teacher` asks for labels: the first, as last kept",
+                ),
+                port(
+                    "weights",
+                    "weights",
+                    Arity::Optional,
+                    "the same as a net with all its weights: the first of them",
+                ),
                 shards,
             ],
             outputs: vec![
@@ -63,6 +76,11 @@ impl Kind for EvaluateKind {
 
     fn check_inputs(&self, _: &Surroundings, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
         let Ok(params) = read_part::<EvaluateParams>(with) else { return Ok(()) };
+        match (&params.teacher, ["trajectories", "weights"].into_iter().find(|port| count(port) > 0)) {
+            (Some(_), None) => return Err(input_problem("trajectories", NOT_WIRED.0, NOT_WIRED.1)),
+            (None, Some(port)) => return Err(input_problem(port, NOT_ASKED.0, NOT_ASKED.1)),
+            _ => {}
+        }
         match (params.training, count("sets")) {
             (Training::Full, 0) => check_learning_rates(with, Training::Full, 0),
             (Training::Full, count) => Err(input_problem(
@@ -96,6 +114,10 @@ impl Kind for EvaluateKind {
         let mut parts = surroundings.numeric_parts(REVISION);
         if let Some(model) = &nets.model {
             parts.push(part("model", surroundings.plugins().key(Role::Model, &model.id)?));
+        }
+        let params: EvaluateParams = read_part(node.with)?;
+        if let Some(model) = params.teacher.and_then(|teacher| teacher.model) {
+            parts.push(part("teacher", surroundings.plugins().key(Role::Model, &model.id)?));
         }
         Ok(parts)
     }
@@ -136,12 +158,16 @@ impl Kind for EvaluateKind {
             return report(&found.summary, (&given, &params), record, &Made { data: &data, sets: &sets }, context);
         }
         let recipe = Recipe::of(&protocol, &carried, stage_sets(params.training, sets.len()).len())?;
-        let course = match params.training {
+        let mut course = match params.training {
             Training::Full => Course::full(&recipe, &data)?,
             _ if follows_script(&protocol, &carried) => Course::scripted(&sets, data.classes)?,
             training => Course::staged(training, &recipe, &sets, data.classes)?,
         };
         course.check_curve(&params.curve_at)?;
+        if let Some(teacher) = &params.teacher {
+            let asked = (teacher, &given);
+            teach(&mut course.segments, asked, (surroundings, &data), &recipe.settings, (inputs, context))?;
+        }
         let registry = surroundings.plugins().open()?;
         let net = given.net()?;
         let model = registry.model(&net.id, &net.config).map_err(|error| from_plugin(&error))?;

@@ -1,7 +1,9 @@
 //! Parameters of the kind `evaluate`, besides those of the recipe.
 
 use pddflow_artifact::params::{Part, problem, resolve_parts};
+use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
+use pddflow_training::choice::{PluginChoice, check_choice};
 use pddflow_training::recipe::{NetsParams, Preset, ProtocolParams, check_nets, check_protocol, points_every};
 use pddflow_training::regression::Kernel;
 use pddflow_training::segments::Training;
@@ -34,9 +36,29 @@ pub(super) struct EvaluateParams {
     /// `regression: {}` for all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) regression: Option<RegressionParams>,
+    /// A trained net at the port `trajectories` or `weights` labels every batch anew, as augmentation and CutMix leave it, in place of the labels of
+    /// the sets: `teacher: {}` as RDED's release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) teacher: Option<TeacherParams>,
     /// Further points of the accuracy curve, by the number of epochs of a stage that are done.
     #[serde(default)]
     pub(super) curve_at: Vec<u64>,
+}
+
+/// The net that labels batches.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TeacherParams {
+    /// Its model; by default that of the nets in training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) model: Option<PluginChoice>,
+    /// What the scores of both nets are divided by before they become probabilities; RDED has 20 with CutMix and 4 without.
+    #[serde(default = "temperature")]
+    pub(super) temperature: f64,
+}
+
+fn temperature() -> f64 {
+    20.0
 }
 
 /// How sets are read by kernel regression.
@@ -77,12 +99,38 @@ pub(super) fn check(surroundings: &Surroundings, with: &Value) -> Result<Value, 
         let points = if best { points_every(&resolved["recipe"]) } else { None };
         resolved["curve_every"] = points.unwrap_or(0).into();
     }
+    problems.extend(check_teacher(surroundings, &mut resolved));
     problems.extend(if regresses { check_regression(&resolved) } else { check_readings(&resolved) });
     if resolved["training"] == "full" && resolved["lr"] == "learned" {
         let help = "give a number as `lr`: real images have no learned learning rate";
         problems.push(problem("/training", "`full` has no learned learning rate", Some(help.into())));
     }
     if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+}
+
+fn check_teacher(surroundings: &Surroundings, with: &mut Value) -> Vec<ParamProblem> {
+    if !with["teacher"].is_object() {
+        return Vec::new();
+    }
+    let mut problems = Vec::new();
+    let mut wrong = |at: &str, message: &str, help: &str| problems.push(problem(at, message, Some(help.to_owned())));
+    if with["regression"].is_object() || with["hard_labels"] == true {
+        wrong("/teacher", "a teacher's labels are trained on as they are", "leave out `regression` and `hard_labels`");
+    }
+    if with["loss"] == "mse" {
+        wrong("/loss", "a teacher's labels are probabilities", "give `cross_entropy`");
+    }
+    let temperature = with.pointer("/teacher/temperature").and_then(Value::as_f64);
+    if temperature.is_none_or(|value| !(value > 0.0 && value.is_finite())) {
+        wrong("/teacher/temperature", "`temperature` must be above 0", "RDED's release has 20");
+    }
+    let mut teacher = with["teacher"].take();
+    if let Err(found) = check_choice(surroundings.plugins(), Role::Model, "model", &mut teacher) {
+        let inside = |found: ParamProblem| ParamProblem { pointer: format!("/teacher{}", found.pointer), ..found };
+        problems.extend(found.into_iter().map(inside));
+    }
+    with["teacher"] = teacher;
+    problems
 }
 
 fn check_regression(with: &Value) -> Vec<ParamProblem> {

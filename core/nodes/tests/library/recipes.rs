@@ -339,3 +339,72 @@ fn evaluations_within_a_distillation_follow_the_script_too() {
     let other = inside(1).replace("on: test }", "on: test, training: { recipe: dsa, epochs: 1 } }");
     assert_eq!(ran(&other).metric_values("dd[1]", "accuracy_on_test").len(), 1);
 }
+
+/// A net that was trained on the real images, crops that it finds easy, and nets that learn from it.
+fn taught(needs: &str, with: &str) -> String {
+    format!(
+        r#"
+format: 1
+name: taught
+nodes:
+  data: {{ kind: dataset, with: {{ source: fashion-mini }} }}
+  experts: {{ kind: train, needs: {{ data: data }}, with: {{ model: {{ convnet: {{ width: 4 }} }}, nets: 1, epochs: 2 }} }}
+  whole:
+    kind: select
+    needs: {{ data: data, trajectories: experts }}
+    with: {{ method: crops, ipc: 3, crops: 1, least_area: 1, model: {{ convnet: {{ width: 4 }} }} }}
+  nets: {{ kind: advance, needs: {{ sets: whole }}, with: {{ model: {{ convnet: {{ width: 4 }} }}, nets: 1, epochs: 3, lr: 0.1 }} }}
+  eval:
+    kind: evaluate
+    needs: {{ data: data, sets: whole, {needs} }}
+    with: {{ model: {{ convnet: {{ width: 4 }} }}, recipe: dsa, nets: 1, epochs: 3, schedule: constant, {with} }}
+"#
+    )
+}
+
+#[test]
+fn a_teacher_labels_the_images_as_they_are_shown() {
+    let found = |needs: &str, with: &str| results(&taught(needs, with)).reported.accuracies[0];
+    // Of images as they are and at temperature 1 its labels are those that the set carries.
+    let plain = "lr: 0.1, augment: none, batch: 10";
+    let own = found("", plain);
+    let asked = found("trajectories: experts", &format!("{plain}, teacher: {{ temperature: 1 }}"));
+    assert!((own - asked).abs() < 0.01, "{own} {asked}");
+    assert_ne!(found("trajectories: experts", &format!("{plain}, teacher: {{}}")), asked);
+    // A net that is asked what it says itself learns nothing, however images are changed before.
+    let changed = "augment: dsa, cutmix: 1, weight_decay: 0";
+    let same = |lr: &str| found("start: nets, weights: nets", &format!("{changed}, lr: {lr}, teacher: {{}}"));
+    assert!((same("1") - same("1.0e-9")).abs() < 1e-9);
+    assert_ne!(found("start: nets", &format!("{changed}, lr: 1")), same("1"));
+    let protocol = results(&taught("trajectories: experts", "teacher: {}")).protocol;
+    assert_eq!(protocol["teacher"], json!({ "temperature": 20.0 }));
+}
+
+#[test]
+fn a_teacher_that_cannot_be_asked_is_refused() {
+    for (needs, with, expected) in [
+        ("", "teacher: {}", "none is wired"),
+        ("trajectories: experts", "", "nothing asks it"),
+        ("trajectories: experts", "teacher: { temperature: 0 }", "must be above 0"),
+        ("trajectories: experts", "teacher: { model: nothing }", "nothing"),
+        ("trajectories: experts", "teacher: {}, loss: mse", "are probabilities"),
+        ("trajectories: experts", "teacher: {}, hard_labels: true", "trained on as they are"),
+    ] {
+        let problems = Bench::new().problems(&taught(needs, with));
+        assert!(problems.contains(expected), "{with}: {problems}");
+    }
+    let asks = taught("trajectories: experts", "teacher: {}");
+    let some =
+        "  few: { kind: classes, needs: { data: data }, with: { order: { seed: 0, steps: 2, step: 1 } } }\n  data:";
+    let other_classes =
+        asks.replace("experts: { kind: train, needs: { data: data }", "experts: { kind: train, needs: { data: few }");
+    let other_classes = other_classes
+        .replace("  data:", some)
+        .replace("trajectories: experts }\n    with: { method", "trajectories: own }\n    with: { method");
+    let own = "  own: { kind: train, needs: { data: data }, with: { model: { convnet: { width: 4 } }, nets: 1, epochs: 1 } }\n  whole:";
+    let failure = Bench::new().run(&other_classes.replace("  whole:", own)).unwrap_err();
+    assert!(failure.message.contains("5 classes that are not the 10"), "{}", failure.message);
+    let failure =
+        Bench::new().run(&asks.replace("teacher: {}", "teacher: { model: { convnet: { width: 5 } } }")).unwrap_err();
+    assert!(failure.message.contains("are of the model"), "{}", failure.message);
+}

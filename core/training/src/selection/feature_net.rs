@@ -85,7 +85,7 @@ impl FeatureNet<'_> {
             device: &self.data.tensors.device,
             dtype: self.data.tensors.dtype,
         };
-        let weights = match wired(inputs, &wanted, context)? {
+        let weights = match wired_net(inputs, &wanted, context)? {
             Some(weights) => weights,
             None => self.trained(Architecture { model: &model, specs: &specs }, epochs, key, context)?,
         };
@@ -139,8 +139,11 @@ impl Observer for Fresh<'_> {
     }
 }
 
-/// The weights of the wired net, if one is.
-fn wired(inputs: &Inputs, wanted: &Wanted<'_>, context: &NodeContext<'_>) -> NodeResult<Option<Vec<Tensor>>> {
+/// The weights of the net at the port `trajectories` or `weights`, if one is wired: the first one, as last kept.
+///
+/// # Errors
+/// It does not fit what is wanted, both ports are wired, or statistics of the net are not stored.
+pub fn wired_net(inputs: &Inputs, wanted: &Wanted<'_>, context: &NodeContext<'_>) -> NodeResult<Option<Vec<Tensor>>> {
     let (trajectories, weights) = (inputs.port("trajectories"), inputs.port("weights"));
     match (trajectories, weights) {
         ([], []) => Ok(None),
@@ -155,7 +158,7 @@ fn wired(inputs: &Inputs, wanted: &Wanted<'_>, context: &NodeContext<'_>) -> Nod
             pool.check(weights, wanted)?;
             pool.at(0, wanted).map(Some)
         }
-        _ => Err(fail("two_nets", "both `trajectories` and `weights` are wired, and one net gives the features")
+        _ => Err(fail("two_nets", "both `trajectories` and `weights` are wired, and one net is asked")
             .with_help("leave one of the two ports out")),
     }
 }
@@ -167,7 +170,7 @@ fn check_no_statistics(specs: &[WeightSpec]) -> NodeResult<()> {
         Some(spec) => {
             let message = format!("trajectories do not hold the model's running statistics, such as `{}`", spec.name);
             Err(fail("net_statistics", message)
-                .with_help("use a model with instance norm, or leave the port out to train the net here"))
+                .with_help("use a model with instance norm, or wire a net with all its weights into `weights`"))
         }
     }
 }

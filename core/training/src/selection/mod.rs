@@ -7,5 +7,5 @@ mod forgetting;
 
 pub use choose::{Features, Number, herding, highest, k_center, k_center_random_start, k_means, random};
 pub use crops::{Chosen, Crops};
-pub use feature_net::FeatureNet;
+pub use feature_net::{FeatureNet, wired_net};
 pub use forgetting::{Tally, easiest_first, forgetting_scores};

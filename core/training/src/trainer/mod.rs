@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `settings`, `schedule` | hyperparameters; learning rate over the epochs |
 //! | `segment` | images, their order, initial learning rate |
-//! | `step`, `loss`, `sgd`, `optimizer`, `flat` | one step on one batch |
+//! | `step`, `loss`, `sgd`, `optimizer`, `flat`, `teacher` | one step on one batch |
 //! | `train` | one net through its segments |
 //! | `net` | a net in training, and what an observer is told |
 //! | `job`, `threads`, `checkpoint` | several nets side by side |
@@ -29,6 +29,7 @@ mod segment;
 mod settings;
 mod sgd;
 mod step;
+mod teacher;
 mod threads;
 mod train;
 
@@ -43,5 +44,6 @@ pub use segment::{Order, Segment};
 pub use settings::Hyperparameters;
 pub use sgd::sgd_step;
 pub use step::Architecture;
+pub use teacher::Teacher;
 pub use threads::{Workers, each};
 pub use train::{EpochKeys, Trainer};

@@ -1,11 +1,13 @@
 //! What a net trains on, one segment after the other.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use pddflow_tensor::RandomKey;
 
 use super::schedule::LrSchedule;
 use super::settings::Hyperparameters;
+use super::teacher::Teacher;
 use crate::samples::Samples;
 
 /// A part of a net's training with images and an initial learning rate of its own, such as a stage of progressive training.
@@ -15,6 +17,8 @@ pub struct Segment {
     pub samples: Samples,
     /// Rows of them that it trains on; all where none are named.
     pub rows: Option<Vec<usize>>,
+    /// Who labels each batch in place of the labels of the images.
+    pub teacher: Option<Arc<Teacher>>,
     /// In which order an epoch sees them.
     pub order: Order,
     /// Learning rate before the schedule's drops.
@@ -46,6 +50,7 @@ impl Segment {
         Self {
             samples,
             rows: None,
+            teacher: None,
             order: Order::Shuffled,
             lr,
             epochs: None,

@@ -13,6 +13,7 @@ use pddflow_tensor::{Keep, RandomKey, Tensor, TensorError, grad, trace};
 
 use super::loss::Loss;
 use super::settings::Hyperparameters;
+use super::teacher::Teacher;
 use crate::samples::Samples;
 
 /// A model with the list of its weights.
@@ -41,6 +42,8 @@ impl BatchKeys {
 pub(super) struct Batch<'a> {
     /// Its images.
     pub(super) samples: &'a Samples,
+    /// Who labels them in place of their own labels.
+    pub(super) teacher: Option<&'a Teacher>,
     /// Its number in the epoch, from 0.
     pub(super) number: usize,
     /// The epoch's random key.
@@ -73,10 +76,13 @@ pub(super) fn train_step(
         None => Ok((images, samples.labels.tensor().clone(), 1.0)),
     }
     .during("mixing images")?;
+    let wanted = match batch.teacher {
+        Some(teacher) => Wanted::Taught(teacher, teacher.labels(&images)?),
+        None => Wanted::Mixed { own: &samples.labels, partner, ratio },
+    };
     let weights = on_tape(specs, &net.weights).during("training")?;
     let forward = model.forward(&weights, &images, Mode::Train, keys.model).during("training")?;
-    let loss = mixed_loss(settings.loss, &forward.logits, &samples.labels, &partner, ratio);
-    let loss = loss.during("training")?;
+    let loss = wanted.loss(settings.loss, &forward.logits).during("training")?;
     let mut gradients = slopes(specs, &weights, &loss).during("training")?;
     if let Some(flat) = settings.flat {
         // Running statistics are those of the first pass.
@@ -87,7 +93,7 @@ pub(super) fn train_step(
         }
         let moved = on_tape(specs, &moved).during("training")?;
         let logits = model.forward(&moved, &images, Mode::Train, keys.model).during("training")?.logits;
-        let loss = mixed_loss(settings.loss, &logits, &samples.labels, &partner, ratio).during("training")?;
+        let loss = wanted.loss(settings.loss, &logits).during("training")?;
         let second = slopes(specs, &moved, &loss).during("training")?;
         gradients = flat.direction(&gradients, &second).during("training")?;
     }
@@ -99,23 +105,30 @@ pub(super) fn train_step(
     Ok(stepped)
 }
 
-/// `ratio` of the loss against the own labels, the rest against those of the partners.
-fn mixed_loss(
-    loss: Loss,
-    logits: &Tensor,
-    labels: &Labels,
-    partner: &Tensor,
-    ratio: f64,
-) -> Result<Tensor, TensorError> {
-    let own = loss.of(logits, labels)?;
-    if ratio == 1.0 {
-        return Ok(own);
+/// What a net is to say of a batch.
+enum Wanted<'a> {
+    /// `ratio` of the own labels, the rest of those of the partners.
+    Mixed { own: &'a Labels, partner: Tensor, ratio: f64 },
+    /// What a teacher says of the images as they are.
+    Taught(&'a Teacher, Labels),
+}
+
+impl Wanted<'_> {
+    fn loss(&self, loss: Loss, logits: &Tensor) -> Result<Tensor, TensorError> {
+        let (own, partner, ratio) = match self {
+            Self::Taught(teacher, labels) => return loss.of(&teacher.softened(logits)?, labels),
+            Self::Mixed { own, partner, ratio } => (*own, partner, *ratio),
+        };
+        let whole = loss.of(logits, own)?;
+        if ratio == 1.0 {
+            return Ok(whole);
+        }
+        let partner = match own {
+            Labels::Hard(_) => Labels::Hard(partner.clone()),
+            Labels::Soft(_) => Labels::Soft(partner.clone()),
+        };
+        whole.mul_scalar(ratio)?.add(&loss.of(logits, &partner)?.mul_scalar(1.0 - ratio)?)
     }
-    let partner = match labels {
-        Labels::Hard(_) => Labels::Hard(partner.clone()),
-        Labels::Soft(_) => Labels::Soft(partner.clone()),
-    };
-    own.mul_scalar(ratio)?.add(&loss.of(logits, &partner)?.mul_scalar(1.0 - ratio)?)
 }
 
 /// The weights with each learnable one as a new leaf.

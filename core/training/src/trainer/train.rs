@@ -137,7 +137,8 @@ impl Trainer<'_> {
         let (from, mut losses) = (state.at.batch, Vec::new());
         while let Some(rows) = batches.get(state.at.batch) {
             let samples = segment.samples.take(rows).during("taking a training batch")?;
-            let batch = Batch { samples: &samples, number: state.at.batch, key };
+            let teacher = segment.teacher.as_deref();
+            let batch = Batch { samples: &samples, teacher, number: state.at.batch, key };
             if let (true, Some(left)) = (state.average.is_empty(), self.settings.average) {
                 state.take_in(left).during("averaging weights")?;
             }
@@ -163,7 +164,7 @@ impl Trainer<'_> {
         observer: &O,
     ) -> NodeResult<()> {
         let begins = state.at.epoch == 0;
-        if begins {
+        if begins && segment.teacher.is_none() {
             self.settings.loss.check(&segment.samples.labels)?;
         }
         if begins && segment.fresh {
