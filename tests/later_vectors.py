@@ -706,6 +706,29 @@ def latents(kind, params):
     return compute
 
 
+def latents_by_trajectories(params, shapes):
+    """Plain steps of a student on what a generator makes, and the exact gradient through them by the latents."""
+
+    def compute(inputs, dtype):
+        given = {key: value.to(dtype) if value.is_floating_point() else value for key, value in inputs.items()}
+        generator = {key.split(".", 1)[1]: value for key, value in given.items() if key.startswith("generator.")}
+        sizes = [math.prod(shape) for shape in shapes]
+        labels = torch.arange(params["classes"]).repeat_interleave(params["ipc"])
+        leaf, alpha = (given[key].clone().requires_grad_() for key in ["latents", "alpha"])
+        images = generated(generator, leaf, labels, params["layer"], params["height"])
+        theta = given["theta0"].clone().requires_grad_()
+        for _ in range(params["syn_steps"]):
+            weights = [part.view(shape) for part, shape in zip(theta.split(sizes), shapes)]
+            loss = torch.nn.functional.cross_entropy(convnet(weights, images), labels)
+            theta = theta - alpha * torch.autograd.grad(loss, theta, create_graph=True)[0]
+        loss = ((theta - given["target"]) ** 2).sum() / ((given["theta0"] - given["target"]) ** 2).sum()
+        by_latents, by_alpha = torch.autograd.grad(loss, [leaf, alpha])
+        found = {"images": images, "loss": loss, "dlatents": by_latents, "dalpha": by_alpha}
+        return {name: value.detach() for name, value in (found | {"latents": leaf - params["lr"] * by_latents}).items()}
+
+    return compute
+
+
 def latent_cases():
     shapes, names = small_convnet(True)
     params = {"channels": 3, "height": 8, "width_px": 8, "classes": 3, "depth": 2, "width": 4, "norm": "instance"}
@@ -729,6 +752,14 @@ def latent_cases():
         ("itgan", "itgan", {"weight": 0.3}, first | {"x_real": inputs["x_real"][:, :2]}),
     ]:
         write(kind, name, params | more, latents(kind, params | more), own, meanings)
+    start = 0.3 * noise(sum(math.prod(shape) for shape in shapes))
+    own = {name: value for name, value in first.items() if not name.startswith(("w.", "x_real"))}
+    own |= {"theta0": start, "target": start + 0.05 * noise(len(start)), "alpha": torch.tensor(0.1, dtype=torch.float64)}
+    meanings |= {"in.theta0": "start, flat in the order of params.parameters", "in.target": "target, flat", "in.alpha": "step size"}
+    meanings |= {"out.loss": "normalised distance", "out.dalpha": "its exact gradient by alpha", "out.dlatents": "by the latents"}
+    meanings |= {"out.latents": "latents after a step"}
+    params |= {"base": "mtt", "lr": 5.0, "steps": 1, "syn_steps": 3}
+    write("glad", "glad__mtt", params, latents_by_trajectories(params, shapes), own, meanings)
 
 
 def flat(params):

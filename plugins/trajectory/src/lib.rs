@@ -1,4 +1,4 @@
-//! What the matchers of training trajectories (MTT, TESLA, HaBa) share: a student that is trained on the synthetic set, step by step,
+//! What the matchers of training trajectories (MTT, TESLA, HaBa, GLaD over MTT) share: a student that is trained on the synthetic set, step by step,
 //! from where an expert was, and is compared with where the expert went.
 //!
 //! | item | what |

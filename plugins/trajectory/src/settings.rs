@@ -64,13 +64,22 @@ impl Settings<'_> {
     /// # Errors
     /// What the host refuses.
     pub fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()> {
+        let (init, lr, momentum) = self.images;
+        description.learnable(&Learnable::images(problem, init, lr).with_momentum(momentum))?;
+        self.describe_all_but_images(description)
+    }
+
+    /// The same for a matcher whose images are made of something else that it declares.
+    ///
+    /// # Errors
+    /// What the host refuses.
+    pub fn describe_all_but_images(&self, description: &mut Description<'_>) -> Result<()> {
         description.need(Need::Model)?;
         description.need(Need::Trajectories)?;
         if self.window.needs_horizon() {
             description.need(Need::Horizon)?;
         }
-        let ((init, lr, momentum), rate) = (self.images, self.rate);
-        description.learnable(&Learnable::images(problem, init, lr).with_momentum(momentum))?;
+        let rate = self.rate;
         let learned = Learnable::new(Kind::LearningRate, LEARNING_RATE, &[], Start::Constant(rate.first), rate.lr);
         description.learnable(&learned.with_momentum(rate.momentum).with_floor(rate.floor))?;
         // As many images are presented whatever the number of variants.

@@ -2,7 +2,8 @@
 
 use crate::case::{Case, real_of, scalar};
 use crate::support::{self, Bench};
-use pddflow_host::{InputShape, Registry};
+use crate::trajectory::split;
+use pddflow_host::{InputShape, Registry, Segment};
 use pddflow_tensor::{DType, Device, RandomKey, Tensor};
 use serde_json::{Value, json};
 
@@ -25,32 +26,50 @@ pub(crate) fn glad(case: &Case, registry: &Registry) -> f64 {
     };
     let mut config: Value = names.iter().map(|name| ((*name).to_owned(), case.params[*name].clone())).collect();
     config["augment"] = json!("none");
+    let by_trajectories = case.params["base"] == "mtt";
+    if by_trajectories {
+        config["lr_teacher"] = json!(case.tensor("in.alpha").item().unwrap());
+        config["syn_steps"] = case.params["syn_steps"].clone();
+    }
     let matcher = registry.matcher(&case.kind, &config).unwrap();
     let mut bench = Bench::new(support::problem(classes, case.shape(), case.number("ipc")));
     bench.inputs = generator(case);
-    let model = case.model(registry);
-    let (specs, weights) = case.weights(&model);
-    bench = bench.with_model(model).learning(&matcher);
-    (bench.specs, bench.start) = (specs, weights);
+    bench = bench.with_model(case.model(registry)).learning(&matcher);
+    if by_trajectories {
+        follow(&mut bench, case);
+    } else {
+        (bench.specs, bench.start) = case.weights(bench.model.as_ref().unwrap());
+        let real = case.tensor("in.x_real");
+        bench.real = Box::new(move |class, _, _| real_of(&real, class.unwrap()));
+    }
     for (name, value) in &mut bench.learnables {
         if name == "latents" {
             *value = case.tensor("in.latents");
         }
     }
-    let real = case.tensor("in.x_real");
-    bench.real = Box::new(move |class, _, _| real_of(&real, class.unwrap()));
     let images = matcher.decode(&bench.learnables, &bench.problem).unwrap().images;
     let mut found = vec![("images".to_owned(), images)];
     for iteration in 0..case.number("steps") {
         bench.iterate(&matcher, iteration as u64).unwrap();
         if iteration == 0 {
-            let loss = bench.metrics["loss"] * classes as f64;
+            let loss = bench.metrics["loss"] * if by_trajectories { 1.0 } else { classes as f64 };
             found.extend([("loss".to_owned(), scalar(loss)), ("dlatents".to_owned(), bench.steps[0].1.clone())]);
+            found
+                .extend(bench.steps.get(1).filter(|_| by_trajectories).map(|one| ("dalpha".to_owned(), one.1.clone())));
         }
     }
     found.push(("latents".to_owned(), bench.value("latents")));
     // Each by itself: errors are not to hide behind larger numbers of another one.
     found.iter().map(|one| case.error(std::slice::from_ref(one))).fold(0.0, f64::max)
+}
+
+/// Every segment is that of the case.
+fn follow(bench: &mut Bench, case: &Case) {
+    let ends = ["in.theta0", "in.target"].map(|name| split(&case.tensor(name), &bench.specs));
+    bench.segment = Some(Box::new(move |_, _| {
+        let [start, target] = ends.clone();
+        Segment { start, target, epoch: 0 }
+    }));
 }
 
 const SHAPE: InputShape = InputShape { channels: 1, height: 8, width: 8 };
@@ -107,6 +126,41 @@ fn over_the_identity_it_is_the_base_method_bit_for_bit() {
         let bits = |tensor: &Tensor| tensor.to_f64_vec().unwrap().into_iter().map(f64::to_bits).collect::<Vec<_>>();
         assert_eq!(bits(&wrapped.value("latents")), bits(&plain.value("images")), "{base}");
     }
+}
+
+#[test]
+fn over_the_identity_and_trajectories_it_is_theirs_bit_for_bit() {
+    let registry = support::registry();
+    let mut config = json!({
+        "lr": 50.0, "syn_steps": 3, "expert_epochs": 1, "max_start": 2, "augment": "dsa:color_crop_scale", "batch_syn": 4, "lr_lr": 1e-3,
+        "lr_teacher": 0.1, "momentum": 0.5
+    });
+    let (mut plain, mut wrapped) = (bench(), bench());
+    let mtt = registry.matcher("mtt", &config).unwrap();
+    config["base"] = json!("mtt");
+    let glad = registry.matcher("glad", &config).unwrap();
+    let images = plain.value("images");
+    plain = plain.learning(&mtt);
+    wrapped.inputs = identity(3);
+    wrapped = wrapped.learning(&glad);
+    for bench in [&mut plain, &mut wrapped] {
+        let weights = bench.start.clone();
+        let moved: Vec<Tensor> =
+            weights.iter().map(|one| one.mul_scalar(1.1).unwrap().add_scalar(0.01).unwrap()).collect();
+        bench.segment = Some(Box::new(move |_, _| Segment { start: weights.clone(), target: moved.clone(), epoch: 0 }));
+    }
+    let put = |bench: &mut Bench, name: &str, value: Tensor| {
+        bench.learnables.iter_mut().find(|one| one.0 == name).unwrap().1 = value;
+    };
+    put(&mut wrapped, "latents", images.reshape(&[6, 64]).unwrap());
+    put(&mut plain, "images", images);
+    let bits = |tensor: &Tensor| tensor.to_f64_vec().unwrap().into_iter().map(f64::to_bits).collect::<Vec<_>>();
+    for iteration in 0..3 {
+        let (found, expected) = (wrapped.iterate(&glad, iteration).unwrap(), plain.iterate(&mtt, iteration).unwrap());
+        assert_eq!((found["loss"].to_bits(), found["blow_ups"]), (expected["loss"].to_bits(), 0.0));
+    }
+    assert_eq!(bits(&wrapped.value("latents")), bits(&plain.value("images")));
+    assert_eq!(bits(&wrapped.value("learning_rate")), bits(&plain.value("learning_rate")));
 }
 
 #[test]

@@ -7,12 +7,14 @@
 //! |---|---|---|
 //! | `dm` | that of DM: means of features, a net each iteration | 0.01, 10 |
 //! | `dc` | that of DC: gradients of a net's loss, a net each iteration | 0.001, 1 |
+//! | `mtt` | that of MTT: where a student comes against where an expert did; the student's learning rate is learned too | 10, 10000 |
 
 use crate::decoder::{Decoder, images};
 use pddflow_sdk::{
     Decoded, Description, Error, Iteration, Keep, Kind, Learnable, Learnables, Matcher, Mode, Need, Part, Problem,
     Result, Rows, Start, Tensor, Tensors, gradient_distance, gradients,
 };
+use pddflow_trajectory::{First, LearnedRate, Limits, Settings, Window};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,8 @@ pub(crate) enum Base {
     Dm,
     /// Gradient matching.
     Dc,
+    /// Matching of trajectories.
+    Mtt,
 }
 
 /// How latents start.
@@ -57,11 +61,45 @@ pddflow_sdk::parameters! {
         /// Momentum.
         #[schemars(range(min = 0.0, max = 1.0))]
         momentum: f64 = 0.5,
-        /// Real images per class and iteration.
+        /// Real images per class and iteration; of `dm` and `dc`.
         #[schemars(range(min = 1))]
         batch: usize = 256,
         /// Augmentation of both sides, one draw for all images of a class: `dsa:...`, or `none`. Leave out `flip` for digits.
         augment: String = "dsa:color_crop_cutout_flip_scale_rotate".to_owned(),
+        /// Steps of the student; this and all below are of `mtt` and mean what they mean there.
+        #[schemars(range(max = 10000))]
+        syn_steps: usize = 20,
+        /// Epochs of the expert from the start of a segment to its target.
+        #[schemars(range(min = 1))]
+        expert_epochs: u64 = 3,
+        /// First start epoch.
+        min_start: u64 = 0,
+        /// End of the start epochs, exclusive.
+        #[schemars(range(min = 1))]
+        max_start: u64 = 5,
+        /// Images in a mini-batch of the student; those of one set if not given.
+        #[schemars(range(min = 1))]
+        batch_syn: Option<usize> = None,
+        /// First value of the student's learned learning rate.
+        #[schemars(range(min = 1e-9))]
+        lr_teacher: f64 = 0.01,
+        /// Learning rate of the learned learning rate.
+        #[schemars(range(min = 0.0))]
+        lr_lr: f64 = 1e-6,
+        /// Momentum of the learned learning rate.
+        #[schemars(range(min = 0.0, max = 1.0))]
+        momentum_lr: f64 = 0.5,
+        /// Lower bound of the learned learning rate; `null` for none.
+        lr_floor: Option<f64> = Some(1e-4),
+        /// Upper bound of the learned learning rate; above it the iteration counts as blown up.
+        #[schemars(range(min = 0.0))]
+        lr_limit: f64 = 1.0,
+        /// Losses above this are blow-ups; a student that does not move has the loss 1.
+        #[schemars(range(min = 1.0))]
+        loss_limit: f64 = 10.0,
+        /// Blow-ups in a row that are undone before the run fails.
+        #[schemars(range(max = 1000))]
+        retries: u64 = 5,
     }
 }
 
@@ -70,9 +108,30 @@ impl Glad {
         self.lr.unwrap_or(match (self.base, self.layer) {
             (Base::Dm, 0) => 0.01,
             (Base::Dc, 0) => 0.001,
-            (Base::Dm, _) => 10.0,
+            (Base::Mtt, 0) | (Base::Dm, _) => 10.0,
             (Base::Dc, _) => 1.0,
+            (Base::Mtt, _) => 10_000.0,
         })
+    }
+
+    /// How trajectories are matched.
+    fn settings(&self) -> Settings<'_> {
+        Settings {
+            images: (First::Real, self.lr(), self.momentum),
+            rate: LearnedRate {
+                first: self.lr_teacher,
+                lr: self.lr_lr,
+                momentum: self.momentum_lr,
+                floor: self.lr_floor.unwrap_or(f64::NEG_INFINITY),
+            },
+            window: Window { min: self.min_start, max: self.max_start, expand_from: None, expand_iterations: None },
+            epochs: self.expert_epochs,
+            batch: self.batch_syn,
+            augment: &self.augment,
+            skip_above: None,
+            variants: 1,
+            limits: Limits { loss: self.loss_limit, rate: self.lr_limit, retries: self.retries },
+        }
     }
 }
 
@@ -114,13 +173,21 @@ pub(crate) fn of_real<'call>(
 impl Matcher for Glad {
     const ID: &'static str = "glad";
     const SUMMARY: &'static str =
-        "Latents of a generator by the loss of DM or DC: GLaD (Cazenavette et al., CVPR 2023)";
+        "Latents of a generator by the loss of DM, DC or MTT: GLaD (Cazenavette et al., CVPR 2023)";
     const REVISION: u32 = 2;
     const DECODES: bool = true;
 
+    fn check(&self) -> Result<()> {
+        if self.base == Base::Mtt { self.settings().check() } else { Ok(()) }
+    }
+
     fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()> {
-        description.need(Need::Model)?;
-        description.recipe(&pddflow_sdk::recipe(1000, &self.augment))?;
+        if self.base == Base::Mtt {
+            self.settings().describe_all_but_images(description)?;
+        } else {
+            description.need(Need::Model)?;
+            description.recipe(&pddflow_sdk::recipe(1000, &self.augment))?;
+        }
         let Some(tensors) = description.input("a generator")? else { return Ok(()) };
         let decoder = Decoder::new(&tensors, problem)?;
         if self.layer > decoder.convs {
@@ -151,16 +218,22 @@ impl Matcher for Glad {
     }
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
-        let net = run.start_weights(run.key().fold("net")?)?;
+        let net = || run.start_weights(run.key().fold("net")?);
         let images = run.set(&Rows::all(Part::New))?.images;
         let (at_images, loss) = match self.base {
-            Base::Dm => run.sum_over_by(&images, &run.synthetic_groups()?, |classes| {
-                run.feature_distance(&net, classes, (self.batch, &self.augment), run.key())
-            })?,
+            Base::Mtt => {
+                return self.settings().iterate(run, &[LEARNED], |attempt| attempt.exact(self.syn_steps, &[LEARNED]));
+            }
+            Base::Dm => {
+                let net = net()?;
+                run.sum_over_by(&images, &run.synthetic_groups()?, |classes| {
+                    run.feature_distance(&net, classes, (self.batch, &self.augment), run.key())
+                })?
+            }
             Base::Dc => {
                 let mode = if run.has_statistics()? { Mode::Eval } else { Mode::Train };
                 let key = run.key().fold("outer")?.fold_u64(0)?;
-                let weights = run.with_statistics(&net, key.fold("statistics")?)?;
+                let weights = run.with_statistics(&net()?, key.fold("statistics")?)?;
                 let theta = run.leaves(&weights, |weight| weight.learnable)?;
                 run.sum_over_by(&images, &run.classes_apart(), |class| {
                     let real = run.real(class, self.batch, &self.augment, key)?;
