@@ -68,6 +68,7 @@ pub(crate) fn rfad(case: &Case, registry: &Registry) -> f64 {
     let mut names = config(case, &switches);
     names["batches"] = json!(1);
     names["nets"] = json!(1);
+    names["validate_every"] = json!(0);
     let matcher = registry.matcher("rfad", &names).unwrap();
     let mut bench = bench(case).learning(&matcher);
     bench.learnables[0].1 = case.tensor("in.x_syn");
@@ -98,7 +99,8 @@ fn more_random_nets_are_nearer_to_each_other() {
     let registry = support::registry();
     let model = registry.model("convnet", &json!({"width": 4, "depth": 1, "norm": "none"})).unwrap();
     let spread = |nets: usize| {
-        let config = json!({"nets": nets, "batches": 1, "platt": false, "transform": false, "lr": 0.0});
+        let config =
+            json!({"nets": nets, "batches": 1, "platt": false, "transform": false, "lr": 0.0, "validate_every": 0});
         let matcher = registry.matcher("rfad", &config).unwrap();
         let mut bench = Bench::new(support::problem(3, SHAPE, 1)).with_model(model.clone()).with_random_images();
         let images = bench.learnables[0].1.clone();
@@ -112,6 +114,53 @@ fn more_random_nets_are_nearer_to_each_other() {
     };
     let (few, many) = (spread(1), spread(16));
     assert!(many < 0.5 * few, "{few} {many}");
+}
+
+/// Steps that are too long: the loss on real images soon rises.
+#[test]
+fn the_best_state_on_real_images_is_the_result_and_patience_ends() {
+    let registry = support::registry();
+    let model = registry.model("convnet", &json!({"width": 2, "depth": 1, "norm": "none"})).unwrap();
+    let learn = |more: Value, horizon: u64| {
+        let mut config = json!({"nets": 1, "batches": 1, "batch": 6, "lr": 0.1, "transform": false, "validation_nets": 2, "validation_images": 3});
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let matcher = registry.matcher("rfad", &config).unwrap();
+        let mut bench = Bench::new(support::problem(3, SHAPE, 1)).with_model(model.clone()).with_random_images();
+        let images = bench.learnables[0].1.clone();
+        let (batch, of_classes) = ((bench.real)(None, 6, 0), [0, 1, 2].map(|class| (bench.real)(Some(class), 3, 0)));
+        bench.real = Box::new(move |class, _, _| {
+            let Batch { images, labels } = class.map_or(&batch, |class| &of_classes[class]);
+            Batch { images: images.clone(), labels: labels.clone() }
+        });
+        bench = bench.learning(&matcher);
+        bench.problem.horizon = Some(horizon);
+        bench.learnables[0].1 = images;
+        let step = |number: u64| {
+            let metrics = bench.iterate(&matcher, number).unwrap();
+            let values: Vec<f64> = bench.learnables.iter().flat_map(|one| one.1.to_f64_vec().unwrap()).collect();
+            (metrics, values)
+        };
+        (0..horizon).map(step).collect::<Vec<_>>()
+    };
+    let all = learn(json!({"validate_every": 1, "patience": 1000}), 12);
+    let losses: Vec<f64> = all.iter().map(|(metrics, _)| metrics["validation_loss"]).collect();
+    let best = (0..12).min_by(|a, b| losses[*a].total_cmp(&losses[*b])).unwrap();
+    assert!(best < 9, "{losses:?}");
+    let plain = learn(json!({"validate_every": 0}), 12);
+    assert_eq!(all[10].1, plain[10].1, "validations change nothing before the end");
+    assert_eq!(all[11].1, plain[best].1, "{losses:?}");
+    // The first run of two validations without a lower loss ends it.
+    let patient = learn(json!({"validate_every": 1, "patience": 2}), 12);
+    let (mut lowest, mut at) = (f64::INFINITY, 0);
+    let end = (0..12).find(|number| {
+        if losses[*number] < lowest {
+            (lowest, at) = (losses[*number], *number);
+        }
+        *number == at + 2
+    });
+    let end = end.expect("a rise");
+    assert_eq!(patient[end].0["stopped"], 1.0);
+    assert!(patient[end..].iter().all(|(_, values)| *values == plain[at].1), "{losses:?}");
 }
 
 #[test]

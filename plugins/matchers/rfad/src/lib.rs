@@ -17,15 +17,22 @@
 //! (`learn_labels`); and the scale k (`platt`). Learned labels are any numbers, which the set carries as they are.
 //!
 //! With earlier sets wired (PDD), s is the union of all sets and only what is new moves. Start weights have no meaning: the nets are the prior.
-//! The release keeps the set that is best on real images that it draws for that with 16 fixed nets; here the last one is the set.
 //!
-//! The metric `accuracy_on_targets` is the share of the real batches, in percent, that the regression has right.
+//! Every `validate_every` iterations the set predicts real images that are drawn once for that, by nets that are always the same. The state with the
+//! lowest loss there is the result; after `patience` iterations without a lower one nothing is done any more (early stopping). These images stay among
+//! those of the batches, as in the release, which draws them with replacement, here without.
+//!
+//! The metric `accuracy_on_targets` is the share of the real batches, in percent, that the regression has right; `validation_loss` is the loss on the
+//! images drawn for that, and `stopped` becomes 1 when nothing is done any more.
+
+mod validation;
 
 use pddflow_sdk::{
-    Adam, Decoded, Description, ImageInit, Iteration, Keep, Kind, Learnable, Learnables, Matcher, Mode, Need, Part,
-    Problem, Result, Rows, Start, Tensor, centred, grad, ridge_regression,
+    Adam, Decoded, Description, ImageInit, Iteration, Keep, Key, Kind, Learnable, Learnables, Matcher, Mode, Need,
+    Part, Problem, Result, Rows, Start, Tensor, centred, grad, ridge_regression,
 };
 use serde_json::json;
+use validation::Validation;
 
 /// Variance of weights times their inputs, and of biases.
 const VARIANCES: (f64, f64) = (2.0, 0.01);
@@ -62,6 +69,17 @@ pddflow_sdk::parameters! {
         lr_platt: f64 = 1e-2,
         /// How the images start.
         init: ImageInit = ImageInit::Real,
+        /// Iterations between two validations, at whose end the best state is the result; 0 for none, and the last state as the result.
+        validate_every: u64 = 40,
+        /// Nets of a validation.
+        #[schemars(range(min = 1, max = 256))]
+        validation_nets: usize = 16,
+        /// Real images of each class in a validation.
+        #[schemars(range(min = 1))]
+        validation_images: usize = 500,
+        /// Iterations without a lower loss in a validation after which nothing is done any more.
+        #[schemars(range(min = 1))]
+        patience: u64 = 1000,
     }
 }
 
@@ -77,21 +95,34 @@ impl Rfad {
         all.into_iter().filter(|(learned, ..)| *learned).map(|(_, name, lr)| (name, lr)).collect()
     }
 
-    /// Random weights of so many nets.
-    fn nets<'call>(&self, run: &Iteration<'call>) -> Result<Vec<Vec<Tensor<'call>>>> {
-        let infos = run.weights()?;
-        let net = |number: usize| {
-            let key = run.key().fold("net")?.fold_u64(number as u64)?;
-            let mut weights = run.fresh_weights(key)?;
-            for (weight, info) in weights.iter_mut().zip(&infos).filter(|(_, info)| info.learnable) {
-                let inputs: usize = info.shape.iter().skip(1).product();
-                let variance = if info.shape.len() > 1 { VARIANCES.0 / inputs.max(1) as f64 } else { VARIANCES.1 };
-                *weight = (&key.fold(&info.name)?.normal(&info.shape)? * variance.sqrt())?;
-            }
-            Ok(weights)
-        };
-        (0..self.nets).map(net).collect()
+    /// The loss of scores of images of these classes.
+    fn loss<'call>(
+        &self,
+        run: &Iteration<'call>,
+        scores: &Tensor<'call>,
+        wanted: &Tensor<'call>,
+    ) -> Result<Tensor<'call>> {
+        match self.platt {
+            true => (scores * &run.learnable("platt")?.exp()?)?.cross_entropy(wanted),
+            false => &(scores - &centred(wanted, run.problem().classes)?)?.square()?.mean(&[], false)? * 0.5,
+        }
     }
+}
+
+/// Random weights of so many nets.
+fn random_nets<'call>(run: &Iteration<'call>, count: usize, key: Key<'call>) -> Result<Vec<Vec<Tensor<'call>>>> {
+    let infos = run.weights()?;
+    let net = |number: usize| {
+        let key = key.fold_u64(number as u64)?;
+        let mut weights = run.fresh_weights(key)?;
+        for (weight, info) in weights.iter_mut().zip(&infos).filter(|(_, info)| info.learnable) {
+            let inputs: usize = info.shape.iter().skip(1).product();
+            let variance = if info.shape.len() > 1 { VARIANCES.0 / inputs.max(1) as f64 } else { VARIANCES.1 };
+            *weight = (&key.fold(&info.name)?.normal(&info.shape)? * variance.sqrt())?;
+        }
+        Ok(weights)
+    };
+    (0..count).map(net).collect()
 }
 
 /// Features of all nets side by side, over the root of their number.
@@ -115,7 +146,7 @@ impl Matcher for Rfad {
     const ID: &'static str = "rfad";
     const SUMMARY: &'static str =
         "Random feature approximation (Loo et al., NeurIPS 2022): kernel regression with random nets";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
     const DECODES: bool = true;
 
     fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()> {
@@ -133,6 +164,10 @@ impl Matcher for Rfad {
             description.learnable(&learnable)?;
         }
         description.need(Need::Model)?;
+        if self.validate_every > 0 {
+            // What is best is known at the end.
+            description.need(Need::Horizon)?;
+        }
         let mut recipe = pddflow_sdk::recipe(1000, "none");
         recipe["loss"] = "mse".into();
         let features = json!({ "nets": 16, "bias": VARIANCES.1 / VARIANCES.0, "gaussian": true });
@@ -158,8 +193,12 @@ impl Matcher for Rfad {
     }
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
+        let mut validation = Validation::open(self, run)?;
+        if validation.is_over() {
+            return Ok(());
+        }
         let classes = run.problem().classes;
-        let nets = self.nets(run)?;
+        let nets = random_nets(run, self.nets, run.key().fold("net")?)?;
         let set = run.set(&Rows::all(Part::Union))?;
         let (own, labels) = (features(run, &nets, &set.images)?, centred(&set.labels, classes)?);
         let (mut targets, mut wanted) = (Vec::new(), Vec::new());
@@ -170,17 +209,15 @@ impl Matcher for Rfad {
         }
         let (targets, wanted) = (Tensor::concat(&targets, 0)?, Tensor::concat(&wanted, 0)?);
         let scores = ridge_regression(&kernel(&own, &own)?, &kernel(&targets, &own)?, &labels, self.ridge)?;
-        let loss = match self.platt {
-            true => (&scores * &run.learnable("platt")?.exp()?)?.cross_entropy(&wanted)?,
-            false => (&(&scores - &centred(&wanted, classes)?)?.square()?.mean(&[], false)? * 0.5)?,
-        };
+        let loss = self.loss(run, &scores, &wanted)?;
         let learned = self.learned();
         let leaves = learned.iter().map(|(name, _)| run.learnable(name)).collect::<Result<Vec<_>>>()?;
         for ((name, lr), gradient) in learned.into_iter().zip(grad(&loss, &leaves, Keep::No)?) {
             Adam { epsilon: 1e-16, belief: true, ..Adam::new(lr) }.step(run, name, &gradient)?;
         }
         run.metric("loss", loss.detach()?.scalar()?)?;
-        run.metric("accuracy_on_targets", 100.0 * scores.accuracy(&wanted)?)
+        run.metric("accuracy_on_targets", 100.0 * scores.accuracy(&wanted)?)?;
+        validation.look()
     }
 }
 
