@@ -807,6 +807,45 @@ def flat_cases():
         write("flat", name, own, flat(own), inputs, meanings, OF_TRAINING)
 
 
+def crops(params):
+    """The whole images, one crop each, that a net finds easiest, in parts of lower resolution where they are tiled."""
+
+    def compute(inputs, dtype):
+        given = {key: value.to(dtype) if value.is_floating_point() else value for key, value in inputs.items()}
+        weights = [given[f"w.{name}"] for name in params["parameters"]]
+        tile, side = params["tile"], given["x"].shape[2]
+        resized = lambda x, size: torch.nn.functional.interpolate(x, size=(size, size), mode="bilinear", align_corners=False)
+        rows, images = [], []
+        for number in range(params["classes"]):
+            own = [row for row, label in enumerate(given["y"].tolist()) if label == number]
+            small = resized(given["x"][own], side // tile)
+            said = torch.log_softmax(convnet(weights, resized(small, side)), 1)
+            order = sorted(range(len(own)), key=lambda at: -said[at, number].item())[: params["ipc"] * tile**2]
+            rows += [own[at] for at in order]
+            for first in range(0, len(order), tile**2):
+                parts = [small[at] for at in order[first : first + tile**2]]
+                lines = [torch.cat(parts[line * tile : (line + 1) * tile], 2) for line in range(tile)]
+                images.append(torch.cat(lines, 1))
+        images = torch.stack(images)
+        return {"rows": torch.tensor(rows), "images": images, "labels": torch.softmax(convnet(weights, images), 1)}
+
+    return compute
+
+
+def crops_cases():
+    shapes, names = small_convnet(True)
+    draw = torch.Generator().manual_seed(23)
+    noise = lambda *shape: torch.randn(shape, generator=draw, dtype=torch.float64)
+    inputs = {f"w.{name}": 0.4 * noise(*shape) for name, shape in zip(names, shapes)}
+    inputs |= {"x": noise(15, 3, 8, 8), "y": torch.arange(15) % 3}
+    meanings = {f"in.w.{name}": "the net" for name in names} | {"in.x": "real images", "in.y": "their classes"}
+    meanings |= {"out.rows": "rows of the chosen images, class by class, the easiest first", "out.images": "the set"}
+    meanings["out.labels"] = "probabilities of the net for the set"
+    for name, ipc, tile in [("crops__whole", 3, 1), ("crops__tiled", 1, 2)]:
+        own = {"depth": 2, "width": 4, "classes": 3, "parameters": names, "ipc": ipc, "tile": tile}
+        write("crops", name, own, crops(own), inputs, meanings, OF_TRAINING)
+
+
 def prefix(params):
     """Gradients of the convolutions over all cells of a class and over those of its first images, without what does not move."""
 
@@ -899,3 +938,4 @@ if __name__ == "__main__":
     latent_cases()
     flat_cases()
     prefix_cases()
+    crops_cases()

@@ -2,9 +2,10 @@
 
 use pddflow_data::class_order;
 use pddflow_distillation::tile;
-use pddflow_host::{InputShape, Sgd};
-use pddflow_tensor::{Device, Keep, Tensor, grad};
-use pddflow_training::selection::{Features, easiest_first, forgetting_scores, herding, highest, k_center};
+use pddflow_host::{InputShape, Registry, SearchPaths, Sgd};
+use pddflow_tensor::{Device, Keep, RandomKey, Tensor, grad};
+use pddflow_training::selection::{Crops, Features, easiest_first, forgetting_scores, herding, highest, k_center};
+use pddflow_training::splits::Split;
 use pddflow_training::trainer::{Flat, Schedule, sgd_step};
 
 use crate::case::{Array, Case, Outputs};
@@ -20,6 +21,7 @@ pub(crate) fn compute(case: &Case) -> Option<Outputs> {
         "image_sgd" => Some(image_sgd(case)),
         "sgd" => Some(sgd(case)),
         "flat" => Some(flat(case)),
+        "crops" => Some(crops(case)),
         "idc_mix" => Some(idc_mix(case)),
         _ => None,
     }
@@ -178,6 +180,31 @@ fn flat(case: &Case) -> Outputs {
     }
     let length = path.len() / case.number("steps");
     one("path", Array::real(&[case.number("steps"), length], path))
+}
+
+/// One crop of each image, which is all of it, of all images of a class: nothing is drawn that a result depends on.
+fn crops(case: &Case) -> Outputs {
+    let here = std::env::current_exe().unwrap();
+    let file = format!("{}pddflow_model_convnet{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let search = SearchPaths { files: vec![here.parent().unwrap().join(file)], folders: Vec::new() };
+    let config = serde_json::json!({ "depth": case.number("depth"), "width": case.number("width") });
+    let model = Registry::open(&search).unwrap().model("convnet", &config).unwrap();
+    let names: Vec<&str> = case.params["parameters"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
+    let shape = InputShape { channels: 3, height: 8, width: 8 };
+    let specs = model.weights(shape, case.number("classes")).unwrap();
+    assert!(specs.iter().map(|spec| spec.name.as_str()).eq(names.iter().copied()), "order of the weights");
+    let weights: Vec<Tensor> = names.iter().map(|name| tensor(case.input(&format!("w.{name}")))).collect();
+    let labels = case.input("y").values.iter().map(|value| *value as i64).collect();
+    let train = Split::new(tensor(case.input("x")), labels, case.number("classes")).unwrap();
+    let rule = Crops { candidates: train.rows(), crops: 1, least_area: 1.0, tile: case.number("tile") };
+    let chosen = rule.choose((&model, &weights), &train, case.number("ipc"), RandomKey::new(3)).unwrap();
+    let real = |tensor: &Tensor| Array::real(tensor.shape(), tensor.to_f64_vec().unwrap());
+    let rows = Array::integers(&[chosen.rows.len()], chosen.rows.iter().copied());
+    Outputs::from([
+        ("rows".to_owned(), rows),
+        ("images".to_owned(), real(&chosen.images)),
+        ("labels".to_owned(), real(&chosen.labels)),
+    ])
 }
 
 fn drop_after(case: &Case) -> Option<usize> {
