@@ -648,6 +648,9 @@ def haba_cases():
     for name in [*HABA_PARTS, "alpha"]:
         meanings |= {f"out.d.{name}": "gradient in the first iteration", f"out.after.{name}": "value after all iterations"}
     write("haba", "haba__two", params, haba(params, shapes), inputs, meanings)
+    single = inputs | {"images": noise(6, 1, 8, 8), "encoder": 0.3 * noise(2, 3, 1, 3, 3)}
+    params |= {"single_channel": True}
+    write("haba", "haba__single_channel", params, haba(params, shapes), single, meanings)
 
 
 def generated(generator, received, labels, layer, size):

@@ -1,6 +1,6 @@
 //! Kind `haba`: trajectories matched through hallucinators, and their adversary.
 
-use crate::case::{Case, scalar};
+use crate::case::{Case, real_of, scalar};
 use crate::support::{self, Bench, device};
 use crate::trajectory::{flat, split};
 use pddflow_host::{Decoded, InputShape, Labels, Matcher, Mode, Registry, Segment};
@@ -17,9 +17,13 @@ fn drawn(seed: RandomKey, iteration: u64, steps: usize) -> Vec<u64> {
 pub(crate) fn haba(case: &Case, registry: &Registry) -> f64 {
     let wanted: Vec<Vec<u64>> = serde_json::from_value(case.params["drawn"].clone()).unwrap();
     let names = ["lr", "momentum", "lr_lr", "momentum_lr", "likeness", "contrast", "hallucinators", "lr_hallucinators"];
-    let more = ["momentum_hallucinators", "lr_adversary", "momentum_adversary"];
+    let more = ["momentum_hallucinators", "lr_adversary", "momentum_adversary", "single_channel"];
     let mut config: Value =
         names.iter().chain(&more).map(|name| ((*name).to_owned(), case.params[*name].clone())).collect();
+    if config["single_channel"].is_null() {
+        config["single_channel"] = json!(false);
+    }
+    config["init"] = json!("noise");
     (config["syn_steps"], config["augment"]) = (json!(wanted[0].len()), json!("none"));
     (config["lr_teacher"], config["loss_limit"]) = (json!(case.tensor("in.alpha").item().unwrap()), json!(1e9));
     let matcher = registry.matcher("haba", &config).unwrap();
@@ -84,6 +88,34 @@ fn a_hallucinator_that_does_nothing_gives_the_basis_but_for_its_border() {
         let wanted = if inside { bases[row / 2 * 30 + at % 30] * [1.0, 2.0][row % 2] } else { 0.0 };
         assert!((value - wanted).abs() < 1e-12, "row {row}, {y}, {x}: {value} for {wanted}");
     }
+}
+
+#[test]
+fn bases_of_one_channel_start_as_means_over_channels_of_real_images() {
+    let registry = support::registry();
+    let model = registry.model("convnet", &json!({"width": 2, "depth": 1})).unwrap();
+    let mut config =
+        json!({"hallucinators": 2, "syn_steps": 1, "max_start": 1, "single_channel": true, "augment": "none"});
+    (config["lr"], config["lr_hallucinators"], config["likeness"]) = (json!(0.0), json!(0.0), json!(0.0));
+    let matcher = registry.matcher("haba", &config).unwrap();
+    let shape = InputShape { channels: 3, ..SHAPE };
+    let mut bench = Bench::new(support::problem(3, shape, 2)).with_model(model).learning(&matcher);
+    let weights = bench.start.clone();
+    let moved: Vec<Tensor> = weights.iter().map(|weight| weight.mul_scalar(1.1).unwrap()).collect();
+    bench.segment = Some(Box::new(move |_, _| Segment { start: weights.clone(), target: moved.clone(), epoch: 0 }));
+    let real = support::noise(&[3, 2, 3, 6, 5], RandomKey::new(4), 1.0);
+    let all = real.clone();
+    bench.real = Box::new(move |class, _, _| real_of(&all, class.unwrap()));
+    assert_eq!(bench.value("images").shape(), [6, 1, 6, 5]);
+    bench.iterate(&matcher, 0).unwrap();
+    let mean = real.reshape(&[6, 3, 6, 5]).unwrap().mean(&[1], true).unwrap();
+    let values = |tensor: &Tensor| tensor.to_f64_vec().unwrap();
+    let off = values(&bench.value("images")).into_iter().zip(values(&mean)).map(|(a, b)| (a - b).abs());
+    assert!(off.fold(0.0, f64::max) < 1e-12);
+    let decoded = matcher.decode(&bench.learnables, &bench.problem).unwrap();
+    assert_eq!(decoded.images.shape(), [12, 3, 6, 5]);
+    config["init"] = json!("recognised");
+    assert!(registry.matcher("haba", &config).unwrap_err().to_string().contains("init: real"));
 }
 
 /// A task with an earlier set of so many rows for each class.

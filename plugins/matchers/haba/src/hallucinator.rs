@@ -1,8 +1,8 @@
 //! Hallucinators: what makes an image of a basis.
 //!
-//! | step | shape for bases `[n, channels, h, w]` |
+//! | step | shape for bases `[n, channels, h, w]`, or `[n, 1, h, w]` |
 //! |---|---|
-//! | convolution of 3 x 3 without padding, `encoder` and its bias | `[n, channels, h - 2, w - 2]` |
+//! | convolution of 3 x 3 without padding, `encoder` and its bias, to the channels of images | `[n, channels, h - 2, w - 2]` |
 //! | times `scale`, plus `shift`, element by element | the same |
 //! | transposed convolution of 3 x 3, `decoder` and its bias | `[n, channels, h, w]` |
 //!
@@ -18,23 +18,23 @@ const KERNEL: usize = 3;
 /// What an image loses in height and width between the two convolutions.
 pub(crate) const BORDER: usize = KERNEL - 1;
 
-/// Weights of so many hallucinators; `rule` is their learning rate and momentum.
-pub(crate) fn learnables(problem: &Problem, count: usize, rule: (f64, f64)) -> [Learnable; 6] {
+/// Weights of so many hallucinators of bases with so many channels; `rule` is their learning rate and momentum.
+pub(crate) fn learnables(problem: &Problem, (count, of_basis): (usize, usize), rule: (f64, f64)) -> [Learnable; 6] {
     let channels = problem.channels;
-    let kernel = [count, channels, channels, KERNEL, KERNEL];
+    let kernel = |from: usize| [count, channels, from, KERNEL, KERNEL];
     let inner = [count, channels, problem.height - BORDER, problem.width - BORDER];
     // PyTorch's first weights, uniform up to 1 / sqrt(inputs), have a third of that as their variance.
-    let start = Start::Noise(1.0 / (3.0 * (channels * KERNEL * KERNEL) as f64).sqrt());
+    let start = |from: usize| Start::Noise(1.0 / (3.0 * (from * KERNEL * KERNEL) as f64).sqrt());
     let one = |name: &str, shape: &[usize], start| {
         Learnable::new(Kind::Other, name, shape, start, rule.0).with_momentum(rule.1)
     };
     [
-        one("encoder", &kernel, start),
-        one("encoder_bias", &[count, channels], start),
+        one("encoder", &kernel(of_basis), start(of_basis)),
+        one("encoder_bias", &[count, channels], start(of_basis)),
         one("scale", &inner, Start::Constant(1.0)),
         one("shift", &inner, Start::Constant(0.0)),
-        one("decoder", &kernel, start),
-        one("decoder_bias", &[count, channels], start),
+        one("decoder", &kernel(channels), start(channels)),
+        one("decoder_bias", &[count, channels], start(channels)),
     ]
 }
 
@@ -43,9 +43,8 @@ pub(crate) fn images<'call>(learnables: &Learnables<'call>, count: usize) -> Res
     let bases = learnables.get("images")?;
     let all = (0..count).map(|number| image(learnables, bases, number)).collect::<Result<Vec<_>>>()?;
     let together = Tensor::stack(&all, 1)?;
-    let mut shape = bases.shape()?;
-    shape[0] *= count;
-    together.reshape(&shape)
+    let [rows, _, image @ ..] = &together.shape()?[..] else { return Ok(together) };
+    together.reshape(&[&[rows * count], image].concat())
 }
 
 /// The images of all bases by one hallucinator.

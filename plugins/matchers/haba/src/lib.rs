@@ -30,7 +30,7 @@
 //! | N, M, T+ and rates by data set | presets `cifar10-ipc1`, `cifar10-ipc10`, `cifar10-ipc50`; other defaults are those of `mtt` |
 //! | weights of hallucinators start uniform | normal with the same variance |
 //! | evaluation: 1000 epochs, in each a random hallucinator for each basis | all images, and so many fewer epochs that as many are presented |
-//! | one of three bases with one channel in place of an image with three | not there |
+//! | `single_channel`: bases with one channel, which start as the mean over the channels of real images; three for the price of one | `single_channel: true`, with three times the `ipc` |
 //!
 //! The size of a fair comparison counts the hallucinators, too: five for images of 3 x 32 x 32 are 27,840 numbers, as many as 9.06 images.
 
@@ -38,8 +38,10 @@ mod adversary;
 mod hallucinator;
 
 use adversary::{Adversary, Rules};
-use pddflow_sdk::{Decoded, Description, Error, Iteration, Learnables, Matcher, Problem, Result, Tensor};
-use pddflow_trajectory::{Found, Settings, vector::add_scaled};
+use pddflow_sdk::{
+    Decoded, Description, Error, Iteration, Kind, Learnable, Learnables, Matcher, Problem, Result, Start, Tensor,
+};
+use pddflow_trajectory::{First, Found, Settings, vector::add_scaled};
 
 pddflow_trajectory::parameters! {
     /// Parameters of HaBa.
@@ -48,6 +50,8 @@ pddflow_trajectory::parameters! {
         /// Hallucinators; each makes one image of each basis.
         #[schemars(range(min = 1, max = 256))]
         hallucinators: usize = 5,
+        /// Whether bases have one channel, of which hallucinators make all channels of images; they start as the mean over the channels of real images.
+        single_channel: bool = false,
         /// Learning rate of the hallucinators.
         #[schemars(range(min = 0.0))]
         lr_hallucinators: f64 = 100.0,
@@ -75,6 +79,27 @@ impl Haba {
         Settings { variants: self.hallucinators, ..self.settings() }
     }
 
+    /// Channels of a basis.
+    fn channels(&self, problem: &Problem) -> usize {
+        if self.single_channel { 1 } else { problem.channels }
+    }
+
+    /// Gives bases their first values.
+    fn begin(&self, run: &Iteration<'_>) -> Result<()> {
+        if !self.single_channel {
+            return self.matching().begin(run);
+        }
+        if run.number() > 0 || self.init != First::Real {
+            return Ok(());
+        }
+        let (problem, key) = (run.problem(), run.key().fold("first")?);
+        let mean = |class: usize| {
+            let real = run.real_batch(Some(class), problem.ipc, key.fold_u64(class as u64)?)?.images;
+            real.mean(&[1], true)
+        };
+        run.assign("images", &Tensor::concat(&(0..problem.classes).map(mean).collect::<Result<Vec<_>>>()?, 0)?)
+    }
+
     /// What they mean to the adversary.
     fn rules(&self) -> Rules<'_> {
         Rules {
@@ -95,6 +120,9 @@ impl Matcher for Haba {
     const DECODES: bool = true;
 
     fn check(&self) -> Result<()> {
+        if self.single_channel && self.init == First::Recognised {
+            return Err(Error::config("an expert recognises images, no bases of one channel: give `init: real`"));
+        }
         self.matching().check()
     }
 
@@ -103,9 +131,16 @@ impl Matcher for Haba {
         if height.min(width) <= hallucinator::BORDER {
             return Err(Error::config(format!("images of {height} x {width} are too small for kernels of 3 x 3")));
         }
-        self.matching().describe(problem, description)?;
+        if self.single_channel {
+            let shape = [problem.classes * problem.ipc, 1, height, width];
+            let bases = Learnable::new(Kind::Images, "images", &shape, Start::Noise(1.0), self.lr);
+            description.learnable(&bases.with_momentum(self.momentum))?;
+            self.matching().describe_all_but_images(description)?;
+        } else {
+            self.matching().describe(problem, description)?;
+        }
         let rule = (self.lr_hallucinators, self.momentum_hallucinators);
-        hallucinator::learnables(problem, self.hallucinators, rule)
+        hallucinator::learnables(problem, (self.hallucinators, self.channels(problem)), rule)
             .iter()
             .try_for_each(|one| description.learnable(one))
     }
@@ -118,7 +153,7 @@ impl Matcher for Haba {
     }
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
-        self.matching().begin(run)?;
+        self.begin(run)?;
         let apart = self.likeness > 0.0 && self.hallucinators > 1;
         let adversary = apart.then(|| Adversary { run, rules: self.rules() });
         self.matching().iterate(run, &hallucinator::NAMES, |attempt| {
