@@ -25,17 +25,16 @@
 //! The metric `accuracy_on_targets` is the share of the real batches, in percent, that the regression has right; `validation_loss` is the loss on the
 //! images drawn for that, and `stopped` becomes 1 when nothing is done any more.
 
+mod nets;
 mod validation;
 
+use nets::{VARIANCES, features, kernel, random_nets};
 use pddflow_sdk::{
-    Adam, Decoded, Description, ImageInit, Iteration, Keep, Key, Kind, Learnable, Learnables, Matcher, Mode, Need,
-    Part, Problem, Result, Rows, Start, Tensor, centred, grad, ridge_regression,
+    Adam, Decoded, Description, ImageInit, Iteration, Keep, Kind, Learnable, Learnables, Matcher, Need, Part, Problem,
+    Result, Rows, Start, Tensor, centred, grad, ridge_regression,
 };
 use serde_json::json;
-use validation::Validation;
-
-/// Variance of weights times their inputs, and of biases.
-const VARIANCES: (f64, f64) = (2.0, 0.01);
+use validation::{Rules, Validation};
 
 pddflow_sdk::parameters! {
     /// Parameters of RFAD.
@@ -95,6 +94,12 @@ impl Rfad {
         all.into_iter().filter(|(learned, ..)| *learned).map(|(_, name, lr)| (name, lr)).collect()
     }
 
+    /// How the best state is found.
+    fn validation(&self) -> Rules {
+        let (every, patience, ridge) = (self.validate_every, self.patience, self.ridge);
+        Rules { every, nets: self.validation_nets, images: self.validation_images, patience, ridge }
+    }
+
     /// The loss of scores of images of these classes.
     fn loss<'call>(
         &self,
@@ -107,39 +112,6 @@ impl Rfad {
             false => &(scores - &centred(wanted, run.problem().classes)?)?.square()?.mean(&[], false)? * 0.5,
         }
     }
-}
-
-/// Random weights of so many nets.
-fn random_nets<'call>(run: &Iteration<'call>, count: usize, key: Key<'call>) -> Result<Vec<Vec<Tensor<'call>>>> {
-    let infos = run.weights()?;
-    let net = |number: usize| {
-        let key = key.fold_u64(number as u64)?;
-        let mut weights = run.fresh_weights(key)?;
-        for (weight, info) in weights.iter_mut().zip(&infos).filter(|(_, info)| info.learnable) {
-            let inputs: usize = info.shape.iter().skip(1).product();
-            let variance = if info.shape.len() > 1 { VARIANCES.0 / inputs.max(1) as f64 } else { VARIANCES.1 };
-            *weight = (&key.fold(&info.name)?.normal(&info.shape)? * variance.sqrt())?;
-        }
-        Ok(weights)
-    };
-    (0..count).map(net).collect()
-}
-
-/// Features of all nets side by side, over the root of their number.
-fn features<'call>(
-    run: &Iteration<'call>,
-    nets: &[Vec<Tensor<'call>>],
-    images: &Tensor<'call>,
-) -> Result<Tensor<'call>> {
-    let own = |net: &Vec<Tensor<'call>>| Ok(run.forward(net, images, Mode::Eval, run.key())?.features);
-    let all = Tensor::concat(&nets.iter().map(own).collect::<Result<Vec<_>>>()?, 1)?;
-    let width = all.shape()?[1] as f64;
-    &all * (1.0 / width.sqrt())
-}
-
-/// The kernel of rows of features.
-fn kernel<'call>(a: &Tensor<'call>, b: &Tensor<'call>) -> Result<Tensor<'call>> {
-    &(&a.affine(b, None)? * VARIANCES.0)? + VARIANCES.1
 }
 
 impl Matcher for Rfad {
@@ -193,7 +165,7 @@ impl Matcher for Rfad {
     }
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
-        let mut validation = Validation::open(self, run)?;
+        let mut validation = Validation::open(self.validation(), run)?;
         if validation.is_over() {
             return Ok(());
         }
@@ -217,7 +189,7 @@ impl Matcher for Rfad {
         }
         run.metric("loss", loss.detach()?.scalar()?)?;
         run.metric("accuracy_on_targets", 100.0 * scores.accuracy(&wanted)?)?;
-        validation.look()
+        validation.look(|scores, wanted| self.loss(run, scores, wanted))
     }
 }
 
