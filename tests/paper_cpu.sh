@@ -65,8 +65,8 @@ rates_8() {
     sweep dc $eight 'eval_base[of=dc]' matcher.dc.lr=0.1,1,10
     sweep dsa $eight 'eval_base[of=dsa]' matcher.dsa.lr=0.1,1,10
     sweep dm $eight 'eval_base[of=dm]' matcher.dm.lr=1,10,100
-    sweep pdd_dc $eight 'eval_pdd[of=dc]' progressive.dc.matcher.dc.lr=0.1,1,10
-    sweep pdd_dsa $eight 'eval_pdd[of=dsa]' progressive.dsa.matcher.dc.lr=0.1,1,10
+    sweep pdd_dc $eight 'eval_pdd[of=dc]' progressive.dc.matcher.dc.lr=0.001,0.01,0.1,1,10
+    sweep pdd_dsa $eight 'eval_pdd[of=dsa]' progressive.dsa.matcher.dc.lr=0.001,0.01,0.1,1,10
     sweep pdd_dm $eight 'eval_pdd[of=dm]' progressive.dm.matcher.dm.lr=1,10,100
 }
 
