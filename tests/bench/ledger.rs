@@ -22,9 +22,9 @@ fn counts(unit: &Unit, device: &str, width: usize) -> Result<Counts, String> {
 /// A table of the calls of a unit, for nets of a width (128 if none is given); on a GPU also how long it takes.
 pub(crate) fn table(arguments: &[String]) -> Result<String, String> {
     let (unit, width, device) = match arguments {
-        [unit, _] => (unit, "128", "flex"),
-        [unit, _, width] => (unit, width.as_str(), "flex"),
-        [unit, _, width, device] => (unit, width.as_str(), device.as_str()),
+        [unit, flag] if flag == "--ledger" => (unit, "128", "flex"),
+        [unit, flag, width] if flag == "--ledger" => (unit, width.as_str(), "flex"),
+        [unit, flag, width, device] if flag == "--ledger" => (unit, width.as_str(), device.as_str()),
         _ => return Err(usage()),
     };
     let width = width.parse().map_err(|_| usage())?;

@@ -252,3 +252,24 @@ pub(crate) fn not_finite(matcher: &str, iteration: u64, found: &BTreeSet<String>
         "lower the matcher's learning rate; what was computed before this iteration is kept in the checkpoint",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pddflow_tensor::Device;
+
+    #[test]
+    fn chosen_numbers_name_images_of_their_class() {
+        let images = Tensor::from_f32((0..6u8).map(f32::from).collect(), &[6, 1, 1, 1], &Device::Cpu).unwrap();
+        let train = Split::new(images, vec![2, 0, 2, 1, 2, 0], 3).unwrap();
+        let rows = train.choose(Some(2), 9, RandomKey::new(1));
+        let batch = real_rows(&train, &rows).unwrap();
+        let shown: Vec<usize> = batch.images.to_f32_vec().unwrap().into_iter().map(|image| image as usize).collect();
+        assert_eq!((shown, batch.labels.to_i64_vec().unwrap()), (rows.clone(), vec![2, 2, 2]));
+        let mut sorted = rows;
+        sorted.sort_unstable();
+        assert_eq!(sorted, [0, 2, 4]);
+        let beyond = real_rows(&train, &[6]).unwrap_err();
+        assert!(beyond.message.contains("no real image of number 6: there are 6"), "{beyond}");
+    }
+}

@@ -66,7 +66,7 @@ pub(crate) fn block_rows(left: usize, most: usize) -> usize {
     match left.min(most) {
         12.. if left != 16 => 12,
         8.. => 8,
-        // Two blocks of four are faster than one of six and one of two.
+        // Eight are two blocks of four, as a block of two has a load for each of its sums.
         6.. if left != 8 => 6,
         4.. => 4,
         2.. => 2,

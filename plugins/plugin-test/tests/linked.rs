@@ -181,7 +181,6 @@ impl pddflow_sdk::Matcher for Recent {
         match self.wrong.as_str() {
             "count" => images.top_k(3, 9, true).map(drop)?,
             "groups" => drop(images.conv2d_grouped(&images, None, Conv2d { groups: 2, ..Conv2d::default() })?),
-            "row" => drop(run.real_rows(&run.choose_rows(None, 1, run.key())?.negated()?)?),
             "momentum" => {
                 let mut net = Net::new(run.start_weights(run.key())?);
                 let how = Training { momentum: 1.0, ..by(Optimizer::Adam) };
@@ -228,7 +227,6 @@ fn a_matcher_uses_what_hosts_have_since_0_8() {
     for (wrong, why) in [
         ("count", "axis 3 has 8 elements, not 9"),
         ("groups", "2 groups must divide the 1 channels"),
-        ("row", "number types"),
         ("momentum", "momentum 1 of Adam must be"),
     ] {
         let matcher = Plugins::linked(this_plugin!()).matcher("recent", &json!({ "wrong": wrong }));

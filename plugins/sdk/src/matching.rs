@@ -134,12 +134,11 @@ impl<'call> Iteration<'call> {
     pub fn synthetic_groups(&self) -> Result<Vec<Vec<usize>>> {
         /// Images of one pass.
         const MOST: usize = 256;
-        if self.has_statistics()? {
-            return self.class_groups();
-        }
         let classes = self.problem().classes;
-        let images = self.set(&Rows::all(Part::Union))?.labels.shape()?[0];
-        let together = (MOST * classes / images.max(1)).max(1);
+        let together = match self.has_statistics()? {
+            true => classes,
+            false => (MOST * classes / self.set(&Rows::all(Part::Union))?.labels.shape()?[0].max(1)).max(1),
+        };
         Ok((0..classes).collect::<Vec<_>>().chunks(together).map(<[usize]>::to_vec).collect())
     }
 
