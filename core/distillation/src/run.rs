@@ -92,7 +92,7 @@ pub fn distill(
     iterate(&mut bench, (&matcher, &params, inspector.as_ref()), context)?;
     warn_when_stuck(&bench, &first)?;
     if context.keeps_state() {
-        context.keep_state(&bench.state.to_checkpoint()?);
+        context.keep_state(bench.state.to_checkpoint()?);
     }
     if let (Keep::Best, Some(best)) = (params.keep, &bench.state.best) {
         bench.state.now = best.kept.clone();

@@ -46,6 +46,20 @@ struct State {
     checkpoints: u32,
     /// Artifacts that could not be read.
     lost: Vec<Digest>,
+    /// The state at the end of the work, if it is kept.
+    end: Option<Vec<u8>>,
+}
+
+/// What a node left behind besides its outputs.
+pub(crate) struct Said {
+    /// What it said.
+    pub(crate) log: Vec<String>,
+    /// The artifacts that it could not read.
+    pub(crate) lost: Vec<Digest>,
+    /// How many checkpoints it stored.
+    pub(crate) checkpoints: u32,
+    /// The state at the end of the work, for nodes that go further.
+    pub(crate) end: Option<Vec<u8>>,
 }
 
 impl<'a> NodeContext<'a> {
@@ -65,6 +79,7 @@ impl<'a> NodeContext<'a> {
             checkpoint_failed: false,
             checkpoints: 0,
             lost: Vec::new(),
+            end: None,
         };
         Self {
             store,
@@ -237,13 +252,11 @@ impl<'a> NodeContext<'a> {
         self.lineage.is_some()
     }
 
-    /// Keeps the state at the end of the work, in the form of a checkpoint: a node that is to go further begins there.
-    /// That it cannot be stored is told and harms nothing.
-    pub fn keep_state(&self, bytes: &[u8]) {
-        let Some(Lineage { key, wanted, .. }) = &self.lineage else { return };
-        if let Err(error) = self.store.put_state(key, *wanted, bytes) {
-            let text = format!("going further will mean starting over: {}", NodeError::from(error));
-            (self.tell)(RunEvent::Warning { node: Some(self.node.clone()), text });
+    /// Keeps the state at the end of the work, in the form of a checkpoint: a node that is to go further begins there. It is
+    /// stored with the result, which is checked first. That it cannot be stored is told and harms nothing.
+    pub fn keep_state(&self, bytes: Vec<u8>) {
+        if self.keeps_state() {
+            self.state().end = Some(bytes);
         }
     }
 
@@ -280,15 +293,15 @@ impl<'a> NodeContext<'a> {
         Ok(())
     }
 
-    /// What the node said, the artifacts that it could not read, and how many checkpoints it stored.
-    pub(crate) fn finish(self) -> (Vec<String>, Vec<Digest>, u32) {
+    /// What the node left behind.
+    pub(crate) fn finish(self) -> Said {
         let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         if state.log_dropped > 0 {
             state.log.push(format!("({} more lines)", state.log_dropped));
         }
         state.lost.sort_unstable();
         state.lost.dedup();
-        (state.log, state.lost, state.checkpoints)
+        Said { log: state.log, lost: state.lost, checkpoints: state.checkpoints, end: state.end }
     }
 
     fn keep(&self, text: String) {
@@ -356,7 +369,7 @@ mod tests {
         let (store, node) = (RamStore::new(), NodeId::new("n"));
         let context = NodeContext::detached(&store, &node, Key::from_bytes([1; 32]), &Cancel::new());
         (0..MOST_LOG_LINES + 5).for_each(|at| context.log(at.to_string()));
-        let (log, ..) = context.finish();
+        let log = context.finish().log;
         assert_eq!(log.len(), MOST_LOG_LINES + 1);
         assert_eq!(log.last().unwrap(), "(5 more lines)");
     }

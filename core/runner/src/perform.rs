@@ -2,12 +2,13 @@
 //! a store.
 
 use crate::cancel::Cancel;
-use crate::context::NodeContext;
+use crate::context::{NodeContext, Said};
 use crate::error::NodeError;
 use crate::event::RunEvent;
 use crate::executor::Ended;
 use crate::key::is_reserved;
 use crate::kinds::{Kinds, Outputs, base_parts, panic_text};
+use crate::lineage::Lineage;
 use crate::work_format::Work;
 use pddflow_cache::{Digest, Key, KeyPart, Record, RecordHead, Store};
 use serde_json::Value;
@@ -46,13 +47,17 @@ pub fn perform(work: &Work, bench: Bench<'_>, tell: &(dyn Fn(RunEvent) + Sync)) 
         .with_timeout(work.timeout)
         .with_gpus(gpus)
         .with_lineage(work.growing.clone());
-    let result = catch_unwind(AssertUnwindSafe(|| kinds.run(work.task(), &work.inputs, &context)))
-        .unwrap_or_else(|payload| Err(panicked(work, panic_text(payload.as_ref()))))
+    let run = || catch_unwind(AssertUnwindSafe(|| kinds.run(work.task(), &work.inputs, &context)));
+    // Before the work too: its checkpoints belong to the key.
+    let result = check_unchanged(work, kinds, "since the run was planned")
+        .and_then(|()| run().unwrap_or_else(|payload| Err(panicked(work, panic_text(payload.as_ref())))))
         .and_then(|outputs| check_outputs(work, outputs, store))
-        .and_then(|found| check_unchanged(work, kinds).map(|()| found));
+        .and_then(|found| check_unchanged(work, kinds, "while the node ran").map(|()| found));
     let late = context.timed_out() && !cancel.requested();
-    let result = result.map_err(|error| if late && error.cancelled { timed_out(work) } else { error });
-    let (log, lost, checkpoints) = context.finish();
+    let has_checkpoint = || store.checkpoint(&key).is_ok_and(|found| found.is_some());
+    let result =
+        result.map_err(|error| if late && error.cancelled { timed_out(work, has_checkpoint()) } else { error });
+    let Said { log, lost, checkpoints, end } = context.finish();
     let result = result.and_then(|(outputs, lengths)| {
         let head = RecordHead {
             key,
@@ -67,11 +72,16 @@ pub fn perform(work: &Work, bench: Bench<'_>, tell: &(dyn Fn(RunEvent) + Sync)) 
         store.put_record(&record)?;
         Ok(record.head)
     });
-    if result.is_ok()
-        && let Err(error) = store.clear_checkpoint(&key)
-    {
-        let text = format!("an old checkpoint stays behind: {error}");
-        tell(RunEvent::Warning { node: Some(work.node.clone()), text });
+    if result.is_ok() {
+        let warn = |text: String| tell(RunEvent::Warning { node: Some(work.node.clone()), text });
+        if let Err(error) = store.clear_checkpoint(&key) {
+            warn(format!("an old checkpoint stays behind: {error}"));
+        }
+        if let (Some(Lineage { key, wanted, .. }), Some(end)) = (&work.growing, end)
+            && let Err(error) = store.put_state(key, *wanted, &end)
+        {
+            warn(format!("going further will mean starting over: {}", NodeError::from(error)));
+        }
     }
     (Ended { result, lost }, checkpoints)
 }
@@ -82,10 +92,13 @@ fn panicked(work: &Work, text: &str) -> NodeError {
     NodeError::new("pddflow::runner::panicked", message).with_help(help)
 }
 
-fn timed_out(work: &Work) -> NodeError {
+fn timed_out(work: &Work, has_checkpoint: bool) -> NodeError {
     let seconds = work.timeout.unwrap_or_default().as_secs_f64();
     NodeError::new("pddflow::runner::timeout", format!("`{}` took longer than its timeout of {seconds} s", work.node))
-        .with_help("its checkpoint is kept: run again to go on from there, or raise the node's `timeout`")
+        .with_help(match has_checkpoint {
+            true => "its checkpoint is kept: run again to go on from there, or raise the node's `timeout`",
+            false => "raise the node's `timeout`; it left no checkpoint to go on from",
+        })
 }
 
 /// Why work must not be computed here: its key would be made of something else. None if its key is the same here.
@@ -127,13 +140,13 @@ fn check_outputs(work: &Work, outputs: Outputs, store: &Store) -> Result<(Output
     Ok((outputs, lengths))
 }
 
-/// The result belongs to the key only if nothing outside the store changed while the node ran.
-fn check_unchanged(work: &Work, kinds: &dyn Kinds) -> Result<(), NodeError> {
+/// The result belongs to the key only if nothing outside the store changed, `when` in words.
+fn check_unchanged(work: &Work, kinds: &dyn Kinds, when: &str) -> Result<(), NodeError> {
     let now = base_parts(work.task(), kinds)?;
     match now.iter().find(|part| !work.parts.contains(part)) {
         None => Ok(()),
         Some(part) => {
-            let message = format!("`{}` of `{}` changed while the node ran", part.name, work.node);
+            let message = format!("`{}` of `{}` changed {when}", part.name, work.node);
             Err(NodeError::new("pddflow::runner::changed_while_running", message)
                 .with_help("the result was not recorded; run again once the file or plugin is complete"))
         }

@@ -60,6 +60,16 @@ fn a_kind_that_names_no_parameter_starts_over() {
 }
 
 #[test]
+fn a_result_that_is_refused_leaves_no_state() {
+    let store = RamStore::new();
+    let with = json!({"act": "grow", "goal": 5, "key": "unsteady"});
+    let ran = run_plan(&plan_of(&[("n", with, vec![])]), &store);
+    let error = ran.summary.node("n").unwrap().error.clone().unwrap();
+    assert_eq!((error.code.as_str(), steps(&ran)), ("pddflow::runner::changed_while_running", 5));
+    assert!(!store.files().iter().any(|(path, _)| path.to_string_lossy().contains("states")));
+}
+
+#[test]
 fn a_checkpoint_of_its_own_comes_first() {
     let store = RamStore::new();
     run_plan(&growing(5, "a"), &store);

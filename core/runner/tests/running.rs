@@ -298,6 +298,15 @@ fn the_longest_path_starts_first_and_ties_keep_the_plan_s_order() {
 }
 
 #[test]
+fn what_changed_since_the_run_was_planned_is_noticed_before_the_work() {
+    let plan = plan_of(&[("a", json!({"text": "a"}), vec![]), ("n", json!({"text": "n", "key": "unsteady"}), vec![])]);
+    let ran = run_with(&plan, &RamStore::new(), &jobs(1), Toy::default());
+    let error = ran.summary.node("n").unwrap().error.clone().unwrap();
+    assert_eq!(error.message, "`file x.bin` of `n` changed since the run was planned");
+    assert_eq!(*ran.toy.began.lock().unwrap(), ["a"]);
+}
+
+#[test]
 fn runs_that_cannot_take_place_are_errors() {
     let (plan, store) = (diamond("a"), RamStore::new());
     let run = |plan: &Plan, settings: &Settings| {

@@ -159,7 +159,7 @@ impl Kind for TrainKind {
         drop(snapshots);
         let trajectories = context.put(&trajectories).during("storing the trajectories")?;
         if keeps_state {
-            context.keep_state(&observer.state(&nets, trajectories)?);
+            context.keep_state(observer.state(&nets, trajectories)?);
         }
         let artifacts = BTreeMap::from([
             ("trajectories".to_owned(), trajectories),

@@ -119,7 +119,7 @@ impl Toy {
             }
         }
         if context.keeps_state() {
-            context.keep_state(&state(done, &text));
+            context.keep_state(state(done, &text));
         }
         Ok(text)
     }
