@@ -71,7 +71,21 @@ impl Kind for DistillKind {
         check_planned(surroundings.for_nets(), &params, count)
     }
 
+    /// The model of the wired nets, where none is named: its plugin decides the result.
+    fn complete(&self, node: &Connected<'_>) -> Option<Value> {
+        let model = nets_of(node).find_map(|(_, nets)| nets.with().get("model").filter(|model| model.is_object()))?;
+        let mut with = node.with().clone();
+        with["model"].is_null().then(|| {
+            with["model"] = model.clone();
+            with
+        })
+    }
+
     fn check_connections(&self, _: &Surroundings, node: &Connected<'_>) -> Result<(), InputProblem> {
+        if let (true, Some((port, nets))) = (node.with()["model"].is_null(), nets_of(node).next()) {
+            let message = format!("of which model the nets of `{}` are is not known before they are made", nets.id());
+            return Err(input_problem(port, message, "name it: for example `model: convnet` in the parameters"));
+        }
         let evaluates_on = node.with().pointer("/evaluation/on");
         if evaluates_on.is_some_and(|on| on == On::HeldOut.name()) { node.needs_held_out("data") } else { Ok(()) }
     }
@@ -104,6 +118,12 @@ impl Kind for DistillKind {
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         distill(surroundings.for_nets(), &data, node, inputs, context)
     }
+}
+
+/// The nodes that give nets, with their ports.
+fn nets_of<'a>(node: &Connected<'a>) -> impl Iterator<Item = (&'static str, Connected<'a>)> + use<'a> {
+    let node = *node;
+    ["trajectories", "start"].into_iter().flat_map(move |port| node.at(port).map(move |nets| (port, nets)))
 }
 
 /// No set at the port `sets` may be one whose script would be followed, as far as it is known how they are made.

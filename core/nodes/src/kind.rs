@@ -32,6 +32,12 @@ pub(crate) trait Kind: Send + Sync {
         Ok(())
     }
 
+    /// The checked parameters with what follows from the nodes that this one is wired to, so that it enters the key.
+    fn complete(&self, node: &Connected<'_>) -> Option<Value> {
+        let _ = node;
+        None
+    }
+
     /// Checks the nodes that this one is connected to, directly or not, when everything else of the plan is right.
     fn check_connections(&self, surroundings: &Surroundings, node: &Connected<'_>) -> Result<(), InputProblem> {
         let _ = (surroundings, node);

@@ -103,6 +103,10 @@ impl Catalog for Library {
         self.kinds.get(kind).map_or(Ok(()), |(_, kind)| kind.check_inputs(&self.surroundings, with, count))
     }
 
+    fn complete(&self, nodes: &[PlanNode], node: &PlanNode) -> Option<Value> {
+        self.kinds.get(&node.kind)?.1.complete(&Connected::new(nodes, node))
+    }
+
     fn check_connections(&self, nodes: &[PlanNode], node: &PlanNode) -> Result<(), InputProblem> {
         let connected = Connected::new(nodes, node);
         for (port, output, from) in connected.inputs() {

@@ -40,6 +40,13 @@ pub trait Catalog {
         Ok(())
     }
 
+    /// The checked parameters of a node with what follows from the nodes that it is wired to; `None` where nothing does. Asked in the
+    /// order of the plan when everything in the file is right; `nodes` are all of them, each after those it needs.
+    fn complete(&self, nodes: &[PlanNode], node: &PlanNode) -> Option<Value> {
+        let _ = (nodes, node);
+        None
+    }
+
     /// What is wrong with the nodes that one is connected to, directly or not. Asked when everything else of a plan is right;
     /// `nodes` are all of them, each after those it needs.
     ///

@@ -281,7 +281,12 @@ fn connect(mut report: Report, world: World<'_>) -> Result<Vec<PlanNode>, Diagno
             let files = report.sources.names().map(|name| Arc::from(Path::new(name))).collect();
             let World { families, declarations, kinds, .. } = world;
             let assembly = Assembly { families, declarations, kinds, files };
-            let nodes = assembly.nodes(drafts, &ordered);
+            let mut nodes = assembly.nodes(drafts, &ordered);
+            for at in 0..nodes.len() {
+                if let Some(with) = world.catalog.complete(&nodes, &nodes[at]) {
+                    nodes[at].with = with;
+                }
+            }
             check_connections(&mut report, world, &nodes);
             if !report.is_empty() {
                 return Err(report.finish());

@@ -92,7 +92,7 @@ impl Bench {
         Self { library, store: RamStore::new(), seen: Mutex::default() }
     }
 
-    fn plan(&self, text: &str) -> Plan {
+    pub(crate) fn plan(&self, text: &str) -> Plan {
         let options = Options::default();
         pipeline::load_text("test.yaml", text, &self.library, &options).unwrap_or_else(|found| panic!("{found:?}"))
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pddflow_artifact::{DistilledSet, NetWeights, Results, Trajectories};
 use pddflow_cache::Digest;
 
-use crate::harness::Bench;
+use crate::harness::{Bench, distill_pipeline};
 use crate::{digests_of, failure_of};
 
 const DATA: &str = r#"
@@ -532,4 +532,24 @@ nodes:
     assert!(problems.contains("give a number as `lr`, or leave it to the recipe of the set"), "{problems}");
     // Both recipes, that of DM and the one for sets without any, have 0.01.
     assert_eq!(weights(""), weights(", lr: 0.01"));
+}
+
+#[test]
+fn a_model_that_is_left_out_is_that_of_the_wired_nets_and_in_the_key() {
+    let text = |named: &str, from: &str| {
+        let net = "  net: { kind: advance, with: { model: { convnet: { width: 4 } }, nets: 1 } }\n  other: { kind: command, \
+                   with: { run: ['true'], outputs: { weights: weights } } }\n";
+        distill_pipeline("dm: { batch: 16 }", 2)
+            .replace("nodes:\n", &format!("nodes:\n{net}"))
+            .replace("needs: { data: data }\n", &format!("needs: {{ data: data, start: {from} }}\n"))
+            .replace("model: { convnet: { width: 4 } }, matcher", &format!("{named}matcher"))
+    };
+    let bench = Bench::new();
+    let with = |named: &str| {
+        let plan = bench.plan(&text(named, "net"));
+        plan.nodes.iter().find(|node| node.id.as_str() == "distill").unwrap().with.clone()
+    };
+    assert_eq!(with(""), with("model: { convnet: { width: 4 } }, "));
+    let problems = bench.problems(&text("", "other.weights"));
+    assert!(problems.contains("the nets of `other` are is not known before they are made"), "{problems}");
 }
