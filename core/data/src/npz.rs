@@ -126,12 +126,8 @@ fn images(
         false => images.bytes().to_vec(),
     };
     let label = |(row, value): (usize, f64)| {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a whole number that is not negative"
-        )]
-        let whole = if value >= 0.0 { value as u64 } else { u64::MAX };
+        #[expect(clippy::cast_possible_truncation, reason = "a whole number")]
+        let whole = value as i64;
         check_label(whole, class_names.len(), &format_args!("{}, image {row}", shown(path)))
     };
     let labels = labels.to_f64().into_iter().enumerate().map(label).collect::<NodeResult<Vec<u16>>>()?;

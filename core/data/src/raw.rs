@@ -21,8 +21,12 @@ pub struct RawData {
 }
 
 /// A label that has a class, or why it has none.
-pub(crate) fn check_label(label: u64, classes: usize, place: &dyn Display) -> NodeResult<u16> {
-    match u16::try_from(label) {
+pub(crate) fn check_label<Label: Copy + Display + TryInto<u16>>(
+    label: Label,
+    classes: usize,
+    place: &dyn Display,
+) -> NodeResult<u16> {
+    match label.try_into() {
         Ok(small) if usize::from(small) < classes => Ok(small),
         _ => Err(fail(
             "data_label",

@@ -80,6 +80,10 @@ pub(super) fn read(reader: &mut dyn Read) -> Result<Foreign, String> {
             bytes.len()
         ));
     }
+    // An archive's checksum is compared where an entry ends.
+    if reader.read(&mut [0]).map_err(|error| error.to_string())? > 0 {
+        return Err(format!("it has more than the {expected} bytes of its shape {shape:?}"));
+    }
     if let Some(characters) = texts {
         return Ok(Foreign::List(bytes.chunks_exact((4 * characters).max(1)).map(text).collect()));
     }
@@ -182,6 +186,7 @@ mod tests {
         refused("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "records");
         refused("{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", "`<c8`");
         refused("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", "8 bytes, of which 4");
+        refused("{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }", "more than the 3 bytes");
         refused("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999999), }", "too large");
         refused("{'descr': '<f4', 'fortran_order': False, }", "no `shape`");
         assert!(read(&mut &b"\x93NUMPY\x01"[..]).unwrap_err().contains("cut off"));

@@ -116,9 +116,18 @@ pub(crate) fn tar_gz(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
 
 /// A `.zip` with these files.
 pub(crate) fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    zip_by(files, zip::CompressionMethod::default())
+}
+
+/// A ZIP archive whose files are stored as they are, as `numpy.savez` does.
+pub(crate) fn stored_zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    zip_by(files, zip::CompressionMethod::Stored)
+}
+
+fn zip_by(files: &[(&str, Vec<u8>)], method: zip::CompressionMethod) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in files {
-        archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        archive.start_file(*name, zip::write::SimpleFileOptions::default().compression_method(method)).unwrap();
         archive.write_all(bytes).unwrap();
     }
     archive.finish().unwrap().into_inner()

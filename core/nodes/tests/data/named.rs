@@ -48,6 +48,24 @@ fn arrays_that_are_no_images_say_what_is_missing() {
     check(&[("images.npy", floats), ("labels.npy", make::npy("|u1", &[2], &[0; 2]))], &["F32", "astype('uint8')"]);
 }
 
+#[test]
+fn arrays_that_changed_on_the_disk_and_negative_labels_are_refused() {
+    let bench = Bench::new();
+    let refusal = |bytes: Vec<u8>| {
+        let path = text(&bench.write("own.npz", bytes));
+        bench.refusal(&json!({ "source": { "npz": { "path": path } } }))
+    };
+    let images = ("images.npy", make::npy("|u1", &[2, 2, 2], &[77; 8]));
+    let mut flipped = make::stored_zip(&[images.clone(), ("labels.npy", make::npy("|u1", &[2], &[0; 2]))]);
+    let pixel = flipped.windows(8).position(|bytes| bytes == [77; 8]).unwrap();
+    flipped[pixel] ^= 1;
+    let found = refusal(flipped);
+    assert!(found.contains("the array `images`") && found.to_lowercase().contains("checksum"), "{found}");
+    let negative = ("labels.npy", make::npy("|i1", &[2], &[0, 0xff]));
+    let found = refusal(make::zip(&[images, negative]));
+    assert!(found.contains("image 1: the label is -1, and there are"), "{found}");
+}
+
 /// Ten images of 2x3 with the pixel `20 image + 6 channel + 3 row + column` and the labels 10 (the digit 0), 9, 8, ...
 fn svhn(bench: &Bench, packed: bool) -> Value {
     let mut pixels = Vec::new();
