@@ -28,6 +28,8 @@ pub struct LoadedSet {
     pub script: Option<Script>,
     /// The real images that it was made from, where they are known.
     pub real_images: Option<RealImages>,
+    /// What made it, with its parameters.
+    pub made_by: Value,
 }
 
 impl LoadedSet {
@@ -156,6 +158,7 @@ fn loaded(tensors: &TensorOptions, set: DistilledSet) -> NodeResult<LoadedSet> {
         ipc: set.info.ipc,
         recipe: set.info.recipe,
         real_images: set.info.real_images,
+        made_by: set.info.made_by,
     })
 }
 

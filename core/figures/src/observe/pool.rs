@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::shown;
 use pddflow_artifact::Results;
 use pddflow_artifact::failure::{NodeResult, fail};
+use serde_json::Value;
 
 /// The label that tells repetitions of one experiment apart.
 const SEED: &str = "seed";
@@ -47,9 +48,10 @@ impl PoolRule<'_> {
         }
         differ.remove(SEED);
         if let Some(name) = differ.iter().find(|name| !self.allowed.contains(name)) {
-            let value = |of: &Results| of.label(name).map_or_else(|| "nothing".to_owned(), |value| shown(&value));
-            let (one, other) = (value(one), value(other));
-            let message = format!("the results of {place} differ in `{name}`: {one} and {other}");
+            let (one, other) = (one.label(name).unwrap_or_default(), other.label(name).unwrap_or_default());
+            let (path, one, other) = first_difference(name.clone(), &one, &other);
+            let value = |of: &Value| if of.is_null() { "nothing".to_owned() } else { shown(of) };
+            let message = format!("the results of {place} differ in `{path}`: {} and {}", value(one), value(other));
             let help = format!("arrange by `{name}`, or add it to `pool` if it may differ within one place");
             return Err(fail("pool", message).with_help(help));
         }
@@ -62,5 +64,25 @@ impl PoolRule<'_> {
         // `labels` among the parameters are the labels themselves.
         let counts = |name: &String| name != "labels" && !self.arranged_by.contains(&name.as_str());
         names.into_iter().filter(|name| counts(name) && one.label(name) != other.label(name)).collect()
+    }
+}
+
+/// Where two different values differ first, and in what.
+fn first_difference<'v>(path: String, one: &'v Value, other: &'v Value) -> (String, &'v Value, &'v Value) {
+    let deeper = match (one, other) {
+        (Value::Object(ours), Value::Object(theirs)) if ours.keys().eq(theirs.keys()) => ours
+            .iter()
+            .zip(theirs.values())
+            .map(|((name, one), other)| (name.clone(), one, other))
+            .find(|(_, a, b)| a != b),
+        (Value::Array(ours), Value::Array(theirs)) if ours.len() == theirs.len() => {
+            let pairs = ours.iter().zip(theirs).enumerate();
+            pairs.map(|(place, (one, other))| ((place + 1).to_string(), one, other)).find(|(_, a, b)| a != b)
+        }
+        _ => None,
+    };
+    match deeper {
+        Some((name, one, other)) => first_difference(format!("{path}.{name}"), one, other),
+        None => (path, one, other),
     }
 }

@@ -291,6 +291,20 @@ mod tests {
     }
 
     #[test]
+    fn sets_that_were_made_otherwise_are_no_repetition_with_another_seed() {
+        let made = |seed: u64, iterations: u64| {
+            let sets = json!([{ "kind": "distill" }, { "kind": "distill", "iterations": iterations }]);
+            let protocol = json!({ "seed": seed, "made_of": { "sets": sets } });
+            Results { protocol, ..dm(1, &[0.5]) }
+        };
+        let error = arrange(&[made(0, 5), made(1, 10)], &params(json!({}))).unwrap_err();
+        assert!(error.message.contains("differ in `made_of.sets.2.iterations`: 5 and 10"), "{}", error.message);
+        assert_eq!(arrange(&[made(0, 5), made(1, 5)], &params(json!({}))).unwrap().cells[0].results, 2);
+        let pooled = arrange(&[made(0, 5), made(1, 10)], &params(json!({ "pool": ["made_of"] }))).unwrap();
+        assert_eq!(pooled.cells[0].results, 2);
+    }
+
+    #[test]
     fn results_that_no_label_tells_apart_are_refused_unless_they_are_one() {
         let error = arrange(&[dm(1, &[0.5]), dm(1, &[0.75])], &params(json!({}))).unwrap_err();
         assert!(error.message.contains("differ in no label"), "{}", error.message);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pddflow_artifact::failure::{During, NodeResult, fail};
-use pddflow_artifact::{CurvePoint, DATA_USED, Reading, RealImages, Results};
+use pddflow_artifact::{CurvePoint, DATA_USED, Reading, RealImages, Results, Side};
 use pddflow_runner::{NodeContext, NodeError, Outputs};
 use pddflow_training::recipe::NetsParams;
 use pddflow_training::segments::Training;
@@ -17,6 +17,12 @@ use super::params::EvaluateParams;
 /// Label `ipc` and name of the method of nets that were trained on all of the data.
 const FULL: &str = "full";
 
+/// What tells results of different experiments apart, besides parameters of the evaluation.
+const MADE_OF: &str = "made_of";
+
+/// What a repetition with another seed may have of its own: these say nothing of which experiment it is.
+const BY_SEED: [&str; 4] = ["seed", "rows", "kept", "import"];
+
 /// What the nets were trained on.
 pub(super) struct Made<'a> {
     pub(super) data: &'a Prepared,
@@ -27,10 +33,11 @@ pub(super) struct Made<'a> {
 pub(super) fn report(
     summary: &Summary,
     (nets, params): (&NetsParams, &EvaluateParams),
-    protocol: Value,
+    mut protocol: Value,
     made: &Made<'_>,
     context: &NodeContext<'_>,
 ) -> NodeResult<Outputs> {
+    protocol[MADE_OF] = made_of(made);
     let reported = summary.moment(params.report).ok_or_else(|| {
         fail("no_reading", format!("there is nothing to choose `{}` from", params.report.name()))
             .with_help("give `curve_every`")
@@ -69,9 +76,11 @@ fn labels(
     Made { data, sets }: &Made<'_>,
 ) -> BTreeMap<String, Value> {
     let ipc = if sets.is_empty() { json!(FULL) } else { json!(sets.iter().map(|set| set.ipc).sum::<usize>()) };
-    let reader = match (&nets.model, &protocol["regression"]["kernel"]) {
-        (None, kernel) => kernel.clone(),
-        (Some(model), _) => json!(model),
+    let kernel = &protocol["regression"]["kernel"];
+    let reader = match &nets.model {
+        // A kernel of its own formula is what reads the set, whatever net is named beside it.
+        Some(model) if kernel.is_null() || kernel["features"].is_object() => json!(model),
+        _ => kernel.clone(),
     };
     let mut labels = BTreeMap::from([
         ("model".to_owned(), reader),
@@ -85,6 +94,31 @@ fn labels(
     }
     labels.extend(nets.labels.clone());
     labels
+}
+
+/// How the data are read and what made the sets, without what differs between seeds. Results that differ in it are of different
+/// experiments, whose mean would say nothing.
+fn made_of(Made { data, sets }: &Made<'_>) -> Value {
+    let mut sets_by = json!(sets.iter().map(|set| &set.made_by).collect::<Vec<_>>());
+    forget_seeds(&mut sets_by);
+    let normalize = json!(data.dataset.preprocessing().note())["normalize"].take();
+    let mut made =
+        json!({ "sets": sets_by, "test_images": data.dataset.labels(Side::Test).len(), "normalize": normalize });
+    if sets.is_empty() {
+        made["train_images"] = json!(data.train.rows());
+    }
+    made
+}
+
+fn forget_seeds(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|name, _| !BY_SEED.contains(&name.as_str()));
+            map.values_mut().for_each(forget_seeds);
+        }
+        Value::Array(values) => values.iter_mut().for_each(forget_seeds),
+        _ => {}
+    }
 }
 
 /// The share of the training images that the sets were made from, where all of them say so. Sets of one data set share its images; two

@@ -119,6 +119,16 @@ fn a_best_reading_needs_something_to_choose_from() {
 }
 
 #[test]
+fn results_tell_what_was_evaluated_but_not_with_which_seed() {
+    let made_of = |from: &str, to: &str| results_of(&picked(1, "lr: 0.1").replace(from, to)).label("made_of").unwrap();
+    let plain = made_of("", "");
+    assert_eq!((&plain["normalize"], plain["sets"][0]["kind"].as_str()), (&"standard".into(), Some("select")));
+    assert!(plain["test_images"].as_u64().is_some());
+    assert_eq!(made_of("seed: \"${k}\"", "seed: 5"), plain);
+    assert_ne!(made_of("method: random", "method: herding"), plain);
+}
+
+#[test]
 fn nets_with_the_same_start_differ_in_their_order_only() {
     // Too small a step to change anything: what is tested are the first weights.
     let accuracies =
