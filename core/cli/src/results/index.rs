@@ -7,13 +7,14 @@
 //! | missing | it is written |
 //! | changed by a person, or not written by pddflow | it is kept, and named |
 //!
+//! What a run is about to write is noted before, so that a run that is killed half way leaves nothing that looks like a person's.
 //! Without an index, files that are what the node gives are taken as written by it, and all others are kept.
 
 use super::folder;
 use super::index_format::{self, NodeFiles, WrittenFile};
 use pddflow_artifact::Files;
 use pddflow_cache::Digest;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -55,6 +56,23 @@ impl Index {
         known.files.iter().all(lies).then_some(known.files.len())
     }
 
+    /// Notes what nodes are about to write, so that it is known to be ours should the run end before [`Self::save`].
+    pub(super) fn begin<'n>(&self, nodes: impl Iterator<Item = (&'n str, &'n [Files])>) -> io::Result<()> {
+        let mut noted = Self::read(self.path.parent().unwrap_or(Path::new("."))).nodes;
+        let mut any = false;
+        for (node, trees) in nodes {
+            let known = noted.entry(node.to_owned()).or_default();
+            for (name, bytes) in trees.iter().flat_map(Files::iter) {
+                let digest = Digest::of(bytes);
+                if !known.wrote(name, digest) {
+                    known.begun.entry(name.to_owned()).or_default().push(digest);
+                    any = true;
+                }
+            }
+        }
+        if any { folder::write_file(&self.path, &index_format::to_bytes(noted)?) } else { Ok(()) }
+    }
+
     /// Notes what nodes wrote now. Another run may have noted what its own nodes wrote in the meantime.
     pub(super) fn save(&self, written: BTreeMap<String, NodeFiles>) -> io::Result<()> {
         if written.iter().all(|(node, files)| self.nodes.get(node) == Some(files)) {
@@ -62,7 +80,7 @@ impl Index {
         }
         let mut nodes = Self::read(self.path.parent().unwrap_or(Path::new("."))).nodes;
         nodes.extend(written);
-        nodes.retain(|_, node| !node.files.is_empty());
+        nodes.retain(|_, node| !node.files.is_empty() || !node.begun.is_empty());
         folder::write_file(&self.path, &index_format::to_bytes(nodes)?)
     }
 }
@@ -75,22 +93,24 @@ pub(super) fn write(
     trees: &[Files],
 ) -> io::Result<Written> {
     let given: BTreeMap<&str, &[u8]> = trees.iter().flat_map(Files::iter).collect();
-    let earlier = |name: &str| before.and_then(|before| before.files.get(name)).map(|file| file.digest);
+    let ours = |name: &str, found: Digest| before.is_some_and(|before| before.wrote(name, found));
     let mut kept = Vec::new();
+    let names: BTreeSet<&String> =
+        before.iter().flat_map(|before| before.files.keys().chain(before.begun.keys())).collect();
     // First, because a file may have become a folder.
-    for name in before.iter().flat_map(|before| before.files.keys()).filter(|name| !given.contains_key(name.as_str())) {
+    for name in names.into_iter().filter(|name| !given.contains_key(name.as_str())) {
         let path = folder.join(name);
         match folder::digest_of(&path)? {
             None => {}
-            found if found == earlier(name) => folder::remove_file(&path, folder)?,
-            _ => kept.push(path),
+            Some(found) if ours(name, found) => folder::remove_file(&path, folder)?,
+            Some(_) => kept.push(path),
         }
     }
     let mut files = BTreeMap::new();
     for (name, bytes) in given {
         let (path, digest) = (folder.join(name), Digest::of(bytes));
         let found = folder::digest_of(&path)?;
-        let is_kept = found.is_some() && found != Some(digest) && found != earlier(name);
+        let is_kept = found.is_some_and(|found| found != digest && !ours(name, found));
         if is_kept {
             kept.push(path.clone());
         } else if found != Some(digest) {
@@ -99,7 +119,7 @@ pub(super) fn write(
         let modified = status(&path).filter(|_| !is_kept).and_then(|(_, modified)| modified);
         files.insert(name.to_owned(), WrittenFile { bytes: bytes.len() as u64, digest, modified });
     }
-    Ok(Written { files: NodeFiles { artifacts: artifacts.to_vec(), files }, kept })
+    Ok(Written { files: NodeFiles { artifacts: artifacts.to_vec(), files, begun: BTreeMap::new() }, kept })
 }
 
 /// Length and time of modification of a file.
@@ -176,6 +196,24 @@ mod tests {
         place.edit("b", "mine");
         assert_eq!(place.run(&[("a", "other")]), ["b"], "no longer given, but changed");
         assert_eq!(place.text("b").as_deref(), Some("mine"));
+    }
+
+    #[test]
+    fn what_killed_runs_left_is_no_person_s() {
+        let place = Place::new();
+        place.run(&[("a", "1"), ("b", "1")]);
+        // Two runs in a row are killed after their first files.
+        for (given, written) in [("2", "a"), ("3", "new")] {
+            let mut tree = Files::new();
+            ["a", "b", "new"].iter().for_each(|name| tree.insert(*name, given).unwrap());
+            Index::read(place.0.path()).begin([("n", [tree].as_slice())].into_iter()).unwrap();
+            place.edit(written, given);
+        }
+        assert!(place.run(&[("a", "4"), ("b", "4")]).is_empty());
+        assert_eq!(["a", "b", "new"].map(|name| place.text(name)), [Some("4".into()), Some("4".into()), None]);
+        // What was begun is over: those bytes are a person's from now on.
+        place.edit("a", "2");
+        assert_eq!(place.run(&[("a", "5"), ("b", "4")]), ["a"]);
     }
 
     #[test]

@@ -26,6 +26,17 @@ pub(crate) struct NodeFiles {
     pub(crate) artifacts: Vec<Digest>,
     /// By path below the node's folder.
     pub(crate) files: BTreeMap<String, WrittenFile>,
+    /// What runs began to write since, by path; empty once a run has written all of its files.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) begun: BTreeMap<String, Vec<Digest>>,
+}
+
+impl NodeFiles {
+    /// Whether a file with these bytes was written by pddflow.
+    pub(super) fn wrote(&self, name: &str, digest: Digest) -> bool {
+        self.files.get(name).is_some_and(|file| file.digest == digest)
+            || self.begun.get(name).is_some_and(|begun| begun.contains(&digest))
+    }
 }
 
 /// A file as it was written.

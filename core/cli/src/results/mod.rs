@@ -136,6 +136,8 @@ impl<'a> Results<'a> {
     pub(crate) fn write(&self) -> Result<Places, Problem> {
         let unwritten: Vec<(&Given, &Vec<Files>)> =
             self.given.iter().filter_map(|given| Some((given, given.unwritten.as_ref()?))).collect();
+        let begun = unwritten.iter().map(|(given, files)| (self.name(given), files.as_slice()));
+        self.index.begin(begun).map_err(|error| unwritable(&self.folder, &error))?;
         let written = parallel_map(unwritten.len(), |which| {
             let (given, files) = unwritten[which];
             let written = index::write(&given.folder, self.index.node(self.name(given)), &given.artifacts, files);
