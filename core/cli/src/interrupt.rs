@@ -43,6 +43,16 @@ pub(crate) fn checkpoint_on_signals(output: &Output) -> Cancel {
     cancel
 }
 
+/// A file that may not grow further (`ulimit -f`) is an error of the write, and does not end the program.
+#[cfg(unix)]
+pub(crate) fn outlive_file_limits() {
+    use nix::sys::signal::{SigSet, Signal};
+    let mut limit = SigSet::empty();
+    limit.add(Signal::SIGXFSZ);
+    // Of the main thread, before others are started: each has the blocked signals of the one that starts it.
+    let _ = limit.thread_block();
+}
+
 /// USR2 is blocked in all threads, also those to come, and taken by one that waits for it.
 #[cfg(unix)]
 fn stop_on_usr2(cancel: Cancel, output: &Output) {

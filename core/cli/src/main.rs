@@ -76,6 +76,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     pddflow_nodes::keep_freed_memory();
+    #[cfg(unix)]
+    interrupt::outlive_file_limits();
     // A shell asks for completions by a variable; this answers and ends, or does nothing.
     CompleteEnv::with_factory(Cli::command).var(complete::VARIABLE).complete();
     // Clap prints usage errors itself, and ends with the exit code that they have here too.

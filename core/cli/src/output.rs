@@ -1,12 +1,14 @@
 //! The only place that prints. Data goes to standard output, everything else to standard error.
 
+use crate::exit::Exit;
 use crate::problem::Problem;
 use clap::ValueEnum;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use pddflow_report::{Paint, Tone};
 use serde_json::{Value, json};
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
+use std::sync::{Mutex, PoisonError};
 
 /// Width of diagnostics; wider lines are hard to read.
 const WIDTH: usize = 100;
@@ -31,6 +33,17 @@ enum When {
     Never,
 }
 
+/// The first failure to print data.
+static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Why data could not be printed, if some could not.
+pub(crate) fn lost() -> Option<Problem> {
+    let error = LOST.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    let problem =
+        Problem::new(Exit::Store, "pddflow::cli::output", format!("standard output cannot be written: {error}"));
+    Some(problem.with_help("free some space, or send it elsewhere; what was computed is in the store"))
+}
+
 /// How the program prints. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
@@ -53,7 +66,7 @@ impl Output {
     pub(crate) fn new(args: &OutputArgs) -> Self {
         let read = |name| std::env::var_os(name);
         let around = Surroundings { no_color: read("NO_COLOR"), term: read("TERM") };
-        let (out, error) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
+        let (out, error) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         Self {
             json: args.json,
             paint: paint(args.color, out, &around),
@@ -71,16 +84,20 @@ impl Output {
         self.live
     }
 
-    /// Prints data. A reader that went away ended the program's duty, not the program.
+    /// Prints data. A reader that went away ended the program's duty, not the program; anything else is a failure, see [`lost`].
     pub(crate) fn data(&self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(text.as_bytes());
-        let _ = out.flush();
+        let mut out = io::stdout().lock();
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        if let Err(error) = written
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            LOST.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
     }
 
     /// Prints data in place of what was printed so; one after the other where standard output is no terminal.
     pub(crate) fn screen(&self, text: &str) {
-        let clear = if std::io::stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
+        let clear = if io::stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
         self.data(&format!("{clear}{text}"));
     }
 
@@ -105,7 +122,7 @@ impl Output {
 
     /// Prints text that is not data.
     pub(crate) fn say(&self, text: &str) {
-        let mut error = std::io::stderr().lock();
+        let mut error = io::stderr().lock();
         let _ = error.write_all(text.as_bytes());
         let _ = error.flush();
     }

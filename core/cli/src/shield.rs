@@ -1,7 +1,7 @@
 //! Panics: each is a defect of pddflow, and no user should have to read a backtrace to learn that.
 
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::problem::Problem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +19,10 @@ pub(crate) fn run(output: &Output, program: impl FnOnce() -> Result<Exit, Proble
     }));
     // The program's values are not used again after a panic.
     let problem = match catch_unwind(AssertUnwindSafe(program)) {
-        Ok(Ok(exit)) => return exit,
+        Ok(Ok(exit)) => match output::lost() {
+            Some(problem) if exit == Exit::Ok => problem,
+            _ => return exit,
+        },
         Ok(Err(problem)) => problem,
         Err(_) => internal(),
     };

@@ -20,7 +20,7 @@ use clap::{ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCompleter;
 use pddflow_nodes::trace;
 use pddflow_pipeline::{Plan, Selection, SelectionError, memory_bytes};
-use pddflow_report::{Expectation, Place, Reporter, Verbosity};
+use pddflow_report::{Expectation, Place, Reporter, Verbosity, count};
 use pddflow_runner::{Cancel, Capacity, ExecutorFactory, NodeError, Settings, Summary};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ pub(crate) struct Args {
     #[arg(long)]
     detach: bool,
     /// Tag the run, so that `status`, `compare` and others find it by that name; may be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = tag)]
     tag: Vec<String>,
     /// Also write every event as a line of JSON to this file (`-` for standard output)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -133,6 +133,21 @@ fn amount(text: &str) -> Result<(String, u64), String> {
         .ok_or_else(|| "a name and an amount, such as `gpus=2` or `memory=64GiB`".to_owned())
 }
 
+/// A tag that is not read as the name of another run.
+fn tag(text: &str) -> Result<String, String> {
+    let ago = text.strip_prefix("last~").is_some_and(|count| count.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_id =
+        text.strip_prefix('r').is_some_and(|rest| rest.split('-').count() == 3 && rest.split('-').all(is_number));
+    match text {
+        "" => Err("a tag has at least one character".to_owned()),
+        "last" => Err("`last` names the last run; choose another tag".to_owned()),
+        _ if ago => Err(format!("`{text}` names an earlier run; choose another tag")),
+        _ if is_id => Err(format!("`{text}` is the id of a run; choose another tag")),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 fn jobs(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("at least 1 node must run at a time".to_owned()),
@@ -155,8 +170,13 @@ impl Args {
         if self.dry_run && self.on == On::Slurm {
             return cluster::show(&opened, &cluster::slurm(&opened)?, output);
         }
+        let force = self.forced(&opened.plan)?;
         if self.dry_run {
             plan::print(&opened, &opened.freshness(), false, output);
+            if !force.is_empty() {
+                let nodes = count(force.len(), "node");
+                output.note(&format!("note: `--force` would run {nodes} also where they are fresh"));
+            }
             return Ok(Exit::Ok);
         }
         let capacity = capacity(self, &mut opened)?;
@@ -169,7 +189,7 @@ impl Args {
             keep_going: self.keep_going != KeepGoing::Never,
             partial_inputs: self.keep_going == KeepGoing::Always,
             tags: self.tag.clone(),
-            force: self.forced(&opened.plan)?,
+            force,
             detach: self.detach,
             program: concat!("pddflow ", env!("CARGO_PKG_VERSION")).to_owned(),
             ..Settings::default()
@@ -276,8 +296,12 @@ fn capacity(args: &Args, opened: &mut Opened) -> Result<Capacity, Problem> {
                 None => {
                     let pools: Vec<&str> = opened.plan.pools.keys().map(String::as_str).collect();
                     let message = format!("there is no resource `{pool}`");
-                    let help =
-                        format!("resources are cpus, memory, gpus and the pools of the file: {}", pools.join(", "));
+                    let help = match pools.is_empty() {
+                        true => "resources are cpus, memory and gpus; the file has no pools".to_owned(),
+                        false => {
+                            format!("resources are cpus, memory, gpus and the pools of the file: {}", pools.join(", "))
+                        }
+                    };
                     return Err(Problem::usage("unknown_resource", message).with_help(help));
                 }
             },

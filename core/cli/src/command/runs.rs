@@ -32,6 +32,9 @@ pub(crate) struct Args {
     store: StoreArgs,
 }
 
+/// Names beyond this push the rest of their line to the right.
+const MOST_COLUMNS: usize = 100;
+
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> Result<Exit, Problem> {
         let store = self.store.open()?;
@@ -46,7 +49,7 @@ impl Args {
             return Ok(Exit::Ok);
         }
         let mut text = String::new();
-        let width = found.iter().map(|run| run.head.pipeline.chars().count()).max().unwrap_or(0);
+        let width = found.iter().map(|run| run.head.pipeline.chars().count()).max().unwrap_or(0).min(MOST_COLUMNS);
         for run in &found {
             let state = output.paint.tone(past::tone(run.state), &format!("{:<10}", run.state.word()));
             let line = format!(

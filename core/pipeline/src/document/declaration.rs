@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::catalog::{InputProblem, KindSpec};
 use crate::diagnostic::problem::{Problem, Report};
 use crate::document::keys::{
-    INVALID_NAME, Key, UNKNOWN_KEY, as_variable, check_keys, check_variable, mapping, meant, names, or_expression, text,
+    INVALID_NAME, Key, UNKNOWN_KEY, as_variable, check_keys, check_variable, is_too_long, mapping, meant, names,
+    or_expression, text,
 };
 use crate::document::setting::{SETTING, SETTING_KEYS, SETTINGS};
 use crate::text::source::Span;
@@ -241,7 +242,7 @@ fn check_node_name(report: &mut Report, entry: &Entry) {
     let name = entry.key.as_str();
     let first = name.starts_with(|first: char| first.is_alphabetic() || first == '_');
     let allowed = |character: char| character.is_alphanumeric() || matches!(character, '_' | '-');
-    if first && name.chars().all(allowed) {
+    if is_too_long(report, entry.key_span, name) || (first && name.chars().all(allowed)) {
         return;
     }
     report.add(

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::catalog::KindSpec;
 use crate::diagnostic::problem::{Problem, Report};
 use crate::expression::KEYWORDS;
+use crate::text::source::Span;
 use crate::text::suggest::{nearest, suggest};
 use crate::yaml::tree::{Entry, Node, Tree};
 
@@ -111,4 +112,17 @@ pub(crate) fn as_variable(name: &str) -> String {
         name.insert(0, '_');
     }
     name
+}
+
+/// Longer names do not fit into file names with what is added to them.
+const MOST_NAME_BYTES: usize = 100;
+
+/// Reports a name that cannot be part of a file name.
+pub(super) fn is_too_long(report: &mut Report, span: Span, name: &str) -> bool {
+    let too_long = name.len() > MOST_NAME_BYTES;
+    if too_long {
+        let message = format!("a name of {} bytes cannot stand in the names of files", name.len());
+        report.add(Problem::new(INVALID_NAME, span, message).help(format!("use at most {MOST_NAME_BYTES}")));
+    }
+    too_long
 }

@@ -8,7 +8,8 @@ use crate::diagnostic::problem::{Problem, Report};
 use crate::document::cluster::{self, CLUSTER};
 use crate::document::declaration::{self, Declaration, WITH, is_changeable};
 use crate::document::keys::{
-    INVALID_NAME, Key, MISSING_KEY, UNKNOWN_KEY, WRONG_TYPE, check_keys, check_variable, mapping, meant, names, text,
+    INVALID_NAME, Key, MISSING_KEY, UNKNOWN_KEY, WRONG_TYPE, check_keys, check_variable, is_too_long, mapping, meant,
+    names, text,
 };
 use crate::document::setting::{Pools, SETTING_KEYS, SETTINGS, read_pools};
 use crate::text::source::Span;
@@ -285,6 +286,9 @@ fn check_format(report: &mut Report, root: &Node, entries: &[Entry]) {
 fn file_name(report: &mut Report, entry: &Entry) -> Option<String> {
     let name = text(report, entry)?;
     let plain = |character: char| character.is_alphanumeric() || matches!(character, '-' | '_' | '.');
+    if is_too_long(report, entry.value.span, &name) {
+        return None;
+    }
     if !name.is_empty() && name.chars().all(plain) && !name.starts_with('.') {
         return Some(name);
     }
