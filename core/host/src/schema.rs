@@ -145,6 +145,12 @@ fn fill(root: &Value, schema: &Value, value: &mut Value, depth: usize) {
         return;
     }
     let schema = resolve(root, schema);
+    // One number is one value, however it is written: `1` and `1.0` make one key.
+    if let (Some("number"), Some(whole)) = (schema.get("type").and_then(Value::as_str), value.as_i64()) {
+        #[expect(clippy::cast_precision_loss, reason = "plugins read such parameters as doubles")]
+        let real = whole as f64;
+        *value = real.into();
+    }
     let (Some(object), Some(properties)) = (value.as_object_mut(), schema.get("properties").and_then(Value::as_object))
     else {
         return;
@@ -181,6 +187,13 @@ mod tests {
             },
             "$defs": {"Inner": {"type": "object", "properties": {"steps": {"type": "integer", "default": 3}}}}
         })
+    }
+
+    #[test]
+    fn a_real_number_is_one_value_however_it_is_written() {
+        let check = |config: Value| check(&schema(), &config).unwrap().to_string();
+        assert_eq!(check(json!({ "lr": 1 })), check(json!({ "lr": 1.0 })));
+        assert!(check(json!({ "inner": { "steps": 4 } })).contains("\"steps\":4}"), "counts stay whole");
     }
 
     #[test]
