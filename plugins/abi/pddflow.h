@@ -8,7 +8,7 @@
 
 #define PDDFLOW_MAGIC "PDDFLOW"
 #define PDDFLOW_ABI_MAJOR 0
-#define PDDFLOW_ABI_MINOR 8
+#define PDDFLOW_ABI_MINOR 9
 
 #if defined(_WIN32)
 #define PDDFLOW_VISIBLE __declspec(dllexport)
@@ -424,6 +424,9 @@ enum PddflowNeed
     PDDFLOW_NEED_EVALUATION = 4,
     // The number of outer iterations. Without this need a set that was distilled too briefly can be distilled further.
     PDDFLOW_NEED_HORIZON = 5,
+    // A model, and more than one are welcome: the matcher knows `model.models`. Without this need a node with several models is refused.
+    // Since 0.9.
+    PDDFLOW_NEED_MODELS = 6,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -918,7 +921,8 @@ typedef struct PddflowForwardResult {
     uint64_t moment_count;
 } PddflowForwardResult;
 
-// The model of the node; matchers reach models only this way. Later versions append functions.
+// The models of the node; matchers reach models only this way. Functions without a number, here and `start_weights`, `trajectory`,
+// `train` and `train_by` of `distill`, mean the model that is chosen; a call begins with the first. Later versions append functions.
 typedef struct PddflowModelGroup {
     // Size of this struct in bytes.
     uint32_t size;
@@ -934,6 +938,10 @@ typedef struct PddflowModelGroup {
     int32_t (*forward)(struct PddflowCall *call, const PddflowTensor *weights, uint64_t count, PddflowTensor images, uint32_t mode, const struct PddflowRandomKey *key, struct PddflowForwardResult *out);
     // Name of an intermediate map of the last forward. `[call]`
     int32_t (*map_name)(struct PddflowCall *call, uint64_t index, struct PddflowText *out);
+    // Number of models; 0 without one, more than one only if `describe` declared `Need::Models`. Since 0.9. `[call]`
+    int32_t (*models)(struct PddflowCall *call, uint64_t *out);
+    // Chooses the model that the functions without a number mean from now on, until the end of the call. Since 0.9. `[call]`
+    int32_t (*choose)(struct PddflowCall *call, uint64_t index);
 } PddflowModelGroup;
 
 // Memory. Results belong to the call and vanish with it; these only save memory before. Later versions append functions.
@@ -1434,7 +1442,7 @@ PDDFLOW_ASSERT(sizeof(PddflowShapeGroup) == 112, "ShapeGroup");
 PDDFLOW_ASSERT(sizeof(PddflowLinearGroup) == 104, "LinearGroup");
 PDDFLOW_ASSERT(sizeof(PddflowGradGroup) == 32, "GradGroup");
 PDDFLOW_ASSERT(sizeof(PddflowRandomGroup) == 64, "RandomGroup");
-PDDFLOW_ASSERT(sizeof(PddflowModelGroup) == 48, "ModelGroup");
+PDDFLOW_ASSERT(sizeof(PddflowModelGroup) == 64, "ModelGroup");
 PDDFLOW_ASSERT(sizeof(PddflowArenaGroup) == 56, "ArenaGroup");
 PDDFLOW_ASSERT(sizeof(PddflowDeclareGroup) == 72, "DeclareGroup");
 PDDFLOW_ASSERT(sizeof(PddflowDistillGroup) == 152, "DistillGroup");
@@ -1712,6 +1720,8 @@ PDDFLOW_ASSERT(offsetof(PddflowModelGroup, weight) == 16, "ModelGroup.weight");
 PDDFLOW_ASSERT(offsetof(PddflowModelGroup, fresh) == 24, "ModelGroup.fresh");
 PDDFLOW_ASSERT(offsetof(PddflowModelGroup, forward) == 32, "ModelGroup.forward");
 PDDFLOW_ASSERT(offsetof(PddflowModelGroup, map_name) == 40, "ModelGroup.map_name");
+PDDFLOW_ASSERT(offsetof(PddflowModelGroup, models) == 48, "ModelGroup.models");
+PDDFLOW_ASSERT(offsetof(PddflowModelGroup, choose) == 56, "ModelGroup.choose");
 PDDFLOW_ASSERT(offsetof(PddflowArenaGroup, size) == 0, "ArenaGroup.size");
 PDDFLOW_ASSERT(offsetof(PddflowArenaGroup, revision) == 4, "ArenaGroup.revision");
 PDDFLOW_ASSERT(offsetof(PddflowArenaGroup, release) == 8, "ArenaGroup.release");

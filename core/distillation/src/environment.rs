@@ -28,7 +28,9 @@ pub(crate) struct Bench<'a> {
     pub(crate) problem: Problem,
     pub(crate) matcher: String,
     pub(crate) train: &'a Split,
-    pub(crate) network: Option<Network>,
+    pub(crate) networks: Vec<Network>,
+    /// Place of the one that the matcher chose.
+    pub(crate) chosen: usize,
     pub(crate) previous: Option<Decoded>,
     pub(crate) state: State,
     /// The state when this iteration began.
@@ -39,7 +41,7 @@ pub(crate) struct Bench<'a> {
 
 impl Bench<'_> {
     fn network(&self) -> EnvironmentResult<&Network> {
-        self.network.as_ref().ok_or_else(|| {
+        self.networks.get(self.chosen).ok_or_else(|| {
             EnvironmentError::new("pddflow::nodes::no_model", format!("matcher `{}` uses a model", self.matcher))
                 .with_help("give `model:` in the node's parameters")
         })
@@ -98,8 +100,16 @@ impl Environment for Bench<'_> {
         self.previous.clone()
     }
 
+    fn models(&self) -> usize {
+        self.networks.len()
+    }
+
+    fn choose_model(&mut self, index: usize) {
+        self.chosen = index;
+    }
+
     fn weight_specs(&self) -> &[WeightSpec] {
-        self.network.as_ref().map_or(&[], |network| &network.specs)
+        self.networks.get(self.chosen).map_or(&[], |network| &network.specs)
     }
 
     fn fresh_weights(&mut self, key: RandomKey) -> EnvironmentResult<Vec<Tensor>> {

@@ -43,7 +43,7 @@ pub fn check_planned(
     let Some(description) = usual_description(found, params) else { return Ok(()) };
     let wired = |port: &str| count(port) > 0;
     let has_start = wired("start") || params.pretrain.is_some();
-    let has_model = params.model.is_some() || wired("start") || wired("trajectories");
+    let has_model = !params.models().is_empty() || wired("start") || wired("trajectories");
     let has = Has { model: has_model, experts: wired("trajectories"), start: has_start, tensors: wired("tensors") };
     match missing(params, &description, &has) {
         Some(Missing { port, message, help, .. }) => {
@@ -57,12 +57,12 @@ pub fn check_planned(
 pub(crate) fn check_given(
     params: &DistillParams,
     description: &Description,
-    (network, tensors): (Option<&Network>, bool),
+    (networks, tensors): (&[Network], bool),
 ) -> NodeResult<()> {
     let has = Has {
-        model: network.is_some(),
-        experts: network.is_some_and(|network| !network.experts.is_empty()),
-        start: network.is_some_and(Network::has_start),
+        model: !networks.is_empty(),
+        experts: !networks.is_empty() && networks.iter().all(|network| !network.experts.is_empty()),
+        start: !networks.is_empty() && networks.iter().all(Network::has_start),
         tensors,
     };
     match missing(params, description, &has) {
@@ -111,6 +111,12 @@ fn missing(params: &DistillParams, description: &Description, has: &Has) -> Opti
         let message = format!("matcher `{id}` needs a model");
         return Some(Missing { port: "", code: "no_model", message, help: NO_MODEL_HELP });
     }
+    let models = params.models().len();
+    if models > 1 && !description.needs.contains(&Need::Models) {
+        let message = format!("matcher `{id}` works with one model, and this node has {models}");
+        let help = "give one in `model:`, or choose a matcher that works with several, such as `dm`";
+        return Some(Missing { port: "", code: "one_model", message, help });
+    }
     description.needs.iter().find_map(|need| {
         let (met, port, what, help) = match need {
             Need::Trajectories => (
@@ -131,9 +137,10 @@ fn missing(params: &DistillParams, description: &Description, has: &Has) -> Opti
                 "evaluations during distillation",
                 "give `evaluation: { every: 100 }` in the parameters",
             ),
-            Need::Horizon => return None,
+            Need::Horizon | Need::Models => return None,
         };
-        let message = format!("matcher `{id}` needs {what}, and this node is given none");
+        let given = if models > 1 && !port.is_empty() { "has none for some of its models" } else { "is given none" };
+        let message = format!("matcher `{id}` needs {what}, and this node {given}");
         (!met).then_some(Missing { port, code: "not_wired", message, help })
     })
 }
@@ -157,5 +164,35 @@ fn usual_problem(tensors: &TensorOptions, params: &DistillParams) -> Problem {
         device: tensors.device.clone(),
         dtype: tensors.dtype,
         value_range: ValueRange { min: one(0.0), max: one(1.0), mean: one(0.5), std: one(0.25) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nets_of_some_models_only_are_not_what_a_matcher_needs_of_all() {
+        let params = json!({ "matcher": "m", "models": ["a", "b"], "ipc": 1, "iterations": 1 });
+        let params: DistillParams = serde_json::from_value(params).unwrap();
+        let description = |needs: &[Need]| Description {
+            learnables: Vec::new(),
+            needs: needs.to_vec(),
+            model_required: true,
+            input: None,
+            given: std::collections::BTreeMap::new(),
+            recipe: json!({}),
+        };
+        let has = |start| Has { model: true, experts: false, start, tensors: false };
+        let told =
+            |needs: &[Need], start| missing(&params, &description(needs), &has(start)).map(|found| found.message);
+        let several = [Need::Models, Need::StartWeights];
+        let text = told(&several, false).unwrap();
+        assert!(text.ends_with("needs start weights, and this node has none for some of its models"), "{text}");
+        assert_eq!(told(&several, true), None);
+        assert_eq!(told(&[Need::Models], false), None);
+        assert!(told(&[Need::StartWeights], true).unwrap().contains("works with one model, and this node has 2"));
     }
 }

@@ -1,11 +1,11 @@
-//! The nets of a distillation: the model, the experts, and where matching starts.
+//! The nets of a distillation: the models, and of each its experts and where matching starts.
 
 use std::sync::Arc;
 
 use pddflow_artifact::NetData;
 use pddflow_artifact::failure::{During, NodeResult, fail, from_plugin};
 use pddflow_host::{Model, Net, WeightSpec};
-use pddflow_runner::{Inputs, NodeContext};
+use pddflow_runner::{Artifact, Inputs, NodeContext};
 use pddflow_tensor::{DType, Device, RandomKey, Tensor};
 use pddflow_training::choice::PluginChoice;
 use pddflow_training::init::initial_weights;
@@ -14,12 +14,13 @@ use pddflow_training::recipe::LearningRate;
 use pddflow_training::segments::progressive;
 use pddflow_training::sets::LoadedSet;
 use pddflow_training::splits::{Prepared, TensorOptions};
-use pddflow_training::stored::{Experts, Pool, Wanted, net_data, specs_of};
+use pddflow_training::stored::{Experts, Pool, Wanted, model_value, net_data, specs_of};
 use pddflow_training::trainer::{Architecture, EpochKeys, Hyperparameters, Segment, Trainer};
+use serde_json::Value;
 
 use crate::params::DistillParams;
 
-/// The model with all nets of it that are wired.
+/// A model with all nets of it that are wired.
 pub(crate) struct Network {
     /// What it was chosen by.
     pub(crate) choice: PluginChoice,
@@ -46,24 +47,55 @@ struct Pretraining {
 }
 
 impl Network {
-    /// Opens what the node is given and checks that it fits; `None` where no model is named or wired.
-    pub(crate) fn open(
-        (plugins, tensors): (&Plugins, &TensorOptions),
+    /// Opens what the node is given and checks that it fits: the models that are named, in that order, or the one of the nets that are
+    /// wired. Empty where no model is named or wired.
+    pub(crate) fn open_all(
+        found: (&Plugins, &TensorOptions),
         params: &DistillParams,
         inputs: &Inputs,
         context: &NodeContext<'_>,
+        about: (&Prepared, &[LoadedSet]),
+    ) -> NodeResult<Vec<Self>> {
+        let (experts, start) = (inputs.port("trajectories"), inputs.port("start"));
+        if params.models.len() < 2 {
+            let one = Self::open(found, (params, params.model.as_ref()), (experts, start), context, about)?;
+            return Ok(one.into_iter().collect());
+        }
+        let choices = &params.models;
+        let experts =
+            by_model(choices, experts, |one| Ok(Experts::open(context, std::slice::from_ref(one))?.model().cloned()))?;
+        let start =
+            by_model(choices, start, |one| Ok(Pool::open(context, std::slice::from_ref(one))?.model().cloned()))?;
+        let mut networks = Vec::with_capacity(choices.len());
+        for (choice, (experts, start)) in choices.iter().zip(experts.iter().zip(&start)) {
+            networks.extend(Self::open(found, (params, Some(choice)), (experts, start), context, about)?);
+        }
+        for port in ["start", "trajectories"] {
+            let wired = |one: &Self| if port == "start" { one.pool.count() > 0 } else { !one.experts.is_empty() };
+            if let (true, Some(without)) = (networks.iter().any(wired), networks.iter().find(|one| !wired(one))) {
+                context.warn(format!("no nets of the model `{}` are wired into `{port}`", without.choice.id));
+            }
+        }
+        Ok(networks)
+    }
+
+    fn open(
+        (plugins, tensors): (&Plugins, &TensorOptions),
+        (params, named): (&DistillParams, Option<&PluginChoice>),
+        (trajectories, start): (&[Artifact], &[Artifact]),
+        context: &NodeContext<'_>,
         (data, earlier): (&Prepared, &[LoadedSet]),
     ) -> NodeResult<Option<Self>> {
-        let experts = Experts::open(context, inputs.port("trajectories"))?;
-        let pool = Pool::open(context, inputs.port("start"))?;
-        let Some(choice) = choice(params, &experts, &pool)? else { return Ok(None) };
+        let experts = Experts::open(context, trajectories)?;
+        let pool = Pool::open(context, start)?;
+        let Some(choice) = choice(named, &experts, &pool)? else { return Ok(None) };
         let model = plugins.open()?.model(&choice.id, &choice.config).map_err(|error| from_plugin(&error))?;
         let about = net_data(data);
         let specs = specs_of(&model, &about)?;
         let (device, dtype) = (&tensors.device, tensors.dtype);
         let wanted = Wanted { choice: &choice, specs: &specs, data: &about, device, dtype };
-        pool.check(inputs.port("start"), &wanted)?;
-        let experts = experts.check(inputs.port("trajectories"), &wanted)?;
+        pool.check(start, &wanted)?;
+        let experts = experts.check(trajectories, &wanted)?;
         let pretrain = pretrain(params, &pool, earlier, data.classes)?;
         let (device, data, pretrains) = (device.clone(), about, params.pretrain.is_some());
         let fixed_start = params.fixed_start;
@@ -135,9 +167,34 @@ impl Network {
     }
 }
 
-/// The model by the node's parameters, else that of the nets that are wired.
-fn choice(params: &DistillParams, experts: &Experts, pool: &Pool) -> NodeResult<Option<PluginChoice>> {
-    if let Some(choice) = &params.model {
+/// The artifacts of a port, each with the model that it was made with, in the order of the models.
+fn by_model(
+    choices: &[PluginChoice],
+    artifacts: &[Artifact],
+    model_of: impl Fn(&Artifact) -> NodeResult<Option<Value>>,
+) -> NodeResult<Vec<Vec<Artifact>>> {
+    let models: Vec<Value> = choices.iter().map(model_value).collect();
+    let mut found = vec![Vec::new(); models.len()];
+    for artifact in artifacts {
+        let made_with = model_of(artifact)?.unwrap_or_default();
+        let Some(place) = models.iter().position(|model| *model == made_with) else {
+            let models: Vec<String> = models.iter().map(Value::to_string).collect();
+            let message = format!(
+                "the nets of `{}` are of the model {made_with}, this node's models are {}",
+                artifact.from,
+                models.join(" and ")
+            );
+            let help = "give both nodes the same model, with the same parameters, or wire other nets";
+            return Err(fail("net_mismatch", message).with_help(help));
+        };
+        found[place].push(artifact.clone());
+    }
+    Ok(found)
+}
+
+/// The model that is named, else that of the nets that are wired.
+fn choice(named: Option<&PluginChoice>, experts: &Experts, pool: &Pool) -> NodeResult<Option<PluginChoice>> {
+    if let Some(choice) = named {
         return Ok(Some(choice.clone()));
     }
     let wired = experts.model().or_else(|| pool.model());

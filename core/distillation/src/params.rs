@@ -20,6 +20,10 @@ pub struct DistillParams {
     /// The net that both are seen through: a model plugin with its parameters. By default that of the wired nets.
     #[serde(default)]
     pub model: Option<PluginChoice>,
+    /// Several nets instead of one, for matchers that work with several, such as `dm` and `dc`: sets then carry over better to other
+    /// nets. What is wired into `start` and `trajectories` goes to the model that it was made with; `evaluation` is by the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<PluginChoice>,
     /// New synthetic images per class.
     pub ipc: usize,
     /// Outer iterations.
@@ -140,6 +144,11 @@ fn yes() -> bool {
 }
 
 impl DistillParams {
+    /// The models that the parameters name, in order.
+    pub fn models(&self) -> &[PluginChoice] {
+        if self.models.is_empty() { self.model.as_slice() } else { &self.models }
+    }
+
     /// Outer iterations that the matcher is told there will be.
     pub fn horizon(&self) -> u64 {
         self.horizon.unwrap_or(self.iterations)
@@ -180,12 +189,35 @@ pub fn check(plugins: &Plugins, with: &Value) -> Result<Value, Vec<ParamProblem>
     problems.extend(check_protocol(&mut resolved, "/evaluation/training"));
     problems.extend(check_training(&mut resolved, "/recipe", &Value::Null));
     problems.extend(check_evaluation(&resolved));
-    for (role, field) in [(Role::Matcher, "matcher"), (Role::Model, "model")] {
-        if let Err(found) = check_choice(plugins, role, field, &mut resolved) {
+    let listed = resolved["models"].as_array().map_or(0, Vec::len);
+    let models = (0..listed).map(|place| (Role::Model, format!("models/{place}")));
+    let fields = [(Role::Matcher, "matcher".to_owned()), (Role::Model, "model".to_owned())];
+    for (role, field) in fields.into_iter().chain(models) {
+        if let Err(found) = check_choice(plugins, role, &field, &mut resolved) {
             problems.extend(found);
         }
     }
+    problems.extend(check_models(&mut resolved));
     if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+}
+
+/// Checks `models` against `model` and by itself. One in a list is the same as one, so that both forms have one key.
+fn check_models(with: &mut Value) -> Option<ParamProblem> {
+    let models = with["models"].as_array().cloned().unwrap_or_default();
+    let (first, others) = models.split_first()?;
+    if !with["model"].is_null() {
+        let help = Some("list all in `models`, or leave it out".to_owned());
+        return Some(problem("/models", "both `model` and `models` are given", help));
+    }
+    if let Some(place) = (1..models.len()).find(|place| models[..*place].contains(&models[*place])) {
+        let help = Some("give each model once, or other parameters".to_owned());
+        return Some(problem(format!("/models/{place}"), format!("{} is listed twice", models[place]), help));
+    }
+    if others.is_empty() {
+        with["model"] = first.clone();
+        with.as_object_mut()?.remove("models");
+    }
+    None
 }
 
 fn check_evaluation(with: &Value) -> Vec<ParamProblem> {

@@ -43,14 +43,14 @@ pub fn distill(
     let registry = plugins.open()?;
     let matcher = registry.matcher_in(&params.matcher.id, &params.matcher.config, node.folder);
     let matcher = matcher.map_err(|error| from_plugin(&error))?;
-    let network = Network::open((plugins, tensors), &params, inputs, context, (data, &earlier))?;
+    let networks = Network::open_all((plugins, tensors), &params, inputs, context, (data, &earlier))?;
     let stage = params.stage_after(earlier.len()) as u64;
     let key = RandomKey::new(params.seed).fold("distill").fold_u64(stage - 1);
     let mut problem = problem(tensors, &params, data, key.fold("matcher"));
     let train = &data.train;
     let tensors_in = wired_tensors(inputs, data, context)?;
     let description = matcher.describe_with(&problem, &tensors_in).during("asking the matcher what it needs")?;
-    check_given(&params, &description, (network.as_ref(), !tensors_in.is_empty()))?;
+    check_given(&params, &description, (&networks, !tensors_in.is_empty()))?;
     problem.horizon = description.needs.contains(&Need::Horizon).then(|| params.horizon());
     if problem.horizon.is_some() && params.horizon.is_none() && context.keeps_state() {
         let message = format!("matcher `{}` needs the number of iterations for these data only", params.matcher.id);
@@ -73,7 +73,8 @@ pub fn distill(
         context,
         matcher: params.matcher.id.clone(),
         train,
-        network,
+        networks,
+        chosen: 0,
         previous: join_sets(&decoded, problem.classes)?,
         problem,
         begun: state.clone(),
@@ -204,7 +205,7 @@ fn evaluate(
     context: &NodeContext<'_>,
 ) -> NodeResult<()> {
     let iteration = bench.state.iteration;
-    let Some(network) = &bench.network else {
+    let Some(network) = bench.networks.first() else {
         return Err(fail("no_model", "evaluations need a model").with_help("give `model:` in the parameters"));
     };
     let new = matcher.decode(&bench.learnables(), &bench.problem).during("decoding the set")?;
@@ -272,13 +273,16 @@ fn info(params: &DistillParams, data: &Prepared, bench: &Bench<'_>, stage: u64) 
     let mut made_by = json!({
         "kind": "distill",
         "matcher": params.matcher,
-        "model": bench.network.as_ref().map(|network| &network.choice),
+        "model": params.models.is_empty().then(|| bench.networks.first().map(|network| &network.choice)),
         "iterations": params.iterations,
         "condition": params.condition,
         "pretrain": params.pretrain,
         "kept": kept(params, bench),
         "seed": params.seed,
     });
+    if bench.networks.len() > 1 {
+        made_by["models"] = bench.networks.iter().map(|network| json!(network.choice)).collect();
+    }
     if let Some(horizon) = params.horizon {
         made_by["horizon"] = horizon.into();
     }

@@ -78,7 +78,10 @@ pub(crate) struct Views {
     pub(crate) learnables: Option<Vec<(String, Tensor)>>,
     pub(crate) decoded: Option<Decoded>,
     pub(crate) previous: Option<Option<Decoded>>,
-    pub(crate) weight_shapes: Vec<Vec<u64>>,
+    /// Of each model that was asked for, by its place: a plugin may hold them until the call is over.
+    pub(crate) weight_shapes: BTreeMap<usize, Vec<Vec<u64>>>,
+    /// Place of the model that is chosen.
+    pub(crate) model: usize,
     pub(crate) map_names: Vec<String>,
     pub(crate) problem: Option<Numbers>,
     pub(crate) steps: Steps,

@@ -105,6 +105,14 @@ pub trait Environment {
     /// Earlier sets, decoded and constant, class-contiguous within each set; `None` at the first stage and when conditioning is off.
     fn previous(&self) -> Option<Decoded>;
 
+    /// How many models there are. Whatever follows here means the one that was chosen last.
+    fn models(&self) -> usize {
+        usize::from(!self.weight_specs().is_empty())
+    }
+
+    /// Chooses one of them, by its place; the host asks for those that there are only, and for the first before every iteration.
+    fn choose_model(&mut self, _index: usize) {}
+
     /// The model's weights, in order; empty when no model is given.
     fn weight_specs(&self) -> &[WeightSpec];
 

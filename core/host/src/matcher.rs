@@ -162,6 +162,7 @@ impl Matcher {
         let numbers = Numbers::of_iteration(problem);
         let key = problem.seed_key.fold("iterate").fold_u64(iteration);
         let mut state = State::new(Phase::Iterate, problem.dtype, problem.device.clone(), &instance.config);
+        environment.choose_model(0);
         state.environment = Some(environment);
         state.decode = Some(self);
         state.again = again;

@@ -120,6 +120,8 @@ pub enum Need {
     Evaluation,
     /// Must be told the number of outer iterations; without this need no iteration can depend on it.
     Horizon,
+    /// Takes a node with several models; without this need it has one at most.
+    Models,
 }
 
 /// What a matcher says about itself for a problem.

@@ -102,6 +102,7 @@ const EVIL: &[(&str, When, &str, &str)] = &[
     ("no_such_class", Iterate, "plugin::invalid_argument", "class 99"),
     ("negative_row", Iterate, "plugin::invalid_argument", "no real image of number -1"),
     ("no_groups", Iterate, "plugin::shape", "0 groups must divide"),
+    ("no_such_model", Iterate, "plugin::invalid_argument", "there is no model 1: the node has"),
     ("declares_late", Iterate, "plugin::unsupported", "only allowed in `describe`"),
     ("starts_from_nothing", Describe, "plugin::bad_handle", "declare.learnable"),
     ("starts_misshapen", Describe, "plugin::shape", "`latents` has shape [2], but starts as [3]"),

@@ -128,6 +128,58 @@ fn structs_of_older_and_newer_plugins_are_read_and_filled_as_far_as_both_know_th
 }
 
 #[test]
+fn a_matcher_in_c_works_with_several_models() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(file) = c_plugin("good/models", folder.path()) else {
+        return;
+    };
+    let registry = all_plugins(vec![file]);
+    let convnet = registry.model("convnet", &json!({"width": 4, "depth": 2})).unwrap();
+    let mlp = registry.model("mlp", &json!({"width": 9})).unwrap();
+    let matcher = registry.matcher("evil", &json!({})).unwrap();
+    let described = matcher.describe(&support::problem(3, SHAPE, 2)).unwrap();
+    assert!(described.model_required && described.needs == [Need::Models]);
+    let mut bench = Bench::new(support::problem(3, SHAPE, 2)).with_model(convnet).and_model(mlp).with_random_images();
+    for iteration in 0..2 {
+        matcher.iterate(&mut bench, iteration).unwrap();
+    }
+    assert_eq!(bench.forwards_of.into_iter().collect::<Vec<_>>(), [(0, 2), (1, 2)]);
+}
+
+/// Iteration i is by the model at i modulo their number: that of one is the same as alone, in every bit.
+#[test]
+fn matchers_take_their_models_in_turn() {
+    let registry = all_plugins(Vec::new());
+    let models = [
+        registry.model("convnet", &json!({"width": 4, "depth": 2})).unwrap(),
+        registry.model("mlp", &json!({"width": 9})).unwrap(),
+    ];
+    for (matcher, config) in
+        [("dm", json!({"augment": "none", "batch": 4})), ("dc", json!({"batch": 4, "outer": 1, "inner": 0}))]
+    {
+        let matcher = registry.matcher(matcher, &config).unwrap();
+        let bench = |first: usize| {
+            Bench::new(support::problem(3, SHAPE, 2)).with_model(Arc::clone(&models[first])).with_random_images()
+        };
+        let both = |iteration| {
+            let mut bench = bench(0).and_model(Arc::clone(&models[1]));
+            matcher.iterate(&mut bench, iteration).unwrap();
+            bits(&bench.value("images"))
+        };
+        let alone = |model, iteration| {
+            let mut bench = bench(model);
+            matcher.iterate(&mut bench, iteration).unwrap();
+            bits(&bench.value("images"))
+        };
+        for iteration in 0..4 {
+            let own = iteration as usize % 2;
+            assert_eq!(both(iteration), alone(own, iteration), "{} {iteration}", matcher.id());
+            assert_ne!(both(iteration), alone(1 - own, iteration), "{} {iteration}", matcher.id());
+        }
+    }
+}
+
+#[test]
 fn the_linear_model_in_c_equals_the_tensor_crate() {
     let folder = tempfile::tempdir().unwrap();
     let Some(file) = c_plugin("good/linear_mean", folder.path()) else {

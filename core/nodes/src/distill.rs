@@ -95,8 +95,9 @@ impl Kind for DistillKind {
         let mut parts = surroundings.numeric_parts(REVISION);
         let matcher = identity::of_matcher(surroundings.plugins(), &params.matcher, node.folder)?;
         parts.extend(matcher.into_iter().map(|(name, value)| part(&name, value)));
-        if let Some(model) = &params.model {
-            parts.push(part("model", surroundings.plugins().key(Role::Model, &model.id)?));
+        for (place, model) in params.models().iter().enumerate() {
+            let name = if place == 0 { "model".to_owned() } else { format!("model {}", place + 1) };
+            parts.push(part(&name, surroundings.plugins().key(Role::Model, &model.id)?));
         }
         Ok(parts)
     }

@@ -163,9 +163,10 @@ impl Kinds for Library {
 
     fn run(&self, node: Task<'_>, inputs: &Inputs, context: &NodeContext<'_>) -> Result<Outputs, NodeError> {
         let _span = trace::span(node.id.to_string());
-        for role in ["matcher", "model"] {
+        let listed = node.with["models"].as_array().into_iter().flatten().map(|choice| ("model", choice));
+        for (role, choice) in ["matcher", "model"].map(|role| (role, &node.with[role])).into_iter().chain(listed) {
             // Of a sequence of calls into plugins, the journal has the first of each.
-            if let Some(id) = node.with[role].as_object().and_then(|choice| choice.keys().next()) {
+            if let Some(id) = choice.as_object().and_then(|choice| choice.keys().next()) {
                 context.in_plugin(&format!("{role} {id}"));
             }
         }

@@ -33,6 +33,8 @@ mod progressive;
 mod protocol;
 #[path = "library/recipes.rs"]
 mod recipes;
+#[path = "library/several.rs"]
+mod several;
 #[path = "library/shards.rs"]
 mod shards;
 

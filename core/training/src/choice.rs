@@ -130,10 +130,11 @@ pub fn schemas_of(plugins: &[PluginInfo]) -> Map<String, Value> {
     schemas
 }
 
-/// Checks the plugin choice at `with[field]` and fills in the plugin's defaults; a missing or null choice is left alone.
+/// Checks the plugin choice at `with[field]` and fills in the plugin's defaults; a missing or null choice is left alone. `field` may lead
+/// to an element of a list: `models/0`.
 pub fn check_choice(plugins: &Plugins, role: Role, field: &str, with: &mut Value) -> Result<(), Vec<ParamProblem>> {
-    let Some(value) = with.get(field).filter(|value| !value.is_null()) else { return Ok(()) };
     let at = format!("/{field}");
+    let Some(value) = with.pointer_mut(&at).filter(|value| !value.is_null()) else { return Ok(()) };
     let choice: PluginChoice =
         serde_json::from_value(value.clone()).map_err(|error| vec![problem(at.clone(), error.to_string(), None)])?;
     let registry = plugins.registry().map_err(|error| vec![plugin_problem(&at, error)])?;
@@ -144,7 +145,7 @@ pub fn check_choice(plugins: &Plugins, role: Role, field: &str, with: &mut Value
         };
         problems.into_iter().map(inside).collect::<Vec<_>>()
     })?;
-    with[field] = json!({ choice.id: config });
+    *value = json!({ choice.id: config });
     Ok(())
 }
 

@@ -259,6 +259,9 @@ pub enum Need {
     Evaluation = 4,
     /// The number of outer iterations. Without this need a set that was distilled too briefly can be distilled further.
     Horizon = 5,
+    /// A model, and more than one are welcome: the matcher knows `model.models`. Without this need a node with several models is refused.
+    /// Since 0.9.
+    Models = 6,
 }
 
 /// What an output of `forward` or `decode` is.

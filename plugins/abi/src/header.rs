@@ -9,7 +9,7 @@ pub const MAGIC: [u8; 8] = *b"PDDFLOW\0";
 /// Version of the boundary that is not compatible with others.
 pub const ABI_MAJOR: u32 = 0;
 /// Version of the boundary that only grows.
-pub const ABI_MINOR: u32 = 8;
+pub const ABI_MINOR: u32 = 9;
 /// Name of the exported header.
 pub const SYMBOL: &str = "pddflow_plugin";
 /// Bytes of the header that every plugin has.
@@ -24,7 +24,8 @@ pub const MAX_SCHEMA_BYTES: u64 = 1 << 20;
 pub const MAX_LISTED: u64 = 256;
 
 /// Names of the optional abilities that this version of the host can have, each with its revision.
-pub const CAPABILITIES: &[&str] = &["train/1", "trajectories/1", "augment/1", "save-point/1", "solve/1", "moments/1"];
+pub const CAPABILITIES: &[&str] =
+    &["train/1", "trajectories/1", "augment/1", "save-point/1", "solve/1", "moments/1", "models/1"];
 
 /// What a plugin exports under the name `pddflow_plugin`, as constant data. Frozen: later versions append.
 #[repr(C)]

@@ -421,7 +421,8 @@ pub struct RandomGroup {
     pub below: Option<unsafe extern "C" fn(call: *mut Call, key: *const RandomKey, limit: u64, out: *mut u64) -> i32>,
 }
 
-/// The model of the node; matchers reach models only this way. Later versions append functions.
+/// The models of the node; matchers reach models only this way. Functions without a number, here and `start_weights`, `trajectory`,
+/// `train` and `train_by` of `distill`, mean the model that is chosen; a call begins with the first. Later versions append functions.
 #[repr(C)]
 #[derive(Debug)]
 pub struct ModelGroup {
@@ -450,6 +451,10 @@ pub struct ModelGroup {
     >,
     /// Name of an intermediate map of the last forward. `[call]`
     pub map_name: Option<unsafe extern "C" fn(call: *mut Call, index: u64, out: *mut Text) -> i32>,
+    /// Number of models; 0 without one, more than one only if `describe` declared `Need::Models`. Since 0.9. `[call]`
+    pub models: Option<unsafe extern "C" fn(call: *mut Call, out: *mut u64) -> i32>,
+    /// Chooses the model that the functions without a number mean from now on, until the end of the call. Since 0.9. `[call]`
+    pub choose: Option<unsafe extern "C" fn(call: *mut Call, index: u64) -> i32>,
 }
 
 /// Memory. Results belong to the call and vanish with it; these only save memory before. Later versions append functions.

@@ -59,7 +59,7 @@ layout! {
     LinearGroup 104 { size 0 revision 4 matmul 8 affine 16 conv2d 24 pool2d 32 norm 40 log_softmax 48 cross_entropy 56 resize 64 solve 72 conv2d_grouped 80 conv_transpose2d 88 grid_sample 96 }
     GradGroup 32 { size 0 revision 4 variable 8 detach 16 gradient 24 }
     RandomGroup 64 { size 0 revision 4 fold 8 fold_text 16 uniform 24 normal 32 permutation 40 choose 48 below 56 }
-    ModelGroup 48 { size 0 revision 4 count 8 weight 16 fresh 24 forward 32 map_name 40 }
+    ModelGroup 64 { size 0 revision 4 count 8 weight 16 fresh 24 forward 32 map_name 40 models 48 choose 56 }
     ArenaGroup 56 { size 0 revision 4 release 8 open_scope 16 close_scope 24 live 32 tape_bytes 40 tape_budget 48 }
     DeclareGroup 72 { size 0 revision 4 weight 8 learnable 16 need 24 recipe 32 output 40 identity 48 input 56 input_tensor 64 }
     DistillGroup 152 { size 0 revision 4 problem 8 class_size 16 real_batch 24 set 32 learnable 40 step 48 assign 56 start_weights 64 trajectory 72 train 80 state_get 88 state_put 96 save_point 104 roll_back 112 augment 120 choose_rows 128 real_rows 136 train_by 144 }

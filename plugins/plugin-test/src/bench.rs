@@ -32,6 +32,12 @@ pub struct Bench {
     pub specs: Vec<WeightSpec>,
     /// The weights that matching starts from, whatever the key.
     pub start: Vec<Tensor>,
+    /// Models behind the first one.
+    further: Vec<Further>,
+    /// Place of the model that the matcher chose.
+    chosen: usize,
+    /// How often a net of each model has run, by the place of the model.
+    pub forwards_of: BTreeMap<usize, usize>,
     /// What is learned: names and values.
     pub learnables: Vec<(String, Tensor)>,
     /// Of their optimisers.
@@ -82,6 +88,13 @@ pub struct Bench {
     begun: Option<Saved>,
 }
 
+/// A model behind the first one, with the weights that matching starts from; without a model the small net.
+struct Further {
+    model: Option<Arc<Model>>,
+    specs: Vec<WeightSpec>,
+    start: Vec<Tensor>,
+}
+
 /// What lasts from one iteration to the next.
 #[derive(Clone)]
 struct Saved {
@@ -112,6 +125,9 @@ impl Bench {
             model: None,
             specs: Vec::new(),
             start: Vec::new(),
+            further: Vec::new(),
+            chosen: 0,
+            forwards_of: BTreeMap::new(),
             learnables: Vec::new(),
             momentum: BTreeMap::new(),
             declared: Vec::new(),
@@ -159,7 +175,7 @@ impl Bench {
         let mut bench = Self::new(Self::small_problem());
         bench.small = true;
         bench.inputs = inputs;
-        bench.specs = net::weights(bench.problem.shape, bench.problem.classes);
+        bench.specs = net::weights(bench.problem.shape, bench.problem.classes, net::HIDDEN);
         bench.draw_start();
         let start = bench.start.clone();
         bench.segment = Some(Box::new(move |epochs, length| {
@@ -201,10 +217,40 @@ impl Bench {
         self
     }
 
+    /// With one more model, for matchers that work with several, and random weights.
+    ///
+    /// # Panics
+    /// The model does not take the images of the task.
+    #[must_use]
+    pub fn and_model(self, model: Arc<Model>) -> Self {
+        let specs = model.weights(self.problem.shape, self.problem.classes).unwrap();
+        self.and_further(Some(model), specs)
+    }
+
+    /// With one more small net, of so many outputs of its hidden layer.
+    #[must_use]
+    pub fn and_small_net(self, hidden: usize) -> Self {
+        let specs = net::weights(self.problem.shape, self.problem.classes, hidden);
+        self.and_further(None, specs)
+    }
+
+    fn and_further(mut self, model: Option<Arc<Model>>, specs: Vec<WeightSpec>) -> Self {
+        let start = self.drawn(&specs);
+        self.further.push(Further { model, specs, start });
+        self
+    }
+
     fn draw_start(&mut self) {
+        self.start = self.drawn(&self.specs);
+    }
+
+    fn drawn(&self, specs: &[WeightSpec]) -> Vec<Tensor> {
         let key = RandomKey::new(3);
-        let draw = |spec: &WeightSpec| noise(&spec.shape, key.fold(&spec.name), 0.2, &self.problem.device);
-        self.start = self.specs.iter().map(draw).collect();
+        specs.iter().map(|spec| noise(&spec.shape, key.fold(&spec.name), 0.2, &self.problem.device)).collect()
+    }
+
+    fn further(&self) -> Option<&Further> {
+        self.chosen.checked_sub(1).and_then(|place| self.further.get(place))
     }
 
     /// With random images as the learnable, and random real ones.
@@ -387,24 +433,33 @@ impl Environment for Bench {
     fn previous(&self) -> Option<Decoded> {
         self.previous.clone()
     }
+    fn models(&self) -> usize {
+        usize::from(!self.specs.is_empty()) + self.further.len()
+    }
+    fn choose_model(&mut self, index: usize) {
+        self.chosen = index;
+    }
     fn weight_specs(&self) -> &[WeightSpec] {
-        &self.specs
+        self.further().map_or(&self.specs, |further| &further.specs)
     }
     fn fresh_weights(&mut self, _key: RandomKey) -> EnvironmentResult<Vec<Tensor>> {
-        Ok(self.start.clone())
+        Ok(self.further().map_or(&self.start, |further| &further.start).clone())
     }
-    fn start_weights(&mut self, _key: RandomKey) -> EnvironmentResult<Vec<Tensor>> {
-        Ok(self.start.clone())
+    fn start_weights(&mut self, key: RandomKey) -> EnvironmentResult<Vec<Tensor>> {
+        self.fresh_weights(key)
     }
     fn trajectory(&mut self, first: u64, end: u64, length: u64, _: RandomKey) -> EnvironmentResult<Segment> {
         Ok(self.segment.as_mut().ok_or_else(none)?(first..end, length))
     }
     fn forward(&mut self, weights: &[Tensor], x: &Tensor, mode: Mode, key: RandomKey) -> EnvironmentResult<Forward> {
         self.forwards += 1;
-        match (&mut self.forward, &self.model) {
+        *self.forwards_of.entry(self.chosen).or_default() += 1;
+        let model = self.further().map_or(&self.model, |further| &further.model).clone();
+        let small = self.small || self.chosen > 0;
+        match (&mut self.forward, model) {
             (Some(forward), _) => Ok(forward(weights, x)),
             (None, Some(model)) => Ok(model.forward(weights, x, mode, key)?),
-            (None, None) if self.small => net::forward(weights, x),
+            (None, None) if small => net::forward(weights, x),
             (None, None) => Err(none()),
         }
     }

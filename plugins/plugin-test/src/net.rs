@@ -1,12 +1,13 @@
-//! A net without a plugin: one hidden layer of eight, whose outputs after ReLU are the features.
+//! A net without a plugin: one hidden layer, whose outputs after ReLU are the features.
 
 use pddflow_host::{EnvironmentResult, Forward, Init, InputShape, WeightRole, WeightSpec};
 use pddflow_tensor::Tensor;
 
-const HIDDEN: usize = 8;
+/// Outputs of the hidden layer of the usual one.
+pub(crate) const HIDDEN: usize = 8;
 
-/// Its weights for images of this shape.
-pub(crate) fn weights(shape: InputShape, classes: usize) -> Vec<WeightSpec> {
+/// Its weights for images of this shape, with so many outputs of the hidden layer.
+pub(crate) fn weights(shape: InputShape, classes: usize, hidden: usize) -> Vec<WeightSpec> {
     let pixels = shape.channels * shape.height * shape.width;
     let layer = |name: &str, from: usize, to: usize| {
         [("weight", vec![to, from]), ("bias", vec![to])].map(|(part, shape)| WeightSpec {
@@ -16,7 +17,7 @@ pub(crate) fn weights(shape: InputShape, classes: usize) -> Vec<WeightSpec> {
             role: WeightRole::Learnable,
         })
     };
-    [layer("hidden", pixels, HIDDEN), layer("linear", HIDDEN, classes)].concat()
+    [layer("hidden", pixels, hidden), layer("linear", hidden, classes)].concat()
 }
 
 /// Runs it.

@@ -205,7 +205,91 @@ impl pddflow_sdk::Matcher for Recent {
     }
 }
 
-pddflow_sdk::plugin!(matcher Mean, matcher Latent, matcher Recent);
+pddflow_sdk::parameters! {
+    /// Goes through all models, nested, and reports how many numbers the first weight of each has.
+    struct Several {
+        /// What goes wrong.
+        wrong: String = String::new(),
+    }
+}
+
+impl pddflow_sdk::Matcher for Several {
+    const ID: &'static str = "several";
+    const SUMMARY: &'static str = "sees all models";
+
+    fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()> {
+        description.need(Need::Models)?;
+        description.learnable(&Learnable::images(problem, Start::Real, 0.1))
+    }
+
+    fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
+        let size = |run: &Iteration<'_>| Ok(run.weights()?[0].shape.iter().product::<usize>() as f64);
+        let images = run.learnable("images")?;
+        let widths: Vec<usize> = (0..run.models()?)
+            .map(|model| {
+                run.with_model(model, |run| {
+                    let weights = run.start_weights(run.key())?;
+                    Ok(run.forward(&weights, &images, Mode::Train, run.key())?.features.shape()?[1])
+                })
+            })
+            .collect::<Result<_>>()?;
+        for (model, width) in widths.iter().enumerate() {
+            run.metric(&format!("width {model}"), *width as f64)?;
+        }
+        run.metric("turn", run.in_turn(size)?)?;
+        let first = size(run)?;
+        run.with_model(1, |run| {
+            let own = size(run)?;
+            let failed = run.with_model(0, |run| {
+                run.metric("inner", size(run)?)?;
+                if self.wrong == "weights" {
+                    let of_another = run.with_model(1, |run| run.start_weights(run.key()))?;
+                    run.forward(&of_another, &images, Mode::Train, run.key())?; // weights
+                }
+                Err::<(), _>(Error::new("as planned"))
+            });
+            if self.wrong == "weights" {
+                failed?;
+            }
+            assert_eq!(size(run)?, own, "a closure that failed left its model behind");
+            run.metric("outer", own)
+        })?;
+        assert_eq!(size(run)?, first, "the first model is not the one that is chosen");
+        if self.wrong == "beyond" {
+            run.with_model(7, size)?; // beyond
+        }
+        Ok(())
+    }
+}
+
+pddflow_sdk::plugin!(matcher Mean, matcher Latent, matcher Recent, matcher Several);
+
+#[test]
+fn a_matcher_works_with_several_models() {
+    let matcher = |wrong: &str| Plugins::linked(this_plugin!()).matcher("several", &json!({ "wrong": wrong }));
+    let described = matcher("").describe(&Bench::small_problem()).unwrap();
+    assert!(described.model_required && described.needs == [pddflow_plugin_test::Need::Models]);
+    let mut bench = Bench::small(&matcher("")).and_small_net(5).and_small_net(3);
+    let metrics: Vec<_> = (0..4).map(|iteration| bench.iterate(&matcher(""), iteration).unwrap()).collect();
+    let of = |metrics: &std::collections::BTreeMap<String, f64>, names: &[&str]| -> Vec<f64> {
+        names.iter().map(|name| metrics[*name]).collect()
+    };
+    assert_eq!(of(&metrics[0], &["width 0", "width 1", "width 2"]), [8.0, 5.0, 3.0]);
+    assert_eq!(of(&metrics[0], &["inner", "outer"]), [8.0 * 64.0, 5.0 * 64.0]);
+    let turns: Vec<f64> = metrics.iter().map(|one| one["turn"] / 64.0).collect();
+    assert_eq!(turns, [8.0, 5.0, 3.0, 8.0]);
+    assert_eq!(bench.forwards_of.into_iter().collect::<Vec<_>>(), [(0, 4), (1, 4), (2, 4)]);
+    for (wrong, why) in [
+        ("beyond", "there is no model 7: the node has 2"),
+        ("weights", "weight `hidden.weight` has shape [8, 64], but the one given has [5, 64]"),
+    ] {
+        let mut bench = Bench::small(&matcher(wrong)).and_small_net(5);
+        let text = bench.iterate(&matcher(wrong), 0).unwrap_err().to_string();
+        assert!(text.contains(why) && text.contains(&line_of(wrong)), "{wrong}: {text}");
+        // Whatever a failed call chose, the next one begins with the first.
+        assert_eq!(bench.iterate(&matcher(""), 0).unwrap()["inner"], 8.0 * 64.0, "{wrong}");
+    }
+}
 
 #[test]
 fn a_matcher_uses_what_hosts_have_since_0_8() {

@@ -244,6 +244,7 @@ impl<T: Matcher> MatcherGlue<T> {
                 number: given.iteration,
                 key: given.key,
                 seed_key: raw.seed_key,
+                model: Cell::new(0),
             })
         })
     }

@@ -267,12 +267,13 @@ impl<'call> Description<'call> {
         Ok((count > 0).then_some(Tensors { named }))
     }
 
-    /// A need.
+    /// A need. [`Need::Models`] is [`Need::Model`] with a host before 0.9, where a node has one model.
     ///
     /// # Errors
     /// The host does not know it.
     #[track_caller]
     pub fn need(&mut self, need: Need) -> Result<()> {
+        let need = if need == Need::Models && !self.call.has("models/1")? { Need::Model } else { need };
         host!(self.call, declare: DeclareGroup, need(need as u32))
     }
 

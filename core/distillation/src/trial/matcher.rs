@@ -187,14 +187,15 @@ fn describe(matcher: &Matcher, inputs: &[(String, Tensor)]) -> Result<(Descripti
 fn about(description: &Description) -> Vec<String> {
     let mut needs: Vec<&str> = Vec::new();
     if description.model_required {
-        needs.push("a model");
+        needs.push(if description.needs.contains(&Need::Models) { "a model, or several" } else { "a model" });
     }
     needs.extend(description.input.as_deref());
-    needs.extend(description.needs.iter().map(|need| match need {
-        Need::Trajectories => "expert trajectories (`trajectories`)",
-        Need::StartWeights => "start weights (`start`)",
-        Need::Evaluation => "evaluations during distillation (`evaluation`)",
-        Need::Horizon => "the number of iterations",
+    needs.extend(description.needs.iter().filter_map(|need| match need {
+        Need::Trajectories => Some("expert trajectories (`trajectories`)"),
+        Need::StartWeights => Some("start weights (`start`)"),
+        Need::Evaluation => Some("evaluations during distillation (`evaluation`)"),
+        Need::Horizon => Some("the number of iterations"),
+        Need::Models => None,
     }));
     let needs = if needs.is_empty() { "nothing but data".to_owned() } else { needs.join(", ") };
     vec![format!("needs {needs}"), format!("recipe {}", description.recipe)]

@@ -139,9 +139,12 @@ group! { DECLARE: DeclareGroup, "declare", revision 1;
             (abi::Need::StartWeights as u32, Some(Need::StartWeights)),
             (abi::Need::Evaluation as u32, Some(Need::Evaluation)),
             (abi::Need::Horizon as u32, Some(Need::Horizon)),
+            (abi::Need::Models as u32, Some(Need::Models)),
         ];
-        match choice(need, &all, "need")? {
-            None => state.declared.model_required = true,
+        let need = choice(need, &all, "need")?;
+        state.declared.model_required |= matches!(need, None | Some(Need::Models));
+        match need {
+            None => {}
             Some(need) if !state.declared.needs.contains(&need) => state.declared.needs.push(need),
             Some(_) => {}
         }

@@ -1,4 +1,4 @@
-//! Group `model`: how a matcher reaches the model of its node.
+//! Group `model`: how a matcher reaches the models of its node.
 
 use super::group::group;
 use super::shared::choice;
@@ -46,11 +46,10 @@ group! { MODEL: ModelGroup, "model", revision 1;
         let specs = environment.as_ref().ok_or_else(outside)?.weight_specs();
         let place = raw::index(index, "index")?;
         let spec = specs.get(place).ok_or_else(|| Fault::invalid(format!("the model has no weight {index}")))?;
-        if views.weight_shapes.is_empty() {
-            views.weight_shapes =
-                specs.iter().map(|spec| spec.shape.iter().map(|axis| *axis as u64).collect()).collect();
-        }
-        let shape = &views.weight_shapes[place];
+        let shapes = views.weight_shapes.entry(views.model).or_insert_with(|| {
+            specs.iter().map(|spec| spec.shape.iter().map(|axis| *axis as u64).collect()).collect()
+        });
+        let shape = &shapes[place];
         let info = abi::WeightInfo {
             size: size_of::<abi::WeightInfo>() as u32,
             kind: spec.role as u32,
@@ -103,5 +102,20 @@ group! { MODEL: ModelGroup, "model", revision 1;
         let place = raw::index(index, "index")?;
         let name = state.views.map_names.get(place);
         Text::new(name.ok_or_else(|| Fault::invalid(format!("the last forward gave no map {index}")))?)
+    }
+
+    enter fn models(state) -> u64 {
+        state.environment()?.models() as u64
+    }
+
+    enter fn choose(state, index: u64) {
+        let place = raw::index(index, "index")?;
+        let environment = state.environment()?;
+        let models = environment.models();
+        if place >= models {
+            return Err(Fault::invalid(format!("there is no model {index}: the node has {models}")));
+        }
+        environment.choose_model(place);
+        state.views.model = place;
     }
 }

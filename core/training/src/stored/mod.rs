@@ -88,7 +88,9 @@ pub fn fresh_info(choice: &PluginChoice, nets: NetRange, sets: Vec<Digest>, made
     }
 }
 
-fn model_value(choice: &PluginChoice) -> serde_json::Value {
+/// A model as artifacts tell of it: `{ id: { ... } }`.
+#[must_use]
+pub fn model_value(choice: &PluginChoice) -> serde_json::Value {
     json!({ &choice.id: choice.config })
 }
 

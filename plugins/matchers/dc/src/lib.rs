@@ -16,7 +16,7 @@
 //! | `dsa-digits` | `dsa:color_crop_cutout_scale_rotate` | `real` |
 //!
 //! With batch normalisation the authors first set the running statistics from 16 real images per class and then keep them fixed; so
-//! here.
+//! here. Where the node has several models, each pass is by the next one in turn.
 
 mod distance;
 
@@ -87,13 +87,20 @@ impl Matcher for Dc {
     const REVISION: u32 = 1;
 
     fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()> {
-        description.need(Need::Model)?;
+        description.need(Need::Models)?;
         description.learnable(&Learnable::images(problem, self.init, self.lr).with_momentum(self.momentum))?;
         let epochs = if self.augment == "none" { 300 } else { 1000 };
         description.recipe(&pddflow_sdk::recipe(epochs, &self.augment))
     }
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
+        run.in_turn(|run| self.condense(run))
+    }
+}
+
+impl Dc {
+    /// One pass of the outer loop, by the model that is chosen.
+    fn condense(&self, run: &Iteration<'_>) -> Result<()> {
         let (outer, inner) = loops(run.problem().ipc);
         let (outer, inner) = (self.outer.unwrap_or(outer), self.inner.unwrap_or(inner));
         let training = Training {

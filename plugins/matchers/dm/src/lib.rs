@@ -8,7 +8,8 @@
 //! sum over classes c of | mean over real x of c: psi(A_w(x)) - mean over synthetic s of c: psi(A_w(s)) |^2
 //! ```
 //!
-//! A net with batch normalisation sees all classes in one pass, since its statistics are over all of them.
+//! A net with batch normalisation sees all classes in one pass, since its statistics are over all of them. Where the node has several
+//! models, `psi` is drawn of each in turn.
 
 use pddflow_sdk::{Description, ImageInit, Iteration, Learnable, Matcher, Need, Problem, Result};
 
@@ -37,15 +38,17 @@ impl Matcher for Dm {
     const REVISION: u32 = 2;
 
     fn describe(&self, problem: &Problem, description: &mut Description<'_>) -> Result<()> {
-        description.need(Need::Model)?;
+        description.need(Need::Models)?;
         description.learnable(&Learnable::images(problem, self.init, self.lr).with_momentum(self.momentum))?;
         description.recipe(&pddflow_sdk::recipe(1000, &self.augment))
     }
 
     fn iterate(&self, run: &Iteration<'_>) -> Result<()> {
-        let psi = run.start_weights(run.key().fold("net")?)?;
-        let (gradient, loss) = run.sum_over(&run.synthetic_groups()?, |classes| {
-            run.feature_distance(&psi, classes, (self.batch, &self.augment), run.key())
+        let (gradient, loss) = run.in_turn(|run| {
+            let psi = run.start_weights(run.key().fold("net")?)?;
+            run.sum_over(&run.synthetic_groups()?, |classes| {
+                run.feature_distance(&psi, classes, (self.batch, &self.augment), run.key())
+            })
         })?;
         run.step("images", &gradient)?;
         run.metric("loss", loss / run.problem().classes as f64)
