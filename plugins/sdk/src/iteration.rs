@@ -329,9 +329,9 @@ impl<'call> Iteration<'call> {
     /// refused by another of other shapes.
     ///
     /// ```
-    /// # use pddflow_sdk::{Iteration, Mode, Result};
+    /// # use pddflow_sdk::{Iteration, Mode, Result, Tensor};
     /// /// Sum of the mean features that all models of the node see.
-    /// fn seen(run: &Iteration<'_>, images: &pddflow_sdk::Tensor<'_>) -> Result<f64> {
+    /// fn seen<'call>(run: &Iteration<'call>, images: &Tensor<'call>) -> Result<f64> {
     ///     let mut sum = 0.0;
     ///     for model in 0..run.models()? {
     ///         sum += run.with_model(model, |run| {
