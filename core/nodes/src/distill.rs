@@ -74,15 +74,15 @@ impl Kind for DistillKind {
     /// The model of the wired nets, where none is named: its plugin decides the result.
     fn complete(&self, node: &Connected<'_>) -> Option<Value> {
         let model = nets_of(node).find_map(|(_, nets)| nets.with().get("model").filter(|model| model.is_object()))?;
-        let mut with = node.with().clone();
-        with["model"].is_null().then(|| {
+        names_no_model(node).then(|| {
+            let mut with = node.with().clone();
             with["model"] = model.clone();
             with
         })
     }
 
     fn check_connections(&self, _: &Surroundings, node: &Connected<'_>) -> Result<(), InputProblem> {
-        if let (true, Some((port, nets))) = (node.with()["model"].is_null(), nets_of(node).next()) {
+        if let (true, Some((port, nets))) = (names_no_model(node), nets_of(node).next()) {
             let message = format!("of which model the nets of `{}` are is not known before they are made", nets.id());
             return Err(input_problem(port, message, "name it: for example `model: convnet` in the parameters"));
         }
@@ -119,6 +119,10 @@ impl Kind for DistillKind {
         let data = surroundings.prepare(context, &one_artifact(inputs, "data")?.digest)?;
         distill(surroundings.for_nets(), &data, node, inputs, context)
     }
+}
+
+fn names_no_model(node: &Connected<'_>) -> bool {
+    node.with()["model"].is_null() && node.with().get("models").is_none()
 }
 
 /// The nodes that give nets, with their ports.
