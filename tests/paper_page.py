@@ -163,10 +163,14 @@ def verdict(table):
     return [f"By the 95 % intervals: {'; '.join(parts)}.", ""] if parts else []
 
 
-def section(options, step):
+def section(options, step, shown_above):
+    """What came of a step, without the tables that an earlier one had: a file that includes another computes those too."""
     heading, claim, file, arguments = STEPS[step]
     folder = Path(options.results) / pipeline_name(file)
     found = [(place, names) for place, names in artifacts(folder) if names] if folder.is_dir() else []
+    tables = {place: (place / "table.md").read_text() for place, names in found if "table.md" in names}
+    found = [(place, names) for place, names in found if tables.get(place) not in shown_above]
+    shown_above.update(tables.values())
     runs = runs_of(options.program, options.store, step)
     # Without a run of the step the folder is that of another profile.
     if not found or not runs:
@@ -176,7 +180,7 @@ def section(options, step):
         for name in names:
             if name == "table.md":
                 # Headings of tables stand below those of the page.
-                lines += [re.sub(r"^#+ (.*)$", r"**\1**", (place / name).read_text().strip(), flags=re.M), ""]
+                lines += [re.sub(r"^#+ (.*)$", r"**\1**", tables[place].strip(), flags=re.M), ""]
                 lines += verdict(place / "table.json")
                 continue
             picture = re.sub(r"[^a-z0-9]+", "-", f"{step}-{place.name}".lower()).strip("-") + ".png"
@@ -272,7 +276,8 @@ def main():
     inside, after = rest.split(END, 1)
     there = written(inside)
     parts = [rates_section(options, there.get(RATES_HEADING, ""))]
-    parts += [section(options, step) or there.get(STEPS[step][0]) for step in STEPS]
+    shown_above = set()
+    parts += [section(options, step, shown_above) or there.get(STEPS[step][0]) for step in STEPS]
     missing = [f"`{Path(STEPS[step][2]).stem}`" for step, part in zip(STEPS, parts[1:]) if part is None]
     if missing:
         parts.append(f"Not run yet: {', '.join(missing)}.\n")
