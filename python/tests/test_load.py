@@ -80,7 +80,7 @@ def test_a_manifest_of_format_2_is_read(tiny: pddflow.Distilled, tmp_path: Path)
 
 
 def test_a_folder_of_results_must_have_one_export(ran: Ran) -> None:
-    with pytest.raises(pddflow.FormatError, match=r"there are 11 exports.*out_stages"):
+    with pytest.raises(pddflow.FormatError, match=r"there are 12 exports.*out_stages"):
         pddflow.load(ran.run.folder)
     with pytest.raises(pddflow.FormatError, match="give a node too"):
         pddflow.load(PIPELINE)

@@ -4,20 +4,19 @@
 use pddflow_artifact::failure::During;
 use pddflow_artifact::params::{read_part, schema_of_parts};
 use pddflow_cache::KeyPart;
-use pddflow_exchange::export::{ExportParams, SCRIPT, check, files, parts};
+use pddflow_exchange::export::{ExportParams, check, files, parts};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::recipe::ProtocolParams;
 use serde_json::Value;
 
-use crate::distill::needs_no_script;
 use crate::evaluate::check_learning_rates;
 use crate::images::sets_and_data;
-use crate::kind::{Connected, Kind, port};
+use crate::kind::{Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the folder changes for the same parameters.
-const REVISION: u32 = 9;
+const REVISION: u32 = 10;
 
 /// See the module.
 pub(crate) struct ExportKind;
@@ -49,10 +48,6 @@ impl Kind for ExportKind {
     fn check_inputs(&self, _: &Surroundings, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
         let Ok(params) = read_part::<ExportParams>(with) else { return Ok(()) };
         check_learning_rates(with, params.training, count("sets"))
-    }
-
-    fn check_connections(&self, surroundings: &Surroundings, node: &Connected<'_>) -> Result<(), InputProblem> {
-        needs_no_script(surroundings, node, SCRIPT)
     }
 
     fn key_parts(&self, _: &Surroundings, _: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {

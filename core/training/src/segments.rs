@@ -126,6 +126,19 @@ pub fn scripted_behind(sets: &JoinedSets, scripts: &[&Script], done: usize) -> (
     (segments, before)
 }
 
+/// What [`scripted`] trains on as results and exports tell it: a stage for each set, of one epoch for each of its steps.
+#[must_use]
+pub fn scripted_stages(scripts: &[&Script]) -> Vec<Stage> {
+    let stage = |(set, script): (usize, &&Script)| Stage {
+        sets: set..set + 1,
+        images: script.steps[0].rows.len(),
+        lr: script.steps[0].lr,
+        epochs: script.steps.len() as u64,
+        budget: 1,
+    };
+    scripts.iter().enumerate().map(stage).collect()
+}
+
 /// The steps of the script of each set as segments, set after set; nets are tested behind each set.
 #[must_use]
 pub fn scripted(sets: &JoinedSets, scripts: &[&Script]) -> Vec<Segment> {

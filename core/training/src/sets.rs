@@ -50,13 +50,7 @@ impl LoadedSet {
     /// # Errors
     /// It does not say so.
     pub fn script(&self) -> NodeResult<&Script> {
-        self.script.as_ref().ok_or_else(|| {
-            fail(
-                "no_script",
-                format!("other sets are trained on step by step, and the set of `{}` does not say how", self.method),
-            )
-            .with_help("evaluate it by itself, or name a recipe for all, such as `recipe: dsa`")
-        })
+        Script::needed(self.script.as_ref(), &self.method)
     }
 
     /// Gives each image the class that is most probable.

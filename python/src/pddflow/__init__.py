@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ._errors import FormatError, MissingPackage, PddflowError, ProgramError
     from ._imports import from_image_folder, from_mtt, from_torch
     from ._load import load
-    from ._plan import Plan, Stage
+    from ._plan import Plan, Stage, Step
     from ._program import find_program
     from ._run import Run, Table, compare, results, run
     from ._sets import Distilled, SingleSet, StageData
@@ -28,7 +28,7 @@ _HOMES = {
     "_errors": ["FormatError", "MissingPackage", "PddflowError", "ProgramError"],
     "_imports": ["from_image_folder", "from_mtt", "from_torch"],
     "_load": ["load"],
-    "_plan": ["Plan", "Stage"],
+    "_plan": ["Plan", "Stage", "Step"],
     "_program": ["find_program"],
     "_run": ["Run", "Table", "compare", "results", "run"],
     "_sets": ["Distilled", "SingleSet", "StageData"],
@@ -39,8 +39,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __version__ = "0.1.0"
 __all__ = [
     "Data", "Distilled", "FormatError", "MissingPackage", "PddflowError", "Plan", "Preprocessing", "ProgramError", "Run",
-    "SingleSet", "Stage", "StageData", "Table", "compare", "convnet", "find_program", "from_image_folder", "from_mtt", "from_torch",
-    "load", "load_data", "results", "run",
+    "SingleSet", "Stage", "StageData", "Step", "Table", "compare", "convnet", "find_program", "from_image_folder", "from_mtt",
+    "from_torch", "load", "load_data", "results", "run",
 ]  # fmt: skip
 
 

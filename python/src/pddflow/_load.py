@@ -18,7 +18,7 @@ from ._sets import Distilled, SingleSet
 
 _MANIFEST = "manifest.json"
 #: Layouts of the manifest that are read.
-_FORMATS = (2, 3)
+_FORMATS = (2, 3, 4)
 
 
 def load(
@@ -158,6 +158,11 @@ def _of_artifacts(parts: Sequence[tuple[SingleSet, dict[str, Any]]]) -> Distille
         sets=tuple(sets),
         class_names=names,
         preprocessing=preprocessing_of(preprocessing, what),
-        plan=own_plan([one.recipe for one in sets], [one.step_size for one in sets], "the last set's recipe"),
+        plan=own_plan(
+            [one.recipe for one in sets],
+            [one.step_size for one in sets],
+            "the last set's recipe",
+            [one.learnables for one in sets],
+        ),
         source=field(first, "source", str, what),
     )

@@ -1,9 +1,10 @@
 """How nets are trained on a set, stage by stage: the one place that reads what an export or a set says about it.
 
-A manifest of `export` (formats 2 and 3) has every number. A set straight from a node has its own recipe only; what it becomes in
+A manifest of `export` (formats 2 to 4) has every number. A set straight from a node has its own recipe only; what it becomes in
 several stages is in `own_plan`, by the program's rule for `recipe: own`.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,16 @@ _SCHEDULES: tuple[Schedule, ...] = ("constant", "dc", "pdd", "idc", "cosine", "h
 
 
 @dataclass(frozen=True)
+class Step:
+    """A step on some rows of a set that is of use step by step."""
+
+    #: Counted from 0.
+    rows: tuple[int, ...]
+    #: Its learning rate.
+    lr: float
+
+
+@dataclass(frozen=True)
 class Stage:
     """One stage of a training."""
 
@@ -32,12 +43,14 @@ class Stage:
     sets: tuple[int, ...]
     #: Learning rate at its beginning; `None` where neither set nor recipe has one.
     lr: float | None
-    #: Epochs that it runs.
+    #: Epochs that it runs, or that each of its steps does.
     epochs: int
     #: From which epoch on, counted from 0, the learning rate is multiplied by what.
     drops: tuple[tuple[int, float], ...] = ()
     #: Epochs before which the momentum is emptied.
     resets: tuple[int, ...] = ()
+    #: The script of its set, where nets are trained by this.
+    steps: tuple[Step, ...] = ()
 
     def factor(self, epoch: int) -> float:
         """What the learning rate is multiplied by in an epoch, counted from 0."""
@@ -91,6 +104,8 @@ class Plan:
         `pdd` run one more; `lr` is one number or one for each stage."""
         if epochs is not None and epochs < 1 or batch is not None and batch < 1:
             raise ValueError("epochs and batch must be at least 1")
+        if (epochs is not None or lr is not None) and any(stage.steps for stage in self.stages):
+            raise ValueError("the sets say step by step how long and at which learning rates: give a `Plan` of your own in place of theirs")
         rates = list(lr) if isinstance(lr, Sequence) else [lr] * len(self.stages)
         if len(rates) != len(self.stages):
             raise ValueError(f"lr has {len(rates)} numbers for {len(self.stages)} stages")
@@ -148,10 +163,10 @@ def plan_of_manifest(manifest: Mapping[str, Any], what: str) -> Plan:
     training = field(manifest, "training", dict, what)
     format_ = field(manifest, "format", int, what)
     stages = [_stage(stage, training, format_, what) for stage in field(training, "stages", list, what)]
-    count = len(field(manifest, "sets", list, what))
+    sets = field(manifest, "sets", list, what)
     for stage in stages:
-        if not stage.sets or not all(1 <= number <= count for number in stage.sets):
-            raise FormatError(f"{what}: stage {stage.number} trains on the sets {list(stage.sets)} of {count}")
+        if not stage.sets or not all(1 <= number <= len(sets) for number in stage.sets):
+            raise FormatError(f"{what}: stage {stage.number} trains on the sets {list(stage.sets)} of {len(sets)}")
     if not stages:
         raise FormatError(f"{what}: there is no stage")
     mode = field(training, "mode", str, what)
@@ -194,7 +209,22 @@ def _stage(stage: Any, training: Mapping[str, Any], format_: int, what: str) -> 
         epochs=epochs,
         drops=tuple(_drop(drop, what) for drop in field(place, drops, list, what)),
         resets=tuple(resets),
+        steps=tuple(_step(step, what) for step in field(stage, "steps", list, what, [])),
     )
+
+
+def _step(step: Any, what: str) -> Step:
+    if not isinstance(step, dict):
+        raise FormatError(f"{what}: a step is no object")
+    return _checked(field(step, "rows", list, what), field(step, "lr", (int, float), what), what)
+
+
+def _checked(rows: Sequence[Any], lr: float, what: str) -> Step:
+    if not rows or not all(isinstance(row, int) and row >= 0 for row in rows):
+        raise FormatError(f"{what}: a step has the rows {list(rows)!r}; it must have whole numbers from 0 on")
+    if not (math.isfinite(lr) and lr > 0):
+        raise FormatError(f"{what}: a step has the learning rate {lr}")
+    return Step(tuple(rows), float(lr))
 
 
 def _drop(drop: Any, what: str) -> tuple[int, float]:
@@ -212,11 +242,20 @@ def _schedule_of(stage: Stage) -> Schedule:
     return "idc" if stage.drops[0][1] > 0.15 else "pdd"
 
 
-def own_plan(recipes: Sequence[Mapping[str, Any]], learned: Sequence[float | None], what: str) -> Plan:
-    """The plan of sets that carry these recipes and learned learning rates, in order: the last recipe, over that of DSA.
+Learnables = Mapping[str, Any]
+
+
+def own_plan(
+    recipes: Sequence[Mapping[str, Any]],
+    learned: Sequence[float | None],
+    what: str,
+    learnables: Sequence[Learnables] | None = None,
+) -> Plan:
+    """The plan of sets that carry these recipes, learned learning rates and learnables, in order: the last recipe, over that of DSA.
 
     In several stages it becomes that of progressive training, unless the pipeline gave it: half of the epochs in each stage,
-    schedule `pdd` for `dc`, momentum kept, and with the schedule `idc` half the learning rate after six sets.
+    schedule `pdd` for `dc`, momentum kept, and with the schedule `idc` half the learning rate after six sets. Where a set carries a
+    script, each stage has the steps of one set.
 
     Raises:
         FormatError: a recipe holds values that are none.
@@ -225,8 +264,9 @@ def own_plan(recipes: Sequence[Mapping[str, Any]], learned: Sequence[float | Non
     several = count > 1
     # Sets of before `given` that say how momentum is carried were given their recipe for the stages.
     given = field(recipe, "given", list, what, ["epochs", "schedule"] if "carry_momentum" in recipe else [])
-    if recipe.get("script") is not None and not given:
-        raise FormatError(f"{what}: the set is of use step by step only, by its learnable rates; see `evaluate` of the program")
+    scripts: list[tuple[Step, ...]] = []
+    if any(own.get("script") is not None for own in recipes):
+        scripts = [_script(own, learnt, number, what) for number, (own, learnt) in enumerate(zip(recipes, learnables or [{}] * count), 1)]
     if recipe.get("steps") is not None and "epochs" not in given:
         raise FormatError(f"{what}: it counts steps, not epochs; the manifest of `export` has its epochs")
     epochs = field(recipe, "epochs", int, what, 1000)
@@ -238,11 +278,14 @@ def own_plan(recipes: Sequence[Mapping[str, Any]], learned: Sequence[float | Non
     if several and "schedule" not in given and schedule == "dc":
         schedule = "pdd"
     warm_up = field(recipe, "warm_up", int, what, 0) // (2 if several else 1)
-    run, drops, resets = scheduled(schedule, epochs, warm_up)
+    # Each step of a script is an epoch.
+    run, drops, resets = scheduled(schedule, 1 if scripts else epochs, warm_up)
     halved = field(recipe, "halve_lr_after_sets", int, what, _HALVED_AFTER if several and schedule == "idc" else None)
     fixed = recipe.get("lr", 0.01)
     stages = []
-    for place, own in enumerate(learned):
+    for place, steps in enumerate(scripts):
+        stages.append(Stage(place + 1, (place + 1,), steps[0].lr, run, drops, resets, steps))
+    for place, own in enumerate([] if scripts else learned):
         rate = own if fixed in ("learned", None) else fixed[place] if isinstance(fixed, list) and place < len(fixed) else fixed
         if rate is not None and (not isinstance(rate, (int, float)) or not rate > 0):
             raise FormatError(f"{what}: the learning rate {rate!r} of set {place + 1} is none")
@@ -251,7 +294,7 @@ def own_plan(recipes: Sequence[Mapping[str, Any]], learned: Sequence[float | Non
             Stage(place + 1, tuple(range(1, place + 2)), None if rate is None else rate * late, run, drops, resets)
         )
     return Plan(
-        mode="progressive",
+        mode="sequential" if scripts else "progressive",
         stages=tuple(stages),
         momentum=float(field(recipe, "momentum", (int, float), what, 0.9)),
         weight_decay=float(field(recipe, "weight_decay", (int, float), what, 5e-4)),
@@ -267,8 +310,22 @@ def own_plan(recipes: Sequence[Mapping[str, Any]], learned: Sequence[float | Non
     )
 
 
+def _script(recipe: Mapping[str, Any], learnables: Learnables, number: int, what: str) -> tuple[Step, ...]:
+    """The steps of a set: one for each learning rate that was learned, on its groups of rows in turn."""
+    what = f"{what}, set {number}"
+    if recipe.get("script") is None:
+        raise FormatError(f"{what}: other sets are trained on step by step, and this one does not say how")
+    script = field(recipe, "script", dict, what)
+    groups, rates = field(script, "groups", list, what), learnables.get(field(script, "rates", str, what))
+    if rates is None:
+        raise FormatError(f"{what}: its script takes learning rates from the learnable `{script['rates']}`, which it does not have")
+    if not groups or not all(isinstance(group, list) for group in groups) or not rates.size:
+        raise FormatError(f"{what}: its script has no step, or groups that are no lists of rows")
+    return tuple(_checked(rows, float(lr), what) for rows, lr in zip(itertools.cycle(groups), rates.reshape(-1)))
+
+
 def manifest_of_plan(plan: Plan, images_per_class: Sequence[int]) -> dict[str, Any]:
-    """The plan as a manifest of format 3 has it."""
+    """The plan as a manifest of format 4 has it."""
     return {
         "recipe": "own",
         "mode": plan.mode,
@@ -282,6 +339,7 @@ def manifest_of_plan(plan: Plan, images_per_class: Sequence[int]) -> dict[str, A
                 "epochs": stage.epochs,
                 "lr_is_multiplied": [{"from_epoch": epoch, "by": by} for epoch, by in stage.drops],
                 "momentum_is_emptied_before_epochs": list(stage.resets),
+                **({"steps": [{"rows": list(step.rows), "lr": step.lr} for step in stage.steps]} if stage.steps else {}),
             }
             for stage in plan.stages
         ],

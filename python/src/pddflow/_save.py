@@ -18,7 +18,7 @@ from ._plan import manifest_of_plan
 from ._sets import Distilled, SingleSet, as_bytes, class_numbers
 
 #: Layout of the manifest that is written.
-_FORMAT = 3
+_FORMAT = 4
 
 
 def save(distilled: Distilled, folder: str | os.PathLike[str]) -> None:

@@ -91,7 +91,7 @@ class StageData:
 
     @property
     def epochs(self) -> int:
-        """Epochs that it runs."""
+        """Epochs that it runs, or that each of its steps does."""
         return self.stage.epochs
 
     def torch(self) -> "TensorDataset":
@@ -119,6 +119,11 @@ class Distilled:
             one.check(len(self.class_names), f"set {number}")
             if one.images.shape[1:] != self.sets[0].images.shape[1:]:
                 raise FormatError(f"set {number} has images of another size than the first")
+        for stage in self.plan.stages:
+            count = sum(len(self.sets[number - 1].images) for number in stage.sets)
+            last = max((row for step in stage.steps for row in step.rows), default=-1)
+            if last >= count:
+                raise FormatError(f"stage {stage.number} has a step on row {last} of {count}")
 
     @property
     def images(self) -> Floats:
@@ -174,8 +179,9 @@ class Distilled:
             test: real data whose test images are tested on; or images as nets see them with their classes.
             seed: of the order of images and of the augmentation.
             device: where the net is trained; by default where it is.
-            progress: called after each epoch with stage, epoch (from 1) and mean loss.
-            changes: other numbers than the plan's: `epochs`, `lr`, `batch`, `augment`, `cutmix`, `momentum`, `weight_decay`.
+            progress: called after each epoch, or step of a script, with stage, number (from 1) and mean loss.
+            changes: other numbers than the plan's: `epochs`, `lr` (neither where the sets have a script of steps), `batch`, `augment`,
+                `cutmix`, `momentum`, `weight_decay`.
         """
         from ._train import train
 

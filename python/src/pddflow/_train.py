@@ -151,20 +151,24 @@ class _Run:
             raise FormatError(f"stage {data.number} has no learning rate: its set learned none; give `lr=`")
         images = torch.from_numpy(data.images).to(self.device)
         labels = torch.from_numpy(data.labels).to(self.device)
-        if not self.plan.carry_momentum:
-            self.optimizer = None
         loss = float("nan")
         self.net.train()
-        for epoch in range(data.epochs):
-            if self.optimizer is None or epoch in data.stage.resets:
-                self.optimizer = _optimizer(self.net.parameters(), rate, self.plan)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate * data.stage.factor(epoch)
-            loss = self.epoch(images, labels)
-            if not np.isfinite(loss):
-                raise FormatError(f"stage {data.number}, epoch {epoch + 1}: the loss is {loss}; lower `lr`")
-            if progress is not None:
-                progress(data.number, epoch + 1, loss)
+        done = 0
+        # All images at once, or step by step where the set has a script.
+        for step in data.stage.steps or [None]:
+            if not self.plan.carry_momentum:
+                self.optimizer = None
+            seen, rate = (slice(None), rate) if step is None else (list(step.rows), step.lr)
+            for epoch in range(data.epochs):
+                if self.optimizer is None or epoch in data.stage.resets:
+                    self.optimizer = _optimizer(self.net.parameters(), rate, self.plan)
+                for group in self.optimizer.param_groups:
+                    group["lr"] = rate * data.stage.factor(epoch)
+                loss, done = self.epoch(images[seen], labels[seen]), done + 1
+                if not np.isfinite(loss):
+                    raise FormatError(f"stage {data.number}, epoch {done}: the loss is {loss}; lower `lr`")
+                if progress is not None:
+                    progress(data.number, done, loss)
         return loss
 
     def epoch(self, images: Any, labels: Any) -> float:

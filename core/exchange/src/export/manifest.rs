@@ -7,7 +7,7 @@ use super::entry::Entry;
 use super::training::Plan;
 
 /// Version of the manifest's layout.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// The manifest.
 pub(super) fn manifest(

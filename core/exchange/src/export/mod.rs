@@ -25,4 +25,3 @@ mod training;
 
 pub use params::{ExportParams, check, parts};
 pub use run::files;
-pub use training::SCRIPT;

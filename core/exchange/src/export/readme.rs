@@ -1,5 +1,6 @@
 //! `README.md`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use pddflow_artifact::PreprocessingNote;
@@ -162,7 +163,36 @@ fn training_text(entries: &[Entry<'_>], plan: &Plan) -> String {
     text
 }
 
+/// Sets that are trained on by scripts of steps.
+fn scripts_text(plan: &Plan) -> String {
+    let mut text = "\
+Step by step: the images are of use in this order and at these learning rates only. Start from a random net (or from the one for which the\n\
+sets were made, if that is known) and take the steps of set 1, each on its own rows of the set at its own learning rate; go on with the same\n\
+net by the steps of set 2, and so on. Training on all images at once is another protocol with other accuracy. `steps` of each stage in\n\
+`manifest.json` has the rows, counted from 0, and the learning rate of each step.\n\n\
+| stage | set | groups of rows | steps | learning rates |\n|---|---|---|---|---|\n"
+        .to_owned();
+    for (number, stage) in plan.stages.iter().enumerate() {
+        let steps = stage.script.iter().flat_map(|script| &script.steps);
+        let (mut groups, mut count, mut least, mut most) = (BTreeSet::new(), 0, f64::INFINITY, 0.0_f64);
+        for step in steps {
+            groups.insert(&step.rows);
+            count += 1;
+            (least, most) = (least.min(step.lr), most.max(step.lr));
+        }
+        let (set, groups) = (stage.sets.first().unwrap_or(&0), groups.len());
+        let _ = writeln!(text, "| {} | {set} | {groups} | {count} | {least} to {most} |", number + 1);
+    }
+    text.push_str(
+        "\nThe groups of a set are gone through in their order, again and again until all steps are taken.\n",
+    );
+    text
+}
+
 fn stages_text(plan: &Plan) -> String {
+    if plan.is_scripted() {
+        return scripts_text(plan);
+    }
     let mut text = String::new();
     text.push_str(match (plan.training, plan.stages.len()) {
         (Training::Progressive, 2..) => {
@@ -199,9 +229,9 @@ const MOST_DROPS: usize = 4;
 fn rules_text(plan: &Plan) -> String {
     let parameter = |name: &str| plain(&plan.parameters[name]);
     let mut text = format!(
-        "\nEvery stage (recipe `{}`): {} with momentum {} and weight decay {}, {} images in a step,\n\
-         {}. In each epoch each image is used once,\n\
-         in a new random order; the last step of an epoch may have fewer.\n",
+        "\n{} (recipe `{}`): {} with momentum {} and weight decay {}, {} images in a step,\n\
+         {}. {}.\n",
+        if plan.is_scripted() { "Every step" } else { "Every stage" },
         parameter("recipe"),
         match parameter("optimizer").as_str() {
             "adam" => "Adam (the momentum is its first beta, 0.999 the second)",
@@ -217,6 +247,13 @@ fn rules_text(plan: &Plan) -> String {
                  of classes, summed over the classes (class numbers stand for one-hot vectors)"
             }
             _ => "mean cross-entropy with labels as they are in the files (class numbers or probabilities)",
+        },
+        match plan.is_scripted() {
+            true => "A script's step of more rows is several, in a random order",
+            false => {
+                "In each epoch each image is used once,\n\
+                 in a new random order; the last step of an epoch may have fewer"
+            }
         },
     );
     text.push_str(&augmentation(plan.parameters["augment"].as_str().unwrap_or("none")));
@@ -251,8 +288,10 @@ fn rules_text(plan: &Plan) -> String {
             let _ = writeln!(text, "The momentum is emptied before epoch {epoch} of {whose}.");
         }
     }
-    if plan.stages.len() > 1 {
-        let kept = if plan.carry_momentum { "is kept" } else { "is emptied" };
+    let kept = if plan.carry_momentum { "is kept" } else { "is emptied" };
+    if plan.is_scripted() {
+        let _ = writeln!(text, "Between steps the momentum {kept}.");
+    } else if plan.stages.len() > 1 {
         let _ = writeln!(text, "Between stages the momentum {kept}, and the learning rate starts over.");
     }
     text

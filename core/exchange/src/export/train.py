@@ -48,8 +48,8 @@ def load(folder):
     """The sets, each images and labels as tensors; how they are trained on; the whole manifest."""
     folder = Path(folder)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    if manifest["format"] != 3:
-        sys.exit(f"the manifest has format {manifest['format']}; this file reads 3")
+    if manifest["format"] != 4:
+        sys.exit(f"the manifest has format {manifest['format']}; this file reads 4")
     sets = []
     for entry in manifest["sets"]:
         arrays = read_safetensors(folder / entry["file"])
@@ -243,20 +243,23 @@ def train(net, sets, plan, generator, after_stage=None):
         numbers = [number - 1 for number in stage["trains_on_sets"]]
         images = torch.cat([sets[number][0] for number in numbers]).to(device)
         labels = torch.cat(same_kind([sets[number][1] for number in numbers])).to(device)
-        if not plan["momentum_is_kept_between_stages"]:
-            optimizer = None
-        for epoch in range(stage["epochs"]):
-            if optimizer is None or epoch in stage["momentum_is_emptied_before_epochs"]:
-                optimizer = make_optimizer(net.parameters(), stage["lr"], plan)
-            factor = next((drop["by"] for drop in reversed(stage["lr_is_multiplied"]) if epoch >= drop["from_epoch"]), 1.0)
-            for group in optimizer.param_groups:
-                group["lr"] = stage["lr"] * factor
-            # Each image once, in a new order; the last step may have fewer.
-            order = torch.randperm(len(images), generator=generator).to(device)
-            for rows in order.split(plan["batch"]):
-                step(net, optimizer, images[rows], labels[rows], plan, generator)
-                if average is not None:
-                    take_in(average, net, plan["average"])
+        # All images at once, or step by step where the set has a script.
+        for part in stage.get("steps", [{"rows": range(len(images)), "lr": stage["lr"]}]):
+            if not plan["momentum_is_kept_between_stages"]:
+                optimizer = None
+            chosen = torch.tensor(list(part["rows"]), device=device)
+            for epoch in range(stage["epochs"]):
+                if optimizer is None or epoch in stage["momentum_is_emptied_before_epochs"]:
+                    optimizer = make_optimizer(net.parameters(), part["lr"], plan)
+                factor = next((drop["by"] for drop in reversed(stage["lr_is_multiplied"]) if epoch >= drop["from_epoch"]), 1.0)
+                for group in optimizer.param_groups:
+                    group["lr"] = part["lr"] * factor
+                # Each image once, in a new order; the last step may have fewer.
+                order = chosen[torch.randperm(len(chosen), generator=generator).to(device)]
+                for rows in order.split(plan["batch"]):
+                    step(net, optimizer, images[rows], labels[rows], plan, generator)
+                    if average is not None:
+                        take_in(average, net, plan["average"])
         # What is tested, and what is left in the end, is the average.
         own = weights_of(net)
         if average is not None:

@@ -1,18 +1,12 @@
 //! How nets are to be trained on the exported sets, stage by stage: what `evaluate` does with the same sets and parameters.
 
-use pddflow_artifact::failure::{NodeResult, fail};
-use pddflow_training::recipe::{ProtocolParams, Recipe, Stage, follows_script};
-use pddflow_training::segments::{Training, stage_sets, stages};
+use pddflow_artifact::failure::NodeResult;
+use pddflow_training::recipe::{ProtocolParams, Recipe, Script, Stage, Step, follows_script};
+use pddflow_training::segments::{Training, scripted_stages, stage_sets, stages};
 use pddflow_training::trainer::{Loss, LrSchedule, Optimizer};
 use serde_json::{Value, json};
 
 use super::entry::Entry;
-
-/// Why a set that is of use step by step is not exported as such, and what to do.
-pub const SCRIPT: (&str, &str) = (
-    "by rows and learning rates in an order that an export cannot tell",
-    "name how it shall be trained on, such as `recipe: dsa`; the learning rates are among the set's learnables",
-);
 
 /// What the training of every stage is, and the learning rate of each.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,12 +28,14 @@ pub(super) struct StagePlan {
     pub(super) images_per_class: usize,
     /// Learning rate at its beginning.
     pub(super) lr: f64,
-    /// Epochs that it runs.
+    /// Epochs that it runs, or each of its steps does.
     pub(super) epochs: u64,
     /// From this epoch (counted from 0) on the learning rate is multiplied by this.
     pub(super) drops: Vec<(u64, f64)>,
     /// Epochs before which the momentum is emptied.
     pub(super) resets: Vec<u64>,
+    /// The script of its set, where it is trained on by this.
+    pub(super) script: Option<Script>,
 }
 
 impl Plan {
@@ -49,25 +45,42 @@ impl Plan {
     /// What the sets carry cannot be used; a learning rate is not known.
     pub(super) fn new(entries: &[Entry<'_>], given: &ProtocolParams, training: Training) -> NodeResult<Self> {
         let carried: Vec<&Value> = entries.iter().map(|entry| &entry.set.info.recipe).collect();
-        if follows_script(given, &carried) {
-            return Err(fail("script", format!("a set is of use step by step only, {}", SCRIPT.0)).with_help(SCRIPT.1));
-        }
         let recipe = Recipe::of(given, &carried, stage_sets(training, entries.len()).len())?;
-        let known: Vec<_> = entries.iter().map(|entry| (entry.set.step_size, entry.set.rows())).collect();
-        let stages = stages(&recipe, training, &known)?;
-        Ok(Self {
-            training,
-            stages: stages.iter().map(|one| stage(one, &recipe.settings.schedule, entries)).collect(),
-            carry_momentum: recipe.settings.carry_momentum,
-            parameters: recipe.record(stages.iter().map(|stage| (stage.epochs, stage.images))),
-        })
+        let scripts = match follows_script(given, &carried) {
+            true => entries.iter().map(script).collect::<NodeResult<Vec<_>>>()?,
+            false => Vec::new(),
+        };
+        let (training, stages) = match scripts.is_empty() {
+            true => {
+                let known: Vec<_> = entries.iter().map(|entry| (entry.set.step_size, entry.set.rows())).collect();
+                (training, stages(&recipe, training, &known)?)
+            }
+            // Whatever the way to train: the steps of a set are for a net that has done those of the earlier ones.
+            false => (Training::Sequential, scripted_stages(&scripts.iter().collect::<Vec<_>>())),
+        };
+        let parameters = recipe.record(stages.iter().map(|stage| (stage.epochs, stage.images)));
+        let mut scripts = scripts.into_iter();
+        let planned = |mut one: Stage| {
+            let script = scripts.next();
+            if script.is_some() {
+                one.epochs = recipe.epochs_run(one.budget);
+            }
+            StagePlan { script, ..stage(&one, &recipe.settings.schedule, entries) }
+        };
+        let stages = stages.into_iter().map(planned).collect();
+        Ok(Self { training, stages, carry_momentum: recipe.settings.carry_momentum, parameters })
+    }
+
+    /// Whether nets are trained step by step.
+    pub(super) fn is_scripted(&self) -> bool {
+        self.stages.iter().any(|stage| stage.script.is_some())
     }
 
     /// The plan in the manifest.
     pub(super) fn json(&self, preprocessing_digest: &Value) -> Value {
         let stage = |(number, stage): (usize, &StagePlan)| {
             let drop = |(epoch, factor): &(u64, f64)| json!({ "from_epoch": epoch, "by": factor });
-            json!({
+            let mut told = json!({
                 "stage": number + 1,
                 "trains_on_sets": stage.sets,
                 "images_per_class": stage.images_per_class,
@@ -75,7 +88,12 @@ impl Plan {
                 "epochs": stage.epochs,
                 "lr_is_multiplied": stage.drops.iter().map(drop).collect::<Vec<_>>(),
                 "momentum_is_emptied_before_epochs": stage.resets,
-            })
+            });
+            if let Some(script) = &stage.script {
+                let step = |step: &Step| json!({ "rows": step.rows, "lr": step.lr });
+                told["steps"] = script.steps.iter().map(step).collect::<Vec<_>>().into();
+            }
+            told
         };
         let mut text = json!({
             "recipe": self.parameters["recipe"],
@@ -112,5 +130,11 @@ fn stage(stage: &Stage, schedule: &LrSchedule, entries: &[Entry<'_>]) -> StagePl
         epochs: stage.epochs,
         drops: (0..stage.epochs).filter(|at| factor(*at) != before(*at)).map(|at| (at, factor(at))).collect(),
         resets: (0..stage.epochs).filter(|at| schedule.empties_momentum(*at)).collect(),
+        script: None,
     }
+}
+
+fn script(entry: &Entry<'_>) -> NodeResult<Script> {
+    let set = entry.set;
+    Script::needed(Script::of(&set.info.recipe, &set.learnables, set.rows())?, &set.info.method)
 }

@@ -2,7 +2,7 @@
 
 use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_host::Decoded;
-use pddflow_training::recipe::{Recipe, Script, Stage};
+use pddflow_training::recipe::{Recipe, Stage};
 use pddflow_training::segments::{self, JoinedSets, Training, segments, stages};
 use pddflow_training::sets::LoadedSet;
 use pddflow_training::splits::Prepared;
@@ -29,15 +29,8 @@ impl Course {
     /// The steps that each set says itself, set after set: an epoch each.
     pub(super) fn scripted(sets: &[LoadedSet], classes: usize) -> NodeResult<Self> {
         let scripts = segments::scripts(sets)?;
-        let stage = |(set, script): (usize, &&Script)| Stage {
-            sets: set..set + 1,
-            images: script.steps[0].rows.len(),
-            lr: script.steps[0].lr,
-            epochs: script.steps.len() as u64,
-            budget: 1,
-        };
-        let stages = scripts.iter().enumerate().map(stage).collect();
-        Ok(Self { stages, segments: segments::scripted(&joined(sets, classes)?, &scripts) })
+        let segments = segments::scripted(&joined(sets, classes)?, &scripts);
+        Ok(Self { stages: segments::scripted_stages(&scripts), segments })
     }
 
     /// The sets in this way to train.

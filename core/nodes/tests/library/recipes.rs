@@ -278,20 +278,10 @@ fn a_script_is_followed_from_the_nets_that_it_was_made_for() {
 #[test]
 fn a_script_that_cannot_be_followed_is_refused_before_the_work() {
     let with = |node: &str| format!("{}  more: {{ {node} }}\n", scripted(1, ""));
-    for (node, expected) in [
-        ("kind: export, needs: { sets: \"dd[*]\" }", "an order that an export cannot tell"),
-        (
-            "kind: continual, needs: { data: data, sets: \"dd[*]\" }, with: { model: lenet, nets: 1 }",
-            "of several phases",
-        ),
-    ] {
-        let problems = Bench::new().problems(&with(node));
-        assert!(
-            problems.contains("the set of `dd[1]` is of use step by step only") && problems.contains(expected),
-            "{problems}"
-        );
-    }
-    ran(&with("kind: export, needs: { sets: \"dd[*]\" }, with: { recipe: dsa, epochs: 1 }"));
+    let continual = "kind: continual, needs: { data: data, sets: \"dd[*]\" }, with: { model: lenet, nets: 1 }";
+    let problems = Bench::new().problems(&with(continual));
+    assert!(problems.contains("the set of `dd[1]` is of use step by step only, and"), "{problems}");
+    assert!(problems.contains("of several phases"), "{problems}");
     let failure =
         Bench::new().run(&with("kind: split, needs: { set: \"dd[1]\" }, with: { parts: 2, part: 1 }")).unwrap_err();
     assert!(failure.code.ends_with("script"), "{}: {}", failure.code, failure.message);
@@ -302,6 +292,37 @@ fn a_script_that_cannot_be_followed_is_refused_before_the_work() {
     let problems =
         Bench::new().problems(&scripted(1, "").replace("needs: { data: data, start: net }", "needs: { data: data }"));
     assert!(problems.contains("`fixed_start` needs"), "{problems}");
+}
+
+#[test]
+fn an_export_tells_the_steps_of_each_set() {
+    let release = |with: &str| {
+        let node =
+            format!("release: {{ kind: export, needs: {{ sets: \"dd[*]\" }}, with: {{ pictures: false{with} }} }}");
+        ran(&format!("{}  {node}\n", scripted(2, "")))
+    };
+    let bench = release("");
+    let (files, results) = (bench.files("release.files"), bench.results("eval"));
+    let manifest: serde_json::Value = serde_json::from_slice(files.get("manifest.json").unwrap()).unwrap();
+    let training = &manifest["training"];
+    assert_eq!((&training["mode"], &training["presented_images"]), (&json!("sequential"), &json!(80)));
+    assert_eq!(training["presented_images"], results.protocol["presented_images"]);
+    for (number, stage) in training["stages"].as_array().unwrap().iter().enumerate() {
+        assert_eq!((&stage["trains_on_sets"], &stage["epochs"]), (&json!([number + 1]), &json!(1)));
+        let set = DistilledSet::decode(&bench.artifact(&format!("dd[{}].set", number + 1))).unwrap();
+        let rates = set.learnables["rates"].to_f64_vec().unwrap();
+        let group = |first: usize| (0..10).map(|class| 2 * class + first).collect::<Vec<_>>();
+        let step = |(at, lr): (usize, &f64)| json!({ "rows": group(at % 2), "lr": lr });
+        assert_eq!(stage["steps"], rates.iter().enumerate().map(step).collect::<serde_json::Value>());
+    }
+    let readme = std::str::from_utf8(files.get("README.md").unwrap()).unwrap();
+    for words in ["Step by step", "| 2 | 2 | 2 | 4 | 0.0", "Every step (recipe `own`)", "Between steps the momentum is"]
+    {
+        assert!(readme.contains(words), "{words}: {readme}");
+    }
+    let named = release(", recipe: dsa, epochs: 1").files("release.files");
+    let manifest: serde_json::Value = serde_json::from_slice(named.get("manifest.json").unwrap()).unwrap();
+    assert!(manifest["training"]["stages"][0]["steps"].is_null(), "what the file says wins");
 }
 
 #[test]

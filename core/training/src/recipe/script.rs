@@ -62,6 +62,17 @@ impl Script {
         let steps = learned.into_iter().zip(groups.iter().cycle()).map(|(lr, rows)| Step { rows: rows.clone(), lr });
         Ok(Some(Self { steps: steps.collect() }))
     }
+
+    /// The script of a set that is trained on with others which carry one.
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn needed<T>(found: Option<T>, method: &str) -> NodeResult<T> {
+        found.ok_or_else(|| {
+            let message = format!("other sets are trained on step by step, and the set of `{method}` does not say how");
+            fail("no_script", message).with_help("use it by itself, or name a recipe for all, such as `recipe: dsa`")
+        })
+    }
 }
 
 /// Whether a set with this recipe is of use step by step.
