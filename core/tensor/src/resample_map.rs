@@ -212,19 +212,37 @@ impl ResampleMap {
         if from.contains(&0) || to.contains(&0) {
             return shape_error("bilinear resize", &[&from, &to], "a side is 0");
         }
-        check_planes(from, to, 4)?;
-        let rows = axis_positions(from[0], to[0]);
-        let columns = axis_positions(from[1], to[1]);
-        let mut index = Vec::with_capacity(to[0] * to[1] * 4);
-        let mut weight = Vec::with_capacity(to[0] * to[1] * 4);
-        for &(row, next_row, v) in &rows {
-            for &(column, next_column, u) in &columns {
-                let corners = [(row, column), (row, next_column), (next_row, column), (next_row, next_column)];
-                index.extend(corners.map(|(r, c)| as_index(r * from[1] + c)));
-                weight.extend([(1.0 - v) * (1.0 - u), (1.0 - v) * u, v * (1.0 - u), v * u]);
+        Self::resized_crops(from, to, None, &[[0, 0, from[0], from[1]]])
+    }
+
+    /// The same of a rectangle of the plane, `[top, left, height, width]`: one for all images, or one for each. Nothing outside of it is read.
+    ///
+    /// # Errors
+    /// When a side is 0, a rectangle leaves the plane, or a plane is too large.
+    pub fn resized_crops(
+        from: [usize; 2],
+        to: [usize; 2],
+        images: Option<usize>,
+        boxes: &[[usize; 4]],
+    ) -> Result<Self> {
+        check_planes(from, to, images.unwrap_or(1).saturating_mul(4))?;
+        let terms = boxes.len() * to[0] * to[1] * 4;
+        let (mut index, mut weight) = (Vec::with_capacity(terms), Vec::with_capacity(terms));
+        for &[top, left, height, width] in boxes {
+            if height == 0 || width == 0 || top + height > from[0] || left + width > from[1] {
+                let message = format!("a crop of {height} x {width} at {top}, {left} is not in a plane of {from:?}");
+                return value_error("resized crop", message);
+            }
+            let columns = axis_positions(width, to[1]);
+            for (row, next_row, v) in axis_positions(height, to[0]) {
+                for &(column, next_column, u) in &columns {
+                    let corners = [(row, column), (row, next_column), (next_row, column), (next_row, next_column)];
+                    index.extend(corners.map(|(r, c)| as_index((top + r) * from[1] + left + c)));
+                    weight.extend([(1.0 - v) * (1.0 - u), (1.0 - v) * u, v * (1.0 - u), v * u]);
+                }
             }
         }
-        Self::new(from, to, 4, None, (index, weight))
+        Self::new(from, to, 4, images, (index, weight))
     }
 
     /// Nearest-neighbour resize: output pixel `k` reads `floor(k * n_in / n_out)`.

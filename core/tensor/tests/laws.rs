@@ -153,7 +153,7 @@ fn empty_tensors_are_allowed() {
     assert_eq!(grad(&[total], &[empty], None, Keep::No).unwrap()[0].shape(), [0, 3]);
 }
 
-const POLICIES: [&str; 9] = [
+const POLICIES: [&str; 10] = [
     "dsa:color",
     "dsa:crop",
     "dsa:cutout",
@@ -162,6 +162,7 @@ const POLICIES: [&str; 9] = [
     "dsa:rotate",
     "dsa:color_crop_cutout_flip_scale_rotate",
     "idc:color_crop_cutout_flip_scale_rotate",
+    "tiles:2_flip",
     "none",
 ];
 
@@ -216,15 +217,18 @@ fn policies_have_one_way_to_be_written() {
         ("idc:cutout_color_crop", "idc:color_crop_cutout"),
         ("dsa", "dsa:color_crop_cutout_flip_scale_rotate"),
         ("idc", "idc:color_crop_cutout_flip_scale_rotate"),
+        ("tiles:2_flip", "tiles:2_flip"),
+        ("tiles:03", "tiles:3"),
         ("none", "none"),
     ] {
         assert_eq!(Policy::parse(text).unwrap().canonical(), canonical);
     }
-    for bad in ["", "dsb", "dsa:", "color_crop", "dsa:crop_crop", "idc:blur"] {
+    for bad in ["", "dsb", "dsa:", "color_crop", "dsa:crop_crop", "idc:blur", "tiles", "tiles:0", "tiles:2_crop"] {
         assert!(Policy::parse(bad).is_err(), "{bad}");
     }
     assert_eq!(Policy::parse("idc:color_cutout").unwrap().without("cutout").unwrap().canonical(), "idc:color");
     assert_eq!(Policy::parse("idc:cutout").unwrap().without("cutout").unwrap(), Policy::none());
+    assert_eq!(Policy::parse("tiles:2_flip").unwrap().without("flip").unwrap().canonical(), "tiles:2");
 }
 
 #[test]

@@ -138,6 +138,51 @@ pub fn rotate(x: &Tensor, angle: &[f64], grid: Grid) -> Result<Tensor> {
     x.resample(&Arc::new(ResampleMap::warp(planes("rotate", x)?, images, grid, matrices)?))
 }
 
+/// Strips of rows, and strips of columns, in another order: strip k of what comes out is strip `order[k]`. An order of n strips cuts a side
+/// into n of equal length, the last with what is left.
+///
+/// # Errors
+/// When the number of orders does not fit, or one is none of 0 to n - 1 for n from 1 to the side.
+pub fn shuffle(x: &Tensor, rows: &[Vec<usize>], columns: &[Vec<usize>]) -> Result<Tensor> {
+    let size = planes("shuffle", x)?;
+    let images = maps("shuffle", x, &[rows.len(), columns.len()])?;
+    let mut index = Vec::new();
+    for image in 0..images.unwrap_or(1) {
+        let at = |orders: &[Vec<usize>], side: usize| strips(&orders[image.min(orders.len() - 1)], side);
+        let (rows, columns) = (at(rows, size[0])?, at(columns, size[1])?);
+        let pixels = rows.iter().flat_map(|row| columns.iter().map(move |column| row * size[1] + column));
+        index.extend(pixels.map(|pixel| u32::try_from(pixel).unwrap_or(u32::MAX)));
+    }
+    let weight = vec![1.0; index.len()];
+    x.resample(&Arc::new(ResampleMap::new(size, size, 1, images, (index, weight))?))
+}
+
+/// Where the places of a side come from.
+fn strips(order: &[usize], side: usize) -> Result<Vec<usize>> {
+    let count = order.len();
+    let mut sorted = order.to_vec();
+    sorted.sort_unstable();
+    if count == 0 || count > side || sorted.into_iter().ne(0..count) {
+        return value_error("shuffle", format!("{order:?} is no order of strips of a side of {side} pixels"));
+    }
+    let strip = |&number: &usize| {
+        let end = if number + 1 == count { side } else { (number + 1) * (side / count) };
+        number * (side / count)..end
+    };
+    Ok(order.iter().flat_map(strip).collect())
+}
+
+/// A rectangle `[top, left, height, width]` of the image, bilinearly resized to its size with half-pixel centres; nothing outside of the
+/// rectangle is mixed in.
+///
+/// # Errors
+/// When the number of rectangles does not fit, or one is not within the image.
+pub fn resized_crop(x: &Tensor, boxes: &[[usize; 4]]) -> Result<Tensor> {
+    let size = planes("resized crop", x)?;
+    let images = maps("resized crop", x, &[boxes.len()])?;
+    x.resample(&Arc::new(ResampleMap::resized_crops(size, size, images, boxes)?))
+}
+
 fn around(x: &Tensor, mean: &Tensor, factor: &Tensor) -> Result<Tensor> {
     x.sub(mean)?.mul(factor)?.add(mean)
 }
