@@ -242,6 +242,17 @@ def test_a_recipe_says_loss_and_optimizer(tiny: pddflow.Distilled) -> None:
             own_plan([wrong], [None], "recipe")
 
 
+def test_a_set_that_asks_for_a_teacher_is_loaded_and_not_trained_on(tiny: pddflow.Distilled) -> None:
+    from dataclasses import replace
+
+    from pddflow._plan import own_plan
+
+    plan = own_plan([{}, {"teacher": {"temperature": 20}}], [None, None], "recipe")
+    with pytest.raises(pddflow.FormatError, match="a trained net labels every batch"):
+        replace(tiny, plan=plan).train(net(tiny), epochs=1)
+    assert not own_plan([{"teacher": {}}, {}], [None, None], "recipe").teacher
+
+
 def test_a_script_is_followed_whatever_the_pipeline_gave_or_refused() -> None:
     import numpy as np
 

@@ -45,7 +45,7 @@ mod state;
 mod tile;
 pub mod trial;
 
-pub use needs::{check_planned, learns_no_rate, makes_script, needs_horizon};
+pub use needs::{check_planned, learns_no_rate, made_recipe, makes_script, needs_horizon};
 pub use params::{DistillParams, EvaluationParams, Keep, On, check};
 pub use run::distill;
 pub use tile::tile;

@@ -7,6 +7,7 @@ use pddflow_tensor::RandomKey;
 use pddflow_training::plugins::Plugins;
 use pddflow_training::recipe::has_script;
 use pddflow_training::splits::TensorOptions;
+use serde_json::Value;
 
 use crate::network::Network;
 use crate::params::DistillParams;
@@ -83,6 +84,12 @@ pub fn learns_no_rate(found: (&Plugins, &TensorOptions), params: &DistillParams)
 #[must_use]
 pub fn makes_script(found: (&Plugins, &TensorOptions), params: &DistillParams) -> bool {
     usual_description(found, params).is_some_and(|made| has_script(&made.recipe))
+}
+
+/// The recipe that the matcher gives its set, as far as it is known.
+#[must_use]
+pub fn made_recipe(found: (&Plugins, &TensorOptions), params: &DistillParams) -> Option<Value> {
+    Some(usual_description(found, params)?.recipe)
 }
 
 /// Whether the matcher's steps may depend on how many there are: it says so, or cannot say now.

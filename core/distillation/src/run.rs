@@ -9,6 +9,7 @@ use pddflow_host::{Decoded, Description, Environment, LearnableRole, Matcher, Ne
 use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Progress, Task};
 use pddflow_tensor::{Device, RandomKey, Tensor, trace};
 use pddflow_training::plugins::Plugins;
+use pddflow_training::recipe::needs_no_teacher;
 use pddflow_training::sets::{LoadedSet, join_sets, load_sets, store_set, to_cpu};
 use pddflow_training::splits::{Prepared, Split, TensorOptions};
 use pddflow_training::stored::{check_data, net_data};
@@ -43,6 +44,10 @@ pub fn distill(
     let registry = plugins.open()?;
     let matcher = registry.matcher_in(&params.matcher.id, &params.matcher.config, node.folder);
     let matcher = matcher.map_err(|error| from_plugin(&error))?;
+    if params.pretrain.is_some() {
+        let help = "wire an `advance` with `epochs` of it into `start`, which trains on its labels";
+        needs_no_teacher(earlier.iter().map(|set| &set.recipe), help)?;
+    }
     let networks = Network::open_all((plugins, tensors), &params, inputs, context, (data, &earlier))?;
     let stage = params.stage_after(earlier.len()) as u64;
     let key = RandomKey::new(params.seed).fold("distill").fold_u64(stage - 1);

@@ -3,7 +3,7 @@
 use pddflow_artifact::params::{read, read_part, schema};
 use pddflow_cache::KeyPart;
 use pddflow_distillation::{
-    DistillParams, On, check, check_planned, distill, learns_no_rate, makes_script, needs_horizon,
+    DistillParams, On, check, check_planned, distill, learns_no_rate, made_recipe, makes_script, needs_horizon,
 };
 use pddflow_host::Role;
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
@@ -148,6 +148,11 @@ pub(crate) fn needs_no_script(
     };
     let Some(set) = node.at(port).find(is_one) else { return Ok(()) };
     Err(input_problem(port, format!("the set of `{}` is of use step by step only, {what}", set.id()), help))
+}
+
+/// The recipe of the set that a `distill` node makes, as far as it is known.
+pub(crate) fn recipe_of_set(surroundings: &Surroundings, set: &Connected<'_>) -> Option<Value> {
+    made_recipe(surroundings.for_nets(), &read(set.with()).ok()?)
 }
 
 /// The sets at a port must have learned learning rates, as far as it is known how they are made.

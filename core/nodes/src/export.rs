@@ -10,9 +10,9 @@ use pddflow_runner::{Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::recipe::ProtocolParams;
 use serde_json::Value;
 
-use crate::evaluate::check_learning_rates;
+use crate::evaluate::{check_learning_rates, needs_no_teacher};
 use crate::images::sets_and_data;
-use crate::kind::{Kind, port};
+use crate::kind::{Connected, Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the folder changes for the same parameters.
@@ -48,6 +48,10 @@ impl Kind for ExportKind {
     fn check_inputs(&self, _: &Surroundings, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
         let Ok(params) = read_part::<ExportParams>(with) else { return Ok(()) };
         check_learning_rates(with, params.training, count("sets"))
+    }
+
+    fn check_connections(&self, surroundings: &Surroundings, node: &Connected<'_>) -> Result<(), InputProblem> {
+        needs_no_teacher(surroundings, node, "name another recipe, such as `recipe: dsa`")
     }
 
     fn key_parts(&self, _: &Surroundings, _: Task<'_>) -> Result<Vec<KeyPart>, NodeError> {

@@ -83,6 +83,8 @@ class Plan:
     warm_up: int = 0
     #: What a step leaves of the average of the weights, which is tested; 0 for no average.
     average: float = 0.0
+    #: Whether a trained net labels every batch, which the program's `evaluate` does and `train` refuses.
+    teacher: bool = False
 
     def __post_init__(self) -> None:
         for name, value, known in (("loss", self.loss, _LOSSES), ("optimizer", self.optimizer, _OPTIMIZERS)):
@@ -307,6 +309,7 @@ def own_plan(
         optimizer=field(recipe, "optimizer", str, what, "sgd"),
         warm_up=warm_up,
         average=float(field(recipe, "average", (int, float), what, 0.0)),
+        teacher=recipe.get("teacher") is not None,
     )
 
 

@@ -75,6 +75,11 @@ def train(
     progress: Callable[[int, int, float], object] | None = None,
 ) -> Trained:
     """See `Distilled.train`."""
+    if distilled.plan.teacher:
+        raise FormatError(
+            "by the set's recipe a trained net labels every batch, which `evaluate` of the program does and `train` does not: "
+            "give a `Plan` of your own in place of the set's to train on its labels"
+        )
     if device is not None:
         net.to(device)
     place = next(net.parameters()).device

@@ -1,6 +1,6 @@
 //! How nets are to be trained on the exported sets, stage by stage: what `evaluate` does with the same sets and parameters.
 
-use pddflow_artifact::failure::NodeResult;
+use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_training::recipe::{ProtocolParams, Recipe, Script, Stage, Step, follows_script};
 use pddflow_training::segments::{Training, scripted_stages, stage_sets, stages};
 use pddflow_training::trainer::{Loss, LrSchedule, Optimizer};
@@ -46,6 +46,10 @@ impl Plan {
     pub(super) fn new(entries: &[Entry<'_>], given: &ProtocolParams, training: Training) -> NodeResult<Self> {
         let carried: Vec<&Value> = entries.iter().map(|entry| &entry.set.info.recipe).collect();
         let recipe = Recipe::of(given, &carried, stage_sets(training, entries.len()).len())?;
+        if recipe.parameters()["augment"].as_str().is_some_and(|policy| policy.starts_with("tiles:")) {
+            return Err(fail("augment", "an exported `train.py` does not know the augmentation `tiles`")
+                .with_help("name another, such as `augment: dsa:flip`"));
+        }
         let scripts = match follows_script(given, &carried) {
             true => entries.iter().map(script).collect::<NodeResult<Vec<_>>>()?,
             false => Vec::new(),

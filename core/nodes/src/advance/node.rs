@@ -10,7 +10,7 @@ use pddflow_host::{Net, Role};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
 use pddflow_runner::{Artifact, Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::{Device, RandomKey, Tensor};
-use pddflow_training::recipe::{ProtocolParams, Recipe, follows_script};
+use pddflow_training::recipe::{ProtocolParams, Recipe, follows_script, needs_no_teacher};
 use pddflow_training::segments::{JoinedSets, progressive, scripted_behind, scripts};
 use pddflow_training::sets::{LoadedSet, load_sets_alone};
 use pddflow_training::stored::{Pool, Wanted, fresh_info, info, specs_of};
@@ -144,6 +144,9 @@ impl Course {
             let (segments, before) = scripted_behind(&JoinedSets::new(&decoded, classes)?, &scripts(sets)?, seen);
             let recipe = Recipe::of(&ProtocolParams::default(), &carried, sets.len())?;
             return Ok(Self { segments, settings: recipe.settings, before });
+        }
+        if params.epochs.is_none() {
+            needs_no_teacher(carried, "say by `epochs` and the like how nets are trained on the labels of the set")?;
         }
         let segments = progressive(sets, seen, &|stage| params.lr(stage, &sets[stage]), classes)?;
         Ok(Self { segments, settings: params.settings()?, before: seen })

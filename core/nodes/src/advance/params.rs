@@ -18,7 +18,8 @@ use crate::surroundings::Surroundings;
 
 /// What a pipeline file can say about progressive training on sets. The defaults are those of PDD's transition with MTT:
 /// 1001 epochs per stage, a tenth of the learning rate after epoch 501. Sets that carry a script of steps are followed step by step, as
-/// their own recipes say and nothing else here does, unless `epochs` or `lr` is given.
+/// their own recipes say and nothing else here does, unless `epochs` or `lr` is given; sets that ask for a trained net as a teacher are trained
+/// on by their labels where `epochs` is given, and else refused.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AdvanceParams {
@@ -99,7 +100,7 @@ impl AdvanceParams {
     /// Learning rate of a stage, from 0, whose newest set is this one.
     pub(super) fn lr(&self, stage: usize, newest: &LoadedSet) -> NodeResult<f64> {
         let given = ProtocolParams { lr: self.lr.clone(), ..ProtocolParams::default() };
-        Recipe::of(&given, &[&newest.recipe], 1)?.lr.of_early_stage(stage, &[(stage, newest.step_size)])
+        Recipe::taught(&given, &[&newest.recipe], 1)?.0.lr.of_early_stage(stage, &[(stage, newest.step_size)])
     }
 
     /// How every stage trains.

@@ -22,6 +22,7 @@ use super::phases::{classes_seen, phases, test_order};
 use super::report::{Made, report};
 use super::segments::{segments, stages_of_a_phase};
 use crate::distill::needs_no_script;
+use crate::evaluate::needs_no_teacher;
 use crate::kind::{Connected, Kind, port};
 use crate::surroundings::{Surroundings, part};
 
@@ -59,6 +60,7 @@ impl Kind for ContinualKind {
     }
 
     fn check_connections(&self, surroundings: &Surroundings, node: &Connected<'_>) -> Result<(), InputProblem> {
+        needs_no_teacher(surroundings, node, "name another recipe, such as `recipe: dsa`")?;
         needs_no_script(surroundings, node, SCRIPT)
     }
 

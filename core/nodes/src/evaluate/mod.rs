@@ -5,7 +5,7 @@
 //! images themselves. The readings that are not reported stand beside it under their own names; the record's `accuracy`
 //! is the last epoch's in every case.
 //!
-//! With `teacher` a trained net labels every batch anew, in place of the labels of the sets.
+//! With `teacher`, or where the sets say so themselves, a trained net labels every batch anew, in place of the labels of the sets.
 //!
 //! With `regression` no net is trained: the labels of the sets are carried over to the test images by kernel ridge regression.
 //!
@@ -20,3 +20,4 @@ mod report;
 mod teacher;
 
 pub(crate) use node::{EvaluateKind, check_learning_rates};
+pub(crate) use teacher::needs_no_teacher;

@@ -21,7 +21,7 @@ use super::course::Course;
 use super::params::{EvaluateParams, check, parts};
 use super::regress::Reading;
 use super::report::{Made, report};
-use super::teacher::{NOT_ASKED, NOT_WIRED, teach};
+use super::teacher::{asked, check_teacher, teach};
 use crate::distill::needs_learned;
 use crate::kind::{Connected, Kind, input_problem, port};
 use crate::shard::{self, Shard};
@@ -51,7 +51,7 @@ impl Kind for EvaluateKind {
                     "trajectories",
                     "trajectories",
                     Arity::Optional,
-                    "the net that `teacher` asks for labels: the first, as last kept",
+                    "the net that labels batches, for `teacher` or sets that ask for it: the first, as last kept",
                 ),
                 port(
                     "weights",
@@ -76,11 +76,6 @@ impl Kind for EvaluateKind {
 
     fn check_inputs(&self, _: &Surroundings, with: &Value, count: &dyn Fn(&str) -> usize) -> Result<(), InputProblem> {
         let Ok(params) = read_part::<EvaluateParams>(with) else { return Ok(()) };
-        match (&params.teacher, ["trajectories", "weights"].into_iter().find(|port| count(port) > 0)) {
-            (Some(_), None) => return Err(input_problem("trajectories", NOT_WIRED.0, NOT_WIRED.1)),
-            (None, Some(port)) => return Err(input_problem(port, NOT_ASKED.0, NOT_ASKED.1)),
-            _ => {}
-        }
         match (params.training, count("sets")) {
             (Training::Full, 0) => check_learning_rates(with, Training::Full, 0),
             (Training::Full, count) => Err(input_problem(
@@ -101,6 +96,7 @@ impl Kind for EvaluateKind {
         if node.with()["lr"] == "learned" {
             needs_learned(surroundings, node, "sets")?;
         }
+        check_teacher(surroundings, node)?;
         if node.with()["report"] == Report::BestOnHeldOut.name() { node.needs_held_out("data") } else { Ok(()) }
     }
 
@@ -157,14 +153,16 @@ impl Kind for EvaluateKind {
             record["regression"] = json!(found.regression);
             return report(&found.summary, (&given, &params), record, &Made { data: &data, sets: &sets }, context);
         }
-        let recipe = Recipe::of(&protocol, &carried, stage_sets(params.training, sets.len()).len())?;
+        let stages = stage_sets(params.training, sets.len()).len();
+        let (recipe, own) = Recipe::taught(&protocol, &carried, stages)?;
+        let teacher = asked(&params, own, inputs)?;
         let mut course = match params.training {
             Training::Full => Course::full(&recipe, &data)?,
             _ if follows_script(&protocol, &carried) => Course::scripted(&sets, data.classes)?,
             training => Course::staged(training, &recipe, &sets, data.classes)?,
         };
         course.check_curve(&params.curve_at)?;
-        if let Some(teacher) = &params.teacher {
+        if let Some(teacher) = &teacher {
             let asked = (teacher, &given);
             teach(&mut course.segments, asked, (surroundings, &data), &recipe.settings, (inputs, context))?;
         }
@@ -204,6 +202,7 @@ impl Kind for EvaluateKind {
         let protocol = recipe.record(course.stages.iter().map(|stage| (stage.epochs, stage.images)));
         if let (Value::Object(record), Value::Object(protocol)) = (&mut record, protocol) {
             record.extend(protocol);
+            record.extend(teacher.map(|teacher| ("teacher".to_owned(), json!(teacher))));
         }
         report(&summary, (&given, &params), record, &Made { data: &data, sets: &sets }, context)
     }

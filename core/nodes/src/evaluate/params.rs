@@ -4,7 +4,7 @@ use pddflow_artifact::params::{Part, problem, resolve_parts};
 use pddflow_host::Role;
 use pddflow_runner::pipeline::ParamProblem;
 use pddflow_training::choice::{PluginChoice, check_choice};
-use pddflow_training::recipe::{NetsParams, Preset, ProtocolParams, check_nets, check_protocol, points_every};
+use pddflow_training::recipe::{NetsParams, Preset, ProtocolParams, Taught, check_nets, check_protocol, points_every};
 use pddflow_training::regression::Kernel;
 use pddflow_training::segments::Training;
 use pddflow_training::summary::Report;
@@ -37,7 +37,7 @@ pub(super) struct EvaluateParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) regression: Option<RegressionParams>,
     /// A trained net at the port `trajectories` or `weights` labels every batch anew, as augmentation and CutMix leave it, in place of the labels of
-    /// the sets: `teacher: {}` as RDED's release.
+    /// the sets: `teacher: {}` as RDED's release. Sets of `select` with `method: crops` ask for it themselves, where no recipe is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) teacher: Option<TeacherParams>,
     /// Further points of the accuracy curve, by the number of epochs of a stage that are done.
@@ -53,12 +53,14 @@ pub(super) struct TeacherParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) model: Option<PluginChoice>,
     /// What the scores of both nets are divided by before they become probabilities; RDED has 20 with CutMix and 4 without.
-    #[serde(default = "temperature")]
+    #[serde(default = "Taught::default_temperature")]
     pub(super) temperature: f64,
 }
 
-fn temperature() -> f64 {
-    20.0
+impl From<Taught> for TeacherParams {
+    fn from(Taught { temperature }: Taught) -> Self {
+        Self { model: None, temperature }
+    }
 }
 
 /// How sets are read by kernel regression.

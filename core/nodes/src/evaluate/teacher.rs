@@ -3,15 +3,80 @@
 use std::sync::Arc;
 
 use pddflow_artifact::failure::{NodeResult, fail, from_plugin};
+use pddflow_runner::pipeline::InputProblem;
 use pddflow_runner::{Inputs, NodeContext};
-use pddflow_training::recipe::NetsParams;
+use pddflow_training::recipe::{NetsParams, Preset, TAUGHT, Taught};
 use pddflow_training::selection::wired_net;
 use pddflow_training::splits::Prepared;
 use pddflow_training::stored::{Wanted, net_data, specs_of};
 use pddflow_training::trainer::{Hyperparameters, Loss, Segment, Teacher};
 
-use super::params::TeacherParams;
+use super::params::{EvaluateParams, TeacherParams};
+use crate::distill::recipe_of_set;
+use crate::kind::{Connected, input_problem};
+use crate::select;
 use crate::surroundings::Surroundings;
+
+/// The ports of the net.
+const PORTS: [&str; 2] = ["trajectories", "weights"];
+
+/// Who labels the batches: as the pipeline says, else as the sets do.
+pub(super) fn asked(
+    params: &EvaluateParams,
+    own: Option<Taught>,
+    inputs: &Inputs,
+) -> NodeResult<Option<TeacherParams>> {
+    let teacher = params.teacher.clone().or_else(|| own.map(TeacherParams::from));
+    let wired = PORTS.iter().any(|port| !inputs.port(port).is_empty());
+    match &teacher {
+        None if wired => Err(fail("not_asked", NOT_ASKED.0).with_help(NOT_ASKED.1)),
+        Some(_) if !wired => Err(fail("not_wired", NOT_WIRED.0).with_help(NOT_WIRED.1)),
+        Some(_) if params.hard_labels => {
+            Err(fail("teacher", "a trained net labels the batches, and `hard_labels` asks for classes of the sets")
+                .with_help("leave out `hard_labels`, or name a recipe, such as `recipe: dsa`"))
+        }
+        _ => Ok(teacher),
+    }
+}
+
+/// The same before the work, as far as it is known how the sets are made.
+pub(super) fn check_teacher(surroundings: &Surroundings, node: &Connected<'_>) -> Result<(), InputProblem> {
+    let wired = PORTS.into_iter().find(|port| node.at(port).next().is_some());
+    let with = node.with();
+    let asks = match with["teacher"].is_object() {
+        true => Some(true),
+        false if with["regression"].is_object() => Some(false),
+        false => own_asks(surroundings, node),
+    };
+    match (asks, wired) {
+        (Some(true), None) => Err(input_problem(PORTS[0], NOT_WIRED.0, NOT_WIRED.1)),
+        (Some(false), Some(port)) => Err(input_problem(port, NOT_ASKED.0, NOT_ASKED.1)),
+        _ => Ok(()),
+    }
+}
+
+/// A node that trains on sets by their own recipe and has no such port.
+pub(crate) fn needs_no_teacher(
+    surroundings: &Surroundings,
+    node: &Connected<'_>,
+    help: &str,
+) -> Result<(), InputProblem> {
+    if own_asks(surroundings, node) == Some(true) { Err(input_problem("sets", TAUGHT, help)) } else { Ok(()) }
+}
+
+/// Whether the recipe of the sets, if it is what counts, has a trained net label the batches; none where that is not known.
+fn own_asks(surroundings: &Surroundings, node: &Connected<'_>) -> Option<bool> {
+    let recipe = &node.with()["recipe"];
+    if !recipe.is_null() && *recipe != serde_json::json!(Preset::Own) {
+        return Some(false);
+    }
+    let Some(last) = node.at("sets").last() else { return Some(false) };
+    match last.kind() {
+        "select" => Some(select::asks_teacher(last.with())),
+        "distill" => recipe_of_set(surroundings, &last).map(|recipe| recipe["teacher"].is_object()),
+        _ => None,
+    }
+}
 
 /// Lets the wired net label every batch of these segments.
 pub(super) fn teach(
@@ -40,12 +105,12 @@ pub(super) fn teach(
 }
 
 /// Nobody is there to ask, and what to do.
-pub(super) const NOT_WIRED: (&str, &str) = (
-    "`teacher` asks a trained net for labels, and none is wired",
-    "wire a `train` node into `trajectories`, or a net with all its weights into `weights`",
+const NOT_WIRED: (&str, &str) = (
+    "a trained net is asked for labels, by `teacher` or the sets' own recipe, and none is wired",
+    "wire a `train` node into `trajectories`, or a net with all its weights into `weights`; or name a recipe, such as `recipe: dsa`",
 );
 /// Nobody asks.
-pub(super) const NOT_ASKED: (&str, &str) = (
+const NOT_ASKED: (&str, &str) = (
     "a net is wired that labels batches, and nothing asks it",
     "write `teacher: {}`, or leave the port out of `needs`",
 );

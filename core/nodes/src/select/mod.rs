@@ -2,4 +2,4 @@
 
 mod node;
 
-pub(crate) use node::SelectKind;
+pub(crate) use node::{SelectKind, asks_teacher};

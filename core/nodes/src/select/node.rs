@@ -11,6 +11,7 @@ use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
 use pddflow_runner::{Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_tensor::{Device, RandomKey};
 use pddflow_training::choice::{PluginChoice, check_choice};
+use pddflow_training::recipe::Taught;
 use pddflow_training::selection::{
     Crops, FeatureNet, Features, herding, highest, k_center, k_center_random_start, k_means, random,
 };
@@ -24,7 +25,7 @@ use crate::kind::{Kind, input_problem, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 3;
+const REVISION: u32 = 4;
 
 /// How images are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -291,7 +292,11 @@ fn stored(
             method: params.method.name().to_owned(),
             source: data.dataset.source().to_owned(),
             made_by: json!({ "kind": "select", "parameters": with, "rows": rows }),
-            recipe: json!({}),
+            recipe: if params.method == Method::Crops {
+                crops_recipe(params.ipc, params.tile, data.classes)
+            } else {
+                json!({})
+            },
             ipc: params.ipc,
             stage: 1,
             class_names: data.dataset.class_names().to_vec(),
@@ -302,6 +307,31 @@ fn stored(
     };
     let digest = store_set(&set, context)?;
     Ok(Outputs { artifacts: BTreeMap::from([("set".to_owned(), digest)]), metrics: BTreeMap::new() })
+}
+
+/// Whether sets of a node with these parameters have a trained net label every batch.
+pub(crate) fn asks_teacher(with: &Value) -> bool {
+    with["method"] == Method::Crops.name()
+}
+
+/// How nets are trained on crops in RDED's release: by what the net that chose them says of every batch. Its crops of whole images are these
+/// themselves, so that without tiles only mirroring is left of its augmentation.
+fn crops_recipe(ipc: usize, tile: usize, classes: usize) -> Value {
+    let many = if classes >= 100 { 2 } else { 1 };
+    let batch = many
+        * if ipc >= 50 {
+            100
+        } else if ipc >= 10 {
+            50
+        } else {
+            10
+        };
+    json!({
+        "teacher": Taught { temperature: Taught::default_temperature() },
+        "epochs": 300, "batch": batch.min(ipc * classes), "optimizer": "adamw", "lr": 0.001, "momentum": 0.9, "weight_decay": 0.01,
+        "schedule": "half_cosine", "cutmix": 1.0,
+        "augment": if tile > 1 { format!("tiles:{tile}_flip") } else { "dsa:flip".to_owned() },
+    })
 }
 
 fn needs_features(with: &Value) -> bool {

@@ -171,7 +171,7 @@ fn regression_on_features_is_distilled_and_read() {
 #[test]
 fn crops_are_those_that_a_net_finds_easiest_with_its_labels() {
     let text = |with: &str| {
-        picked(1, "nets: 1, epochs: 1").replace(
+        picked(1, "nets: 1, epochs: 1, recipe: dsa").replace(
             "method: random, ipc: 1",
             &format!("method: crops, ipc: 2, model: {{ convnet: {{ width: 4 }} }}, {with}"),
         )
@@ -213,7 +213,7 @@ fn crops_are_laid_side_by_side() {
     let text = |with: &str| {
         let choice =
             format!("method: crops, model: {{ convnet: {{ width: 4 }} }}, crops: 1, least_area: 1, epochs: 1, {with}");
-        picked(1, "nets: 1, epochs: 1").replace("method: random, ipc: 1", &choice)
+        picked(1, "nets: 1, epochs: 1, recipe: dsa").replace("method: random, ipc: 1", &choice)
     };
     let set = |with: &str| DistilledSet::decode(&ran(&text(with)).artifact("pick[1].set")).unwrap();
     let rows = |set: &DistilledSet| -> Vec<usize> { serde_json::from_value(set.info.made_by["rows"].clone()).unwrap() };
@@ -428,4 +428,39 @@ fn a_teacher_that_cannot_be_asked_is_refused() {
     let failure =
         Bench::new().run(&asks.replace("teacher: {}", "teacher: { model: { convnet: { width: 5 } } }")).unwrap_err();
     assert!(failure.message.contains("are of the model"), "{}", failure.message);
+}
+
+#[test]
+fn crops_carry_the_training_of_their_release_with_its_teacher() {
+    let text = |needs: &str, with: &str| {
+        taught(needs, with).replace("recipe: dsa, nets: 1, epochs: 3, schedule: constant, ", "nets: 1, ")
+    };
+    let found = results(&text("trajectories: experts", "epochs: 2"));
+    let told = json!({
+        "recipe": "own", "teacher": { "temperature": 20.0 }, "optimizer": "adamw", "lr": 0.001, "momentum": 0.9, "weight_decay": 0.01,
+        "schedule": "half_cosine", "cutmix": 1.0, "augment": "dsa:flip", "batch": 10, "stage_epochs": [2],
+    });
+    for (name, value) in told.as_object().unwrap() {
+        assert_eq!(&found.protocol[name], value, "{name}");
+    }
+    let said = "epochs: 2, teacher: {}";
+    assert_eq!(results(&text("trajectories: experts", said)).reported, found.reported, "the same said in the pipeline");
+    for (needs, with, expected) in [
+        ("", "epochs: 2", "none is wired"),
+        ("trajectories: experts", "recipe: dsa, epochs: 2", "nothing asks it"),
+        ("trajectories: experts", "epochs: 2 }\n  out: { kind: export, needs: { sets: whole }", "has a port for"),
+    ] {
+        let problems = Bench::new().problems(&text(needs, with));
+        assert!(problems.contains(expected), "{with}: {problems}");
+    }
+    let refused = |text: &str| {
+        let failure = Bench::new().run(text).unwrap_err();
+        assert!(failure.code.ends_with("teacher"), "{}: {}", failure.code, failure.message);
+    };
+    let tiles = "recipe: dsa, epochs: 2 }\n  out: { kind: export, needs: { sets: whole }, with: { recipe: dsa, augment: \"tiles:2\" }";
+    let failure = Bench::new().run(&text("", tiles)).unwrap_err();
+    assert!(failure.message.contains("does not know the augmentation `tiles`"), "{}", failure.message);
+    refused(&text("trajectories: experts", "epochs: 2, hard_labels: true"));
+    refused(&text("trajectories: experts", "epochs: 2").replace("nets: 1, epochs: 3, lr: 0.1", "nets: 1"));
+    results(&text("", "recipe: dsa, epochs: 2"));
 }

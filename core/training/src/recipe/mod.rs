@@ -21,7 +21,7 @@ mod script;
 
 pub use learning_rate::{LENGTH_HELP, LearningRate};
 pub use of_sets::{TrainingParams, check_training, pretrain_defaults};
-pub use own::{OTHER_RECIPES, own_regression, recipes_differ};
+pub use own::{OTHER_RECIPES, TAUGHT, Taught, needs_no_teacher, own_regression, own_teacher, recipes_differ};
 pub use params::{NetsParams, ProtocolParams, check_nets, check_protocol};
 pub use preset::{Preset, Published, points_every};
 pub use resolved::{Recipe, Stage};

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use pddflow_artifact::failure::{NodeResult, fail};
 use pddflow_artifact::params;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::learning_rate::LearningRate;
@@ -28,6 +28,23 @@ use crate::trainer::{Loss, Optimizer, Schedule};
 pub const OTHER_RECIPES: &str =
     "the sets carry different recipes, and that of the last one is used: name one with `recipe:`";
 
+/// That a trained net, which is wired beside the sets, labels every batch in place of the labels of the sets.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Taught {
+    /// What the scores of both nets are divided by before they become probabilities.
+    #[serde(default = "Taught::default_temperature")]
+    pub temperature: f64,
+}
+
+impl Taught {
+    /// That of RDED's release with CutMix.
+    #[must_use]
+    pub fn default_temperature() -> f64 {
+        20.0
+    }
+}
+
 /// What a set can say; a matcher may note more in its recipe.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 struct Own {
@@ -37,6 +54,8 @@ struct Own {
     steps: Option<u64>,
     #[serde(default)]
     regression: Option<Regression>,
+    #[serde(default)]
+    teacher: Option<Taught>,
     #[serde(default)]
     loss: Loss,
     #[serde(default)]
@@ -118,6 +137,30 @@ pub fn own_regression(carried: &[&Value]) -> NodeResult<Option<Regression>> {
     Ok(carried.last().map(|recipe| read(recipe)).transpose()?.and_then(|own| own.regression))
 }
 
+/// How the last of the sets that carry these recipes says that a trained net labels its batches.
+///
+/// # Errors
+/// It holds values that are none.
+pub fn own_teacher(carried: &[&Value]) -> NodeResult<Option<Taught>> {
+    Ok(carried.last().map(|recipe| read(recipe)).transpose()?.and_then(|own| own.teacher))
+}
+
+/// Nets are trained on the labels of sets here, whatever their recipes say: none of them may ask for a trained net that labels batches.
+///
+/// # Errors
+/// One does, and what to do instead is the help.
+pub fn needs_no_teacher<'a>(carried: impl IntoIterator<Item = &'a Value>, help: &str) -> NodeResult<()> {
+    for recipe in carried {
+        if own_teacher(&[recipe])?.is_some() {
+            return Err(fail("teacher", TAUGHT).with_help(help));
+        }
+    }
+    Ok(())
+}
+
+/// Why a set with a teacher cannot be trained on.
+pub const TAUGHT: &str = "by the set's recipe a trained net labels every batch, which only `evaluate` has a port for";
+
 /// Whether the recipes differ in something that training depends on.
 #[must_use]
 pub fn recipes_differ(carried: &[&Value]) -> bool {
@@ -138,6 +181,9 @@ fn read(recipe: &Value) -> NodeResult<Own> {
     if let Some(found) = params::check_numbers(recipe, &["epochs", "steps", "batch"]).into_iter().next() {
         return Err(wrong(found.message));
     }
+    if own.teacher.is_some_and(|teacher| !(teacher.temperature > 0.0 && teacher.temperature.is_finite())) {
+        return Err(wrong("`teacher`: `temperature` must be above 0".to_owned()));
+    }
     match own.augment.as_deref().map(canonical_policy).transpose() {
         Ok(augment) => Ok(Own { augment, ..own }),
         Err(message) => Err(wrong(format!("`augment`: {message}"))),
@@ -148,7 +194,9 @@ fn read(recipe: &Value) -> NodeResult<Own> {
 mod tests {
     use serde_json::json;
 
+    use super::super::params::ProtocolParams;
     use super::super::preset::Preset;
+    use super::super::resolved::Recipe;
     use super::*;
 
     /// As the matchers write them: `pddflow_sdk::recipe`.
@@ -208,11 +256,28 @@ mod tests {
             (json!({ "momentum": 2 }), "`momentum`"),
             (json!({ "batch": 0 }), "`batch`"),
             (json!({ "augment": "dsa:blur" }), "`augment`"),
+            (json!({ "teacher": { "temperature": 0 } }), "`teacher`"),
+            (json!({ "teacher": { "model": "convnet" } }), "`teacher`"),
             (json!(3), "set carries"),
         ] {
             let error = own(&[&wrong], 1).unwrap_err();
             assert!(error.message.contains(place), "{wrong}: {}", error.message);
         }
+    }
+
+    #[test]
+    fn a_teacher_is_asked_for_by_the_last_set_and_refused_where_there_is_none() {
+        let (plain, taught) = (carried(&json!({})), carried(&json!({ "teacher": {} })));
+        assert_eq!(own_teacher(&[&plain, &taught]).unwrap(), Some(Taught { temperature: 20.0 }));
+        assert_eq!(own_teacher(&[&taught, &plain]).unwrap(), None);
+        assert!(recipes_differ(&[&plain, &taught]));
+        assert_eq!(needs_no_teacher([&taught, &plain], "help").unwrap_err().help.unwrap(), "help");
+        let given = |given: Value| serde_json::from_value::<ProtocolParams>(given).unwrap();
+        let error = Recipe::of(&given(json!({ "epochs": 3 })), &[&taught], 1).unwrap_err();
+        assert!(error.message.contains("a trained net labels every batch"), "{}", error.message);
+        Recipe::of(&given(json!({ "recipe": "dsa" })), &[&taught], 1).unwrap();
+        let (recipe, asked) = Recipe::taught(&given(json!({ "epochs": 3 })), &[&taught], 1).unwrap();
+        assert_eq!((recipe.epochs_run(3), asked), (4, Some(Taught { temperature: 20.0 })));
     }
 
     #[test]

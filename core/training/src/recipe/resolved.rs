@@ -3,15 +3,15 @@
 
 use std::ops::Range;
 
-use pddflow_artifact::failure::{During, NodeResult};
+use pddflow_artifact::failure::{During, NodeResult, fail};
 use pddflow_tensor::augment::Policy;
 use serde_json::{Value, json};
 
 use super::budget::budgets;
 use super::learning_rate::LearningRate;
-use super::own::own;
+use super::own::{TAUGHT, Taught, own, own_teacher};
 use super::params::{ProtocolParams, fill};
-use super::preset::dsa;
+use super::preset::{Preset, dsa};
 use crate::trainer::{Hyperparameters, LrSchedule, Schedule};
 
 /// How nets are trained on sets.
@@ -45,12 +45,28 @@ pub struct Stage {
 }
 
 impl Recipe {
-    /// The recipe of parameters. What they leave out comes from their preset, or from what the sets carry, in the order of their
-    /// stages, where nets go through so many stages.
+    /// The recipe of parameters, of nets that are trained on the labels of sets. What they leave out comes from their preset, or from what
+    /// the sets carry, in the order of their stages, where nets go through so many stages.
+    ///
+    /// # Errors
+    /// As those of [`taught`](Self::taught); or a trained net is to label the batches.
+    pub fn of(given: &ProtocolParams, carried: &[&Value], stages: usize) -> NodeResult<Self> {
+        match Self::taught(given, carried, stages)? {
+            (recipe, None) => Ok(recipe),
+            (_, Some(_)) => Err(fail("teacher", TAUGHT).with_help("name another recipe, such as `recipe: dsa`")),
+        }
+    }
+
+    /// The same, and how a trained net is to label every batch, where the sets say so and the recipe is theirs.
     ///
     /// # Errors
     /// The augmentation has no such form; what the sets carry cannot be used.
-    pub fn of(given: &ProtocolParams, carried: &[&Value], stages: usize) -> NodeResult<Self> {
+    pub fn taught(given: &ProtocolParams, carried: &[&Value], stages: usize) -> NodeResult<(Self, Option<Taught>)> {
+        let teacher = if given.recipe == Preset::Own { own_teacher(carried)? } else { None };
+        Ok((Self::on_labels(given, carried, stages)?, teacher))
+    }
+
+    fn on_labels(given: &ProtocolParams, carried: &[&Value], stages: usize) -> NodeResult<Self> {
         let base = match given.recipe.published() {
             Some(published) => published,
             None => own(carried, stages)?,
