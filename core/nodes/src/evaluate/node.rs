@@ -28,7 +28,7 @@ use crate::shard::{self, Shard};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 5;
+const REVISION: u32 = 6;
 
 /// See the module.
 pub(crate) struct EvaluateKind;
