@@ -125,7 +125,7 @@ fn results_tell_what_was_evaluated_but_not_with_which_seed() {
     assert_eq!((&plain["normalize"], plain["sets"][0]["kind"].as_str()), (&"standard".into(), Some("select")));
     assert!(plain["test_images"].as_u64().is_some());
     assert_eq!(made_of("seed: \"${k}\"", "seed: 5"), plain);
-    assert_ne!(made_of("method: random", "method: herding"), plain);
+    assert_ne!(made_of("method: random", "method: herding, model: { convnet: { width: 2 } }"), plain);
 }
 
 #[test]
