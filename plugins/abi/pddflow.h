@@ -1048,8 +1048,7 @@ typedef struct PddflowDeclareGroup {
     // are, for messages. Gives their number: 0 where they are not known yet, as before anything runs; what is declared besides needs
     // is not looked at then. Since 0.7. `[call]`
     int32_t (*input)(struct PddflowCall *call, struct PddflowText purpose, uint64_t *out);
-    // In `describe`: one of these tensors, constant; real ones have the dtype of the problem. The name is valid during the call.
-    // Since 0.7. `[call]`
+    // In `describe`: one of these tensors, constant; real ones have the problem's dtype. The name lives as the call. Since 0.7. `[call]`
     int32_t (*input_tensor)(struct PddflowCall *call, uint64_t index, struct PddflowNamedTensor *out);
 } PddflowDeclareGroup;
 
@@ -1189,8 +1188,7 @@ typedef struct PddflowDistillGroup {
     int32_t (*roll_back)(struct PddflowCall *call, uint32_t *out);
     // Augments images; `draw` is a `Draw`; the policies "none" and "" give them back as they are. `[call]`
     int32_t (*augment)(struct PddflowCall *call, struct PddflowText policy, uint32_t draw, PddflowTensor x, const struct PddflowRandomKey *key, PddflowTensor *out);
-    // Numbers, I64, of the real images that `real_batch` gives for these arguments; they stay the same for the whole node. Since
-    // 0.8. `[call]`
+    // Numbers, I64, of the real images that `real_batch` gives for these arguments, the same for the whole node. Since 0.8. `[call]`
     int32_t (*choose_rows)(struct PddflowCall *call, int64_t class_index, uint64_t count, const struct PddflowRandomKey *key, PddflowTensor *out);
     // The real images of these numbers, I64 `[row]`, in that order, repeats allowed. Since 0.8. `[call]`
     int32_t (*real_rows)(struct PddflowCall *call, PddflowTensor rows, PddflowTensor *images, PddflowTensor *labels);

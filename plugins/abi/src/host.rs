@@ -504,8 +504,7 @@ pub struct DeclareGroup {
     /// are, for messages. Gives their number: 0 where they are not known yet, as before anything runs; what is declared besides needs
     /// is not looked at then. Since 0.7. `[call]`
     pub input: Option<unsafe extern "C" fn(call: *mut Call, purpose: Text, out: *mut u64) -> i32>,
-    /// In `describe`: one of these tensors, constant; real ones have the dtype of the problem. The name is valid during the call.
-    /// Since 0.7. `[call]`
+    /// In `describe`: one of these tensors, constant; real ones have the problem's dtype. The name lives as the call. Since 0.7. `[call]`
     pub input_tensor: Option<unsafe extern "C" fn(call: *mut Call, index: u64, out: *mut NamedTensor) -> i32>,
 }
 
@@ -582,8 +581,7 @@ pub struct DistillGroup {
             out: *mut Tensor,
         ) -> i32,
     >,
-    /// Numbers, I64, of the real images that `real_batch` gives for these arguments; they stay the same for the whole node. Since
-    /// 0.8. `[call]`
+    /// Numbers, I64, of the real images that `real_batch` gives for these arguments, the same for the whole node. Since 0.8. `[call]`
     pub choose_rows: Option<
         unsafe extern "C" fn(
             call: *mut Call,

@@ -89,6 +89,7 @@ mod linear;
 mod matcher;
 mod matching;
 mod model;
+mod models;
 mod norm;
 mod ops;
 mod parameters;
