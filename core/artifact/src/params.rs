@@ -59,7 +59,8 @@ pub fn resolve_and_read<P: Serialize + DeserializeOwned + JsonSchema>(
         },
         Ok(_) => Err(problems),
         Err(error) => {
-            problems.push(problem(pointer(error.path()), error.inner().to_string(), None));
+            let (message, help) = in_words(&error.inner().to_string());
+            problems.push(problem(pointer(error.path()), message, help));
             Err(problems)
         }
     }
@@ -209,6 +210,37 @@ pub fn suggestion(given: &str, names: &[&str]) -> String {
     }
 }
 
+/// A mistake as serde tells it, in the words of a pipeline file, with what may have been meant.
+fn in_words(told: &str) -> (String, Option<String>) {
+    let unknown = told.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected "));
+    if let Some((given, expected)) = unknown {
+        let names: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+        return (format!("`{given}` is not known here"), Some(suggestion(given, &names)));
+    }
+    let wrong = ["invalid type: ", "invalid value: "].iter().find_map(|start| told.strip_prefix(start));
+    let Some((found, expected)) = wrong.and_then(|rest| rest.split_once(", expected ")) else {
+        return (told.to_owned(), None);
+    };
+    let found = match found.split_once(' ').unwrap_or((found, "")) {
+        ("string", text) => format!("the text {text}"),
+        ("integer" | "boolean", value) => value.to_owned(),
+        ("floating", rest) => rest.trim_start_matches("point ").to_owned(),
+        ("sequence", _) => "a list".to_owned(),
+        ("map", _) => "a mapping".to_owned(),
+        ("null", _) | ("unit", _) => "nothing".to_owned(),
+        _ => found.to_owned(),
+    };
+    let expected = match expected {
+        "usize" | "u64" | "u32" | "u16" => "a whole number from 0",
+        "i64" | "i32" => "a whole number",
+        "f64" | "f32" => "a number",
+        "a boolean" => "`true` or `false`",
+        "a string" => "a text",
+        other => other,
+    };
+    (format!("{found} is given where {expected} is expected"), None)
+}
+
 /// A problem for each name that is none of `names`.
 fn unknown_names(given: &Map<String, Value>, names: &[String]) -> Vec<ParamProblem> {
     let unknown = given.keys().filter(|name| !names.contains(name));
@@ -306,5 +338,33 @@ mod tests {
     fn a_missing_parameter_is_named() {
         let problems = resolve::<Sample>(&json!({})).unwrap_err();
         assert!(problems[0].message.contains("width"), "{}", problems[0].message);
+    }
+
+    #[test]
+    fn mistakes_are_told_in_the_words_of_a_pipeline_file() {
+        let told = |given: Value, expected: &str, help: Option<&str>| {
+            #[derive(Serialize, serde::Deserialize, JsonSchema)]
+            #[serde(deny_unknown_fields)]
+            struct Some {
+                count: Option<usize>,
+                rate: Option<f64>,
+                on: Option<bool>,
+                way: Option<Way>,
+            }
+            #[derive(Serialize, serde::Deserialize, JsonSchema)]
+            #[serde(rename_all = "lowercase")]
+            enum Way {
+                Short,
+                Long,
+            }
+            let found = resolve::<Some>(&given).unwrap_err();
+            assert_eq!((found[0].message.as_str(), found[0].help.as_deref()), (expected, help));
+        };
+        told(json!({ "count": "x" }), "the text \"x\" is given where a whole number from 0 is expected", None);
+        told(json!({ "count": -1 }), "`-1` is given where a whole number from 0 is expected", None);
+        told(json!({ "count": 1.5 }), "`1.5` is given where a whole number from 0 is expected", None);
+        told(json!({ "rate": [1] }), "a list is given where a number is expected", None);
+        told(json!({ "on": 1 }), "`1` is given where `true` or `false` is expected", None);
+        told(json!({ "way": "shortt" }), "`shortt` is not known here", Some("did you mean `short`?"));
     }
 }

@@ -324,7 +324,7 @@ fn parameters_that_say_nothing_are_found_before_anything_runs() {
         problems(json!({ "from": [], "as": "set" })),
         ["/from: invalid length 0, expected a name, or a list of names"]
     );
-    assert!(problems(json!({ "from": "x", "as": "sets" }))[0].starts_with("/as: unknown variant"));
+    assert!(problems(json!({ "from": "x", "as": "sets" }))[0].starts_with("/as: `sets` is not known here"));
     let standard = json!({ "from": "x", "as": "set", "values": { "standard": { "mean": [0.5], "std": [0] } } });
     assert!(problems(standard)[0].starts_with("/values/standard"));
 }
