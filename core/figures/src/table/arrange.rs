@@ -283,7 +283,7 @@ mod tests {
         let resnet = |depth: u64| result("MTT", json!({ "model": { "resnet": { "depth": depth } } }), &[0.5], &[]);
         let results = [resnet(10), resnet(18)];
         let error = arrange(&results, &params(json!({}))).unwrap_err();
-        assert!(error.message.contains("differ in `model`"), "{}", error.message);
+        assert!(error.message.contains("differ in `model.resnet.depth`: 10 and 18"), "{}", error.message);
         let table = arrange(&results, &params(json!({ "columns": "model" }))).unwrap();
         assert_eq!(table.columns, ["resnet depth=10", "resnet depth=18"]);
         let table = arrange(&results, &params(json!({ "pool": ["model"] }))).unwrap();
