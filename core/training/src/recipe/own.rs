@@ -257,7 +257,7 @@ mod tests {
             (json!({ "batch": 0 }), "`batch`"),
             (json!({ "augment": "dsa:blur" }), "`augment`"),
             (json!({ "teacher": { "temperature": 0 } }), "`teacher`"),
-            (json!({ "teacher": { "model": "convnet" } }), "`teacher`"),
+            (json!({ "teacher": { "model": "convnet" } }), "`teacher.model`"),
             (json!(3), "set carries"),
         ] {
             let error = own(&[&wrong], 1).unwrap_err();
