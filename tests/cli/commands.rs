@@ -37,6 +37,47 @@ fn a_plan_writes_nothing() {
 }
 
 #[test]
+fn a_dry_run_takes_the_patterns_of_force_seriously() {
+    let place = Place::new();
+    let shown = place.run(&["run", "smoke.yaml", "--dry-run", "--force=data"]).succeeds();
+    assert!(shown.err.contains("`--force` would run 1 node also where they are fresh"), "{}", shown.err);
+    let refused = place.run(&["run", "smoke.yaml", "--dry-run", "--force=zz"]).ends_with(2);
+    assert!(refused.err.contains("zz"), "{}", refused.err);
+}
+
+#[test]
+fn tags_are_no_names_of_other_runs() {
+    let place = Place::new();
+    for tag in ["last", "last~2", "r1796089149851-23566-0", ""] {
+        let refused = place.run(&["run", "smoke.yaml", "--dry-run", "--tag", tag]).ends_with(2);
+        assert!(refused.err.contains("tag"), "{tag}: {}", refused.err);
+    }
+    for tag in ["last-one", "r1", "r1-2", "latest"] {
+        let _ = place.run(&["run", "smoke.yaml", "--dry-run", "--tag", tag]).succeeds();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_is_lost_and_files_that_may_not_grow_are_errors() {
+    let place = Place::new();
+    let shell = |command: &str| {
+        let program = pddflow_tests::program();
+        let done = std::process::Command::new("sh")
+            .args(["-c", command])
+            .env("P", program)
+            .current_dir(place.path("."))
+            .output();
+        let done = done.unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let (code, told) = shell("\"$P\" graph smoke.yaml > /dev/full");
+    assert!(code == Some(5) && told.contains("standard output cannot be written"), "{code:?} {told}");
+    let (code, told) = shell("ulimit -f 1; \"$P\" run smoke.yaml data --quiet");
+    assert!(code.is_some_and(|code| code == 1 || code == 5) && told.contains("File too large"), "{code:?} {told}");
+}
+
+#[test]
 fn nodes_of_a_family_that_are_alike_share_a_line_of_the_plan() {
     let place = Place::new();
     let lines = |arguments: &[&str]| -> Vec<String> {

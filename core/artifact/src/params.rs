@@ -75,7 +75,11 @@ fn deserialize<'a, P: DeserializeOwned, D: Deserializer<'a, Error = serde_json::
 
 /// Reads parameters that [`resolve`] has already accepted.
 pub fn read<P: DeserializeOwned>(with: &Value) -> Result<P, NodeError> {
-    deserialize(with).map_err(|error| fail("parameters", format!("parameter `{}`: {}", error.path(), error.inner())))
+    deserialize(with).map_err(|error| {
+        let (message, help) = in_words(&error.inner().to_string());
+        let failure = fail("parameters", format!("parameter `{}`: {message}", error.path()));
+        help.into_iter().fold(failure, NodeError::with_help)
+    })
 }
 
 /// Problems of numbers that training kinds share: those named must be at least 1 (a `/` goes into a mapping), rates and

@@ -24,6 +24,7 @@ pub mod evaluation;
 pub mod generator;
 pub mod identity;
 pub mod init;
+pub mod made_of;
 pub mod plugins;
 pub mod recipe;
 pub mod regression;

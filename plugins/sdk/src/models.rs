@@ -61,8 +61,8 @@ impl Iteration<'_> {
         Ok(())
     }
 
-    /// The models in turn: this iteration's is the one whose place is the number of the iteration modulo how many there are, so that each
-    /// is seen as often as every other, whatever the number of iterations. With one model this is that model.
+    /// The models in turn: iteration i works with model i modulo their number, so that all are used equally often (to within one
+    /// iteration). With a single model it is always that one.
     ///
     /// # Errors
     /// The closure fails.

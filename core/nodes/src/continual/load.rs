@@ -27,6 +27,8 @@ pub(super) struct PartSet {
     pub(super) ids: Vec<usize>,
     /// What it says of how to train on it.
     pub(super) recipe: Value,
+    /// What made it, with its parameters.
+    pub(super) made_by: Value,
 }
 
 /// Reads sets and checks that each was made from a part of this data.
@@ -64,6 +66,7 @@ fn load_part(
         method: set.info.method,
         ipc: set.info.ipc,
         recipe: set.info.recipe,
+        made_by: set.info.made_by,
         ids,
     })
 }

@@ -7,6 +7,7 @@ use pddflow_host::{Decoded, Role};
 use pddflow_runner::pipeline::{Arity, InputProblem, KindSpec, ParamProblem};
 use pddflow_runner::{Expected, Inputs, NodeContext, NodeError, Outputs, Task};
 use pddflow_training::evaluation::{Curve, Evaluation, Test};
+use pddflow_training::made_of::{MADE_OF, made_of};
 use pddflow_training::recipe::{
     NetsParams, OTHER_RECIPES, Preset, ProtocolParams, Recipe, follows_script, recipes_differ,
 };
@@ -27,7 +28,7 @@ use crate::kind::{Connected, Kind, port};
 use crate::surroundings::{Surroundings, part};
 
 /// Raised when the node's numbers change for the same parameters.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// Why a set that is of use step by step is refused, and what to do.
 const SCRIPT: (&str, &str) =
@@ -133,6 +134,7 @@ impl Kind for ContinualKind {
         {
             record.extend(protocol);
         }
+        record[MADE_OF] = made_of(&data, sets.iter().map(|set| &set.made_by));
         report(&summary, (&given, &params), record, &made, context)
     }
 }

@@ -81,6 +81,7 @@ pub(super) mod tests {
             ipc: 1,
             ids: ids.to_vec(),
             recipe: serde_json::Value::Null,
+            made_by: serde_json::Value::Null,
         }
     }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use pddflow_artifact::failure::{During, NodeResult, fail};
-use pddflow_artifact::{CurvePoint, DATA_USED, Reading, RealImages, Results, Side};
+use pddflow_artifact::{CurvePoint, DATA_USED, Reading, RealImages, Results};
 use pddflow_runner::{NodeContext, NodeError, Outputs};
+use pddflow_training::made_of::{MADE_OF, made_of};
 use pddflow_training::recipe::NetsParams;
 use pddflow_training::segments::Training;
 use pddflow_training::sets::LoadedSet;
@@ -16,12 +17,6 @@ use super::params::EvaluateParams;
 
 /// Label `ipc` and name of the method of nets that were trained on all of the data.
 const FULL: &str = "full";
-
-/// What tells results of different experiments apart, besides parameters of the evaluation.
-const MADE_OF: &str = "made_of";
-
-/// What a repetition with another seed may have of its own: these say nothing of which experiment it is.
-const BY_SEED: [&str; 4] = ["seed", "rows", "kept", "import"];
 
 /// What the nets were trained on.
 pub(super) struct Made<'a> {
@@ -37,7 +32,7 @@ pub(super) fn report(
     made: &Made<'_>,
     context: &NodeContext<'_>,
 ) -> NodeResult<Outputs> {
-    protocol[MADE_OF] = made_of(made);
+    protocol[MADE_OF] = made_of(made.data, made.sets.iter().map(|set| &set.made_by));
     let reported = summary.moment(params.report).ok_or_else(|| {
         fail("no_reading", format!("there is nothing to choose `{}` from", params.report.name()))
             .with_help("give `curve_every`")
@@ -94,31 +89,6 @@ fn labels(
     }
     labels.extend(nets.labels.clone());
     labels
-}
-
-/// How the data are read and what made the sets, without what differs between seeds. Results that differ in it are of different
-/// experiments, whose mean would say nothing.
-fn made_of(Made { data, sets }: &Made<'_>) -> Value {
-    let mut sets_by = json!(sets.iter().map(|set| &set.made_by).collect::<Vec<_>>());
-    forget_seeds(&mut sets_by);
-    let normalize = json!(data.dataset.preprocessing().note())["normalize"].take();
-    let mut made =
-        json!({ "sets": sets_by, "test_images": data.dataset.labels(Side::Test).len(), "normalize": normalize });
-    if sets.is_empty() {
-        made["train_images"] = json!(data.train.rows());
-    }
-    made
-}
-
-fn forget_seeds(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|name, _| !BY_SEED.contains(&name.as_str()));
-            map.values_mut().for_each(forget_seeds);
-        }
-        Value::Array(values) => values.iter_mut().for_each(forget_seeds),
-        _ => {}
-    }
 }
 
 /// The share of the training images that the sets were made from, where all of them say so. Sets of one data set share its images; two

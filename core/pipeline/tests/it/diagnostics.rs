@@ -162,3 +162,15 @@ fn diagnostics_render_in_colour_terminals_too() {
     assert_eq!(json["code"], "pddflow::pipeline::unknown_node");
     assert_eq!((json["line"].as_u64(), json["column"].as_u64()), (Some(9), Some(20)));
 }
+
+#[test]
+fn names_that_fit_into_no_file_name_are_refused() {
+    let long = "n".repeat(101);
+    for text in [
+        format!("format: 1\nname: {long}\nnodes:\n  a: {{ kind: dataset, with: {{ source: fashion-mini }} }}\n"),
+        format!("format: 1\nnodes:\n  {long}: {{ kind: dataset, with: {{ source: fashion-mini }} }}\n"),
+    ] {
+        let found = problems(&text);
+        assert!(found.contains("a name of 101 bytes cannot stand in the names of files"), "{found}");
+    }
+}
